@@ -1,0 +1,20 @@
+"""Loom: a transparent gRPC debugging proxy with a live web inspector.
+
+The packages, in the order in which a call meets them:
+
+    a call comes in → is forwarded → recorded → fanned out → decoded when looked at → shown
+
+* :mod:`loom.model`: calls, messages, metadata, status and events as plain data.
+* :mod:`loom.proxy`: the engines that forward traffic and tell of it as events.
+* :mod:`loom.recording`: events become calls; the history in memory, sessions on disk.
+* :mod:`loom.publishing`: changes of calls go out to every browser, in batches, bounded.
+* :mod:`loom.schema`: where descriptors come from (reflection, ``.proto`` files, descriptor sets).
+* :mod:`loom.codec`: bytes become JSON when somebody looks, and JSON becomes bytes again.
+* :mod:`loom.actions`: what can be done with a call (replay, grpcurl command, diff, export).
+* :mod:`loom.inspector`: the HTTP API and the page.
+* :mod:`loom.runtime`: configuration, wiring, metrics, logging, start and shutdown.
+* :mod:`loom.demo`: a backend worth looking at, and traffic for it.
+* :mod:`loom.cli`: the command line.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What can be done with a call (replay, grpcurl command, diff, export)."""

@@ -1,0 +1,1 @@
+"""Bytes become JSON when somebody looks, and JSON becomes bytes again."""

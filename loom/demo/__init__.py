@@ -1,0 +1,1 @@
+"""A backend worth looking at, and traffic for it."""

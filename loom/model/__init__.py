@@ -1,0 +1,50 @@
+"""What passes through Loom, as plain data: no I/O, no asyncio, no protobuf.
+
+* :mod:`~loom.model.address`: ``HOST:PORT``.
+* :mod:`~loom.model.status`: the seventeen status codes.
+* :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata.
+* :mod:`~loom.model.message`: one length-prefixed message and its direction.
+* :mod:`~loom.model.events`: what an engine tells of a call, as it happens.
+* :mod:`~loom.model.call`: a call as it is known so far, built from its events.
+"""
+
+from .address import Address
+from .call import Call, CallState, Kind
+from .events import (
+    CallEnded,
+    CallIds,
+    CallStarted,
+    Event,
+    HalfClosed,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+    Sink,
+)
+from .message import Direction, Message
+from .metadata import Metadata, MetadataItem, is_binary_key
+from .status import EndedBy, Status, StatusCode
+
+__all__ = [
+    "Address",
+    "Call",
+    "CallEnded",
+    "CallIds",
+    "CallStarted",
+    "CallState",
+    "Direction",
+    "EndedBy",
+    "Event",
+    "HalfClosed",
+    "Kind",
+    "Message",
+    "MessageSeen",
+    "Metadata",
+    "MetadataItem",
+    "MetadataSeen",
+    "Section",
+    "Sink",
+    "Status",
+    "StatusCode",
+    "is_binary_key",
+]

@@ -1,0 +1,40 @@
+"""``HOST:PORT`` as people write it on a command line."""
+
+import re
+from dataclasses import dataclass
+
+from loom.errors import ConfigError
+
+_FORM = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})")
+_LOOPBACK = {"localhost", "::1", "ip6-localhost"}
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host (name, IPv4, or IPv6 without brackets) and a port; port 0 asks for any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read ``HOST:PORT`` or ``[IPV6]:PORT``; :class:`ConfigError` says what is allowed."""
+        match = _FORM.fullmatch(text.strip())
+        if match is None or int(match["port"]) > _MAX_PORT:
+            raise ConfigError(
+                f"{text!r} is not an address: write HOST:PORT, as in localhost:50051 or [::1]:50051"
+            )
+        return cls(match["six"] or match["host"], int(match["port"]))
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in _LOOPBACK or self.host.startswith("127.")
+
+    @property
+    def bind_hosts(self) -> tuple[str, ...]:
+        """The numeric hosts to listen on: ``localhost`` means both loopback addresses."""
+        return ("127.0.0.1", "::1") if self.host == "localhost" else (self.host,)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

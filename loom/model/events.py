@@ -1,0 +1,111 @@
+"""The seam between engines and everything else: five kinds of event, and the sink they go to.
+
+An engine numbers its calls through :class:`CallIds` and emits, for each call, one
+:class:`CallStarted`, then any number of :class:`MetadataSeen` and :class:`MessageSeen`, at most one :class:`HalfClosed`,
+then exactly one :class:`CallEnded`. Emitting never waits and never raises.
+
+Times are wall-clock nanoseconds since the epoch, taken once per event by the engine.
+"""
+
+import enum
+import itertools
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .message import Direction
+from .metadata import Metadata
+from .status import EndedBy, Status
+
+
+class Section(enum.StrEnum):
+    """Which block of metadata was seen."""
+
+    REQUEST = "request"
+    INITIAL = "initial"
+    TRAILING = "trailing"
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """The request's headers are there. ``deadline_ns`` is absolute; None means no deadline.
+
+    ``wire`` holds what only the wire engine knows (connection and stream ids, …): flat,
+    JSON-ready values; empty for the relay.
+    """
+
+    call_id: int
+    time_ns: int
+    method: str  # "/package.Service/Method", as on the wire
+    peer: str = ""  # "ipv4:127.0.0.1:50412"
+    authority: str = ""
+    target: str = ""
+    engine: str = "relay"
+    deadline_ns: int | None = None
+    content_type: str = ""  # "" where the engine cannot see it
+    replay_of: int | None = None
+    wire: dict[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataSeen:
+    """One block of metadata passed."""
+
+    call_id: int
+    time_ns: int
+    section: Section
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSeen:
+    """One message passed whole. ``data`` is the payload as on the wire, without its prefix."""
+
+    call_id: int
+    time_ns: int
+    direction: Direction
+    data: bytes
+    compressed: bool = False
+    encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfClosed:
+    """The client has said that it sends no more messages."""
+
+    call_id: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call is over. ``status`` is what the client was told, or would have been.
+
+    ``note`` says in a sentence what the status alone does not (why the target was not
+    reached, which RST code came); ``wire`` adds to the started event's.
+    """
+
+    call_id: int
+    time_ns: int
+    status: Status
+    ended_by: EndedBy = EndedBy.BACKEND
+    note: str = ""
+    wire: dict[str, str | int | float] = field(default_factory=dict)
+
+
+Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded
+
+
+class Sink(Protocol):
+    """Where events go. ``emit`` appends and returns: it never waits and never raises."""
+
+    def emit(self, event: Event, /) -> None: ...
+
+
+class CallIds:
+    """Hands out call ids: 1, 2, 3 … within one history or session."""
+
+    def __init__(self, first: int = 1) -> None:
+        self._next = itertools.count(first)
+
+    def take(self) -> int:
+        return next(self._next)

@@ -1,0 +1,1 @@
+"""The engines that forward traffic and tell of it as events."""

@@ -1,0 +1,1 @@
+"""Changes of calls go out to every browser, in batches, bounded."""

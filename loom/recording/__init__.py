@@ -1,0 +1,1 @@
+"""Events become calls; the history in memory, sessions on disk."""

@@ -1,0 +1,1 @@
+"""Configuration, wiring, metrics, logging, start and shutdown."""

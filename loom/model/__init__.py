@@ -3,6 +3,7 @@
 * :mod:`~loom.model.address`: ``HOST:PORT``.
 * :mod:`~loom.model.status`: the seventeen status codes.
 * :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata.
+* :mod:`~loom.model.secrets`: which metadata is masked.
 * :mod:`~loom.model.message`: one length-prefixed message and its direction.
 * :mod:`~loom.model.events`: what an engine tells of a call, as it happens.
 * :mod:`~loom.model.call`: a call as it is known so far, built from its events.
@@ -21,11 +22,14 @@ from .events import (
     Section,
     Sink,
 )
-from .message import Direction, Message
+from .message import Direction, Message, Messages
 from .metadata import Metadata, MetadataItem, is_binary_key
+from .secrets import DEFAULT_SECRETS, MASK, Secrets
 from .status import EndedBy, Status, StatusCode
 
 __all__ = [
+    "DEFAULT_SECRETS",
+    "MASK",
     "Address",
     "Call",
     "CallEnded",
@@ -39,9 +43,11 @@ __all__ = [
     "Kind",
     "Message",
     "MessageSeen",
+    "Messages",
     "Metadata",
     "MetadataItem",
     "MetadataSeen",
+    "Secrets",
     "Section",
     "Sink",
     "Status",

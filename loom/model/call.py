@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass, field
 
-from .message import Direction, Message
+from .message import Direction, Messages
 from .metadata import Metadata
 from .status import EndedBy, Status, StatusCode
 
@@ -66,10 +66,12 @@ class Call:
     note: str = ""
     wire: dict[str, str | int | float] = field(default_factory=dict)
 
-    messages: list[Message] = field(default_factory=list)
+    messages: Messages = field(default_factory=Messages)
     dropped_messages: int = 0
     dropped_bytes: int = 0
     version: int = 0
+    modified: bool = False  # Loom changed what passed
+    restored: bool = False  # read back from the session of an earlier run
 
     @property
     def state(self) -> CallState:

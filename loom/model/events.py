@@ -1,8 +1,8 @@
 """The seam between engines and everything else: five kinds of event, and the sink they go to.
 
 An engine numbers its calls through :class:`CallIds` and emits, for each call, one
-:class:`CallStarted`, then any number of :class:`MetadataSeen` and :class:`MessageSeen`, at most one :class:`HalfClosed`,
-then exactly one :class:`CallEnded`. Emitting never waits and never raises.
+:class:`CallStarted`, then any number of :class:`MetadataSeen` and :class:`MessageSeen`,
+at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. Emitting never waits and never raises.
 
 Times are wall-clock nanoseconds since the epoch, taken once per event by the engine.
 """

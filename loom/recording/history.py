@@ -1,0 +1,204 @@
+"""The calls held in memory: the newest that fit into a budget of bytes."""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
+from loom.model import Call, CallState, Message, Metadata
+
+# What a record costs beside its payload, measured with tracemalloc on CPython 3.11 and rounded up.
+CALL_COST = 1200
+MESSAGE_COST = 180
+METADATA_ITEM_COST = 120
+
+DEFAULT_BUDGET = 256 * 1024 * 1024
+
+
+def metadata_cost(metadata: Metadata) -> int:
+    """The bytes that a block of metadata is counted as."""
+    return sum(METADATA_ITEM_COST + len(key) + len(value) for key, value in metadata)
+
+
+class History:
+    """Calls by id, oldest first, within ``budget`` bytes.
+
+    Past the budget the oldest ended calls go, whole. A call that alone holds more than a
+    quarter of the budget loses messages from its middle instead (see
+    :class:`loom.model.Messages`), so that one endless stream does not push all else out.
+    Everything that went is counted.
+    """
+
+    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
+        self.budget = budget
+        self.call_budget = max(budget // 4, 64 * 1024)
+        self.bytes = 0
+        self.evicted = 0
+        self.dropped_messages = 0
+        self.dropped_bytes = 0
+        self.last_id = 0
+        self._calls: dict[int, Call] = {}
+        # Eviction in constant time: calls in order of id, less the live ones that eviction has
+        # passed over, which join the heap of late ones when they end.
+        self._queue: deque[Call] = deque()
+        self._passed: set[int] = set()
+        self._late: list[int] = []
+        self._costs: dict[int, int] = {}
+        self._live: dict[int, Call] = {}
+        self._replays: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls.values())
+
+    @property
+    def live(self) -> int:
+        """How many held calls are in flight."""
+        return len(self._live)
+
+    @property
+    def oldest_id(self) -> int:
+        """Ended calls with a smaller id are gone."""
+        if self._late:
+            return self._late[0]
+        for call in self._queue:
+            if call.id not in self._live:
+                return call.id
+        return self.last_id + 1
+
+    def get(self, call_id: int) -> Call | None:
+        return self._calls.get(call_id)
+
+    def replays_of(self, call_id: int) -> list[int]:
+        """The ids of held calls that are replays of this one."""
+        return [replay for replay in self._replays.get(call_id, []) if replay in self._calls]
+
+    def live_calls(self) -> list[Call]:
+        return list(self._live.values())
+
+    def newest(self, limit: int, before: int | None = None) -> list[Call]:
+        """At most ``limit`` calls, oldest first, the newest there are (older than ``before``)."""
+        calls = reversed(self._calls.values())
+        if before is not None:
+            calls = (call for call in calls if call.id < before)
+        return list(islice(calls, limit))[::-1]
+
+    def after(self, call_id: int, limit: int) -> list[Call]:
+        """At most ``limit`` calls newer than ``call_id``, oldest first."""
+        found = []
+        for call in reversed(self._calls.values()):
+            if call.id <= call_id:
+                break
+            found.append(call)
+        return found[::-1][:limit]
+
+    def add(self, call: Call) -> None:
+        """Take in a call: one that starts now, or one that was restored (in order of id)."""
+        self._calls[call.id] = call
+        self._queue.append(call)
+        self.last_id = max(self.last_id, call.id)
+        if call.state is CallState.LIVE:
+            self._live[call.id] = call
+        if call.replay_of is not None:
+            self._replays.setdefault(call.replay_of, []).append(call.id)
+        cost = CALL_COST + len(call.method)
+        cost += sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
+        for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
+            cost += metadata_cost(metadata or ())
+        self._costs[call.id] = cost
+        self.bytes += cost
+        if self.bytes > self.budget:
+            self._shrink()
+
+    def grew(self, call: Call, cost: int) -> None:
+        """A held call has grown by ``cost`` bytes."""
+        try:
+            total = self._costs[call.id] = self._costs[call.id] + cost
+        except KeyError:  # evicted or cleared while live: it is counted no more
+            return
+        self.bytes += cost
+        if total > self.call_budget:
+            self._trim(call, self.call_budget)
+        if self.bytes > self.budget:
+            self._shrink()
+
+    def keep(self, call: Call, message: Message) -> None:
+        """Append a message to its call; one too large for a call's budget keeps its size only."""
+        cost = MESSAGE_COST
+        if message.data is not None:
+            if message.size > self.call_budget:
+                message.data = None
+                self._count_dropped(call, message.size)
+            else:
+                cost += message.size
+        call.messages.append(message)
+        self.grew(call, cost)
+
+    def ended(self, call: Call) -> None:
+        """A held call is in flight no more."""
+        self._live.pop(call.id, None)
+        if call.id in self._passed:
+            self._passed.discard(call.id)
+            heapq.heappush(self._late, call.id)
+
+    def clear(self) -> int:
+        """Let go of every ended call; calls in flight stay, so that their end is still seen."""
+        gone = [call for call in self._calls.values() if call.id not in self._live]
+        for call in gone:
+            self._remove(call)
+        self._queue = deque(call for call in self._queue if call.id in self._live)
+        self._late.clear()
+        return len(gone)
+
+    def _trim(self, call: Call, target: int) -> None:
+        """Drop messages from the middle of a call until it costs at most ``target`` bytes."""
+        total = self._costs[call.id]
+        while total > target:
+            message = call.messages.drop_oldest()
+            if message is None:
+                break
+            cost = MESSAGE_COST + len(message.data or b"")
+            if message.data is not None:
+                self._count_dropped(call, message.size)
+            total -= cost
+            self.bytes -= cost
+        self._costs[call.id] = total
+
+    def _count_dropped(self, call: Call, size: int) -> None:
+        call.dropped_messages += 1
+        call.dropped_bytes += size
+        self.dropped_messages += 1
+        self.dropped_bytes += size
+
+    def _shrink(self) -> None:
+        while self.bytes > self.budget:
+            call = self._next_to_go()
+            if call is None:
+                self._shrink_live()
+                return
+            self._remove(call)
+            self.evicted += 1
+
+    def _next_to_go(self) -> Call | None:
+        """Take the oldest ended call out of the queues; live ones are passed over."""
+        while self._queue and self._queue[0].id in self._live:
+            call = self._queue.popleft()
+            self._passed.add(call.id)
+        if self._late and (not self._queue or self._late[0] < self._queue[0].id):
+            return self._calls[heapq.heappop(self._late)]
+        return self._queue.popleft() if self._queue else None
+
+    def _shrink_live(self) -> None:
+        """Only live calls are left and they are still too much: each gives up its middle."""
+        for call in self._live.values():
+            over = self.bytes - self.budget
+            if over <= 0:
+                break
+            self._trim(call, self._costs[call.id] - over)
+
+    def _remove(self, call: Call) -> None:
+        del self._calls[call.id]
+        self.bytes -= self._costs.pop(call.id)
+        self._replays.pop(call.id, None)

@@ -1,0 +1,155 @@
+"""Folds events into calls, keeps them in the history, and tells observers what changed."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from loom.model import (
+    Call,
+    CallEnded,
+    CallStarted,
+    Direction,
+    Event,
+    HalfClosed,
+    Kind,
+    Message,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+)
+
+from .history import History, metadata_cost
+
+_log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Told of changes on the forwarding loop: both methods note and return."""
+
+    def changed(self, call: Call, /) -> None:
+        """A call started or something of it was seen."""
+
+    def ended(self, call: Call, /) -> None:
+        """The call is over; comes once, after the last ``changed``."""
+
+
+class Recorder:
+    """A :class:`loom.model.Sink`: one call of :meth:`emit` per event, in order per call.
+
+    ``declared_kind`` answers a method's kind if the schema already knows it, without I/O.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        observers: Sequence[Observer] = (),
+        declared_kind: Callable[[str], Kind | None] = lambda _: None,
+    ) -> None:
+        self.history = history
+        self.observers = list(observers)
+        self.failures = 0
+        self._declared_kind = declared_kind
+        self._live: dict[int, Call] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            CallStarted: self._started,
+            MetadataSeen: self._metadata,
+            MessageSeen: self._message,
+            HalfClosed: self._half_closed,
+            CallEnded: self._ended,
+        }
+
+    def emit(self, event: Event) -> None:
+        """Record one event. A failure in here is logged and counted, and never reaches the traffic."""
+        try:
+            self._handlers[type(event)](event)
+        except Exception:  # noqa: BLE001 (see the docstring)
+            self.failures += 1
+            _log.exception("recording failed for %r", type(event).__name__)
+
+    def _changed(self, call: Call) -> None:
+        call.version += 1
+        for observer in self.observers:
+            observer.changed(call)
+
+    def _started(self, event: CallStarted) -> None:
+        call = Call(
+            event.call_id,
+            event.method,
+            event.time_ns,
+            event.peer,
+            event.authority,
+            event.target,
+            event.engine,
+            event.content_type,
+            event.deadline_ns,
+            event.replay_of,
+            self._declared_kind(event.method),
+        )
+        if event.wire:
+            call.wire = dict(event.wire)
+        self._live[call.id] = call
+        self.history.add(call)
+        self._changed(call)
+
+    def _metadata(self, event: MetadataSeen) -> None:
+        call = self._live.get(event.call_id)
+        if call is None:
+            return
+        if event.section is Section.REQUEST:
+            call.request_metadata = event.metadata
+        elif event.section is Section.INITIAL:
+            call.initial_metadata = event.metadata
+            call.initial_ns = event.time_ns
+        else:
+            call.trailing_metadata = event.metadata
+        self.history.grew(call, metadata_cost(event.metadata))
+        self._changed(call)
+
+    def _message(self, event: MessageSeen) -> None:
+        call = self._live.get(event.call_id)
+        if call is None:
+            return
+        size = len(event.data)
+        time_ns = event.time_ns
+        index = call.request_messages + call.response_messages
+        if event.direction is Direction.REQUEST:
+            if not call.request_messages:
+                call.first_request_ns = time_ns
+            call.last_request_ns = time_ns
+            call.request_messages += 1
+            call.request_bytes += size
+        else:
+            if not call.response_messages:
+                call.first_response_ns = time_ns
+            call.last_response_ns = time_ns
+            call.response_messages += 1
+            call.response_bytes += size
+        message = Message(index, event.direction, time_ns, size, event.data, event.compressed, event.encoding)
+        self.history.keep(call, message)
+        self._changed(call)
+
+    def _half_closed(self, event: HalfClosed) -> None:
+        call = self._live.get(event.call_id)
+        if call is None:
+            return
+        call.half_closed_ns = event.time_ns
+        call.half_closed_after = call.request_messages + call.response_messages
+        self._changed(call)
+
+    def _ended(self, event: CallEnded) -> None:
+        call = self._live.pop(event.call_id, None)
+        if call is None:
+            return
+        call.ended_ns = event.time_ns
+        call.status = event.status
+        call.ended_by = event.ended_by
+        call.note = event.note
+        if event.wire:
+            call.wire.update(event.wire)
+        if call.declared_kind is None:
+            # The schema may have arrived while the call ran.
+            call.declared_kind = self._declared_kind(call.method)
+        self.history.ended(call)
+        self._changed(call)
+        for observer in self.observers:
+            observer.ended(call)

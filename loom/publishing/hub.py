@@ -66,7 +66,7 @@ class Hub:
         self._dirty[call.id] = call
 
     def ended(self, call: Call) -> None:
-        self.rates.ended(call.duration_ns or 0, call.is_error)
+        self.rates.ended(call.duration_ns or 0, error=call.is_error)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """From the next tick on this subscriber is told of everything."""

@@ -30,7 +30,7 @@ class Rates:
         self._errors = 0
         self._durations: list[int] = []
 
-    def ended(self, duration_ns: int, error: bool) -> None:
+    def ended(self, duration_ns: int, *, error: bool) -> None:
         """One call has ended."""
         self.calls_total += 1
         self._calls += 1

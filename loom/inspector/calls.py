@@ -1,0 +1,141 @@
+"""The list of calls, one call, its messages (``/api/calls…``)."""
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from loom.actions.view import describe
+from loom.model import Call
+from loom.recording.summary import summarise
+
+from .context import Inspector, inspector_of
+from .responses import ApiError, Json, flag, integer
+
+_PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
+_MAX_LIST = 10_000
+_MAX_MESSAGES = 1000
+_MAX_BYTES = 64 * 1024 * 1024
+
+
+def found(request: Request, inspector: Inspector, name: str = "id") -> Call:
+    """The call that the path names; :class:`ApiError` 404 tells an evicted one from one that never was."""
+    call_id: int = request.path_params[name]
+    call = inspector.history.get(call_id)
+    if call is not None:
+        return call
+    evicted = 0 < call_id <= inspector.history.last_id
+    if evicted:
+        raise ApiError(
+            404,
+            f"call {call_id} is no longer held",
+            "raise --history-bytes to hold more; with sessions on, 'loom show' may still find it",
+            evicted=True,
+        )
+    raise ApiError(404, f"there is no call {call_id}", evicted=False)
+
+
+async def list_calls(request: Request) -> Response:
+    """A page of summaries."""
+    inspector = inspector_of(request)
+    limit = integer(request, "limit", 1000, 1, _MAX_LIST) or 1
+    before = integer(request, "before", None)
+    after = integer(request, "after", None)
+    position = inspector.hub.position
+    history = inspector.history
+    calls = history.newest(limit, before) if after is None else history.after(after, limit)
+    summaries: list[dict[str, Any]] = []
+    for start in range(0, len(calls), _PAUSE_EVERY):
+        summaries += [summarise(call) for call in calls[start : start + _PAUSE_EVERY]]
+        await asyncio.sleep(0)
+    return Json(
+        {
+            "calls": summaries,
+            "total": len(history),
+            "oldest_id": history.oldest_id,
+            "evicted": history.evicted,
+            "boot": position.boot,
+            "seq": position.seq,
+            "more": len(calls) == limit and limit < len(history),
+        }
+    )
+
+
+async def one_call(request: Request) -> Response:
+    """Everything of a call but its messages."""
+    inspector = inspector_of(request)
+    call = found(request, inspector)
+    described = describe(call, inspector.secrets, reveal=flag(request, "reveal"))
+    return Json(
+        summarise(call)
+        | described
+        | {
+            "status_details": await inspector.decoder.status_details(call),
+            "schema": await inspector.decoder.schema_of(call),
+            "replays": inspector.history.replays_of(call.id),
+        }
+    )
+
+
+async def messages(request: Request) -> Response:
+    """A page of message rows."""
+    inspector = inspector_of(request)
+    call = found(request, inspector)
+    start = integer(request, "from", 0) or 0
+    limit = integer(request, "limit", 100, 1, _MAX_MESSAGES) or 1
+    rows = [await inspector.decoder.row(call, message) for message in call.messages.page(start, limit)]
+    gap = call.messages.gap()
+    return Json(
+        {
+            "total": call.request_messages + call.response_messages,
+            "gap": [gap.start, gap.stop] if gap else None,
+            "half_closed_after": call.half_closed_after,
+            "messages": rows,
+        }
+    )
+
+
+async def one_message(request: Request) -> Response:
+    """One message in every view, or its bytes (``raw=1``)."""
+    inspector = inspector_of(request)
+    call = found(request, inspector)
+    index: int = request.path_params["index"]
+    message = call.messages.get(index)
+    if message is None:
+        if index in call.messages.gap():
+            raise ApiError(
+                410, f"message {index} of call {call.id} was dropped to stay within the history's budget",
+                "raise --history-bytes to hold more",
+            )  # fmt: skip
+        raise ApiError(404, f"call {call.id} has no message {index}")
+    if flag(request, "raw"):
+        if message.data is None:
+            raise ApiError(410, f"the bytes of message {index} of call {call.id} are not held")
+        name = f"call-{call.id}-message-{index}.bin"
+        return Response(
+            message.data,
+            media_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        )
+    limit = integer(request, "bytes", 65536, 0, _MAX_BYTES) or 0
+    return Json(await inspector.decoder.view(call, message, limit))
+
+
+async def clear(request: Request) -> Response:
+    """Let go of the history; calls in flight stay."""
+    inspector = inspector_of(request)
+    cleared = inspector.history.clear()
+    inspector.on_clear()
+    inspector.hub.send("cleared", {})
+    return Json({"cleared": cleared})
+
+
+routes = [
+    Route("/api/calls", list_calls, methods=["GET"]),
+    Route("/api/calls", clear, methods=["DELETE"]),
+    Route("/api/calls/{id:int}", one_call),
+    Route("/api/calls/{id:int}/messages", messages),
+    Route("/api/calls/{id:int}/messages/{index:int}", one_message),
+]

@@ -1,0 +1,51 @@
+"""The built page: static files, and one page for every deep link."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+_NOT_BUILT = (
+    "Loom runs, but its page was not built into this installation.\n"
+    "In a checkout: run 'make demo' or 'pip install --editable .', which build it.\n"
+    "The API is at /api/calls.\n"
+)
+
+
+def static_folder() -> Path:
+    """Where the build hook puts the page."""
+    return Path(str(files("loom.inspector") / "static"))
+
+
+class _Assets(StaticFiles):
+    """Files whose names carry a hash of their content: kept by the browser for good."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def page_routes(folder: Path | None = None) -> list[Mount | Route]:
+    """Routes for the page at ``/`` and for every path that the page itself makes sense of."""
+    where = folder or static_folder()
+    index = where / "index.html"
+
+    async def page(_: Request) -> Response:
+        if not index.is_file():
+            return PlainTextResponse(_NOT_BUILT, 503)
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+    async def icon(_: Request) -> Response:
+        file = where / "favicon.svg"
+        return FileResponse(file) if file.is_file() else Response(status_code=404)
+
+    return [
+        Mount("/assets", _Assets(directory=where / "assets", check_dir=False)),
+        Route("/favicon.svg", icon),
+        Route("/", page),
+        Route("/calls/{rest:path}", page),
+    ]

@@ -1,0 +1,134 @@
+"""Numbers for Prometheus: counted in plain dicts on the way, shaped when scraped."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from loom.model import Call
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
+_BREAKER_STATES = ("closed", "open", "half_open")
+
+
+class Metrics(Collector):
+    """An observer of calls, and the collector of a registry of its own.
+
+    ``stats`` answers what ``/api/stats`` does.
+    """
+
+    def __init__(self, version: str, stats: Callable[[], dict[str, Any]]) -> None:
+        self.registry = CollectorRegistry()
+        self._version = version
+        self._stats = stats
+        self._methods: set[str] = set()
+        self._started: dict[str, int] = {}
+        self._handled: dict[tuple[str, str], int] = {}
+        self._messages = [0, 0]
+        self._bytes = [0, 0]
+        self._buckets = [0] * (len(BUCKETS) + 1)
+        self._seconds = 0.0
+        self.registry.register(self)
+
+    def exposition(self) -> bytes:
+        """The text format of https://prometheus.io/docs/instrumenting/exposition_formats/."""
+        return generate_latest(self.registry)
+
+    def changed(self, call: Call) -> None:
+        if call.version == 1:
+            method = self._label(call.method)
+            self._started[method] = self._started.get(method, 0) + 1
+
+    def ended(self, call: Call) -> None:
+        key = (self._label(call.method), call.status.name if call.status else "")
+        self._handled[key] = self._handled.get(key, 0) + 1
+        self._messages[0] += call.request_messages
+        self._messages[1] += call.response_messages
+        self._bytes[0] += call.request_bytes
+        self._bytes[1] += call.response_bytes
+        seconds = (call.duration_ns or 0) / 1e9
+        self._buckets[bisect_left(BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def _label(self, method: str) -> str:
+        if method not in self._methods:
+            if len(self._methods) >= MAX_METHODS:
+                return "other"
+            self._methods.add(method)
+        return method
+
+    def describe(self) -> list[Metric]:
+        """Nothing is registered by name: collecting at registration would need a running Loom."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("loom_build", "Version of this Loom.", {"version": self._version})
+        yield from self._calls()
+        yield from self._held(self._stats())
+
+    def _calls(self) -> Iterator[Metric]:
+        started = CounterMetricFamily("loom_calls_started", "Calls that came in.", labels=["method"])
+        for method, count in self._started.items():
+            started.add_metric([method], count)
+        yield started
+        handled = CounterMetricFamily("loom_calls", "Calls that ended.", labels=["method", "code"])
+        for (method, code), count in self._handled.items():
+            handled.add_metric([method, code], count)
+        yield handled
+        messages = CounterMetricFamily("loom_messages", "Messages of ended calls.", labels=["direction"])
+        size = CounterMetricFamily("loom_message_bytes", "Their payload bytes.", labels=["direction"])
+        for position, direction in enumerate(("request", "response")):
+            messages.add_metric([direction], self._messages[position])
+            size.add_metric([direction], self._bytes[position])
+        yield messages
+        yield size
+        duration = HistogramMetricFamily("loom_call_duration_seconds", "From first to last byte.")
+        total = 0
+        buckets: list[tuple[str, float]] = []
+        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self._buckets, strict=True):
+            total += count
+            buckets.append((bound, total))
+        duration.add_metric([], buckets=buckets, sum_value=self._seconds)
+        yield duration
+
+    def _held(self, stats: dict[str, Any]) -> Iterator[Metric]:
+        for name, key, text in (
+            ("loom_calls_in_flight", "in_flight", "Calls under way."),
+            ("loom_history_calls", "held", "Calls held in memory."),
+            ("loom_history_bytes", "held_bytes", "What they are counted as."),
+            ("loom_feed_subscribers", "subscribers", "Browsers and tails that listen."),
+        ):
+            yield GaugeMetricFamily(name, text, value=stats[key])
+        for name, key, text in (
+            ("loom_history_evicted", "evicted", "Calls let go of, oldest first."),
+            ("loom_history_dropped_messages", "dropped_messages", "Messages dropped from held calls."),
+            ("loom_history_dropped_bytes", "dropped_bytes", "Their payload bytes."),
+            ("loom_recording_failures", "recording_failures", "Events that could not be recorded."),
+        ):
+            yield CounterMetricFamily(name, text, value=stats[key])
+        up = GaugeMetricFamily("loom_target_ready", "Whether the target is connected.", labels=["target"])
+        up.add_metric([stats["target"]["address"]], int(stats["target"]["state"] == "ready"))
+        yield up
+        if stats["breaker"] is not None:
+            breaker = GaugeMetricFamily("loom_breaker_state", "The circuit breaker.", labels=["state"])
+            for state in _BREAKER_STATES:
+                breaker.add_metric([state], int(stats["breaker"]["state"] == state))
+            yield breaker
+        written = CounterMetricFamily("loom_sink_written", "Records written.", labels=["sink"])
+        dropped = CounterMetricFamily("loom_sink_dropped", "Records that were lost.", labels=["sink"])
+        for sink, status in stats["sinks"].items():
+            if status is not None:
+                written.add_metric([sink], status.get("written", 0))
+                dropped.add_metric([sink], status.get("dropped", 0))
+        yield written
+        yield dropped

@@ -1,0 +1,120 @@
+import json
+
+import pytest
+
+from loom.model import Call
+from loom.publishing import Feed, Hub, Subscriber
+from loom.publishing import hub as hub_module
+from loom.recording.summary import summarise
+
+
+def call(call_id: int) -> Call:
+    return Call(call_id, "/a.B/C", call_id * 1000, version=1)
+
+
+async def drain(subscriber: Subscriber) -> list[tuple[str, object]]:
+    subscriber.close()
+    found = []
+    while (update := await subscriber.next()) is not None:
+        found.append((update.event, json.loads(update.data)))
+    return found
+
+
+async def test_one_event_carries_the_newest_state_of_all_that_changed():
+    hub, subscriber = Hub("b", summarise), Subscriber()
+    hub.subscribe(subscriber)
+    one = call(1)
+    hub.changed(one)
+    one.version = 2
+    hub.changed(one)
+    hub.changed(call(2))
+    hub.tick()
+    hub.tick()
+    [(event, calls)] = await drain(subscriber)
+    assert event == "calls"
+    assert [(summary["id"], summary["version"]) for summary in calls] == [(1, 2), (2, 1)]
+
+
+async def test_a_slow_reader_is_told_how_much_it_missed():
+    hub, slow, quick = Hub("b", summarise), Subscriber(limit=2000), Subscriber()
+    hub.subscribe(slow)
+    hub.subscribe(quick)
+    for call_id in range(1, 101):
+        hub.changed(call(call_id))
+        hub.tick()
+        assert slow.bytes <= 2000
+    updates = await drain(slow)
+    assert updates[0][0] == "gap"
+    received = sum(len(data) for event, data in updates if event == "calls")
+    assert updates[0][1]["missed"] + received == 100
+    assert len(await drain(quick)) == 100
+
+
+async def test_a_burst_is_spread_over_ticks_newest_first(monkeypatch):
+    monkeypatch.setattr(hub_module, "BATCH", 3)
+    hub, subscriber = Hub("b", summarise), Subscriber()
+    hub.subscribe(subscriber)
+    for call_id in range(1, 6):
+        hub.changed(call(call_id))
+    hub.tick()
+    hub.tick()
+    batches = [[summary["id"] for summary in data] for _, data in await drain(subscriber)]
+    assert batches == [[3, 4, 5], [1, 2]]
+
+
+async def test_a_backlog_without_end_becomes_a_gap_with_a_number(monkeypatch):
+    monkeypatch.setattr(hub_module, "BATCH", 3)
+    monkeypatch.setattr(hub_module, "BACKLOG", 5)
+    hub, subscriber = Hub("b", summarise), Subscriber()
+    hub.subscribe(subscriber)
+    for call_id in range(1, 13):
+        hub.changed(call(call_id))
+    hub.tick()
+    updates = await drain(subscriber)
+    assert ("gap", {"missed": 9}) in updates
+    assert hub.skipped == 9
+
+
+def test_who_comes_back_gets_what_changed_since():
+    hub = Hub("b", summarise)
+    calls = {number: call(number) for number in range(1, 5)}
+    for number in (1, 2, 3):
+        hub.changed(calls[number])
+        hub.tick()
+    last = hub.position
+    assert hub.changes_since(last, calls.get) == []
+    hub.changed(calls[1])
+    hub.tick()
+    hub.changed(calls[4])
+    hub.tick()
+    assert [found.id for found in hub.changes_since(last, calls.get)] == [1, 4]
+    del calls[4]
+    assert [found.id for found in hub.changes_since(last, calls.get)] == [1]
+
+
+def test_who_comes_from_another_boot_or_too_late_is_told_so(monkeypatch):
+    monkeypatch.setattr(hub_module, "RESUMABLE", 2)
+    hub = Hub("b", summarise)
+    assert hub.changes_since(Feed("other", 0), lambda _: None) is None
+    assert hub.changes_since(Feed("b", 5), lambda _: None) is None
+    for number in range(1, 10):
+        hub.changed(call(number))
+        hub.tick()
+    assert hub.changes_since(Feed("b", 1), lambda _: None) is None
+    assert hub.changes_since(hub.position, lambda _: None) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("b:7", Feed("b", 7)), ("", None), (None, None), ("b:", None), ("b:x", None), ("7", None)],
+)
+def test_positions_read_back(text, expected):
+    assert Feed.parse(text) == expected
+
+
+async def test_closing_the_hub_ends_every_reader():
+    hub, subscriber = Hub("b", summarise), Subscriber()
+    hub.subscribe(subscriber)
+    hub.close()
+    assert await subscriber.next() is None
+    assert hub.subscribers == 0

@@ -1,0 +1,107 @@
+import logging
+
+from loom.model import (
+    Call,
+    CallEnded,
+    CallStarted,
+    CallState,
+    Direction,
+    EndedBy,
+    HalfClosed,
+    Kind,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+    Status,
+)
+from loom.recording.history import History
+from loom.recording.recorder import Recorder
+from loom.recording.summary import summarise
+
+
+class Notes:
+    def __init__(self):
+        self.changes: list[tuple[int, int]] = []
+        self.ends: list[int] = []
+
+    def changed(self, call: Call) -> None:
+        self.changes.append((call.id, call.version))
+
+    def ended(self, call: Call) -> None:
+        self.ends.append(call.id)
+
+
+def events():
+    return [
+        CallStarted(1, 1_000, "/acme.Shop/Watch", "ipv4:127.0.0.1:5", deadline_ns=9_000_000),
+        MetadataSeen(1, 1_000, Section.REQUEST, (("x-a", "1"), ("x-a", "2"), ("k-bin", b"\x00"))),
+        MessageSeen(1, 2_000, Direction.REQUEST, b"abc"),
+        HalfClosed(1, 2_500),
+        MetadataSeen(1, 3_000, Section.INITIAL, (("y", "1"),)),
+        MessageSeen(1, 4_000, Direction.RESPONSE, b"hello", compressed=True, encoding="gzip"),
+        MessageSeen(1, 5_000, Direction.RESPONSE, b""),
+        MetadataSeen(1, 6_000, Section.TRAILING, (("z", "1"),)),
+        CallEnded(1, 7_000, Status(5, "gone"), EndedBy.BACKEND, note="why"),
+    ]
+
+
+def test_a_call_is_the_fold_of_its_events():
+    history, notes = History(), Notes()
+    recorder = Recorder(history, [notes])
+    for event in events():
+        recorder.emit(event)
+    call = history.get(1)
+    assert call.request_metadata == (("x-a", "1"), ("x-a", "2"), ("k-bin", b"\x00"))
+    assert (call.initial_metadata, call.trailing_metadata) == ((("y", "1"),), (("z", "1"),))
+    assert (call.request_messages, call.response_messages) == (1, 2)
+    assert (call.request_bytes, call.response_bytes) == (3, 5)
+    assert [message.data for message in call.messages] == [b"abc", b"hello", b""]
+    assert call.messages.get(1).encoding == "gzip"
+    assert (call.half_closed_ns, call.half_closed_after) == (2_500, 1)
+    assert (call.first_response_ns, call.last_response_ns) == (4_000, 5_000)
+    assert call.status == Status(5, "gone")
+    assert call.state is CallState.ENDED
+    assert call.kind is Kind.SERVER
+    assert notes.ends == [1]
+    assert [version for _, version in notes.changes] == list(range(1, 10))
+    assert summarise(call)["duration_us"] == 6
+
+
+def test_a_call_is_there_from_its_first_event():
+    history = History()
+    recorder = Recorder(history)
+    recorder.emit(events()[0])
+    summary = summarise(history.get(1))
+    assert summary["state"] == "live"
+    assert summary["status"] is None
+    assert history.live == 1
+
+
+def test_the_schema_says_the_kind_when_it_knows():
+    history = History()
+    recorder = Recorder(history, declared_kind={"/acme.Shop/Watch": Kind.BIDI}.get)
+    recorder.emit(events()[0])
+    assert summarise(history.get(1))["kind"] == "bidi"
+    assert summarise(history.get(1))["kind_known"]
+
+
+def test_late_events_of_an_ended_call_change_nothing():
+    history = History()
+    recorder = Recorder(history)
+    for event in [*events(), *events()[1:]]:
+        recorder.emit(event)
+    assert history.get(1).request_messages == 1
+
+
+def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog):
+    class Broken:
+        def changed(self, call):
+            raise RuntimeError("boom")
+
+        ended = changed
+
+    recorder = Recorder(History(), [Broken()])
+    with caplog.at_level(logging.ERROR):
+        recorder.emit(events()[0])
+    assert recorder.failures == 1
+    assert "recording failed" in caplog.text

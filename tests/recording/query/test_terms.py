@@ -1,0 +1,26 @@
+"""Every term is documented, and its example reads."""
+
+from pathlib import Path
+
+import pytest
+
+from loom.recording.query import TERMS, parse
+
+DOC = (Path(__file__).parents[3] / "docs" / "filter.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if name])
+def test_is_documented(name: str) -> None:
+    rows = [line for line in DOC.splitlines() if line.startswith(f"| `{name}:` |")]
+    assert len(rows) == 1
+    assert f"`{TERMS[name].example}`" in rows[0]
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_the_example_reads(name: str) -> None:
+    assert parse(TERMS[name].example).groups
+
+
+def test_cheap_terms_are_asked_first() -> None:
+    query = parse("body:alice meta:x kind:unary")
+    assert [group.cost for group in query.groups] == [0, 1, 2]

@@ -1,0 +1,12 @@
+"""The relay: a gRPC server that forwards each call as a call of its own.
+
+* :mod:`~loom.proxy.relay.engine`: the server, its port and its life.
+* :mod:`~loom.proxy.relay.call`: forwarding one call, whatever its stream type.
+* :mod:`~loom.proxy.relay.upstream`: the half of a call that faces the target.
+* :mod:`~loom.proxy.relay.metadata`: which metadata passes.
+* :mod:`~loom.proxy.relay.outcome`: who ended a call, and what its client is told.
+"""
+
+from .engine import RelayEngine
+
+__all__ = ["RelayEngine"]

@@ -1,0 +1,187 @@
+"""Forwarding one call: whatever its stream type, two pumps that read one message and write one.
+
+Nothing is queued between reading and writing, so a slow reader slows the sender through HTTP/2 flow
+control on both connections. What happens is told to the sink as it happens.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from loom.model import (
+    CallEnded,
+    CallStarted,
+    Direction,
+    EndedBy,
+    HalfClosed,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+    Sink,
+    Status,
+    StatusCode,
+)
+from loom.proxy.target import Target
+
+from . import outcome
+from .metadata import forwarded, seen, user_agent
+from .upstream import UpstreamCall
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+"""grpcio's handlers take the enumeration: given the plain number they turn 16 into UNKNOWN."""
+
+MAX_TIMEOUT = 10 * 365 * 24 * 3600.0
+"""Seconds. gRPC allows a deadline in eleven thousand years, which grpcio's clock takes for the past."""
+
+TRAILERS_ONLY_GRACE = 0.01
+"""Seconds to wait, after an empty initial metadata, for a status or a message to come with it.
+
+A backend that only sends a status sends no initial metadata at all (gRPC calls it Trailers-Only), but grpcio
+reports an empty one. The client shall get the same shape.
+"""
+
+_CLOSING = 5.0
+"""Seconds within which grpcio tells that the client is gone, once a write to it has failed."""
+
+
+class RelayedCall:
+    """One call on its way through; made by the engine, run once."""
+
+    def __init__(self, call_id: int, method: str, context: Any, target: Target, sink: Sink) -> None:
+        self.id = call_id
+        self.method = method
+        self.stopping = False
+        """Set by the engine when it is Loom that cancels the call."""
+        self._context = context
+        self._target = target
+        self._emit = sink.emit
+        self._upstream: UpstreamCall
+        self._reached: bool | None = None
+        self._ended = False
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Forward the call; returns when its status is set, raises CancelledError when the client is gone."""
+        context = self._context
+        now = time.time_ns()
+        metadata = seen(context.invocation_metadata())
+        remaining = context.time_remaining()
+        self._timeout = None if remaining is None else min(remaining, MAX_TIMEOUT)
+        self._emit(
+            CallStarted(
+                self.id,
+                now,
+                self.method,
+                peer=context.peer(),
+                target=str(self._target.address),
+                deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
+            )
+        )
+        self._emit(MetadataSeen(self.id, now, Section.REQUEST, metadata))
+        channel = self._target.channel(user_agent(metadata))
+        self._upstream = UpstreamCall(channel, self.method, self._timeout)
+        requests = asyncio.get_running_loop().create_task(
+            self._pump_requests(forwarded(metadata)), name=f"relay-requests {self.id}"
+        )
+        try:
+            await self._pump_responses()
+        except asyncio.CancelledError:
+            self._client_gone()
+            raise
+        finally:
+            requests.cancel()
+            self._upstream.cancel()
+            if self._flushing is not None:
+                self._flushing.cancel()
+
+    async def _pump_requests(self, metadata: Any) -> None:
+        upstream, read = self._upstream, self._context.read
+        self._reached = await upstream.open(metadata)
+        if not self._reached:
+            return
+        while (message := await read()) is not grpc.aio.EOF:
+            self._emit(MessageSeen(self.id, time.time_ns(), Direction.REQUEST, message))
+            if not await upstream.send(message):
+                return
+        # grpcio reports the client's cancellation as an end of its messages, too.
+        # Passing that on would make an interrupted upload look complete.
+        if await read() is grpc.aio.EOF:
+            self._emit(HalfClosed(self.id, time.time_ns()))
+            await upstream.half_close()
+
+    async def _pump_responses(self) -> None:
+        upstream, context = self._upstream, self._context
+        initial = await upstream.initial_metadata()
+        if initial:
+            self._emit(MetadataSeen(self.id, time.time_ns(), Section.INITIAL, initial))
+            await self._to_client(context.send_initial_metadata(initial))
+            flush = None
+        else:
+            loop = asyncio.get_running_loop()
+            flush = loop.call_later(TRAILERS_ONLY_GRACE, self._flush)
+        first = True
+        while (message := await upstream.receive()) is not None:
+            if first:
+                first = False
+                if flush is not None:
+                    flush.cancel()
+                    if self._flushing is not None:
+                        await self._flushing
+            self._emit(MessageSeen(self.id, time.time_ns(), Direction.RESPONSE, message))
+            await self._to_client(context.write(message))
+        if first and flush is not None:
+            flush.cancel()
+            if self._flushing is not None:
+                await self._flushing
+        await self._finish()
+
+    def _flush(self) -> None:
+        self._flushing = asyncio.get_running_loop().create_task(self._context.send_initial_metadata(()))
+
+    async def _finish(self) -> None:
+        """Give the client the status that the target's side ended with."""
+        status = await self._upstream.status()
+        context = self._context
+        now = time.time_ns()
+        remaining = context.time_remaining()
+        late = outcome.deadline_passed(remaining, self._timeout)
+        if self._reached is False and status.code == StatusCode.UNAVAILABLE:
+            told = outcome.unreachable(self._target.address, status.message)
+            self._target.unreached(told.message)
+            self._end(now, told, EndedBy.LOOM, told.message)
+        else:
+            told = outcome.status_of(status)
+            if status.trailing:
+                self._emit(MetadataSeen(self.id, now, Section.TRAILING, status.trailing))
+                context.set_trailing_metadata(status.trailing)
+            self._end(now, told, outcome.ended_by(status.code, deadline=late), "")
+        context.set_code(_CODES.get(told.code, grpc.StatusCode.UNKNOWN))
+        context.set_details(told.message)
+
+    async def _to_client(self, writing: Any) -> None:
+        """Await a write to the client; if it fails the client is gone, and that ends the call."""
+        try:
+            await writing
+        except grpc.aio.InternalError:
+            # grpcio's own cancellation of this task is on its way.
+            await asyncio.sleep(_CLOSING)
+            raise asyncio.CancelledError from None
+
+    def _client_gone(self) -> None:
+        now = time.time_ns()
+        if self.stopping:
+            status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
+            self._end(now, status, EndedBy.LOOM, "Loom was stopped while the call was under way")
+        elif outcome.deadline_passed(self._context.time_remaining(), self._timeout):
+            status = Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            self._end(now, status, EndedBy.DEADLINE, "")
+        else:
+            self._end(now, Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, "")
+
+    def _end(self, now: int, status: Status, by: EndedBy, note: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._emit(CallEnded(self.id, now, status, by, note))

@@ -1,0 +1,36 @@
+"""Which metadata passes, and which each connection of its own makes anew.
+
+grpcio's handlers and calls show custom metadata only: pseudo-headers, ``content-type``, ``te``,
+``grpc-timeout``, ``grpc-encoding`` and their kin belong to one HTTP/2 connection and are taken
+off and put on by grpcio on each side. What is left passes as it came, in the order it came, save for
+the keys below.
+
+Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+"""
+
+from collections.abc import Iterable
+
+from loom.model import Metadata
+
+USER_AGENT = "user-agent"
+
+NOT_FORWARDED = frozenset({USER_AGENT, "grpc-accept-encoding", "accept-encoding", "grpc-encoding"})
+"""Keys that grpcio shows although they speak of the connection that they came on.
+
+The user-agent goes along by another way: :meth:`loom.proxy.target.Target.channel`.
+"""
+
+
+def seen(raw: Iterable[tuple[str, str | bytes]] | None) -> Metadata:
+    """What grpcio hands over, as plain pairs."""
+    return tuple((key, value) for key, value in raw) if raw else ()
+
+
+def forwarded(metadata: Metadata) -> Metadata:
+    """The part of ``metadata`` that is sent on."""
+    return tuple(item for item in metadata if item[0] not in NOT_FORWARDED)
+
+
+def user_agent(metadata: Metadata) -> str:
+    """The client's user-agent, or empty."""
+    return next((value for key, value in metadata if key == USER_AGENT and isinstance(value, str)), "")

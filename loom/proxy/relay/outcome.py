@@ -1,0 +1,46 @@
+"""Who ended a call, and what its client is told."""
+
+from loom.model import Address, EndedBy, Metadata, Status, StatusCode
+
+from .upstream import UpstreamStatus
+
+STATUS_DETAILS = "grpc-status-details-bin"
+
+_CONNECT_PREFIX = "failed to connect to all addresses; last error: "
+
+
+def status_of(upstream: UpstreamStatus) -> Status:
+    """The status as it is recorded; its details come with the trailing metadata."""
+    return Status(upstream.code, upstream.message, status_details(upstream.trailing))
+
+
+def status_details(trailing: Metadata) -> bytes | None:
+    """The value of ``grpc-status-details-bin``, if there is one."""
+    for key, value in trailing:
+        if key == STATUS_DETAILS and isinstance(value, bytes):
+            return value
+    return None
+
+
+def unreachable(target: Address, reason: str) -> Status:
+    """What the client is told when no connection to the target could be had."""
+    return Status(
+        StatusCode.UNAVAILABLE,
+        f"Loom could not reach the target {target}: {reason.removeprefix(_CONNECT_PREFIX)}",
+    )
+
+
+def deadline_passed(remaining: float | None, timeout: float | None) -> bool:
+    """Whether a call that ends with ``remaining`` of its ``timeout`` seconds ends by its deadline.
+
+    The client's clock started before Loom's: it gives up that much earlier than Loom would, by
+    what the request's way to Loom took. A tenth of the timeout, at most 50 ms, is taken for that.
+    """
+    if remaining is None or timeout is None:
+        return False
+    return remaining <= min(0.05, timeout / 10)
+
+
+def ended_by(code: int, *, deadline: bool) -> EndedBy:
+    """Who ended a call whose status came from the target's side."""
+    return EndedBy.DEADLINE if deadline and code == StatusCode.DEADLINE_EXCEEDED else EndedBy.BACKEND

@@ -1,0 +1,166 @@
+"""The connections to one target: pooled channels, TLS, and what state they are in.
+
+A channel of grpcio keeps one connection, makes it when the first call needs it, and makes it
+anew when it breaks. Loom keeps one channel for each user-agent that its clients show, because
+grpcio takes the user-agent from the channel: the target sees the client's own token first and
+grpcio's behind it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Literal
+
+import grpc
+import grpc.aio
+
+from loom.errors import StartError
+from loom.model import Address
+
+from .engine import TargetTls
+from .listening import check_resolvable, check_target_tls
+
+State = Literal["idle", "connecting", "ready", "down"]
+
+MAX_CHANNELS = 16
+"""User-agents that get a channel of their own; those that come later share the one without a token."""
+
+_STATES: dict[grpc.ChannelConnectivity, State] = {
+    grpc.ChannelConnectivity.IDLE: "idle",
+    grpc.ChannelConnectivity.CONNECTING: "connecting",
+    grpc.ChannelConnectivity.READY: "ready",
+    grpc.ChannelConnectivity.TRANSIENT_FAILURE: "down",
+    grpc.ChannelConnectivity.SHUTDOWN: "idle",
+}
+_RANK: tuple[State, ...] = ("ready", "connecting", "down", "idle")
+"""Of several channels' states, the first of these that occurs is the target's."""
+
+
+class Target:
+    """Where calls are forwarded to.
+
+    ``authority`` replaces the ``:authority`` that the target sees (its own address by
+    default); ``metadata_limit`` is the most bytes of metadata that it may answer with.
+    Must be made and used on one running event loop.
+    """
+
+    def __init__(
+        self, address: Address, tls: TargetTls | None, authority: str | None, metadata_limit: int
+    ) -> None:
+        if tls is not None:
+            check_target_tls(tls)
+        self.address = address
+        self.tls = tls
+        self.authority = authority
+        self.metadata_limit = metadata_limit
+        self.error = ""
+        """Why the target could not be reached the last time, or empty."""
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._states: dict[str, State] = {}
+        self._watchers: list[asyncio.Task[None]] = []
+        self._observers: list[Callable[[State], None]] = []
+        self._state: State = "idle"
+        self._closed = False
+
+    async def check(self) -> None:
+        """Raise :class:`StartError` if the target's host name is unknown; the target need not be up."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await loop.run_in_executor(None, check_resolvable, self.address)
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def on_state(self, observer: Callable[[State], None]) -> None:
+        """Call ``observer`` with the new state at each change, on the loop."""
+        self._observers.append(observer)
+
+    def channel(self, user_agent: str = "") -> grpc.aio.Channel:
+        """The pooled channel whose calls start their user-agent with ``user_agent``."""
+        if self._closed:
+            raise StartError(f"the connections to {self.address} are closed")
+        if user_agent not in self._channels and len(self._channels) >= MAX_CHANNELS:
+            user_agent = ""
+        channel = self._channels.get(user_agent)
+        if channel is None:
+            channel = self._channels[user_agent] = self._connect(user_agent)
+            watcher = self._watch(user_agent, channel)
+            self._watchers.append(asyncio.get_running_loop().create_task(watcher, name="target-state"))
+        return channel
+
+    def reached(self) -> None:
+        """Tell that a call got through."""
+        self.error = ""
+
+    def unreached(self, reason: str) -> None:
+        """Tell that a call did not get through, and why."""
+        self.error = reason
+
+    def another(self, address: Address) -> "Target":
+        """The same way of connecting, to another address."""
+        return Target(address, self.tls, self.authority, self.metadata_limit)
+
+    async def close(self) -> None:
+        """Close every channel; calls still under way on them are cancelled."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for channel in self._channels.values():
+            await channel.close()
+
+    def _connect(self, user_agent: str) -> grpc.aio.Channel:
+        options = channel_options(self.metadata_limit)
+        if user_agent:
+            options.append(("grpc.primary_user_agent", user_agent))
+        if self.authority:
+            options.append(("grpc.default_authority", self.authority))
+        where = str(self.address)
+        if self.tls is None:
+            return grpc.aio.insecure_channel(where, options=options)
+        if self.tls.server_name:
+            # The name to check the certificate against, and to send as SNI.
+            options.append(("grpc.ssl_target_name_override", self.tls.server_name))
+        credentials = grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.cert)
+        return grpc.aio.secure_channel(where, credentials, options=options)
+
+    async def _watch(self, user_agent: str, channel: grpc.aio.Channel) -> None:
+        while True:
+            state = channel.get_state()
+            self._states[user_agent] = _STATES[state]
+            self._settle()
+            await channel.wait_for_state_change(state)
+
+    def _settle(self) -> None:
+        """Derive the target's state from its channels', and tell of a change."""
+        states = self._states.values()
+        state: State = next((rank for rank in _RANK if rank in states), "idle")
+        if state == "ready":
+            self.error = ""
+        if state != self._state:
+            self._state = state
+            for observer in self._observers:
+                observer(state)
+
+
+def channel_options(metadata_limit: int) -> list[tuple[str, int | str]]:
+    """How Loom's channels differ from grpcio's defaults."""
+    return [
+        # Whatever the two sides send each other passes.
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", metadata_limit),
+        ("grpc.absolute_max_metadata_size", metadata_limit),
+        # A target that is back is reachable within about a second: retries 0.1 s to 0.8 s apart
+        # (and a fifth of jitter), names looked up again every second. An attempt that nobody
+        # answers may take five seconds, so that slow links still connect.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 800),
+        ("grpc.min_reconnect_backoff_ms", 5_000),
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+        # What the target publishes in DNS or this machine's proxy variables shall not change its traffic.
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.enable_http_proxy", 0),
+    ]

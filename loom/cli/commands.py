@@ -1,0 +1,24 @@
+"""The table of subcommands: name, module, what it does. Modules are imported when used.
+
+Each module has a click command named ``command``.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``module`` below :mod:`loom.cli`; ``summary`` is the line in ``loom --help``."""
+
+    module: str
+    summary: str
+
+    def load(self) -> click.Command:
+        command: click.Command = importlib.import_module(f"loom.cli.{self.module}").command
+        return command
+
+
+COMMANDS: dict[str, Entry] = {}

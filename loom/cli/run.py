@@ -1,0 +1,109 @@
+"""A Loom from start to end: settings in, lines on the console, an exit code out."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable
+
+from loom.errors import LoomError
+from loom.model import Address
+from loom.runtime.console import Console
+from loom.runtime.loom import Loom
+from loom.runtime.palette import Palette
+from loom.runtime.settings import Settings
+from loom.runtime.sources import Loaded
+
+_EXIT_WRONG = 2
+_EXIT_INTERRUPTED = 130
+_ANY_PORT = Address("127.0.0.1", 0)
+
+
+def run(loaded: Loaded) -> int:
+    """Run until told to stop; 0 then, 2 with one line on stderr if it could not start."""
+    settings = loaded.settings
+    palette = Palette.chosen(settings.color, sys.stdout, os.environ)
+    logging.basicConfig(
+        level=logging.DEBUG if settings.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(loaded, palette))
+    except (KeyboardInterrupt, asyncio.CancelledError):  # told twice to stop
+        return _EXIT_INTERRUPTED
+    except LoomError as error:
+        print(f"loom: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return _EXIT_WRONG
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 (it is not on every platform)
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _run(loaded: Loaded, palette: Palette) -> None:
+    async with _demo_backend(loaded) as settings:
+        console = Console(sys.stdout, palette, starts=settings.verbose)
+        loom = Loom(settings, observers=() if settings.quiet else (console,))
+        await loom.start()
+        try:
+            with console:
+                console.say(*_greeting(loom, settings, loaded, palette))
+                async with _demo_traffic(loom, settings):
+                    await loom.run_until_stopped()
+        finally:
+            await loom.stop()
+
+
+@contextlib.asynccontextmanager
+async def _demo_backend(loaded: Loaded) -> AsyncGenerator[Settings]:
+    """With ``--demo``, a backend beside Loom, and settings that point to it."""
+    if not loaded.settings.demo:
+        yield loaded.settings
+        return
+    from loom.demo.backend import DemoBackend  # noqa: PLC0415 (compiles .proto files; nobody else needs it)
+
+    backend = DemoBackend(_ANY_PORT)
+    await backend.start()
+    try:
+        yield loaded.settings.for_demo(backend.address, "session" in loaded.origins)
+    finally:
+        await backend.stop()
+
+
+@contextlib.asynccontextmanager
+async def _demo_traffic(loom: Loom, settings: Settings) -> AsyncGenerator[None]:
+    if not settings.demo:
+        yield
+        return
+    from loom.demo.traffic import Traffic  # noqa: PLC0415
+
+    traffic = Traffic(loom.listen_address)
+    await traffic.start()
+    try:
+        yield
+    finally:
+        await traffic.stop()
+
+
+def _greeting(loom: Loom, settings: Settings, loaded: Loaded, palette: Palette) -> list[str]:
+    """Where to point the client and where the page is, before anything else."""
+    here = palette.strong(str(loom.listen_address)) + (" (TLS)" if settings.listen_cert else "")
+    target = f"{settings.target} (TLS)" if settings.target_uses_tls else str(settings.target)
+    if settings.demo:
+        lines = [f"Loom {here} → its demo backend", f"  client   the demo's own; yours may call {here} too"]
+    else:
+        lines = [f"Loom {here} → {target}", f"  client   point it at {here} instead of {settings.target}"]
+    if loom.page_url:
+        lines.append(f"  page     {palette.strong(loom.page_url)}")
+    if loaded.file:
+        lines.append(f"  settings {loaded.file}")
+    lines.append("  Ctrl-C   ends it")
+    return lines

@@ -1,0 +1,99 @@
+"""One line per finished call on the terminal.
+
+A thread of its own writes: a terminal that is slow, or a pipe that nobody reads, holds nothing
+up. What it cannot keep up with is counted and said, not queued without end.
+"""
+
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Self, TextIO
+
+from loom.model import Call
+
+from .lines import ended_line, started_line
+from .palette import Palette
+
+QUEUE = 10_000  # calls that may wait to be written
+LINES_PER_TICK = 250
+TICK_SECONDS = 0.1
+
+
+class Console:
+    """An observer of calls that prints them. Use it as a context manager, around the traffic.
+
+    At most ``LINES_PER_TICK`` lines go out per tick, so that a load test spends its
+    processor on calls and not on their lines; the rest waits its turn, and what ``QUEUE``
+    does not hold is counted.
+    """
+
+    def __init__(self, stream: TextIO, palette: Palette, *, starts: bool = False) -> None:
+        self._stream = stream
+        self._palette = palette
+        self._starts = starts
+        self._queue: deque[tuple[Call, bool]] = deque()
+        self._started: set[int] = set()
+        self._skipped = 0
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._write_all, name="loom-console", daemon=True)
+
+    def changed(self, call: Call) -> None:
+        if self._starts and call.version == 1:
+            self._offer(call, ended=False)
+
+    def ended(self, call: Call) -> None:
+        self._offer(call, ended=True)
+
+    def say(self, *lines: str) -> None:
+        """Print these lines now."""
+        self._print("".join(f"{line}\n" for line in lines))
+
+    def _offer(self, call: Call, *, ended: bool) -> None:
+        if len(self._queue) >= QUEUE:
+            self._skipped += 1
+            return
+        self._queue.append((call, ended))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Write what waits, within a second."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout=1)
+
+    def _write_all(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            while self._queue and not self._stopping.is_set():
+                self._write(LINES_PER_TICK)
+                self._stopping.wait(TICK_SECONDS)
+        self._write(QUEUE)
+
+    def _write(self, limit: int) -> None:
+        lines: list[str] = []
+        while self._queue and len(lines) < limit:
+            call, ended = self._queue.popleft()
+            lines.append((ended_line if ended else started_line)(call, self._palette))
+        skipped, self._skipped = self._skipped, 0
+        if skipped:
+            lines.append(
+                self._palette.dim(f"… and {skipped:,} more that came too fast to print; the page has them")
+            )
+        if lines:
+            self._print("\n".join(lines) + "\n")
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # the reader of the pipe has gone, or the stream is closed
+            self._stopping.set()

@@ -1,0 +1,21 @@
+"""The documentation names every setting, and says of it what the code says."""
+
+from pathlib import Path
+
+from loom.cli.reference import refreshed
+from loom.runtime.settings import options
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def test_the_reference_is_up_to_date():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert refreshed(text) == text, "run 'make docs'"
+
+
+def test_every_setting_is_named():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for option in options():
+        assert f"`{option.flag}" in text
+        assert f"`{option.variable}`" in text
+        assert f"`{option.key}`" in text

@@ -1,0 +1,190 @@
+"""A session's file: its tables, its version, its rights, and what can be wrong with it."""
+
+import contextlib
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from loom.errors import LoomError
+
+from .location import session_files
+from .records import FORMAT
+
+if sys.platform != "win32":
+    import fcntl
+
+APPLICATION_ID = 0x4C4F4F4D  # "LOOM": what `file` and SQLite's tools see in the header
+_WAL_LIMIT = 16 * 1024 * 1024
+_BUSY_SECONDS = 0.5
+
+_TABLES = """
+CREATE TABLE batches (
+  seq INTEGER PRIMARY KEY,
+  first_id INTEGER,              -- the smallest and the largest id of the calls that began in it
+  last_id INTEGER,
+  started INTEGER NOT NULL,      -- how many calls began, and ended, in it
+  ended INTEGER NOT NULL,
+  first_ns INTEGER NOT NULL,
+  last_ns INTEGER NOT NULL,
+  events BLOB NOT NULL           -- see records.py
+);
+CREATE INDEX batches_by_id ON batches (first_id, last_id);
+CREATE TABLE spans (             -- where calls go on that began in an earlier batch
+  call_id INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (call_id, seq)
+) WITHOUT ROWID;
+CREATE INDEX spans_by_seq ON spans (seq);
+CREATE TABLE descriptors (
+  digest BLOB PRIMARY KEY,       -- SHA-256 of the file set
+  target TEXT NOT NULL,
+  source TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  fetched_ns INTEGER NOT NULL,
+  file_set BLOB NOT NULL         -- a google.protobuf.FileDescriptorSet
+) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO facts VALUES ('last_id', 0), ('pruned', 0);
+"""
+
+
+class SessionError(LoomError):
+    """A session cannot be used; the text says why and what to do."""
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Make or open a session's database, readable by nobody but its owner.
+
+    Raises :class:`SessionError`. The connection may be used from another thread.
+    """
+    _make_private(path)
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            # Ahead of anything else: only an empty file may become a database of ours.
+            check_version(connection, path)
+            connection.execute("PRAGMA journal_mode=WAL")
+            # A commit survives the death of the process; that of the machine may cost the last moments.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;{_TABLES}PRAGMA application_id={APPLICATION_ID};"
+                    f"PRAGMA user_version={FORMAT};COMMIT;"
+                )
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise SessionError(explain(error, path)) from error
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a session's database without changing it; :class:`SessionError` if that cannot be."""
+    if not path.exists():
+        raise SessionError(f"there is no session file {path}: 'loom sessions list' shows those that are")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True, check_same_thread=False
+        )
+        try:
+            filled = check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise SessionError(explain(error, path)) from error
+    if not filled:
+        connection.close()
+        raise SessionError(f"{path} is no session of Loom: it is empty")
+    return connection
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether there is anything in it yet; :class:`SessionError` if it is not ours or of another version."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if not version and not tables:
+        return False
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise SessionError(f"{path} is a database, but no session of Loom: choose another --session")
+    if version > FORMAT:
+        raise SessionError(
+            f"{path} was written by a newer Loom (session format {version}; this one reads {FORMAT}): "
+            "update Loom, or choose another --session"
+        )
+    if version < FORMAT:
+        raise SessionError(
+            f"{path} was written by an older Loom (session format {version}; this one writes {FORMAT}): "
+            "export it with the Loom that wrote it, then 'loom sessions import' the export"
+        )
+    return True
+
+
+def _make_private(path: Path) -> None:
+    """The directory 0700 and the file 0600, before SQLite puts anything into it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for part in (path.parent, *session_files(path)):
+            with contextlib.suppress(FileNotFoundError):
+                part.chmod(0o700 if part == path.parent else 0o600)
+    except OSError as error:
+        raise SessionError(
+            f"the session cannot be kept in {path}: {error.strerror}; "
+            "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
+        ) from error
+
+
+class SessionLock:
+    """Held while a Loom writes to a session; goes with its process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Take it; :class:`SessionError` names the process that has it."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SessionError(f"the session cannot be locked with {self._path}: {error.strerror}") from error
+        if sys.platform == "win32":  # there, SQLite's own locks must do
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._file, 20).decode("ascii", "replace").strip()
+            os.close(self._file)
+            self._file = None
+            whose = f" (process {holder})" if holder.isdigit() else ""
+            name = self._path.name.partition(".loom.db")[0]
+            raise SessionError(
+                f"session {name!r} is in use by another Loom{whose}: this run is not kept; "
+                "give each its own --session NAME"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def explain(error: sqlite3.Error, path: Path) -> str:
+    """What SQLite's error means for a person, and what to do."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return f"the disk is full: calls are not kept in {path} until there is room"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"{path} is locked by another program: calls are not kept until it lets go"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"{path} is damaged ({error}): move it away, or choose another --session"
+    return f"{path}: {error}"

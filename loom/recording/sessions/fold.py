@@ -1,0 +1,104 @@
+"""Records become calls: the recorder's own fold, with nothing dropped for want of room."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from loom.model import Call, CallState, Direction, EndedBy, Message, MessageSeen, Status, StatusCode
+from loom.recording.history import History
+from loom.recording.recorder import Recorder
+
+from .records import MessageLost, Record, from_record
+
+STOPPED = "Loom stopped before this call ended"
+
+
+class Fold:
+    """Feed it records in order; it hands out each call when it ends."""
+
+    def __init__(self) -> None:
+        self._live = _Live()
+        self._recorder = Recorder(self._live)
+
+    def feed(self, record: Record) -> Call | None:
+        """Take in one record; the call that it ends, if it does. Records of unknown calls are passed over."""
+        event, kind = from_record(record)
+        call = self._live.calls.get(event.call_id)
+        if isinstance(event, MessageLost):
+            if call is not None:
+                self._lost(call, event)
+            return None
+        if call is not None and kind is not None:
+            call.declared_kind = kind
+        self._recorder.emit(event)
+        if call is not None and call.state is CallState.ENDED:
+            return self._live.calls.pop(event.call_id)
+        return None
+
+    def rest(self) -> list[Call]:
+        """The calls that have not ended, in order of id."""
+        return sorted(self._live.calls.values(), key=lambda call: call.id)
+
+    def _lost(self, call: Call, event: MessageLost) -> None:
+        seen = MessageSeen(
+            event.call_id, event.time_ns, event.direction, b"", event.compressed, event.encoding
+        )
+        self._recorder.emit(seen)
+        message = call.messages.get(len(call.messages) - 1)
+        if message is not None:
+            message.data, message.size = None, event.size
+        if event.direction is Direction.REQUEST:
+            call.request_bytes += event.size
+        else:
+            call.response_bytes += event.size
+        call.dropped_messages += 1
+        call.dropped_bytes += event.size
+
+
+def fold(records: Iterable[Record]) -> Iterator[Call]:
+    """The calls of these records: each when it ends, then those that have not."""
+    folding = Fold()
+    for record in records:
+        call = folding.feed(record)
+        if call is not None:
+            yield call
+    yield from folding.rest()
+
+
+def seal(call: Call) -> Call:
+    """End a call whose Loom stopped first: nobody will tell of its end any more."""
+    if call.state is CallState.LIVE:
+        times = (
+            call.started_ns,
+            call.last_request_ns,
+            call.last_response_ns,
+            call.half_closed_ns,
+            call.initial_ns,
+        )
+        call.ended_ns = max(time for time in times if time is not None)
+        call.status = Status(StatusCode.UNKNOWN, STOPPED)
+        call.ended_by = EndedBy.LOOM
+        call.note = STOPPED
+    return call
+
+
+class _Live(History):
+    """What the recorder keeps calls in here: by id, unbounded, uncounted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: dict[int, Call] = {}
+
+    def add(self, call: Call) -> None:
+        self.calls[call.id] = call
+
+    def grew(self, call: Call, cost: int) -> None:
+        pass
+
+    def keep(self, call: Call, message: Message) -> None:
+        call.messages.append(message)
+
+    def ended(self, call: Call) -> None:
+        pass
+
+    def get(self, call_id: int) -> Any:
+        return self.calls.get(call_id)

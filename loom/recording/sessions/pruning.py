@@ -1,0 +1,91 @@
+"""Past its budget, a session lets go of its oldest batches.
+
+A call may have begun in a batch that goes and still be running: what is needed to know it
+by (everything but the bytes of its messages) is carried over into the last batch that
+goes, which stays under its number with only that in it.
+"""
+
+import sqlite3
+
+import msgspec
+
+from .records import MESSAGE, Record, unpack
+
+_SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
+_MOST_CARRIED = 4 * 1024 * 1024  # bytes; past it the calls that began first are given up
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """The bytes of the database that hold something."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def prune(connection: sqlite3.Connection, budget: int) -> int:
+    """Delete the oldest batches until the rest fits; how many calls began in them.
+
+    The pages that become free are used again, so the file stops growing. Raises :class:`sqlite3.Error`.
+    """
+    excess = used_bytes(connection) - int(budget * _SHARE)
+    last, calls = 0, 0
+    newest = connection.execute("SELECT max(seq) FROM batches").fetchone()[0]
+    for seq, started, size in connection.execute(
+        "SELECT seq, started, length(events) FROM batches ORDER BY seq"
+    ):
+        if excess <= 0 or seq == newest:
+            break
+        last, calls, excess = seq, calls + started, excess - size
+    if not last:
+        return 0
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        carried = _carried(connection, last)
+        connection.execute("DELETE FROM batches WHERE seq < ?", (last,))
+        connection.execute("DELETE FROM spans WHERE seq <= ?", (last,))
+        if carried:
+            ids = {record[1] for record in carried}
+            connection.execute(
+                "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, events = ?"
+                " WHERE seq = ?",
+                (min(ids), max(ids), len(ids), msgspec.msgpack.encode(carried), last),
+            )
+            calls -= len(ids)
+        else:
+            connection.execute("DELETE FROM batches WHERE seq = ?", (last,))
+        connection.execute("UPDATE facts SET value = value + ? WHERE name = 'pruned'", (calls,))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return calls
+
+
+def _carried(connection: sqlite3.Connection, last: int) -> list[Record]:
+    """The records to keep of calls that go on after batch ``last``; messages without their bytes."""
+    going_on = {
+        row[0] for row in connection.execute("SELECT DISTINCT call_id FROM spans WHERE seq > ?", (last,))
+    }
+    if not going_on:
+        return []
+    kept: dict[int, list[Record]] = {}
+    for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
+        for record in unpack(events):
+            if record[1] in going_on:
+                kept.setdefault(record[1], []).append(_without_bytes(record))
+    records: list[Record] = []
+    size = 0
+    for call_id in sorted(kept, reverse=True):
+        size += len(msgspec.msgpack.encode(kept[call_id]))
+        if size > _MOST_CARRIED:
+            break
+        records[:0] = kept[call_id]
+    return records
+
+
+def _without_bytes(record: Record) -> Record:
+    if record[0] == MESSAGE and isinstance(record[4], bytes):
+        return (*record[:4], len(record[4]), *record[5:])
+    return record

@@ -1,0 +1,314 @@
+"""The sink that keeps calls on disk: a bounded queue, and a thread of its own that writes."""
+
+import hashlib
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from loom.model import Call, CallEnded, CallStarted, Event, Kind, MessageSeen
+
+from .batch import EVENT_COST, Batch
+from .database import SessionError, SessionLock, explain, open_for_writing
+from .pruning import prune, used_bytes
+from .reader import SessionReader
+from .records import MessageLost, Stored, to_record
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_BUDGET = 1024 * 1024 * 1024
+QUEUE_BUDGET = 64 * 1024 * 1024
+
+_TICK = 0.1  # seconds that events wait for company before they are written
+_RETRY = 2.0  # seconds between attempts while the disk refuses
+_BATCH_BYTES = 256 * 1024
+_BATCH_EVENTS = 2000
+_YIELD_EVERY = 100  # events packed before the forwarding thread gets a chance at the interpreter
+_LARGEST_MESSAGE = 512 * 1024 * 1024  # SQLite takes a value of a gigabyte at most
+
+
+class SessionStore:
+    """A :class:`loom.model.Sink` that writes events to a session's database.
+
+    Nothing here raises towards traffic: what goes wrong is in :meth:`status`, writing is tried
+    again every few seconds, and what the queue (``queue_budget`` bytes) cannot hold
+    meanwhile is dropped and counted: first the bytes of messages, then whole events.
+
+    ``budget`` bounds the file: past it the oldest calls go. ``declared_kind`` answers a
+    method's kind if it is known, without I/O.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        budget: int = DEFAULT_BUDGET,
+        queue_budget: int = QUEUE_BUDGET,
+        declared_kind: Callable[[str], Kind | None] = lambda _: None,
+    ) -> None:
+        self.path = path
+        self.last_id = 0
+        self.dropped_events = 0
+        self.dropped_bytes = 0
+        self.written_calls = 0
+        self._budget = budget
+        self._queue_budget = queue_budget
+        self._declared_kind = declared_kind
+        self._queue: deque[Stored] = deque()
+        self._queued = 0  # bytes put in, ever; the writer counts those it took out
+        self._taken = 0
+        self._idle = True
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._flushed = threading.Condition()
+        self._flushes_asked = 0
+        self._flushes_done = 0
+        self._error = ""
+        self._pruned = 0
+        self._bytes = 0
+        self._lock = SessionLock(path)
+        self._connection: sqlite3.Connection | None = None
+        self._thread: threading.Thread | None = None
+        self._encoder = msgspec.msgpack.Encoder()
+        self._live_methods: dict[int, str] = {}
+        self._pending: deque[Batch] = deque()
+        self._descriptors: deque[tuple[bytes, str, str, str, int]] = deque()
+
+    @property
+    def name(self) -> str:
+        return self.path.name.removesuffix(".loom.db")
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a database behind it."""
+        return self._connection is not None
+
+    def open(self) -> None:
+        """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
+        try:
+            # The directory comes first: the lock is beside the file.
+            connection = open_for_writing(self.path)
+            try:
+                self._lock.take()
+                self.last_id = connection.execute(
+                    "SELECT value FROM facts WHERE name = 'last_id'"
+                ).fetchone()[0]
+                self._bytes = used_bytes(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except (SessionError, sqlite3.Error) as error:
+            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
+            _log.warning("%s", self._error)
+            return
+        self._connection = connection
+        self._thread = threading.Thread(target=self._run, name="loom-session", daemon=True)
+        self._thread.start()
+
+    def restore(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> list[Call]:
+        """The newest calls of earlier runs, oldest first, at most ``limit`` and ``max_bytes`` of events.
+
+        Takes the same time for a file of any size. Empty where there is no database.
+        """
+        if self._connection is None:
+            return []
+        try:
+            with SessionReader(self.path) as reader:
+                return reader.newest(limit, max_bytes)
+        except (SessionError, sqlite3.Error) as error:
+            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
+            _log.warning("%s", self._error)
+            return []
+
+    def emit(self, event: Event) -> None:
+        """Queue one event."""
+        if self._connection is None:
+            return
+        waiting = self._queued - self._taken
+        if waiting > self._queue_budget:
+            self.dropped_events += 1
+            return
+        if isinstance(event, MessageSeen):
+            size = len(event.data)
+            if waiting + size > self._queue_budget or size > _LARGEST_MESSAGE:
+                self.dropped_bytes += size
+                lost = MessageLost(
+                    event.call_id, event.time_ns, event.direction, size, event.compressed, event.encoding
+                )
+                self._queue.append(lost)
+            else:
+                self._queued += size
+                self._queue.append(event)
+        else:
+            self._queue.append(event)
+        self._queued += EVENT_COST
+        if self._idle:
+            self._idle = False
+            self._wake.set()
+
+    def put_descriptors(
+        self, file_set: bytes, *, target: str, source: str, origin: str, fetched_ns: int
+    ) -> None:
+        """Keep a serialized ``FileDescriptorSet``, so that the session decodes without its backend."""
+        if self._connection is not None:
+            self._descriptors.append((file_set, target, source, origin, fetched_ns))
+            self._idle = False
+            self._wake.set()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until what was emitted before is in the file; False if that took longer than ``timeout``."""
+        if self._thread is None:
+            return False
+        with self._flushed:
+            self._flushes_asked += 1
+            wanted = self._flushes_asked
+            self._wake.set()
+            return self._flushed.wait_for(lambda: self._flushes_done >= wanted, timeout)
+
+    def status(self) -> dict[str, Any]:
+        """How it goes, ready for ``/api/stats``: ``error`` is "" while all is well."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "written": self.written_calls,
+            "dropped": self.dropped_events,
+            "dropped_bytes": self.dropped_bytes,
+            "waiting_bytes": self._queued - self._taken,
+            "bytes": self._bytes,
+            "budget": self._budget,
+            "pruned": self._pruned,
+            "error": self._error,
+        }
+
+    def close(self, timeout: float = 3.0) -> None:
+        """Write what is queued, then close; gives up after ``timeout`` seconds of a refusing disk."""
+        if self._thread is not None:
+            self._stopping.set()
+            self._wake.set()
+            self._thread.join(timeout)
+            self._thread = None
+        self._connection = None
+        self._lock.release()
+
+    # The writer's thread, from here on.
+
+    def _run(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait()
+                asked = self._flushes_asked
+                if asked == self._flushes_done:
+                    self._stopping.wait(_TICK)
+                    asked = self._flushes_asked
+                self._wake.clear()
+                self._idle = True
+                if self._write(connection):
+                    self._note_flushed(asked)
+                else:
+                    self._stopping.wait(_RETRY)
+                    self._wake.set()
+            self._write(connection)
+        except Exception as error:  # noqa: BLE001 (a thread's failure is told, and costs the traffic nothing)
+            self._error = f"{self.path} is no longer written to: {error}"
+            _log.exception("the session's writer failed")
+        finally:
+            connection.close()
+            self._note_flushed(self._flushes_asked)
+
+    def _note_flushed(self, asked: int) -> None:
+        with self._flushed:
+            self._flushes_done = asked
+            self._flushed.notify_all()
+
+    def _write(self, connection: sqlite3.Connection) -> bool:
+        """Write all that waits; False if the disk refused, and it waits on."""
+        try:
+            while self._queue or self._pending or self._descriptors:
+                if not self._pending:
+                    self._pending.extend(self._pack())
+                self._commit(connection)
+            if self._error:
+                self._error = ""
+                _log.warning("calls are kept again in %s", self.path)
+        except sqlite3.Error as error:
+            text = explain(error, self.path)
+            if text != self._error:
+                _log.warning("%s", text)
+            self._error = text
+            if connection.in_transaction:
+                connection.rollback()
+            return False
+        return True
+
+    def _pack(self) -> list[Batch]:
+        """Take events off the queue, at most one batch's worth."""
+        if not self._queue:
+            return []
+        batch = Batch()
+        while self._queue and batch.cost < _BATCH_BYTES and len(batch.records) < _BATCH_EVENTS:
+            event = self._queue.popleft()
+            batch.add(event, to_record(event, self._kind_of))
+            if isinstance(event, CallStarted):
+                self._live_methods[event.call_id] = event.method
+            elif isinstance(event, CallEnded):
+                self._live_methods.pop(event.call_id, None)
+            if not len(batch.records) % _YIELD_EVERY:
+                time.sleep(0)
+        batch.seal(self._encoder)
+        return [batch]
+
+    def _kind_of(self, call_id: int) -> Kind | None:
+        method = self._live_methods.get(call_id)
+        return None if method is None else self._declared_kind(method)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        """Write the packed batches in one transaction; they stay pending if it fails."""
+        connection.execute("BEGIN IMMEDIATE")
+        last_id = 0
+        for batch in self._pending:
+            cursor = connection.execute(
+                "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, events)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    batch.first_id,
+                    batch.last_id,
+                    len(batch.began),
+                    batch.ended,
+                    batch.first_ns,
+                    batch.last_ns,
+                    batch.packed,
+                ),
+            )
+            seq = cursor.lastrowid
+            connection.executemany(
+                "INSERT OR IGNORE INTO spans VALUES (?, ?)", [(call_id, seq) for call_id in batch.went_on]
+            )
+            last_id = max(last_id, batch.last_id or 0)
+        if last_id:
+            connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
+        descriptors = list(self._descriptors)
+        for file_set, target, source, origin, fetched_ns in descriptors:
+            connection.execute(
+                "INSERT OR REPLACE INTO descriptors VALUES (?, ?, ?, ?, ?, ?)",
+                (hashlib.sha256(file_set).digest(), target, source, origin, fetched_ns, file_set),
+            )
+        connection.execute("COMMIT")
+        for _ in descriptors:
+            self._descriptors.popleft()
+        for batch in self._pending:
+            self._taken += batch.queued
+            self.written_calls += batch.ended
+        self._pending.clear()
+        self._bytes = used_bytes(connection)
+        if self._bytes > self._budget:
+            self._pruned += prune(connection, self._budget)
+            self._bytes = used_bytes(connection)

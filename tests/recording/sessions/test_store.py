@@ -1,0 +1,370 @@
+"""What goes into a session comes out of it, and what is wrong with it does not reach the traffic."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loom.model import CallState, Event, Kind, MessageSeen
+from loom.recording.sessions import SessionError, SessionReader, SessionStore, session_path
+from loom.recording.sessions.database import SessionLock, open_for_writing
+from loom.recording.sessions.fold import STOPPED
+from tests.support.traffic import DOWN, UP, began, ended, many, message, recorded, unary
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return session_path("default", tmp_path / "data" / "sessions")
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SessionStore]:
+    store = SessionStore(path)
+    store.open()
+    assert store.status()["error"] == ""
+    yield store
+    store.close()
+
+
+def emit(store: SessionStore, *events: Event) -> None:
+    for event in events:
+        store.emit(event)
+    assert store.flush()
+
+
+def test_gives_back_calls_as_the_recorder_had_them(store: SessionStore) -> None:
+    events = [
+        *unary(1),
+        *unary(2),
+        *began(3),
+        message(3, UP, b""),
+        message(3, DOWN, b"x" * 100_000),
+        *ended(3),
+    ]
+    emit(store, *events)
+    expected = recorded(*events)
+    for call in expected:
+        call.restored = True
+    found = store.restore(10)
+    assert [list(call.messages) for call in found] == [list(call.messages) for call in expected]
+    for call, wanted in zip(found, expected, strict=True):
+        call.messages = wanted.messages
+    assert found == expected
+    assert store.status()["written"] == 3
+
+
+def test_only_the_newest_are_restored(store: SessionStore) -> None:
+    emit(store, *many(1, 500))
+    assert [call.id for call in store.restore(3)] == [498, 499, 500]
+    assert store.restore(0) == []
+
+
+def test_a_restore_reads_a_bounded_amount(store: SessionStore) -> None:
+    for call_id in range(1, 9):
+        emit(store, *unary(call_id, b"x" * 300_000))
+    assert [call.id for call in store.restore(100, max_bytes=1_000_000)] == [6, 7, 8]
+
+
+def test_ids_go_on_after_those_of_the_earlier_run(path: Path, store: SessionStore) -> None:
+    emit(store, *many(1, 7))
+    store.close()
+    again = SessionStore(path)
+    again.open()
+    assert again.last_id == 7
+    assert [call.id for call in again.restore(2)] == [6, 7]
+    again.close()
+
+
+def test_a_stream_is_on_disk_before_it_ends(path: Path, store: SessionStore) -> None:
+    emit(store, *began(1), message(1, UP, b"one"))
+    emit(store, *unary(2), message(1, DOWN, b"two"))
+    with SessionReader(path, live_from=1) as reader:
+        [call] = reader.find([1])
+    assert call.state is CallState.LIVE
+    assert [held.data for held in call.messages] == [b"one", b"two"]
+
+
+def test_what_never_ended_is_ended_at_the_next_start(path: Path, store: SessionStore) -> None:
+    emit(store, *began(1), message(1, UP, b"one"))
+    store.close()
+    with SessionReader(path) as reader:
+        [call] = reader.newest(10, 1 << 20)
+    assert call.state is CallState.ENDED
+    assert call.note == STOPPED
+    assert call.ended_ns == call.last_request_ns
+
+
+def test_the_declared_kind_is_kept(path: Path) -> None:
+    store = SessionStore(
+        path, declared_kind=lambda method: Kind.SERVER if method.endswith("GetOrder") else None
+    )
+    store.open()
+    emit(store, *unary(1))
+    assert store.restore(1)[0].declared_kind is Kind.SERVER
+    store.close()
+
+
+def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
+    for fetched_ns in (5, 6):
+        store.put_descriptors(
+            b"set", target="a:1", source="reflection v1", origin="a:1", fetched_ns=fetched_ns
+        )
+    assert store.flush()
+    with SessionReader(path) as reader:
+        [descriptors] = reader.descriptors()
+    assert (descriptors.file_set, descriptors.source, descriptors.fetched_ns) == (b"set", "reflection v1", 6)
+
+
+def test_files_are_for_their_owner_only(path: Path, store: SessionStore) -> None:
+    emit(store, *unary(1))
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    kept = sorted(path.parent.iterdir())
+    assert len(kept) >= 3
+    assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
+
+
+def test_rights_that_were_too_wide_are_narrowed(path: Path, store: SessionStore) -> None:
+    store.close()
+    path.chmod(0o644)
+    open_for_writing(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_text_that_is_no_unicode_costs_one_event_only(path: Path, store: SessionStore) -> None:
+    emit(store, *began(1, "/bad/\udcff"), *unary(2))
+    with SessionReader(path) as reader:
+        assert [call.id for call in reader.calls()] == [2]
+
+
+def test_the_queue_is_bounded_and_counts_what_it_drops(path: Path) -> None:
+    store = SessionStore(path, queue_budget=100_000)
+    store.open()
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    for event in [*began(1), message(1, UP, b"x" * 200_000), *ended(1), *many(2, 500)]:
+        store.emit(event)
+    status = store.status()
+    assert status["dropped_bytes"] == 200_000
+    assert status["dropped"] > 1000
+    assert status["waiting_bytes"] <= 100_000 + 500
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert store.flush(20)
+    [call] = [call for call in store.restore(1000) if call.id == 1]
+    assert call.request_bytes == 200_000
+    assert call.dropped_bytes == 200_000
+    [held] = call.messages
+    assert (held.data, held.size) == (None, 200_000)
+    store.close()
+
+
+def test_a_lock_is_told_and_overcome(path: Path) -> None:
+    store = SessionStore(path)
+    store.open()
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    for event in unary(1):
+        store.emit(event)
+    assert not store.flush(1.5)
+    assert "locked by another program" in store.status()["error"]
+    blocker.execute("COMMIT")
+    blocker.close()
+    assert store.flush(20)
+    assert store.status()["error"] == ""
+    assert [call.id for call in store.restore(10)] == [1]
+    store.close()
+
+
+def test_another_loom_has_the_session(path: Path, store: SessionStore) -> None:
+    second = SessionStore(path)
+    second.open()
+    second.emit(unary(1)[0])
+    assert not second.active
+    assert second.status()["error"] == (
+        f"session 'default' is in use by another Loom (process {os.getpid()}): this run is not kept; "
+        "give each its own --session NAME"
+    )
+    second.close()
+    emit(store, *unary(2))  # the first goes on
+
+
+def test_the_lock_ends_with_its_holder(path: Path, store: SessionStore) -> None:
+    store.close()
+    lock = SessionLock(path)
+    lock.take()
+    lock.release()
+
+
+def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, store: SessionStore) -> None:
+    emit(store, *unary(1))
+    connection = store._connection
+    assert connection is not None
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={pages}")
+    for event in unary(2, b"x" * 1_000_000):
+        store.emit(event)
+    assert not store.flush(1.0)
+    assert store.status()["error"] == f"the disk is full: calls are not kept in {path} until there is room"
+    connection.execute("PRAGMA max_page_count=1000000")
+    assert store.flush(20)
+    assert store.status()["error"] == ""
+    assert [call.id for call in store.restore(10)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but long enough for SQLite to look at it" * 20, b"short"]
+)
+def test_a_damaged_file_is_told(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    store = SessionStore(path)
+    store.open()
+    store.emit(unary(1)[0])
+    assert f"{path} is damaged" in store.status()["error"]
+    assert "choose another --session" in store.status()["error"]
+    assert store.restore(10) == []
+    store.close()
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_batch_is_passed_over(path: Path, store: SessionStore) -> None:
+    emit(store, *unary(1))
+    emit(store, *unary(2))
+    emit(store, *unary(3))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
+    connection.close()
+    with SessionReader(path) as reader:
+        assert [call.id for call in reader.calls()] == [1, 3]
+        assert len(reader.damaged) == 1
+        assert "batch 2 is damaged" in reader.damaged[0]
+
+
+def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    store.open()
+    assert "was written by a newer Loom (session format 99; this one reads 1)" in store.status()["error"]
+    with pytest.raises(SessionError, match="newer Loom"):
+        SessionReader(path)
+
+
+def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    connection.close()
+    store = SessionStore(path)
+    store.open()
+    assert "is a database, but no session of Loom" in store.status()["error"]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
+    connection.close()
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = SessionStore(session_path("default", tmp_path / "file" / "sessions"))
+    store.open()
+    for event in unary(1):
+        store.emit(event)
+    assert "set LOOM_DATA_DIR to a directory that you may write to" in store.status()["error"]
+    store.close()
+
+
+def test_past_the_budget_the_oldest_go(path: Path) -> None:
+    store = SessionStore(path, budget=2_000_000)
+    store.open()
+    for call_id in range(1, 41):
+        emit(store, *unary(call_id, bytes([call_id]) * 200_000))
+    status = store.status()
+    assert status["bytes"] <= 2_000_000
+    assert status["pruned"] >= 30
+    found = store.restore(100)
+    assert [call.id for call in found] == list(range(found[0].id, 41))
+    assert len(found) >= 5
+    size = sum(part.stat().st_size for part in path.parent.glob("*.db"))
+    assert size < 4_000_000
+    store.close()
+
+
+def test_a_stream_outlives_the_batch_that_it_began_in(path: Path) -> None:
+    store = SessionStore(path, budget=2_000_000)
+    store.open()
+    emit(store, *began(1), message(1, UP, b"first"))
+    for call_id in range(2, 41):
+        emit(store, *unary(call_id, b"x" * 200_000))
+        emit(store, message(1, DOWN, b"y" * call_id))
+    emit(store, *ended(1))
+    with SessionReader(path) as reader:
+        [call] = [call for call in reader.calls() if call.id == 1]
+    assert (call.request_messages, call.response_messages) == (1, 39)
+    assert call.response_bytes == sum(range(2, 41))
+    held = list(call.messages)
+    assert (held[0].size, held[0].data) == (5, None)
+    assert held[-1].data == b"y" * 40
+    assert call.request_metadata[0] == ("x-tenant", "42")
+    store.close()
+
+
+def test_what_was_emitted_survives_a_kill(path: Path) -> None:
+    """A real process, killed as hard as can be, a quarter of a second after the last call."""
+    program = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from loom.recording.sessions import SessionStore
+        from tests.support.traffic import began, many, message, UP
+
+        store = SessionStore(Path(sys.argv[1]))
+        store.open()
+        for event in [*many(1, 2000), *began(2001), message(2001, UP, b"open")]:
+            store.emit(event)
+        print("emitted", flush=True)
+        time.sleep(60)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"emitted\n"
+        time.sleep(0.25)  # the promise under test, not a synchronisation
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    again = SessionStore(path)
+    again.open()
+    assert again.status()["error"] == ""
+    found = again.restore(3000)
+    assert len(found) == 2001
+    assert found[-1].note == STOPPED
+    assert [held.data for held in found[-1].messages] == [b"open"]
+    again.close()
+
+
+def test_closing_writes_what_waits(path: Path, store: SessionStore) -> None:
+    for event in many(1, 3000):
+        store.emit(event)
+    store.close()
+    with SessionReader(path) as reader:
+        totals = reader.totals()
+    assert (totals.calls, totals.ended, totals.last_id) == (3000, 3000, 3000)
+
+
+def test_a_message_is_queued_by_reference(store: SessionStore) -> None:
+    event = message(1, UP, b"z" * 1000)
+    store.emit(event)
+    assert any(queued is event for queued in store._queue) or store.flush()
+    assert isinstance(event, MessageSeen)

@@ -5,8 +5,8 @@
 * :mod:`~loom.publishing.rates`: what happened in the last seconds, for the live strip.
 """
 
-from .hub import Feed, Hub
+from .hub import TICK_SECONDS, Feed, Hub
 from .rates import Rates, Second
 from .subscriber import Subscriber, Update
 
-__all__ = ["Feed", "Hub", "Rates", "Second", "Subscriber", "Update"]
+__all__ = ["TICK_SECONDS", "Feed", "Hub", "Rates", "Second", "Subscriber", "Update"]

@@ -1,0 +1,223 @@
+"""One running Loom: every part made, joined and ended here, and nowhere else."""
+
+import asyncio
+import contextlib
+import gc
+import secrets
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from loom import __version__
+from loom.actions.decoding import Decoder
+from loom.errors import ConfigError
+from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.inspector.server import listen
+from loom.model import Address, CallIds, Event, Secrets, Sink
+from loom.proxy.engine import Engine
+from loom.publishing import TICK_SECONDS, Hub
+from loom.recording.history import History
+from loom.recording.recorder import Observer, Recorder
+from loom.recording.summary import summarise
+
+from . import parts
+from .metrics import Metrics
+from .settings import Settings
+from .stats import Stats
+from .tasks import Tasks
+
+_STATS_SECONDS = 1.0
+_GC_THRESHOLD = (50_000, 20, 50)
+
+
+class Fanout:
+    """A sink of sinks: the recorder first, so that a call is visible before it is stored."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink.emit(event)
+
+
+class Loom:
+    """Made from settings; :meth:`start` it on a running loop, then :meth:`stop` it.
+
+    ``observers`` are told of every call beside the page and the log (the terminal's lines, a test's).
+    """
+
+    def __init__(self, settings: Settings, *, observers: tuple[Observer, ...] = ()) -> None:
+        self.settings = settings
+        self.tasks = Tasks()
+        self.boot = secrets.token_hex(4)
+        self.token = settings.token or secrets.token_urlsafe(24)
+        self.secrets = Secrets(settings.secrets)
+        self.history = History(settings.history_bytes)
+        self.hub = Hub(self.boot, summarise)
+        self._observers = observers
+        self._exit = contextlib.AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self.engine: Engine
+        self.inspector: InspectorServer | None = None
+
+    async def start(self) -> None:
+        """Listen on both sides. :class:`StartError` or :class:`ConfigError` leave nothing open behind."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(grace=0)
+            raise
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._exit.push_async_callback(self.tasks.stop)
+        self.target = await parts.target(settings)
+        self._exit.push_async_callback(self.target.close)
+        self.schema = parts.schema(settings, self.target, self.tasks)
+        self.decoder = Decoder(self.schema)
+        self.breaker = parts.breaker(settings)
+
+        def kind_of(path: str) -> Any:
+            method = self.schema.peek(path)
+            return method.kind if method else None
+
+        self.recorder = Recorder(self.history, [self.hub, *self._observers], kind_of)
+        self.stats = Stats(
+            history=self.history,
+            hub=self.hub,
+            recorder=self.recorder,
+            target=self.target,
+            address=str(settings.target),
+            tls=settings.target_uses_tls,
+            breaker=lambda: self.breaker.snapshot() if self.breaker else None,
+            sinks={},
+        )
+        self.metrics = Metrics(__version__, self.stats)
+        self.recorder.observers.append(self.metrics)
+        self.ids = CallIds(self.history.last_id + 1)
+        self.sink: Sink = self.recorder
+        self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, kind_of)
+        if settings.ui is not None:
+            await self._start_inspector(settings.ui)
+        await self.engine.start()
+        self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
+        self.tasks.every(_STATS_SECONDS, self._roll, "stats")
+        self._tune_memory()
+        self._ready = True
+
+    async def _start_inspector(self, ui: Address) -> None:
+        sockets = listen(ui)
+        server = InspectorServer(sockets)
+        self._exit.push_async_callback(server.stop)
+        self._exit.callback(self.hub.close)
+        self._refuse_own_page(server.port)
+        inspector = Inspector(
+            history=self.history,
+            hub=self.hub,
+            decoder=self.decoder,
+            secrets=self.secrets,
+            access=Access(
+                token=self.token,
+                required=not ui.is_loopback,
+                port=server.port,
+                hosts=frozenset(name.lower() for name in (ui.host, *self.settings.ui_host)),
+            ),
+            stats=self.stats,
+            hello=self._hello,
+            metrics=self.metrics.exposition,
+            ready=self._not_ready,
+        )
+        await server.start(create_app(inspector))
+        self.inspector = server
+
+    def _refuse_own_page(self, port: int) -> None:
+        target = self.settings.target
+        if target.is_loopback and target.port == port:
+            raise ConfigError(f"--target {target} is the page's own address: name the backend's")
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "listen": str(self.listen_address),
+            "ui": str(self.ui_address),
+            "target": str(self.settings.target),
+            "engine": self.settings.engine,
+        }
+
+    def _not_ready(self) -> str | None:
+        if self._stopping.is_set():
+            return "draining"
+        return None if self._ready else "starting"
+
+    def _roll(self) -> None:
+        stats_before = self.stats()
+        self.hub.rates.roll(stats_before["now_us"], self.history.live)
+        if self.hub.subscribers:
+            self.hub.send("stats", self.stats())
+
+    def _tune_memory(self) -> None:
+        """What start-up made is here to stay; recorded calls make few cycles: look for garbage less often."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLD)
+
+    @property
+    def listen_address(self) -> Address:
+        """Where clients reach this Loom, with the port that it really got."""
+        return Address(self.settings.listen.host, self.engine.port)
+
+    @property
+    def ui_address(self) -> Address | None:
+        """Where the page is, with the port that it really got; None without a page."""
+        if self.settings.ui is None or self.inspector is None:
+            return None
+        return Address(self.settings.ui.host, self.inspector.port)
+
+    @property
+    def page_url(self) -> str | None:
+        """The page's address with this launch's token in it."""
+        address = self.ui_address
+        if address is None:
+            return None
+        host = "localhost" if address.host in {"0.0.0.0", "::"} else address.host  # noqa: S104 (compared, not bound)
+        return f"http://{Address(host, address.port)}/?token={self.token}"
+
+    async def run_until_stopped(self) -> None:
+        """Wait for SIGINT or SIGTERM (or :meth:`request_stop`), then stop; a second signal ends at once."""
+        with self._signals():
+            await self._stopping.wait()
+            await self.stop()
+
+    def request_stop(self) -> None:
+        """Begin to stop, from anywhere on the loop."""
+        self._stopping.set()
+
+    async def stop(self, grace: float | None = None) -> None:
+        """End calls under way within ``grace`` seconds (the setting ``drain``), then everything else."""
+        self._stopping.set()
+        if self._ready:
+            self._ready = False
+            await self.engine.stop(self.settings.drain if grace is None else grace)
+            self.hub.tick()
+        await self._exit.aclose()
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+
+        def on_signal() -> None:
+            if self._stopping.is_set() and task is not None:
+                task.cancel("second signal")
+            self._stopping.set()
+
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        for kind in kinds:
+            loop.add_signal_handler(kind, on_signal)
+        try:
+            yield
+        finally:
+            for kind in kinds:
+                loop.remove_signal_handler(kind)

@@ -1,0 +1,91 @@
+"""The larger parts of a Loom, made from settings; what a file holds is read here, once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from loom.errors import ConfigError, StartError
+from loom.model import CallIds, Kind, Sink
+from loom.proxy.breaker import Breaker
+from loom.proxy.engine import Engine, ServerTls, TargetTls
+from loom.proxy.target import Target
+
+from .settings import Settings
+
+
+def _read(path: Path | None, setting: str) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"--{setting} {path}: {error.strerror}") from error
+
+
+def target_tls(settings: Settings) -> TargetTls | None:
+    """TLS towards the target, or None for cleartext."""
+    if not settings.target_uses_tls:
+        return None
+    if (settings.cert is None) != (settings.key is None):
+        raise ConfigError("--cert and --key go together: give both, or neither")
+    return TargetTls(
+        ca=_read(settings.cacert, "cacert"),
+        cert=_read(settings.cert, "cert"),
+        key=_read(settings.key, "key"),
+        server_name=settings.server_name,
+    )
+
+
+def server_tls(settings: Settings) -> ServerTls | None:
+    """TLS on the listening side, or None for cleartext."""
+    if settings.listen_cert is None and settings.listen_key is None:
+        if settings.listen_client_ca is not None:
+            raise ConfigError("--listen-client-ca needs --listen-cert and --listen-key")
+        return None
+    cert, key = _read(settings.listen_cert, "listen-cert"), _read(settings.listen_key, "listen-key")
+    if cert is None or key is None:
+        raise ConfigError("--listen-cert and --listen-key go together: give both, or neither")
+    return ServerTls(cert, key, _read(settings.listen_client_ca, "listen-client-ca"))
+
+
+async def target(settings: Settings) -> Target:
+    """The connections to the target; its name must be known, but it need not be up."""
+    made = Target(settings.target, target_tls(settings), settings.authority, settings.metadata_limit)
+    await made.check()
+    return made
+
+
+def breaker(settings: Settings) -> Breaker | None:
+    """The circuit breaker; None with ``--breaker off`` and with the wire engine, which has no use for one."""
+    if settings.breaker is None or settings.engine == "wire":
+        return None
+    return Breaker(threshold=settings.breaker, pause=settings.breaker_pause)
+
+
+def engine(
+    settings: Settings,
+    to: Target,
+    sink: Sink,
+    ids: CallIds,
+    guard: Breaker | None,
+    kind_of: Callable[[str], Kind | None],
+) -> Engine:
+    """The engine that the settings name; its package is imported only then."""
+    tls = server_tls(settings)
+    if settings.engine == "wire":
+        from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
+
+        return WireEngine(
+            settings.listen, settings.target, sink, ids, server_tls=tls, target_tls=target_tls(settings)
+        )
+    from loom.proxy.relay import RelayEngine  # noqa: PLC0415
+
+    return RelayEngine(
+        settings.listen,
+        to,
+        sink,
+        ids,
+        server_tls=tls,
+        metadata_limit=settings.metadata_limit,
+        breaker=guard,
+        schema_kind=kind_of,
+    )

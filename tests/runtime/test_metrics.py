@@ -1,0 +1,81 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from loom.model import Call, Status
+from loom.runtime import metrics as metrics_module
+from loom.runtime.metrics import Metrics
+
+STATS = {
+    "in_flight": 2,
+    "held": 7,
+    "held_bytes": 700,
+    "subscribers": 1,
+    "evicted": 3,
+    "dropped_messages": 4,
+    "dropped_bytes": 400,
+    "recording_failures": 0,
+    "target": {"address": "localhost:50051", "state": "ready"},
+    "breaker": {"state": "half_open"},
+    "sinks": {"log": {"written": 5, "dropped": 1}, "session": None},
+}
+
+
+def ended(metrics: Metrics, method: str, code: int = 0, seconds: float = 0.004) -> None:
+    call = Call(1, method, 0, version=1)
+    metrics.changed(call)
+    call.version = 2
+    metrics.changed(call)
+    call.ended_ns = int(seconds * 1e9)
+    call.status = Status(code)
+    call.request_messages, call.request_bytes = 1, 10
+    metrics.ended(call)
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_calls_are_counted_by_method_and_code():
+    metrics = Metrics("1.2.3", lambda: STATS)
+    ended(metrics, "/a.B/C")
+    ended(metrics, "/a.B/C", code=5)
+    found = samples(metrics)
+    assert found["loom_calls_started_total", (("method", "/a.B/C"),)] == 2
+    assert found["loom_calls_total", (("code", "NOT_FOUND"), ("method", "/a.B/C"))] == 1
+    assert found["loom_messages_total", (("direction", "request"),)] == 2
+    assert found["loom_message_bytes_total", (("direction", "request"),)] == 20
+    assert found["loom_build_info", (("version", "1.2.3"),)] == 1
+
+
+def test_durations_fall_into_their_buckets():
+    metrics = Metrics("1", lambda: STATS)
+    ended(metrics, "/a.B/C", seconds=0.004)
+    ended(metrics, "/a.B/C", seconds=120)
+    found = samples(metrics)
+    assert found["loom_call_duration_seconds_bucket", (("le", "0.0025"),)] == 0
+    assert found["loom_call_duration_seconds_bucket", (("le", "0.005"),)] == 1
+    assert found["loom_call_duration_seconds_bucket", (("le", "+Inf"),)] == 2
+    assert found["loom_call_duration_seconds_count", ()] == 2
+
+
+def test_what_is_held_and_lost_and_the_target_are_there():
+    found = samples(Metrics("1", lambda: STATS))
+    assert found["loom_history_evicted_total", ()] == 3
+    assert found["loom_target_ready", (("target", "localhost:50051"),)] == 1
+    assert found["loom_breaker_state", (("state", "half_open"),)] == 1
+    assert found["loom_breaker_state", (("state", "closed"),)] == 0
+    assert found["loom_sink_dropped_total", (("sink", "log"),)] == 1
+
+
+def test_clients_cannot_grow_the_labels_without_bound(monkeypatch):
+    monkeypatch.setattr(metrics_module, "MAX_METHODS", 3)
+    metrics = Metrics("1", lambda: STATS)
+    for number in range(10):
+        ended(metrics, f"/a.B/M{number}")
+    found = samples(metrics)
+    assert found["loom_calls_started_total", (("method", "other"),)] == 7
+    assert sum(name == "loom_calls_started_total" for name, _ in found) == 4

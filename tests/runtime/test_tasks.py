@@ -1,0 +1,46 @@
+import asyncio
+import logging
+
+from loom.runtime.tasks import Tasks
+
+
+async def test_stop_cancels_what_runs_and_waits_for_it():
+    tasks, seen = Tasks(), []
+
+    async def work():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("cleaned")
+
+    tasks.start(work(), "work")
+    await asyncio.sleep(0)
+    await tasks.stop()
+    assert seen == ["cleaned"]
+
+
+async def test_a_failure_is_never_silent(caplog):
+    async def work():
+        raise RuntimeError("boom")
+
+    tasks = Tasks()
+    with caplog.at_level(logging.ERROR):
+        task = tasks.start(work(), "fragile")
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+    assert "background task fragile failed" in caplog.text
+
+
+async def test_a_tick_outlives_its_own_failure(caplog):
+    tasks, seen, twice = Tasks(), [], asyncio.Event()
+
+    def tick():
+        seen.append(1)
+        if len(seen) == 2:
+            twice.set()
+        raise RuntimeError("boom")
+
+    tasks.every(0.001, tick, "tick")
+    await asyncio.wait_for(twice.wait(), 10)
+    await tasks.stop()
+    assert "tick failed" in caplog.text

@@ -27,7 +27,7 @@ class Events:
         async with asyncio.timeout(20):
             while True:
                 fields: dict[str, str] = {}
-                while line := (await self._line()).rstrip("\n"):
+                while line := (await self._line()).rstrip("\r\n"):
                     name, _, value = line.partition(": ")
                     fields[name] = value
                 if "event" in fields and kind in {None, fields["event"]}:
@@ -40,7 +40,7 @@ class Events:
         return line.decode()
 
 
-class Page:
+class Api:
     """What a browser does, without one."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
@@ -101,9 +101,9 @@ async def loom(backend: int) -> AsyncIterator[Loom]:
 
 
 @pytest.fixture
-async def page(loom: Loom) -> AsyncIterator[Page]:
+async def api(loom: Loom) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession() as session:
-        yield Page(session, f"http://{loom.ui_address}")
+        yield Api(session, f"http://{loom.ui_address}")
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ async def channel(loom: Loom) -> AsyncIterator[grpc.aio.Channel]:
         yield made
 
 
-async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(loom, page, channel):
-    async with page.events() as events:
+async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(loom, api, channel):
+    async with api.events() as events:
         _, kind, hello = await events.next()
         assert kind == "hello"
         assert hello["listen"] == str(loom.listen_address)
@@ -135,20 +135,20 @@ async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(loom, page, 
     assert summary["status"] == {"code": 5, "name": "NOT_FOUND", "message": "no söck"}
     assert summary["ended_by"] == "backend"
 
-    whole = await page.get(f"/api/calls/{summary['id']}")
+    whole = await api.get(f"/api/calls/{summary['id']}")
     sent = {item["key"]: item for item in whole["metadata"]["request"]}
     assert sent["x-tenant"]["value"] == "42"
     assert sent["authorization"]["masked"]
     assert "s3cret" not in json.dumps(whole)
     assert {"key": "x-trailing", "value": "2"}.items() <= whole["metadata"]["trailing"][0].items()
-    shown = await page.get(f"/api/calls/{summary['id']}?reveal=1")
+    shown = await api.get(f"/api/calls/{summary['id']}?reveal=1")
     assert "s3cret" in json.dumps(shown["metadata"])
 
-    rows = await page.get(f"/api/calls/{summary['id']}/messages")
+    rows = await api.get(f"/api/calls/{summary['id']}/messages")
     assert [row["direction"] for row in rows["messages"]] == ["request", "response", "request"]
-    message = await page.get(f"/api/calls/{summary['id']}/messages/0")
+    message = await api.get(f"/api/calls/{summary['id']}/messages/0")
     assert message["hex"].replace(" ", "").startswith("6f6e65")
-    async with page.session.get(f"{page.base}/api/calls/{summary['id']}/messages/0?raw=1") as raw:
+    async with api.session.get(f"{api.base}/api/calls/{summary['id']}/messages/0?raw=1") as raw:
         assert await raw.read() == b"one"
 
 
@@ -160,13 +160,13 @@ async def echo(channel: grpc.aio.Channel, message: bytes) -> None:
     assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_who_comes_back_misses_nothing(page, channel):
-    async with page.events() as events:
+async def test_who_comes_back_misses_nothing(api, channel):
+    async with api.events() as events:
         await events.next("hello")
         await echo(channel, b"1")
         last, _, _ = await events.next("calls")
     await echo(channel, b"2")
-    async with page.events(last) as events:
+    async with api.events(last) as events:
         _, _, hello = await events.next()
         assert hello["resumed"]
         seen = set()
@@ -175,28 +175,28 @@ async def test_who_comes_back_misses_nothing(page, channel):
             seen |= {call["id"] for call in calls if call["state"] == "ended"}
 
 
-async def test_who_comes_from_another_boot_is_told_of_a_gap(page):
-    async with page.events("other:17") as events:
+async def test_who_comes_from_another_boot_is_told_of_a_gap(api):
+    async with api.events("other:17") as events:
         _, _, hello = await events.next()
         assert not hello["resumed"]
         _, kind, _ = await events.next()
         assert kind == "gap"
 
 
-async def test_the_list_pages_and_clears(page, channel):
+async def test_the_list_pages_and_clears(api, channel):
     for _ in range(5):
         await echo(channel, b"x")
-    listed = await page.get("/api/calls?limit=2")
+    listed = await api.get("/api/calls?limit=2")
     assert [call["id"] for call in listed["calls"]] == [4, 5]
     assert listed["more"]
-    older = await page.get("/api/calls?limit=2&before=4")
+    older = await api.get("/api/calls?limit=2&before=4")
     assert [call["id"] for call in older["calls"]] == [2, 3]
-    newer = await page.get("/api/calls?after=4")
+    newer = await api.get("/api/calls?after=4")
     assert [call["id"] for call in newer["calls"]] == [5]
-    async with page.session.delete(f"{page.base}/api/calls") as answer:
+    async with api.session.delete(f"{api.base}/api/calls") as answer:
         assert await answer.json() == {"cleared": 5}
-    assert (await page.get("/api/calls"))["calls"] == []
-    gone = await page.get("/api/calls/3")
+    assert (await api.get("/api/calls"))["calls"] == []
+    gone = await api.get("/api/calls/3")
     assert gone["error"]["evicted"]
 
 
@@ -213,14 +213,14 @@ async def test_the_list_pages_and_clears(page, channel):
         ("/health", 200),
     ],
 )
-async def test_answers_and_errors(page, channel, path, status):
+async def test_answers_and_errors(api, channel, path, status):
     await echo(channel, b"x")
-    assert await page.status(path) == status
+    assert await api.status(path) == status
 
 
-async def test_metrics_count_what_passed(page, channel):
+async def test_metrics_count_what_passed(api, channel):
     await echo(channel, b"x")
-    async with page.session.get(f"{page.base}/metrics") as answer:
+    async with api.session.get(f"{api.base}/metrics") as answer:
         text = await answer.text()
     assert 'loom_calls_total{code="OK",method="/a.Echo/Chat"} 1.0' in text
     assert "loom_calls_in_flight 0.0" in text
@@ -238,7 +238,7 @@ async def test_stopping_ends_the_feed_and_the_calls(backend):
     async with (
         aiohttp.ClientSession() as session,
         grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
-        Page(session, f"http://{loom.ui_address}").events() as events,
+        Api(session, f"http://{loom.ui_address}").events() as events,
     ):
         await events.next("hello")
         call = channel.stream_stream("/a.Echo/Chat")()

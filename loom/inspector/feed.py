@@ -53,7 +53,6 @@ async def events(request: Request) -> Response:
     return EventSourceResponse(
         _updates(inspector_of(request), Feed.parse(text)),
         ping=_PING_SECONDS,
-        sep="\n",
         send_timeout=_SEND_TIMEOUT,
     )
 

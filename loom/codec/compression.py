@@ -1,0 +1,66 @@
+"""Undoes the compression of a message (``grpc-encoding``), within a bound."""
+
+import zlib
+
+import zstandard
+
+MAX_DECOMPRESSED = 64 * 1024 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+
+
+class CompressionError(ValueError):
+    """The message cannot be decompressed, or grows past the bound."""
+
+
+def decompress(data: bytes, encoding: str, limit: int = MAX_DECOMPRESSED) -> bytes:
+    """The message before compression, at most ``limit`` bytes of it; :class:`CompressionError` otherwise.
+
+    gRPC's ``deflate`` is zlib's format; raw deflate, which some peers send under that name, is read too.
+    """
+    if encoding in {"", "identity"}:
+        return data
+    try:
+        if encoding == "gzip":
+            return _inflate(data, _GZIP, limit)
+        if encoding == "deflate":
+            try:
+                return _inflate(data, _ZLIB, limit)
+            except zlib.error:
+                return _inflate(data, _RAW, limit)
+        if encoding == "zstd":
+            return _zstd(data, limit)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise CompressionError(f"not valid {encoding}: {error}") from error
+    raise CompressionError(f"the encoding {encoding!r} is not known here: gzip, deflate and zstd are")
+
+
+def _inflate(data: bytes, window: int, limit: int) -> bytes:
+    out = bytearray()
+    while True:  # a gzip stream may have several members
+        stream = zlib.decompressobj(window)
+        out += stream.decompress(data, limit + 1 - len(out))
+        if len(out) > limit:
+            raise _too_large(limit)
+        if not stream.eof:
+            raise zlib.error("the data ends early")
+        data = stream.unused_data
+        if not data:
+            return bytes(out)
+
+
+def _zstd(data: bytes, limit: int) -> bytes:
+    out = bytearray()
+    with zstandard.ZstdDecompressor(max_window_size=limit).stream_reader(
+        data, read_across_frames=True
+    ) as reader:
+        while piece := reader.read(min(1 << 20, limit + 1 - len(out))):
+            out += piece
+            if len(out) > limit:
+                raise _too_large(limit)
+    return bytes(out)
+
+
+def _too_large(limit: int) -> CompressionError:
+    return CompressionError(f"decompresses to more than {limit} bytes: not shown")

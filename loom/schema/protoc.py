@@ -1,0 +1,56 @@
+"""Compiles ``.proto`` files with the protoc inside grpcio-tools: no compiler to install."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from loom.errors import LoomError
+
+_LONGEST = 60.0
+# What grpc_tools.protoc itself adds: the well-known types that it ships.
+_PROTOC = (
+    "import sys; from importlib.resources import files; from grpc_tools.protoc import main; "
+    "sys.exit(main([*sys.argv, '-I' + str(files('grpc_tools') / '_proto')]))"
+)
+
+
+class ProtocError(LoomError):
+    """A file does not compile: the text is protoc's own, which names file, line and column."""
+
+
+def compile_protos(protos: Iterable[Path], import_paths: Sequence[Path] = ()) -> FileDescriptorSet:
+    """Compile files together with all that they import.
+
+    Imports are looked for in ``import_paths`` (default: each file's own folder) and among the well-known
+    types. The answer lists imports before what imports them, without source locations. Runs in a process of
+    its own, because protoc writes its complaints to the process's stderr; takes about 0.2 s.
+    """
+    protos = [Path(proto) for proto in protos]
+    paths = list(dict.fromkeys(import_paths)) or list(dict.fromkeys(proto.parent for proto in protos))
+    with tempfile.TemporaryDirectory(prefix="loom-protoc-") as folder:
+        out = Path(folder) / "set.bin"
+        arguments = [*(f"-I{path}" for path in paths), f"--descriptor_set_out={out}", "--include_imports"]
+        try:
+            done = subprocess.run(  # noqa: S603 (our own interpreter, arguments not through a shell)
+                [sys.executable, "-c", _PROTOC, *arguments, *map(str, protos)],
+                capture_output=True,
+                text=True,
+                timeout=_LONGEST,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ProtocError(f"compiling took longer than {_LONGEST:.0f} s") from None
+        if done.returncode != 0 or not out.is_file():
+            raise ProtocError(_readable(done.stderr) or f"protoc failed on {', '.join(map(str, protos))}")
+        return FileDescriptorSet.FromString(out.read_bytes())
+
+
+def _readable(text: str) -> str:
+    """protoc's errors in one line, without its warnings."""
+    return "; ".join(
+        line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line.lower()
+    )

@@ -1,33 +1,80 @@
 # Every target makes what it needs: nothing has to be installed by hand but Python 3.11+ and make.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+#
+#   make demo         Loom with a backend and traffic of its own, the page at http://localhost:9998
+#   make test         all tests            make lint          all checks that run nothing
+#   make bench        the benchmarks       make bench-quick   the same in two minutes
+#   make bench-page   the page under load  make docs          what is generated in docs/
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+WEB    := cd web && ../$(BIN)/node node_modules
 
-.PHONY: demo test lint bench setup format clean
+ARGS ?=
 
-setup: $(VENV)/.ready
+.PHONY: demo test test-python test-page lint bench bench-quick bench-page docs format setup page dev clean
+.DELETE_ON_ERROR:
 
-$(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --editable . --group dev
-	touch $@
+# What runs Loom: an environment with Loom in it (editable), and the built page.
+$(VENV)/.ready: pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit("Loom needs Python 3.11 or later, not " + sys.version.split()[0] + ": make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	@echo "setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --group build
+	@$(BIN)/python hatch_build.py
+	@$(PIP) install --no-build-isolation --editable .
+	@touch $@
 
-demo: setup
-	$(BIN)/loom --demo
+# What tests and checks it.
+$(VENV)/.dev: $(VENV)/.ready
+	@echo "installing what tests and checks need …"
+	@$(PIP) install --group dev
+	@touch $@
 
-test: setup
-	$(BIN)/pytest
+page: $(VENV)/.ready
+	@$(BIN)/python hatch_build.py
 
-lint: setup
+setup: page
+
+dev: $(VENV)/.dev page
+	@$(BIN)/python hatch_build.py --modules
+
+demo: page
+	@$(BIN)/loom --demo $(ARGS)
+
+test: test-page test-python
+
+test-page: dev
+	$(WEB)/vitest/vitest.mjs run
+
+test-python: dev
+	@$(BIN)/python -m tests.support.browser
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(WEB)/svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings
 
-format: setup
+bench: dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: dev
+	$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-page: dev
+	$(BIN)/python -m benchmarks.page $(ARGS)
+
+docs: $(VENV)/.ready
+	@$(BIN)/python -m loom.cli.reference docs/configuration.md
+
+format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist loom/inspector/static web/node_modules

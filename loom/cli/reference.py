@@ -1,5 +1,8 @@
 """The reference part of docs/configuration.md, out of the settings; a test compares the two."""
 
+import sys
+from pathlib import Path
+
 from loom.runtime.settings import Option, Section, options
 
 BEGIN = "<!-- reference: written by 'make docs' -->"
@@ -36,3 +39,14 @@ def _row(option: Option) -> str:
     default = option.default_text or (f"`{option.shown_default}`" if option.shown_default else "")
     cells = (flag, f"`{option.variable}`", f"`{option.key}`", default, f"{option.help}{many}{allowed}")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def main(arguments: list[str]) -> None:
+    """Write the reference anew into each of these files."""
+    for argument in arguments:
+        document = Path(argument)
+        document.write_text(refreshed(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

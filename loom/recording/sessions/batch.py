@@ -4,9 +4,9 @@ import logging
 
 import msgspec
 
-from loom.model import CallEnded, CallStarted, MessageSeen
+from loom.model import CallEnded, CallStarted, Kind, MessageSeen
 
-from .records import Record, Stored
+from .records import Record, Stored, to_record
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Batch:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.packed = b""
-        self.cost = 0  # bytes, roughly, of the packed batch
+        self.payload = 0  # bytes of its messages
         self.queued = 0  # bytes that its events were counted as in the queue
         self.began: set[int] = set()
         self.went_on: set[int] = set()
@@ -36,23 +36,25 @@ class Batch:
     def last_id(self) -> int | None:
         return max(self.began, default=None)
 
-    def add(self, event: Stored, record: Record) -> None:
-        if not self.records:
+    def add(self, event: Stored, kind: Kind | None = None) -> None:
+        """Take in an event; ``kind`` is the declared kind of a call that ended."""
+        kept = self.records
+        if not kept:
             self.first_ns = event.time_ns
         self.last_ns = event.time_ns
-        self.records.append(record)
-        size = len(event.data) if isinstance(event, MessageSeen) else 0
-        self.queued += EVENT_COST + size
-        self.cost += 64 + size
-        if isinstance(event, CallStarted):
+        kept.append(to_record(event, kind))
+        if isinstance(event, MessageSeen):
+            self.payload += len(event.data)
+        elif isinstance(event, CallStarted):
             self.began.add(event.call_id)
-        elif event.call_id not in self.began:
-            self.went_on.add(event.call_id)
-        if isinstance(event, CallEnded):
+        elif isinstance(event, CallEnded):
             self.ended += 1
+        if event.call_id not in self.began:
+            self.went_on.add(event.call_id)
 
     def seal(self, encoder: msgspec.msgpack.Encoder) -> None:
         """Pack the records; one that cannot be packed (text that is no Unicode) goes, alone."""
+        self.queued = self.payload + EVENT_COST * len(self.records)
         try:
             self.packed = encoder.encode(self.records)
         except _UNPACKABLE:

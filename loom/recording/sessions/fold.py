@@ -7,7 +7,7 @@ from loom.model import Call, CallState, Direction, EndedBy, Message, MessageSeen
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
-from .records import MessageLost, Record, from_record
+from .records import ENDED, STARTED, MessageLost, Record, from_record, kind_in
 
 STOPPED = "Loom stopped before this call ended"
 
@@ -21,17 +21,20 @@ class Fold:
 
     def feed(self, record: Record) -> Call | None:
         """Take in one record; the call that it ends, if it does. Records of unknown calls are passed over."""
-        event, kind = from_record(record)
-        call = self._live.calls.get(event.call_id)
+        which, call_id = record[0], record[1]
+        call = self._live.calls.get(call_id)
+        if call is None and which != STARTED:
+            return None
+        event = from_record(record)
         if isinstance(event, MessageLost):
             if call is not None:
                 self._lost(call, event)
             return None
-        if call is not None and kind is not None:
-            call.declared_kind = kind
+        if call is not None and which == ENDED:
+            call.declared_kind = kind_in(record)
+            self._recorder.emit(event)
+            return self._live.calls.pop(call_id)
         self._recorder.emit(event)
-        if call is not None and call.state is CallState.ENDED:
-            return self._live.calls.pop(event.call_id)
         return None
 
     def rest(self) -> list[Call]:

@@ -61,70 +61,90 @@ class MessageLost:
 Stored = Event | MessageLost
 
 
-def to_record(event: Stored, kind_of: Callable[[int], Kind | None] = lambda _: None) -> Record:
-    """The record of an event; ``kind_of`` answers the declared kind of a call that ended."""
-    match event:
-        case MessageSeen():
-            up = event.direction is Direction.REQUEST
-            return (
-                MESSAGE,
-                event.call_id,
-                event.time_ns,
-                0 if up else 1,
-                event.data,
-                event.compressed,
-                event.encoding,
-            )
-        case MetadataSeen():
-            return (METADATA, event.call_id, event.time_ns, _SECTION_NUMBERS[event.section], event.metadata)
-        case CallStarted():
-            return (
-                STARTED, event.call_id, event.time_ns, event.method, event.peer, event.authority,
-                event.target, event.engine, event.deadline_ns, event.content_type, event.replay_of,
-                event.wire,
-            )  # fmt: skip
-        case HalfClosed():
-            return (HALF_CLOSED, event.call_id, event.time_ns)
-        case CallEnded():
-            status, kind = event.status, kind_of(event.call_id)
-            return (
-                ENDED, event.call_id, event.time_ns, int(status.code), status.message, status.details,
-                event.ended_by.value, event.note, event.wire, None if kind is None else kind.value,
-            )  # fmt: skip
-        case MessageLost():
-            up = event.direction is Direction.REQUEST
-            return (
-                MESSAGE,
-                event.call_id,
-                event.time_ns,
-                0 if up else 1,
-                event.size,
-                event.compressed,
-                event.encoding,
-            )
+def _message(event: MessageSeen) -> Record:
+    down = 1 if event.direction is Direction.RESPONSE else 0
+    return (MESSAGE, event.call_id, event.time_ns, down, event.data, event.compressed, event.encoding)
 
 
-def from_record(record: Record) -> tuple[Stored, Kind | None]:
-    """The event of a record, and the call's declared kind where it is known (with the end)."""
-    which, call_id, time_ns = record[:3]
-    if which == MESSAGE:
-        _, _, _, down, data, compressed, encoding = record
-        direction = Direction.RESPONSE if down else Direction.REQUEST
-        if isinstance(data, int):
-            return MessageLost(call_id, time_ns, direction, data, compressed, encoding), None
-        return MessageSeen(call_id, time_ns, direction, data, compressed, encoding), None
-    if which == METADATA:
-        pairs = tuple((key, value) for key, value in record[4])
-        return MetadataSeen(call_id, time_ns, _SECTIONS[record[3]], pairs), None
-    if which == STARTED:
-        return CallStarted(call_id, time_ns, *record[3:]), None
-    if which == HALF_CLOSED:
-        return HalfClosed(call_id, time_ns), None
-    if which == ENDED:
-        _, _, _, code, message, details, ended_by, note, wire, kind = record
-        status = Status(code, message, details)
-        return CallEnded(call_id, time_ns, status, _ENDED_BY[ended_by], note, wire), _KINDS[kind]
-    raise ValueError(f"there is no record of type {which!r}")
+def _lost(event: MessageLost) -> Record:
+    down = 1 if event.direction is Direction.RESPONSE else 0
+    return (MESSAGE, event.call_id, event.time_ns, down, event.size, event.compressed, event.encoding)
+
+
+def _metadata(event: MetadataSeen) -> Record:
+    return (METADATA, event.call_id, event.time_ns, _SECTION_NUMBERS[event.section], event.metadata)
+
+
+def _started(event: CallStarted) -> Record:
+    return (
+        STARTED, event.call_id, event.time_ns, event.method, event.peer, event.authority, event.target,
+        event.engine, event.deadline_ns, event.content_type, event.replay_of, event.wire,
+    )  # fmt: skip
+
+
+def _half_closed(event: HalfClosed) -> Record:
+    return (HALF_CLOSED, event.call_id, event.time_ns)
+
+
+def _ended(event: CallEnded, kind: Kind | None = None) -> Record:
+    status = event.status
+    return (
+        ENDED, event.call_id, event.time_ns, int(status.code), status.message, status.details,
+        event.ended_by.value, event.note, event.wire, None if kind is None else kind.value,
+    )  # fmt: skip
+
+
+# By type rather than by `match`: this runs for every event of the traffic.
+_PACK: dict[type, Callable[[Any], Record]] = {
+    MessageSeen: _message,
+    MetadataSeen: _metadata,
+    CallStarted: _started,
+    HalfClosed: _half_closed,
+    CallEnded: _ended,
+    MessageLost: _lost,
+}
+
+
+def to_record(event: Stored, kind: Kind | None = None) -> Record:
+    """The record of an event; ``kind`` is the declared kind of a call that ended."""
+    return _ended(event, kind) if type(event) is CallEnded else _PACK[type(event)](event)
+
+
+def _unpack_message(record: Record) -> Stored:
+    _, call_id, time_ns, down, data, compressed, encoding = record
+    direction = Direction.RESPONSE if down else Direction.REQUEST
+    if isinstance(data, int):
+        return MessageLost(call_id, time_ns, direction, data, compressed, encoding)
+    return MessageSeen(call_id, time_ns, direction, data, compressed, encoding)
+
+
+def _unpack_metadata(record: Record) -> Stored:
+    _, call_id, time_ns, section, pairs = record
+    return MetadataSeen(call_id, time_ns, _SECTIONS[section], tuple([(key, value) for key, value in pairs]))
+
+
+def _unpack_ended(record: Record) -> Stored:
+    _, call_id, time_ns, code, message, details, ended_by, note, wire, _ = record
+    return CallEnded(call_id, time_ns, Status(code, message, details), _ENDED_BY[ended_by], note, wire)
+
+
+_UNPACK: tuple[Callable[[Record], Stored], ...] = (
+    lambda record: CallStarted(*record[1:]),
+    _unpack_metadata,
+    _unpack_message,
+    lambda record: HalfClosed(record[1], record[2]),
+    _unpack_ended,
+)
+
+
+def from_record(record: Record) -> Stored:
+    """The event of a record."""
+    return _UNPACK[record[0]](record)
+
+
+def kind_in(record: Record) -> Kind | None:
+    """The call's declared kind, where the record knows it (that of its end)."""
+    return _KINDS[record[-1]] if record[0] == ENDED else None
 
 
 _decoder = msgspec.msgpack.Decoder(list[tuple[Any, ...]])

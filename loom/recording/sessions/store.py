@@ -18,7 +18,7 @@ from .batch import EVENT_COST, Batch
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader
-from .records import MessageLost, Stored, to_record
+from .records import MessageLost, Stored
 
 _log = logging.getLogger(__name__)
 
@@ -254,20 +254,18 @@ class SessionStore:
         if not self._queue:
             return []
         batch = Batch()
-        while self._queue and batch.cost < _BATCH_BYTES and len(batch.records) < _BATCH_EVENTS:
+        while self._queue and batch.payload < _BATCH_BYTES and len(batch.records) < _BATCH_EVENTS:
             event = self._queue.popleft()
-            batch.add(event, to_record(event, self._kind_of))
-            if isinstance(event, CallStarted):
+            batch.add(event, self._declared(event) if type(event) is CallEnded else None)
+            if type(event) is CallStarted:
                 self._live_methods[event.call_id] = event.method
-            elif isinstance(event, CallEnded):
-                self._live_methods.pop(event.call_id, None)
             if not len(batch.records) % _YIELD_EVERY:
                 time.sleep(0)
         batch.seal(self._encoder)
         return [batch]
 
-    def _kind_of(self, call_id: int) -> Kind | None:
-        method = self._live_methods.get(call_id)
+    def _declared(self, event: CallEnded) -> Kind | None:
+        method = self._live_methods.pop(event.call_id, None)
         return None if method is None else self._declared_kind(method)
 
     def _commit(self, connection: sqlite3.Connection) -> None:

@@ -64,6 +64,15 @@ class Messages:
         """Add the newest; its index is the number of messages that passed before it."""
         self._items.append(message)
 
+    def skip(self, count: int) -> None:
+        """Leave out the ``count`` messages after the head, as if they had been dropped.
+
+        For a call that comes from a file. Raises :class:`ValueError` if a head's worth is not held, or more.
+        """
+        if len(self._items) != self.HEAD or self._dropped:
+            raise ValueError(f"messages can be missing only once, after the first {self.HEAD}")
+        self._dropped = count
+
     def get(self, index: int) -> Message | None:
         """The message of this index; None if it was dropped or has not been seen."""
         position = index

@@ -1,0 +1,126 @@
+"""What a line may hold. These types are the format: docs/format.schema.json is made from them."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION = 1
+
+Count = Annotated[int, Meta(ge=0)]
+Kind = Literal["unary", "server", "client", "bidi"]
+Moment = Annotated[
+    str,
+    Meta(
+        description="RFC 3339 in UTC, with nanoseconds",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$",
+        examples=["2026-01-31T12:00:00.123456789Z"],
+    ),
+]
+Offset = Annotated[int, Meta(description="nanoseconds after the call's `started`; may be negative")]
+Base64 = Annotated[bytes, Meta(description="base64, RFC 4648 section 4")]
+
+
+class Header(Struct, tag="header", tag_field="type"):
+    """The first line of a file, and of each part that a later run of Loom appends."""
+
+    format: Literal["loom-ndjson"]
+    version: Annotated[int, Meta(ge=1, description="raised when a reader of the older one would go wrong")]
+    generator: str = ""
+    secrets: Literal["masked", "revealed"] = "masked"
+
+
+class Descriptors(Struct, tag="descriptors", tag_field="type"):
+    """A google.protobuf.FileDescriptorSet, so that the calls decode without their backend."""
+
+    file_set: Base64
+    target: str = ""
+    source: str = ""
+    origin: str = ""
+    fetched: Moment | None = None
+
+
+class Item(Struct, omit_defaults=True):
+    """One item of metadata: `value` for text, `base64` for a `-bin` key, or neither and `masked`."""
+
+    key: str
+    value: str | None = None
+    base64: Base64 | None = None
+    masked: bool = False
+
+
+class Message(Struct, kw_only=True):
+    """One message as it was on the wire, without its length prefix; compressed if `compressed`."""
+
+    index: Count
+    direction: Literal["request", "response"]
+    offset_ns: Offset
+    size: Count
+    data: Base64 | None
+    compressed: bool = False
+    encoding: str = ""
+
+
+class Status(Struct):
+    """The status that the call ended with; `details` is grpc-status-details-bin."""
+
+    code: int
+    name: str = ""
+    message: str = ""
+    details: Base64 | None = None
+
+
+class Dropped(Struct):
+    """What Loom no longer held of the call: messages that are null or missing here."""
+
+    messages: Count = 0
+    bytes: Count = 0
+
+
+class Call(Struct, kw_only=True, tag="call", tag_field="type"):
+    """One call. Pairs are [client to backend, backend to client]. What has not happened is null."""
+
+    id: Count
+    method: Annotated[str, Meta(examples=["/acme.shop.v1.Shop/GetOrder"])]
+    kind: Annotated[Kind | None, Meta(description="null where no schema told it")] = None
+    started: Moment
+    duration_ns: Annotated[int | None, Meta(description="null: the call had not ended")] = None
+    deadline_ns: Offset | None = None
+    status: Status | None = None
+    ended_by: Literal["backend", "client", "deadline", "loom"] | None = None
+    note: str = ""
+    peer: str = ""
+    authority: str = ""
+    target: str = ""
+    engine: str = "relay"
+    content_type: str = ""
+    replay_of: int | None = None
+    modified: bool = False
+    message_counts: tuple[Count, Count]
+    message_bytes: tuple[Count, Count]
+    request_metadata: list[Item]
+    initial_metadata: list[Item] | None = None
+    initial_ns: Offset | None = None
+    trailing_metadata: list[Item] | None = None
+    first_request_ns: Offset | None = None
+    last_request_ns: Offset | None = None
+    first_response_ns: Offset | None = None
+    last_response_ns: Offset | None = None
+    half_closed_ns: Offset | None = None
+    half_closed_after: Annotated[int | None, Meta(description="how many messages had passed by then")] = None
+    messages: list[Message]
+    dropped: Dropped
+    wire: dict[str, str | int | float] = {}
+
+
+Line = Header | Descriptors | Call
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of one line."""
+    schema = msgspec.json.schema(Line)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A line of Loom's NDJSON, version {VERSION}",
+        **schema,
+    }

@@ -1,0 +1,94 @@
+"""A call becomes a line, its secrets masked."""
+
+import msgspec
+
+from loom import __version__
+from loom.model import Call, CallState, Direction, Metadata, Secrets
+from loom.recording.moments import moment
+
+from . import lines
+
+_encoder = msgspec.json.Encoder()
+
+
+def header_line(*, revealed: bool) -> bytes:
+    """The line that a file begins with, with its newline."""
+    header = lines.Header(
+        "loom-ndjson", lines.VERSION, f"loom {__version__}", "revealed" if revealed else "masked"
+    )
+    return _encoder.encode(header) + b"\n"
+
+
+def descriptors_line(file_set: bytes, *, target: str, source: str, origin: str, fetched_ns: int) -> bytes:
+    """A line with a serialized ``FileDescriptorSet``, with its newline."""
+    return _encoder.encode(lines.Descriptors(file_set, target, source, origin, moment(fetched_ns))) + b"\n"
+
+
+def to_line(call: Call, secrets: Secrets | None) -> bytes:
+    """The line of a call, with its newline; ``secrets`` are masked, None masks nothing."""
+    return _encoder.encode(_call(call, secrets)) + b"\n"
+
+
+def _call(call: Call, secrets: Secrets | None) -> lines.Call:
+    start = call.started_ns
+
+    def after(time_ns: int | None) -> int | None:
+        return None if time_ns is None else time_ns - start
+
+    status = call.status
+    return lines.Call(
+        id=call.id,
+        method=call.method,
+        kind=None if call.declared_kind is None else call.declared_kind.value,
+        started=moment(start),
+        duration_ns=call.duration_ns if call.state is CallState.ENDED else None,
+        deadline_ns=after(call.deadline_ns),
+        status=None
+        if status is None
+        else lines.Status(int(status.code), status.name, status.message, status.details),
+        ended_by=None if call.ended_by is None else call.ended_by.value,
+        note=call.note,
+        peer=call.peer,
+        authority=call.authority,
+        target=call.target,
+        engine=call.engine,
+        content_type=call.content_type,
+        replay_of=call.replay_of,
+        modified=call.modified,
+        message_counts=(call.request_messages, call.response_messages),
+        message_bytes=(call.request_bytes, call.response_bytes),
+        request_metadata=_items(call.request_metadata, secrets) or [],
+        initial_metadata=_items(call.initial_metadata, secrets),
+        initial_ns=after(call.initial_ns),
+        trailing_metadata=_items(call.trailing_metadata, secrets),
+        first_request_ns=after(call.first_request_ns),
+        last_request_ns=after(call.last_request_ns),
+        first_response_ns=after(call.first_response_ns),
+        last_response_ns=after(call.last_response_ns),
+        half_closed_ns=after(call.half_closed_ns),
+        half_closed_after=call.half_closed_after,
+        messages=[
+            lines.Message(
+                index=message.index,
+                direction="request" if message.direction is Direction.REQUEST else "response",
+                offset_ns=message.time_ns - start,
+                size=message.size,
+                data=message.data,
+                compressed=message.compressed,
+                encoding=message.encoding,
+            )
+            for message in call.messages
+        ],
+        dropped=lines.Dropped(call.dropped_messages, call.dropped_bytes),
+        wire=call.wire,
+    )
+
+
+def _items(metadata: Metadata | None, secrets: Secrets | None) -> list[lines.Item] | None:
+    return None if metadata is None else [_item(key, value, secrets) for key, value in metadata]
+
+
+def _item(key: str, value: str | bytes, secrets: Secrets | None) -> lines.Item:
+    if secrets is not None and secrets.masks(key):
+        return lines.Item(key, masked=True)
+    return lines.Item(key, base64=value) if isinstance(value, bytes) else lines.Item(key, value)

@@ -1,0 +1,177 @@
+"""A call that goes out as a line comes back as it was; a damaged line says where it is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loom.model import MASK, Call, EndedBy, Kind, Secrets, Status
+from loom.recording.history import History
+from loom.recording.ndjson import (
+    FormatError,
+    Problem,
+    descriptors_line,
+    header_line,
+    json_schema,
+    read_lines,
+    to_line,
+)
+from loom.recording.ndjson.lines import Descriptors
+from loom.recording.recorder import Recorder
+from loom.recording.sessions.fold import fold
+from loom.recording.sessions.records import to_record
+from loom.recording.unfold import unfold
+from tests.support.traffic import DOWN, UP, began, ended, message, recorded, unary
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"
+
+
+def same(left: Call, right: Call) -> bool:
+    """Whether two calls are equal in everything that a file keeps."""
+    left.version = right.version
+    assert list(left.messages) == list(right.messages)
+    assert left.messages.gap() == right.messages.gap()
+    left.messages = right.messages
+    assert left == right
+    return True
+
+
+def read(*parts: bytes) -> tuple[list[Call], list[Problem]]:
+    problems: list[Problem] = []
+    lines = b"".join(parts).splitlines(keepends=True)
+    calls = [read for read in read_lines(lines, problems.append) if isinstance(read, Call)]
+    return calls, problems
+
+
+def trimmed_stream() -> Call:
+    """A stream that outgrew its history: its middle is gone."""
+    history = History(budget=256 * 1024)
+    recorder = Recorder(history)
+    for event in [*began(1), *(message(1, DOWN, b"x" * 1000, after) for after in range(500)), *ended(1)]:
+        recorder.emit(event)
+    [call] = history
+    assert call.messages.gap()
+    return call
+
+
+def calls() -> Iterator[Call]:
+    yield from recorded(*unary(1), *unary(2, b"", b""), *began(3))
+    yield from recorded(*began(4), message(4, UP, bytes(range(256))), *ended(4, Status(5, "no ✗", b"\x00d")))
+    yield from recorded(*began(5), *ended(5, Status(99, ""), EndedBy.CLIENT))
+    call = recorded(*unary(6))[0]
+    call.declared_kind, call.replay_of, call.modified = Kind.BIDI, 1, True
+    yield call
+    yield trimmed_stream()
+
+
+@pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
+def test_comes_back_as_it_was(call: Call) -> None:
+    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    assert problems == []
+    assert same(found, call)
+
+
+@pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
+def test_unfolds_into_the_events_that_it_came_from(call: Call) -> None:
+    [found] = fold([to_record(event, call.declared_kind) for event in unfold(call)])
+    assert (found.request_messages, found.response_messages) == (
+        call.request_messages,
+        call.response_messages,
+    )
+    assert (found.request_bytes, found.response_bytes) == (call.request_bytes, call.response_bytes)
+    if not call.messages.gap():
+        found.modified = call.modified  # no event tells it
+        assert same(found, call)
+
+
+@given(
+    data=st.binary(), text=st.text(st.characters(exclude_categories=["Cs"])), code=st.integers(0, 2**31),
+    start=st.integers(0, 2**62),
+)  # fmt: skip
+def test_bytes_text_and_times_are_exact(data: bytes, text: str, code: int, start: int) -> None:
+    call = recorded(*began(1), message(1, UP, data), *ended(1, Status(code, text, data)))[0]
+    call.started_ns = start
+    call.request_metadata = (("a", text), ("b-bin", data), ("a", text))
+    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    assert problems == []
+    assert same(found, call)
+
+
+def test_secrets_are_masked() -> None:
+    line = to_line(recorded(*unary(1))[0], Secrets())
+    assert b"s3cret" not in line
+    [found], _ = read(header_line(revealed=False), line)
+    assert ("authorization", MASK) in found.request_metadata
+    assert ("x-tenant", "42") in found.request_metadata
+
+
+def test_every_line_fits_the_published_schema() -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert schema == json_schema(), "run: python -m loom.recording.ndjson"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    out = [
+        header_line(revealed=False),
+        descriptors_line(b"set", target="a:1", source="reflection v1", origin="a:1", fetched_ns=5),
+        *(to_line(call, secrets) for call in calls() for secrets in (None, Secrets())),
+    ]
+    for line in out:
+        assert [error.message for error in validator.iter_errors(json.loads(line))] == []
+    assert list(validator.iter_errors({"type": "call", "id": "one"}))
+
+
+def test_a_damaged_line_says_where_and_the_rest_is_read() -> None:
+    first, second = recorded(*unary(1), *unary(2))
+    broken = json.loads(to_line(second, None))
+    broken["messages"][0]["size"] = "six"
+    short = json.loads(to_line(second, None))
+    short["messages"][0]["size"] = 7
+    found, problems = read(
+        header_line(revealed=True),
+        to_line(first, None),
+        to_line(first, None)[:100] + b"\n",
+        b"\n",
+        json.dumps(broken).encode() + b"\n",
+        b'{"type": "weather"}\n',
+        b"\xff\xfe\n",
+        json.dumps(short).encode() + b"\n",
+        to_line(second, None),
+    )
+    assert [call.id for call in found] == [1, 2]
+    assert [problem.line for problem in problems] == [3, 5, 6, 7, 8]
+    assert str(problems[1]) == "line 5: Expected `int`, got `str` - at `$.messages[0].size`"
+    assert "message 0 has 6 bytes, not 7" in str(problems[4])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"{}\n", "line 1: this is no NDJSON of Loom"),
+        (b"PK\x03\x04\n", "line 1: this is no NDJSON of Loom"),
+        (b'{"type":"header","format":"loom-ndjson","version":2}\n', "line 1: version 2 of the format"),
+        (to_line(recorded(*unary(1))[0], None), "line 1: a file of calls begins with a header"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        read(content)
+
+
+def test_a_gap_elsewhere_is_a_damaged_line() -> None:
+    line = json.loads(to_line(recorded(*unary(1))[0], None))
+    del line["messages"][0]
+    found, problems = read(header_line(revealed=True), json.dumps(line).encode())
+    assert found == []
+    assert "messages can be missing only once" in problems[0].message
+
+
+def test_descriptors_are_read() -> None:
+    line = descriptors_line(b"\x0a\x00", target="a:1", source="s", origin="o", fetched_ns=1_000)
+    [found] = read_lines([header_line(revealed=True), line], pytest.fail)
+    assert isinstance(found, Descriptors)
+    assert (found.file_set, found.fetched) == (b"\x0a\x00", "1970-01-01T00:00:00.000001000Z")

@@ -1,0 +1,104 @@
+"""Finished calls reach the log; a file that refuses costs the traffic nothing and is told."""
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loom.model import Call, Secrets
+from loom.recording.log import CallLog
+from loom.recording.ndjson import Problem, read_lines
+from tests.support.traffic import began, recorded, unary
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "calls.ndjson"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[CallLog]:
+    log = CallLog(path, Secrets())
+    log.start()
+    yield log
+    log.close()
+
+
+def read(path: Path) -> tuple[list[int], list[Problem]]:
+    problems: list[Problem] = []
+    with path.open("rb") as lines:
+        ids = [call.id for call in read_lines(lines, problems.append) if isinstance(call, Call)]
+    return ids, problems
+
+
+def finished(*ids: int) -> list[Call]:
+    return [recorded(*unary(call_id))[0] for call_id in ids]
+
+
+def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> None:
+    for call in finished(1, 2, 3):
+        log.changed(call)
+        log.ended(call)
+    log.changed(recorded(*began(4))[0])
+    log.close()
+    assert read(path) == ([1, 2, 3], [])
+    assert b"s3cret" not in path.read_bytes()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert log.status() == {"path": str(path), "written": 3, "dropped": 0, "error": ""}
+
+
+def test_a_later_run_appends(log: CallLog, path: Path) -> None:
+    log.ended(finished(1)[0])
+    log.close()
+    with path.open("ab") as file:
+        file.write(b'{"type":"call","id":2,"meth')  # killed while it wrote
+    again = CallLog(path, Secrets())
+    again.start()
+    again.ended(finished(3)[0])
+    again.close()
+    ids, problems = read(path)
+    assert ids == [1, 3]
+    assert [problem.line for problem in problems] == [3]
+
+
+def test_a_file_that_was_moved_away_is_made_anew(log: CallLog, path: Path) -> None:
+    log.ended(finished(1)[0])
+    log.close()
+    log = CallLog(path, Secrets())
+    log.start()
+    path.rename(path.with_suffix(".1"))
+    log.ended(finished(2)[0])
+    log.close()
+    assert read(path.with_suffix(".1"))[0] == [1]
+    assert read(path)[0] == [2]
+
+
+def test_a_full_disk_is_told_and_drops_are_counted() -> None:
+    log = CallLog(Path("/dev/full"), Secrets(), queue_budget=10_000)
+    log.start()
+    for call in finished(*range(1, 101)):
+        log.ended(call)
+    log.close()
+    status = log.status()
+    assert status["error"] == "calls are not logged to /dev/full: No space left on device"
+    assert status["dropped"] > 50
+    assert status["written"] == 0
+
+
+def test_a_directory_that_is_missing_is_told_and_overcome(tmp_path: Path) -> None:
+    path = tmp_path / "later" / "calls.ndjson"
+    log = CallLog(path, Secrets())
+    log.start()
+    assert log.status()["error"] == f"calls are not logged to {path}: {os.strerror(2)}"
+    log.ended(finished(1)[0])
+    path.parent.mkdir()
+    log.close()
+    assert read(path) == ([1], [])
+
+
+def test_no_thread_is_left(log: CallLog) -> None:
+    log.close()
+    assert "loom-log" not in {thread.name for thread in threading.enumerate()}

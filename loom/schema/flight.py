@@ -26,7 +26,7 @@ class Flight(Generic[T]):
 
     ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
     ``failure_ttl`` seconds a failure is remembered. Who stops waiting ends nobody else's wait: the fetch
-    is a task of its own. ``spawn`` starts tasks (their owner cancels them at shutdown).
+    is a task of its own.
     """
 
     def __init__(

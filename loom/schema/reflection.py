@@ -5,6 +5,7 @@ service's name alone, so the messages of v1alpha (in grpcio-reflection) serve fo
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -109,8 +110,9 @@ class _Exchange:
         files: dict[str, FileDescriptorProto] = {}
         _take(files, await self._ask(ServerReflectionRequest(file_containing_symbol=symbol)), symbol)
         await self._imports(files)
-        await self._extensions(files)
-        await self._call.done_writing()
+        # Servers that cannot answer for extensions may end the stream over the question.
+        with contextlib.suppress(_NotServedError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await self._extensions(files)
         return list(files.values())
 
     async def _imports(self, files: dict[str, FileDescriptorProto]) -> None:

@@ -1,0 +1,197 @@
+"""Reflection as it is found in the wild."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from loom.model import Kind
+from loom.schema import Schema, SchemaError
+from loom.schema.reflection import ReflectionSource
+from tests.support.schemas import SHOP, compiled, error_answer, files_answer, reflecting
+
+NOT_FOUND = 5
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileDescriptorProto]:
+    return {file.name: file for file in compiled(tmp_path_factory.mktemp("shop"), shop=SHOP).file}
+
+
+@asynccontextmanager
+async def schema_of(seen: Any, **options: Any) -> AsyncIterator[Schema]:
+    async with grpc.aio.insecure_channel(seen.address) as channel:
+        schema = Schema([ReflectionSource(lambda: channel, seen.address, **options)])
+        yield schema
+        await schema.close()
+
+
+async def test_v1_answers_with_all_four_kinds(shop):
+    async with reflecting(lambda *_: files_answer(*shop.values())) as seen, schema_of(seen) as schema:
+        kinds = {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Get", "Watch")}
+        kinds |= {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Collect", "Chat")}
+        method = await schema.method("/acme.shop.Shop/Get")
+    assert kinds == {"Get": Kind.UNARY, "Watch": Kind.SERVER, "Collect": Kind.CLIENT, "Chat": Kind.BIDI}
+    assert method.request.full_name == "acme.shop.Item"
+    assert (method.provenance.source, method.provenance.origin) == ("reflection v1", seen.address)
+    assert seen.streams == 1
+
+
+async def test_v1alpha_where_v1_is_not_served(shop):
+    answer = lambda *_: files_answer(*shop.values())  # noqa: E731
+    async with reflecting(answer, versions=("v1alpha",)) as seen, schema_of(seen) as schema:
+        method = await schema.method("/acme.shop.Shop/Get")
+    assert method.provenance.source == "reflection v1alpha"
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN]
+)
+async def test_v1alpha_whatever_v1_fails_with(shop, code):
+    def answer(_: Any, version: str) -> Any:
+        return code if version == "v1" else files_answer(*shop.values())
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
+
+
+async def test_one_file_at_a_time_and_dependencies_by_name(shop):
+    def answer(request: Any, _: str) -> Any:
+        name = request.file_by_filename or "shop.proto"
+        return files_answer(shop[name]) if name in shop else error_answer(NOT_FOUND, "no such file")
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        method = await schema.method("/acme.shop.Shop/Get")
+    assert method.problems == ()
+    assert {request.file_by_filename for request in seen.requests} <= {"", *shop}
+
+
+async def test_repeated_files_do_no_harm(shop):
+    files = [*shop.values(), *shop.values()]
+    async with reflecting(lambda *_: files_answer(*files)) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
+
+
+async def test_well_known_types_are_built_in(shop):
+    def answer(request: Any, _: str) -> Any:
+        return error_answer(NOT_FOUND, "no") if request.file_by_filename else files_answer(shop["shop.proto"])
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
+
+
+async def test_a_missing_import_is_named_and_the_rest_decodes(tmp_path):
+    files = compiled(
+        tmp_path,
+        other="""syntax = "proto3"; package other;
+        message Inner { string x = 1; message Deep { int32 y = 1; } enum E { Z = 0; } }""",
+        main="""syntax = "proto3"; package main; import "other.proto";
+        message Outer { string a = 1; other.Inner b = 2; other.Inner.Deep c = 3; other.Inner.E d = 4; }
+        service S { rpc M(Outer) returns (other.Inner); }""",
+    )
+    main = next(file for file in files.file if file.name == "main.proto")
+
+    def answer(request: Any, _: str) -> Any:
+        return error_answer(NOT_FOUND, "no") if request.file_by_filename else files_answer(main)
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        method = await schema.method("/main.S/M")
+    assert method.problems == ("other.proto: imported but not provided",)
+    assert [field.name for field in method.request.fields] == ["a", "b", "c", "d"]
+    assert method.response.full_name == "other.Inner"
+
+
+async def test_extensions_come_along_where_the_server_knows_them(tmp_path):
+    files = {
+        file.name: file
+        for file in compiled(
+            tmp_path,
+            base="""syntax = "proto2"; package p; message Base { extensions 100 to 200; }
+            service S { rpc M(Base) returns (Base); }""",
+            ext='syntax = "proto2"; package p; import "base.proto"; extend Base { optional string note = 100; }',
+        ).file
+    }
+
+    def answer(request: Any, _: str) -> Any:
+        kind = request.WhichOneof("message_request")
+        if kind == "all_extension_numbers_of_type":
+            response = error_answer(0, "")
+            response.all_extension_numbers_response.extension_number.append(100)
+            return response
+        return files_answer(files["ext.proto" if kind == "file_containing_extension" else "base.proto"])
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        method = await schema.method("/p.S/M")
+    assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["p.note"]
+
+
+async def test_a_server_that_cannot_answer_extension_queries_is_no_obstacle(tmp_path):
+    [file] = compiled(
+        tmp_path,
+        base="""syntax = "proto2"; package p; message Base { extensions 100 to 200; }
+        service S { rpc M(Base) returns (Base); }""",
+    ).file
+
+    def answer(request: Any, _: str) -> Any:
+        if request.HasField("all_extension_numbers_of_type"):
+            return grpc.StatusCode.UNIMPLEMENTED
+        return files_answer(file)
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/p.S/M")).request.full_name == "p.Base"
+
+
+async def test_a_hanging_server_is_waited_for_within_bounds():
+    def answer(*_: Any) -> Any:
+        return asyncio.Event().wait()
+
+    async with reflecting(answer) as seen, schema_of(seen, timeout=0.2) as schema:
+        with pytest.raises(SchemaError, match=r"DEADLINE_EXCEEDED|no answer within") as caught:
+            await schema.method("/a.B/C")
+    assert caught.value.temporary
+
+
+async def test_a_target_without_reflection_says_what_to_pass():
+    async with reflecting(lambda *_: None, versions=()) as seen, schema_of(seen) as schema:
+        with pytest.raises(SchemaError, match="pass --proto or --protoset") as caught:
+            await schema.method("/a.B/C")
+    assert not caught.value.temporary
+
+
+async def test_an_unknown_symbol_is_not_asked_again_in_v1alpha():
+    async with reflecting(lambda *_: error_answer(NOT_FOUND, "who?")) as seen, schema_of(seen) as schema:
+        with pytest.raises(SchemaError, match=r"does not know a\.B \(who\?\)"):
+            await schema.method("/a.B/C")
+    assert seen.streams == 1
+
+
+async def test_reflection_has_metadata_of_its_own(shop):
+    async with (
+        reflecting(lambda *_: files_answer(*shop.values())) as seen,
+        schema_of(seen, metadata=(("x-route", "blue"),)) as schema,
+    ):
+        await schema.method("/acme.shop.Shop/Get")
+    assert seen.metadata[0]["x-route"] == "blue"
+
+
+async def test_five_thousand_files(shop):
+    chain = []
+    for number in range(5000):
+        file = FileDescriptorProto(name=f"f{number}.proto", package=f"p{number}", syntax="proto3")
+        file.message_type.add(name="M")
+        if number:
+            file.dependency.append(f"f{number - 1}.proto")
+        chain.append(file)
+    last = FileDescriptorProto(name="s.proto", package="s", syntax="proto3", dependency=["f4999.proto"])
+    last.service.add(name="S").method.add(name="M", input_type=".p4999.M", output_type=".p4999.M")
+    async with reflecting(lambda *_: files_answer(last, *chain)) as seen:
+        options = (("grpc.max_receive_message_length", -1),)
+        async with grpc.aio.insecure_channel(seen.address, options=options) as channel:
+            schema = Schema([ReflectionSource(lambda: channel, seen.address)])
+            assert (await schema.method("/s.S/M")).request.full_name == "p4999.M"
+            await schema.close()

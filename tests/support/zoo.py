@@ -83,6 +83,9 @@ class Zoo(grpc.GenericRpcHandler):
             except asyncio.CancelledError:
                 call.cancelled.set()
                 raise
+            except grpc.aio.InternalError:
+                # So a write fails whose call is gone, before grpcio cancels the handler.
+                call.cancelled.set()
 
         return grpc.stream_stream_rpc_method_handler(handle)
 

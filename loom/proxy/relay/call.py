@@ -18,12 +18,14 @@ from loom.model import (
     EndedBy,
     HalfClosed,
     MessageSeen,
+    Metadata,
     MetadataSeen,
     Section,
     Sink,
     Status,
     StatusCode,
 )
+from loom.proxy.breaker import Breaker, Ticket
 from loom.proxy.target import Target
 
 from . import outcome
@@ -46,21 +48,38 @@ reports an empty one. The client shall get the same shape.
 _CLOSING = 5.0
 """Seconds within which grpcio tells that the client is gone, once a write to it has failed."""
 
+_TURNS = 3
+
 
 class RelayedCall:
     """One call on its way through; made by the engine, run once."""
 
-    def __init__(self, call_id: int, method: str, context: Any, target: Target, sink: Sink) -> None:
+    def __init__(
+        self,
+        call_id: int,
+        method: str,
+        context: Any,
+        *,
+        target: Target,
+        breaker: Breaker | None,
+        sink: Sink,
+        one_request: bool,
+    ) -> None:
+        """``one_request`` says that the method is known to take a single message."""
         self.id = call_id
         self.method = method
         self.stopping = False
         """Set by the engine when it is Loom that cancels the call."""
         self._context = context
         self._target = target
+        self._breaker = breaker
+        self._one_request = one_request
         self._emit = sink.emit
         self._upstream: UpstreamCall
+        self._ticket: Ticket | None = None
         self._reached: bool | None = None
         self._ended = False
+        self._notes: list[str] = []
         self._flushing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -81,10 +100,15 @@ class RelayedCall:
             )
         )
         self._emit(MetadataSeen(self.id, now, Section.REQUEST, metadata))
+        if self._breaker is not None:
+            self._ticket = self._breaker.admit()
+            if self._ticket is None:
+                self._refuse(self._breaker)
+                return
         channel = self._target.channel(user_agent(metadata))
         self._upstream = UpstreamCall(channel, self.method, self._timeout)
         requests = asyncio.get_running_loop().create_task(
-            self._pump_requests(forwarded(metadata)), name=f"relay-requests {self.id}"
+            self._pump_requests(self._forwarded(metadata)), name=f"relay-requests {self.id}"
         )
         try:
             await self._pump_responses()
@@ -96,28 +120,47 @@ class RelayedCall:
             self._upstream.cancel()
             if self._flushing is not None:
                 self._flushing.cancel()
+            if self._ticket is not None:
+                self._ticket.abandoned()
 
     async def _pump_requests(self, metadata: Any) -> None:
         upstream, read = self._upstream, self._context.read
         self._reached = await upstream.open(metadata)
         if not self._reached:
             return
+        if self._ticket is not None:
+            self._ticket.reached()
+        received = False
         while (message := await read()) is not grpc.aio.EOF:
+            received = True
             self._emit(MessageSeen(self.id, time.time_ns(), Direction.REQUEST, message))
             if not await upstream.send(message):
                 return
-        # grpcio reports the client's cancellation as an end of its messages, too.
-        # Passing that on would make an interrupted upload look complete.
-        if await read() is grpc.aio.EOF:
-            self._emit(HalfClosed(self.id, time.time_ns()))
-            await upstream.half_close()
+        if not (received and self._one_request):
+            await self._outlive_cancellation()
+        self._emit(HalfClosed(self.id, time.time_ns()))
+        await upstream.half_close()
+
+    async def _outlive_cancellation(self) -> None:
+        """Return only if the client has half-closed; if it is gone, this task is cancelled in here.
+
+        grpcio reports a cancellation to readers as an end of the messages, and may do so before it
+        cancels the handler. Passed on as a half-close, that would make an interrupted upload look complete.
+        Another read is answered only behind what grpcio has already queued, and the cancellation
+        queued there needs three turns of the loop to come through to this task.
+        """
+        await self._context.read()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        if self._context.time_remaining() == 0:
+            await asyncio.sleep(_CLOSING)
 
     async def _pump_responses(self) -> None:
         upstream, context = self._upstream, self._context
         initial = await upstream.initial_metadata()
         if initial:
             self._emit(MetadataSeen(self.id, time.time_ns(), Section.INITIAL, initial))
-            await self._to_client(context.send_initial_metadata(initial))
+            await self._to_client(context.send_initial_metadata(self._forwarded(initial)))
             flush = None
         else:
             loop = asyncio.get_running_loop()
@@ -151,15 +194,34 @@ class RelayedCall:
         if self._reached is False and status.code == StatusCode.UNAVAILABLE:
             told = outcome.unreachable(self._target.address, status.message)
             self._target.unreached(told.message)
-            self._end(now, told, EndedBy.LOOM, told.message)
+            if self._ticket is not None:
+                self._ticket.unreached()
+            self._tell(now, told, EndedBy.LOOM, told.message)
         else:
             told = outcome.status_of(status)
             if status.trailing:
                 self._emit(MetadataSeen(self.id, now, Section.TRAILING, status.trailing))
-                context.set_trailing_metadata(status.trailing)
-            self._end(now, told, outcome.ended_by(status.code, deadline=late), "")
-        context.set_code(_CODES.get(told.code, grpc.StatusCode.UNKNOWN))
-        context.set_details(told.message)
+                context.set_trailing_metadata(self._forwarded(status.trailing))
+            self._tell(now, told, outcome.ended_by(status.code, deadline=late), outcome.note_on(status))
+
+    def _refuse(self, breaker: Breaker) -> None:
+        """Tell the client that the breaker is open."""
+        retry_in = (breaker.snapshot()["retry_in_ms"] or 0) / 1000
+        told = outcome.shed(self._target.address, self._target.error, retry_in)
+        self._tell(time.time_ns(), told, EndedBy.LOOM, told.message)
+
+    def _tell(self, now: int, status: Status, by: EndedBy, note: str) -> None:
+        """Set the status that the client gets when :meth:`run` returns."""
+        self._end(now, status, by, note)
+        self._context.set_code(_CODES.get(status.code, grpc.StatusCode.UNKNOWN))
+        self._context.set_details(status.message)
+
+    def _forwarded(self, metadata: Metadata) -> Metadata:
+        """What can be sent on of a block; what cannot is named in the call's note."""
+        items, complaint = forwarded(metadata)
+        if complaint:
+            self._notes.append(complaint)
+        return items
 
     async def _to_client(self, writing: Any) -> None:
         """Await a write to the client; if it fails the client is gone, and that ends the call."""
@@ -184,4 +246,5 @@ class RelayedCall:
     def _end(self, now: int, status: Status, by: EndedBy, note: str) -> None:
         if not self._ended:
             self._ended = True
-            self._emit(CallEnded(self.id, now, status, by, note))
+            notes = [note, *self._notes] if note else self._notes
+            self._emit(CallEnded(self.id, now, status, by, "; ".join(notes)))

@@ -10,13 +10,15 @@ import grpc.aio
 
 from loom.errors import StartError
 from loom.model import Address, CallIds, Kind, Sink
+from loom.proxy.breaker import Breaker
 from loom.proxy.engine import ServerTls
 from loom.proxy.listening import bindable_hosts, check_server_tls
-from loom.proxy.target import Target
+from loom.proxy.target import State, Target, flow_control_options
 
 from .call import RelayedCall
 
 _PORT_TRIES = 20
+_ONE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
 
 
 class RelayEngine:
@@ -35,7 +37,7 @@ class RelayEngine:
         *,
         server_tls: ServerTls | None,
         metadata_limit: int,
-        breaker: Any = None,
+        breaker: Breaker | None = None,
         schema_kind: Callable[[str], Kind | None] = lambda _path: None,
     ) -> None:
         self._listen = listen
@@ -49,6 +51,7 @@ class RelayEngine:
         self._server: grpc.aio.Server | None = None
         self._port = 0
         self._calls: set[RelayedCall] = set()
+        target.on_state(self._target_changed)
 
     @property
     def port(self) -> int:
@@ -88,6 +91,10 @@ class RelayEngine:
             call.stopping = True
         await stopping
 
+    def _target_changed(self, state: State) -> None:
+        if state == "ready" and self._breaker is not None:
+            self._breaker.connected()
+
     def _make_server(self) -> grpc.aio.Server:
         handlers = (_EveryMethod(self._forward),)
         return grpc.aio.server(handlers=handlers, options=server_options(self._metadata_limit))
@@ -103,7 +110,15 @@ class RelayEngine:
         return port
 
     async def _forward(self, method: str, context: Any) -> None:
-        call = RelayedCall(self._ids.take(), method, context, self._target, self._sink)
+        call = RelayedCall(
+            self._ids.take(),
+            method,
+            context,
+            target=self._target,
+            breaker=self._breaker,
+            sink=self._sink,
+            one_request=self._schema_kind(method) in _ONE_REQUEST,
+        )
         self._calls.add(call)
         try:
             await call.run()
@@ -144,6 +159,7 @@ def server_options(metadata_limit: int) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
+        *flow_control_options(),
         # A client may ping as often as it likes; whether that is too often is the backend's to say.
         ("grpc.http2.max_ping_strikes", 0),
         # A port in use is an error, not a port shared with whoever has it.

@@ -8,6 +8,7 @@ the keys below.
 Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
 
+import re
 from collections.abc import Iterable
 
 from loom.model import Metadata
@@ -21,14 +22,24 @@ The user-agent goes along by another way: :meth:`loom.proxy.target.Target.channe
 """
 
 
+_SENDABLE_TEXT = re.compile(r"[\x20-\x7e]*")
+"""What gRPC allows in a text value; grpcio receives more than that, and refuses to send it."""
+
+
 def seen(raw: Iterable[tuple[str, str | bytes]] | None) -> Metadata:
     """What grpcio hands over, as plain pairs."""
     return tuple((key, value) for key, value in raw) if raw else ()
 
 
-def forwarded(metadata: Metadata) -> Metadata:
-    """The part of ``metadata`` that is sent on."""
-    return tuple(item for item in metadata if item[0] not in NOT_FORWARDED)
+def forwarded(metadata: Metadata) -> tuple[Metadata, str]:
+    """The part of ``metadata`` that is sent on, and a sentence about what should be but cannot."""
+    illegal = [
+        key for key, value in metadata if isinstance(value, str) and not _SENDABLE_TEXT.fullmatch(value)
+    ]
+    items = tuple(item for item in metadata if item[0] not in NOT_FORWARDED and item[0] not in illegal)
+    if not illegal:
+        return items, ""
+    return items, f"not forwarded, as gRPC allows only printable ASCII in a text value: {', '.join(illegal)}"
 
 
 def user_agent(metadata: Metadata) -> str:

@@ -1,5 +1,7 @@
 """Who ended a call, and what its client is told."""
 
+import re
+
 from loom.model import Address, EndedBy, Metadata, Status, StatusCode
 
 from .upstream import UpstreamStatus
@@ -7,6 +9,11 @@ from .upstream import UpstreamStatus
 STATUS_DETAILS = "grpc-status-details-bin"
 
 _CONNECT_PREFIX = "failed to connect to all addresses; last error: "
+
+_CONNECTION_LOST = re.compile(
+    r"Socket closed|Stream removed|GOAWAY|Connection reset|Broken pipe|Transport closed|keepalive"
+)
+_STREAM_RESET = re.compile(r"RST_STREAM with error code (\d+)")
 
 
 def status_of(upstream: UpstreamStatus) -> Status:
@@ -28,6 +35,31 @@ def unreachable(target: Address, reason: str) -> Status:
         StatusCode.UNAVAILABLE,
         f"Loom could not reach the target {target}: {reason.removeprefix(_CONNECT_PREFIX)}",
     )
+
+
+def shed(target: Address, last_error: str, retry_in: float) -> Status:
+    """What the client is told while the circuit breaker is open; ``retry_in`` is in seconds."""
+    reason = f" ({last_error})" if last_error else ""
+    return Status(
+        StatusCode.UNAVAILABLE,
+        f"Loom's circuit breaker is open: the target {target} was not tried,"
+        f" and will be again in {retry_in:.1f} s{reason}",
+    )
+
+
+def note_on(status: UpstreamStatus) -> str:
+    """What to say of a status that grpcio made up, as a backend's own is silent on these matters.
+
+    grpcio gives no other sign than its wording once a call was on its way; a backend that sends trailers
+    of its own has spoken for itself.
+    """
+    if status.trailing:
+        return ""
+    if status.code == StatusCode.UNAVAILABLE and _CONNECTION_LOST.search(status.message):
+        return f"the connection to the target was lost during the call: {status.message}"
+    if reset := _STREAM_RESET.search(status.message):
+        return f"the target reset the stream with HTTP/2 error code {reset[1]}"
+    return ""
 
 
 def deadline_passed(remaining: float | None, timeout: float | None) -> bool:

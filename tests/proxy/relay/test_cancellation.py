@@ -1,0 +1,218 @@
+"""Calls that end before their time: cancelled, out of time, cut off, or answered early."""
+
+import asyncio
+import contextlib
+
+import grpc
+import grpc.aio
+import pytest
+
+from loom.model import Address, CallEnded, CallStarted, EndedBy, HalfClosed, MessageSeen, StatusCode
+from tests.support.h2peer import H2Stream, h2_backend, h2_client
+from tests.support.sinks import ListSink
+from tests.support.zoo import SeenCall
+
+from .conftest import Relay, relaying
+
+MIB = 1 << 20
+
+
+async def write_until_blocked(call: grpc.aio.StreamStreamCall, message: bytes) -> int:
+    """Write until flow control lets no more through for a while; the bytes written."""
+    written = 0
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.5):
+                await call.write(message)
+            written += len(message)
+    return written
+
+
+async def settled(call: SeenCall) -> int:
+    """Wait until the backend can write no more; the bytes it could."""
+    size = -1
+    while size != call.size or size == 0:
+        size = call.size
+        await asyncio.sleep(0.3)
+    return size
+
+
+async def test_cancelling_while_a_request_is_blocked_on_flow_control(relay: Relay) -> None:
+    call = relay.call("Hang")
+    upstream = await relay.zoo.call()
+    assert await write_until_blocked(call, bytes(MIB)) > 0
+    call.cancel()
+    async with asyncio.timeout(10):
+        await upstream.cancelled.wait()
+        end = (await relay.sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
+
+
+async def test_cancelling_while_a_response_is_blocked_on_flow_control(relay: Relay) -> None:
+    call = relay.call("Flood")
+    upstream = await relay.zoo.call()
+    await settled(upstream)
+    call.cancel()
+    async with asyncio.timeout(10):
+        await upstream.cancelled.wait()
+        end = (await relay.sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
+
+
+@pytest.mark.parametrize("method", ["Hang", "Flood"])
+async def test_the_deadline_passes_while_a_write_is_blocked(relay: Relay, method: str) -> None:
+    call = relay.call(method, timeout=1)
+    upstream = await relay.zoo.call()
+    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        while True:
+            await call.write(bytes(MIB))
+    async with asyncio.timeout(10):
+        await upstream.cancelled.wait()
+        end = (await relay.sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE)
+
+
+@pytest.mark.parametrize("method", ["Early", "EarlyAfterOne", "NoSuchMethod"])
+async def test_an_early_status_reaches_a_client_that_is_still_sending(relay: Relay, method: str) -> None:
+    expected = {
+        "Early": (grpc.StatusCode.PERMISSION_DENIED, "not for you", (("why", "policy"),)),
+        "EarlyAfterOne": (grpc.StatusCode.FAILED_PRECONDITION, "the first was enough", (("why", "first"),)),
+        "NoSuchMethod": (grpc.StatusCode.UNIMPLEMENTED, "Method not found!", ()),
+    }[method]
+
+    async def one() -> None:
+        call = relay.call(method)
+
+        async def send() -> None:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                while True:
+                    await call.write(bytes(10_000))
+
+        # The client's own call object loses statuses when a write of it fails, so read the status by reading.
+        sending = asyncio.ensure_future(send())
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+        await sending
+
+    for _ in range(20):
+        await asyncio.gather(*(one() for _ in range(10)))
+    ends = await relay.sink.ended(200)
+    assert {(end.status.code, end.status.message) for end in ends} == {(expected[0].value[0], expected[1])}
+    assert {end.ended_by for end in ends} == {EndedBy.BACKEND}
+
+
+async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
+    """With a bare client, whose own library cannot get in the way."""
+
+    async def behave(stream: H2Stream) -> None:
+        await stream.until_data(10)
+        stream.send_headers(
+            [
+                (":status", "200"),
+                ("content-type", "application/grpc"),
+                ("grpc-status", "9"),
+                ("grpc-message", "enough"),
+                ("why", "first"),
+            ],
+            end=True,
+        )
+
+    sink = ListSink()
+    async with (
+        h2_backend(behave) as backend,
+        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+        h2_client(engine.port) as client,
+    ):
+        for _ in range(100):
+            stream = client.call("/a.B/C")
+            while "headers" not in stream.names():
+                if not {"end", "reset"} & set(stream.names()):
+                    stream.send_message(bytes(2000))
+                await asyncio.sleep(0)
+            assert stream.header("grpc-status") == ["9"]
+            assert stream.header("grpc-message") == ["enough"]
+            assert stream.header("why") == ["first"]
+
+
+@pytest.mark.parametrize("how", ["reset", "abort", "deadline"])
+async def test_an_interrupted_upload_never_looks_complete(how: str) -> None:
+    """grpcio shows a cancellation as an end of the messages; the backend must not see a half-close."""
+
+    async def behave(stream: H2Stream) -> None:
+        await stream.until("end", "reset", "lost")
+
+    sink = ListSink()
+    extra = [("grpc-timeout", "5m")] if how == "deadline" else []
+    async with (
+        h2_backend(behave) as backend,
+        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+    ):
+        for round_ in range(60):
+            async with h2_client(engine.port) as client:
+                before = len(sink.of(MessageSeen))
+                streams = [client.call("/a.B/Upload", *extra) for _ in range(20)]
+                for stream in streams:
+                    stream.send_message(b"part of it")
+                if how != "deadline":
+                    await sink.until(lambda before=before: len(sink.of(MessageSeen)) > before)
+                if how == "reset":
+                    for stream in streams[round_ % 5 :]:
+                        if not {"end", "reset"} & set(stream.names()):
+                            stream.reset(8)
+                elif how == "deadline":
+                    await streams[-1].until("end", "reset")
+        for stream in backend.streams:
+            await stream.until("end", "reset", "lost")
+        assert not [stream.log for stream in backend.streams if "end" in stream.names()]
+        assert not sink.of(HalfClosed)
+        assert len(backend.streams) > 60
+
+
+async def test_the_client_vanishes(relay: Relay) -> None:
+    async with h2_client(relay.engine.port) as client:
+        client.call("/zoo.Zoo/Hang").send_message(b"x")
+        upstream = await relay.zoo.call()
+    async with asyncio.timeout(10):
+        await upstream.cancelled.wait()
+        end = (await relay.sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
+
+
+async def test_the_target_vanishes() -> None:
+    async def behave(stream: H2Stream) -> None:
+        await stream.until_data(6)
+        stream.send_headers([(":status", "200"), ("content-type", "application/grpc"), ("seen", "yes")])
+        stream.send_message(b"one")
+        await stream.until_data(12)
+        stream.peer.close()
+
+    sink = ListSink()
+    async with (
+        h2_backend(behave) as backend,
+        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+        h2_client(engine.port) as client,
+    ):
+        stream = client.call("/a.B/C")
+        stream.send_message(b"1")
+        await stream.until_data(8)
+        stream.send_message(b"2")
+        await stream.until("trailers")
+        assert stream.header("grpc-status", "trailers") == ["14"]
+        end = (await sink.ended())[0]
+    assert end.status.code == StatusCode.UNAVAILABLE
+    assert end.ended_by is EndedBy.BACKEND
+    assert "connection to the target" in end.note
+
+
+async def test_nothing_is_left_of_calls_that_ended_badly(relay: Relay) -> None:
+    for method in ("Hang", "Headers", "Flood", "Early", "NoSuchMethod", "Partial"):
+        calls = [relay.call(method) for _ in range(10)]
+        await asyncio.gather(*(call.write(b"x") for call in calls), return_exceptions=True)
+        for call in calls:
+            call.cancel()
+    async with asyncio.timeout(20):
+        await relay.sink.until(lambda: len(relay.sink.of(CallEnded)) == len(relay.sink.of(CallStarted)))
+        leftovers = {task for task in asyncio.all_tasks() if task.get_name().startswith("relay-")}
+        await asyncio.gather(*leftovers, return_exceptions=True)
+    assert not relay.engine._calls

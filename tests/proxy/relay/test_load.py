@@ -1,0 +1,119 @@
+"""Much of everything: messages, bytes, streams, and readers that do not read."""
+
+import asyncio
+import contextlib
+import hashlib
+
+import grpc
+import grpc.aio
+
+from loom.model import CallEnded, Direction, MessageSeen
+from tests.support.h2peer import h2_client
+from tests.support.zoo import SERVICE
+
+from .conftest import METADATA_LIMIT, Relay
+
+MIB = 1 << 20
+OFFERED = 512 * MIB
+HELD = 64 * MIB
+
+
+async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
+    stream = relay.channel.unary_stream(SERVICE + "Repeat")(b"100000 20")
+    expected = 0
+    async for message in stream:
+        assert int.from_bytes(message[:8], "big") == expected
+        expected += 1
+    assert expected == 100_000
+    await relay.sink.ended()
+    assert sum(seen.direction is Direction.RESPONSE for seen in relay.sink.of(MessageSeen)) == 100_000
+
+
+async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
+    messages = (b"%020d" % number for number in range(100_000))
+    assert await relay.channel.stream_unary(SERVICE + "Collect")(messages) == b"100000 2000000"
+    seen = [seen.data for seen in relay.sink.of(MessageSeen) if seen.direction is Direction.REQUEST]
+    assert seen == [b"%020d" % number for number in range(100_000)]
+
+
+async def test_messages_of_16_mib_both_ways(relay: Relay) -> None:
+    message = hashlib.sha256(b"seed").digest() * (16 * MIB // 32)
+    assert await relay.channel.unary_unary(SERVICE + "Unary")(message) == message
+    assert [seen.data == message for seen in relay.sink.of(MessageSeen)] == [True, True]
+
+
+async def test_200_streams_at_once(relay: Relay) -> None:
+    everybody = asyncio.Barrier(200)
+
+    async def one(number: int) -> None:
+        call = relay.call("Echo")
+        for turn in range(3):
+            await call.write(b"%d.%d" % (number, turn))
+            assert await call.read() == b"%d.%d" % (number, turn)
+            await everybody.wait()
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
+        assert await call.code() is grpc.StatusCode.OK
+
+    await asyncio.gather(*(one(number) for number in range(200)))
+    assert len(await relay.sink.ended(200)) == 200
+
+
+async def test_a_client_that_never_reads_holds_the_backend_back(relay: Relay) -> None:
+    async with h2_client(relay.engine.port, grant=False) as client:
+        client.call("/zoo.Zoo/Flood")
+        upstream = await relay.zoo.call()
+        pulled = -1
+        while pulled != upstream.size or pulled == 0:
+            pulled = upstream.size
+            assert pulled < OFFERED
+            await asyncio.sleep(0.3)
+        assert pulled <= HELD
+        # Another call on the same connections is not held back.
+        call = relay.call("Echo")
+        await call.write(b"alive")
+        assert await call.read() == b"alive"
+        call.cancel()
+    await relay.sink.until(lambda: len(relay.sink.of(CallEnded)) == 2)
+
+
+async def test_a_backend_that_never_reads_holds_the_client_back(relay: Relay) -> None:
+    call = relay.call("Hang")
+    await relay.zoo.call()
+    offered = 0
+    with contextlib.suppress(TimeoutError):
+        while offered < OFFERED:
+            async with asyncio.timeout(0.5):
+                await call.write(bytes(MIB))
+            offered += MIB
+    assert 0 < offered <= HELD
+    other = relay.call("Echo")
+    await other.write(b"alive")
+    assert await other.read() == b"alive"
+    other.cancel()
+    call.cancel()
+    await relay.sink.ended(2)
+
+
+async def test_metadata_up_to_the_raised_limit_both_ways(relay: Relay) -> None:
+    value = "v" * (METADATA_LIMIT // 2 - 4096)
+    call = relay.call("Echo", metadata=(("echo-big", value),))
+    await call.write(b"x")
+    assert await call.read() == b"x"
+    assert (await call.initial_metadata())["echo-big"] == value
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+    assert (await call.trailing_metadata())["t-echo-big"] == value
+
+
+async def test_a_client_that_pings_often_is_left_alone(relay: Relay) -> None:
+    async with h2_client(relay.engine.port) as client:
+        stream = client.call("/zoo.Zoo/Hang")
+        await relay.zoo.call()
+        for number in range(50):
+            client.h2.ping(number.to_bytes(8, "big"))
+            client.flush()
+            await client.ponged(number + 1)
+        assert client.goaway is None
+        assert not stream.log
+    await relay.sink.ended()

@@ -8,7 +8,8 @@ from .palette import Palette
 
 _NS = 1_000_000_000
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_STATUS_WIDTH = 19  # DEADLINE_EXCEEDED and its sign
+_STATUS_WIDTH = 21  # FAILED_PRECONDITION and its sign
+_METHOD_WIDTH = 36
 _KIND_SIGNS = {"unary": "→", "server": "⇇", "client": "⇉", "bidi": "⇄"}
 _MINUTE = 60
 _KIB = 1024
@@ -84,5 +85,7 @@ def _status(call: Call, palette: Palette) -> str:
 
 
 def _method(call: Call, palette: Palette) -> str:
-    service, slash, method = one_line(call.method, 200).rpartition("/")
-    return f"{palette.dim(service + slash)}{palette.strong(method)}"
+    text = one_line(call.method, 200)
+    service, slash, method = text.rpartition("/")
+    padding = " " * max(0, _METHOD_WIDTH - len(text))
+    return f"{palette.dim(service + slash)}{palette.strong(method)}{padding}"

@@ -16,6 +16,7 @@ from . import forms
 from .forms import Form
 
 _DEMO_SESSION = "demo"
+_DEMO_DRAIN = 0.3  # its radio watch never ends by itself
 
 
 class Section(enum.StrEnum):
@@ -335,6 +336,7 @@ class Settings:
             self,
             target=target,
             session=session,
+            drain=min(self.drain, _DEMO_DRAIN),
             tls=False,
             cacert=None,
             cert=None,

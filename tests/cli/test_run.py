@@ -1,0 +1,152 @@
+"""``loom`` as a process: what it prints, how it ends, and what it says when it cannot start."""
+
+import http.client
+import json
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.support.process import LoomProcess, running_loom
+from tests.support.zoo import running_zoo
+
+ANYWHERE = ("--listen", "localhost:0", "--ui", "localhost:0", "--no-session")
+
+
+def addresses(loom: LoomProcess) -> tuple[str, str]:
+    """Where it listens and where its page is, as it prints them."""
+    client = loom.expect(r"client +point it at (\S+)")[1]
+    page = loom.expect(r"page +http://(\S+?)/\?token=\S+")[1]
+    return client, page
+
+
+def fetch(address: str, path: str) -> bytes:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert response.status == 200
+        return response.read()
+    finally:
+        connection.close()
+
+
+async def test_a_call_passes_and_has_its_line(tmp_path: Path):
+    async with running_zoo() as zoo:
+        with running_loom("--target", zoo.address, *ANYWHERE, home=tmp_path) as loom:
+            client, page = addresses(loom)
+            async with grpc.aio.insecure_channel(client) as channel:
+                assert await channel.unary_unary("/zoo.Zoo/Echo")(b"hello") == b"hello"
+            loom.expect(r"✓ OK +/zoo\.Zoo/Echo +→ unary +↑1 5B ↓1 5B +\d")
+            (call,) = json.loads(fetch(page, "/api/calls"))["calls"]
+            assert call["method"] == "/zoo.Zoo/Echo"
+            loom.interrupt()
+            assert loom.wait() == 0
+
+
+async def test_it_starts_without_its_target_and_says_so_to_the_client(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
+        port = taken.getsockname()[1]
+        with running_loom("--target", f"127.0.0.1:{port}", *ANYWHERE, home=tmp_path) as loom:
+            client, _ = addresses(loom)
+            async with grpc.aio.insecure_channel(client) as channel:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await channel.unary_unary("/a.B/C")(b"")
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert str(port) in caught.value.details()
+            loom.expect("✗ UNAVAILABLE +/a.B/C")
+
+
+async def test_ctrl_c_drains_and_a_second_one_ends_at_once(tmp_path: Path):
+    async with running_zoo() as zoo:
+        with running_loom("--target", zoo.address, "--drain", "20m", *ANYWHERE, home=tmp_path) as loom:
+            client, _ = addresses(loom)
+            async with grpc.aio.insecure_channel(client) as channel:
+                stream = channel.stream_stream("/zoo.Zoo/Echo")()
+                await stream.write(b"one")
+                assert await stream.read() == b"one"
+                loom.interrupt()
+                # Draining: what runs goes on.
+                await stream.write(b"two")
+                assert await stream.read() == b"two"
+                loom.interrupt()
+                assert loom.wait() != 0
+                assert not any("Traceback" in line for line in loom.rest())
+
+
+async def test_draining_is_bounded(tmp_path: Path):
+    async with running_zoo() as zoo:
+        with running_loom("--target", zoo.address, "--drain", "100ms", *ANYWHERE, home=tmp_path) as loom:
+            client, _ = addresses(loom)
+            async with grpc.aio.insecure_channel(client) as channel:
+                stream = channel.stream_stream("/zoo.Zoo/Echo")()
+                await stream.write(b"one")
+                assert await stream.read() == b"one"
+                loom.interrupt()
+                assert loom.wait() == 0
+
+
+def refusal(home: Path, *arguments: str) -> str:
+    """The one line that a Loom with these flags says before it ends with exit code 2."""
+    with running_loom(*ANYWHERE, *arguments, home=home) as loom:
+        (line,) = loom.rest()
+        assert loom.wait() == 2
+    assert line.startswith("loom: ")
+    return line
+
+
+@pytest.mark.parametrize("setting", ["--listen", "--ui"])
+def test_a_port_in_use(tmp_path: Path, setting: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        line = refusal(tmp_path, setting, address)
+    assert address in line
+    assert setting in line
+    assert "in use" in line
+
+
+def test_an_address_that_cannot_be_resolved(tmp_path: Path):
+    assert "nowhere.invalid" in refusal(tmp_path, "--target", "nowhere.invalid:1")
+
+
+def test_a_certificate_and_a_key_that_are_none(tmp_path: Path):
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("not PEM")
+    line = refusal(tmp_path, "--listen-cert", "cert.pem", "--listen-key", "key.pem")
+    assert "--listen-cert" in line
+    assert "PEM" in line
+
+
+def test_quiet_prints_no_line_per_call(tmp_path: Path):
+    with running_loom("--demo", "--quiet", *ANYWHERE, home=tmp_path) as loom:
+        page = loom.expect(r"page +http://(\S+?)/\?token=\S+")[1]
+        loom.expect("Ctrl-C")
+        while json.loads(fetch(page, "/api/stats"))["calls_total"] < 3:
+            pass  # the test's own time limit ends this
+        loom.interrupt()
+        assert loom.rest() == []
+        assert loom.wait() == 0
+
+
+def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path):
+    with running_loom("--demo", *ANYWHERE, home=tmp_path) as loom:
+        loom.expect("Ctrl-C")
+        seen: set[str] = set()
+        while len(seen) < 4:
+            seen.add(loom.expect(r"[→⇇⇉⇄] (\w+)")[1])
+        assert seen == {"unary", "server", "client", "bidi"}
+
+
+def test_variables_and_a_file_say_the_same(tmp_path: Path):
+    (tmp_path / "loom.toml").write_text('listen = "localhost:0"\nsession = false\n')
+    with running_loom(home=tmp_path, LOOM_UI="off", LOOM_TARGET="127.0.0.1:9") as loom:
+        loom.expect(r"client +point it at localhost:\d+ instead of 127\.0\.0\.1:9$")
+        loom.expect(r"settings .*loom\.toml$")
+        assert not any("page" in line for line in loom.lines)
+
+
+def test_a_wrong_key_in_the_file_is_one_line(tmp_path: Path):
+    (tmp_path / "loom.toml").write_text("lissten = 5\n")
+    assert "loom.toml: unknown key 'lissten'; did you mean 'listen'?" in refusal(tmp_path)

@@ -18,6 +18,7 @@ from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
 from loom.recording.recorder import Observer, Recorder
+from loom.recording.sessions import SessionStore
 from loom.recording.summary import summarise
 
 from . import parts
@@ -25,8 +26,10 @@ from .metrics import Metrics
 from .settings import Settings
 from .stats import Stats
 from .tasks import Tasks
+from .warming import Warming
 
 _STATS_SECONDS = 1.0
+_RESTORED = 5_000  # calls of earlier runs that are there at once; the rest is found by searching
 _GC_THRESHOLD = (50_000, 20, 50)
 
 
@@ -59,6 +62,7 @@ class Loom:
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self._ready = False
+        self.ids = CallIds()
         self.engine: Engine
         self.inspector: InspectorServer | None = None
 
@@ -84,7 +88,16 @@ class Loom:
             method = self.schema.peek(path)
             return method.kind if method else None
 
-        self.recorder = Recorder(self.history, [self.hub, *self._observers], kind_of)
+        self.log = parts.log(settings, self.secrets)
+        self.store = await asyncio.to_thread(parts.session, settings, kind_of)
+        if self.store is not None:
+            await self._restore(self.store)
+        self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
+        self.target.on_state(self._target_changed)
+        self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], kind_of)
+        if self.log is not None:
+            self.recorder.observers.append(self.log)
+            self._exit.push_async_callback(asyncio.to_thread, self.log.close)
         self.stats = Stats(
             history=self.history,
             hub=self.hub,
@@ -93,12 +106,14 @@ class Loom:
             address=str(settings.target),
             tls=settings.target_uses_tls,
             breaker=lambda: self.breaker.snapshot() if self.breaker else None,
-            sinks={},
+            sinks={
+                "log": self.log.status if self.log else lambda: None,
+                "session": self.store.status if self.store else lambda: None,
+            },
         )
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observers.append(self.metrics)
-        self.ids = CallIds(self.history.last_id + 1)
-        self.sink: Sink = self.recorder
+        self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
         self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, kind_of)
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
@@ -107,6 +122,28 @@ class Loom:
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
         self._tune_memory()
         self._ready = True
+
+    async def _restore(self, store: SessionStore) -> None:
+        """Bring the last calls of earlier runs back into the history, and write what comes."""
+        self._exit.push_async_callback(asyncio.to_thread, store.close)
+        for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
+            self.history.add(call)
+        self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
+        self.schema.on_descriptors(
+            lambda files: store.put_descriptors(
+                files.as_set().SerializeToString(),
+                target=str(self.settings.target),
+                source=files.provenance.source,
+                origin=files.provenance.origin,
+                fetched_ns=files.provenance.fetched_ns,
+            )
+        )
+
+    def _target_changed(self, state: str) -> None:
+        """A target that was away may have come back with another schema."""
+        if state == "ready":
+            self.schema.invalidate()
+            self.warming.again()
 
     async def _start_inspector(self, ui: Address) -> None:
         sockets = listen(ui)

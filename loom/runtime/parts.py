@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from loom.errors import ConfigError, StartError
-from loom.model import CallIds, Kind, Sink
+from loom.model import CallIds, Kind, Secrets, Sink
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
+from loom.recording.log import CallLog
+from loom.recording.sessions import SessionStore, check_name, session_path, sessions_directory
 from loom.schema import Schema, Source
 from loom.schema.local import load_protos, load_protosets
 from loom.schema.reflection import ReflectionSource
@@ -88,6 +90,27 @@ def engine(
         breaker=guard,
         schema_kind=kind_of,
     )
+
+
+def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionStore | None:
+    """The session on disk; None with ``--no-session``. What is wrong with it is in its status."""
+    if settings.session is None:
+        return None
+    path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
+    store = SessionStore(path, budget=settings.session_bytes, declared_kind=kind_of)
+    store.open()
+    return store
+
+
+def log(settings: Settings, masked: Secrets) -> CallLog | None:
+    """The NDJSON log, if one is asked for."""
+    if settings.log is None:
+        return None
+    made = CallLog(settings.log, masked)
+    made.start()
+    if made.error:
+        raise StartError(f"--log {settings.log}: {made.error}")
+    return made
 
 
 async def schema(settings: Settings, to: Target) -> Schema:

@@ -29,6 +29,7 @@ def run(loaded: Loaded) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         datefmt="%H:%M:%S",
     )
+    _quieten_grpc(verbose=settings.verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(loaded, palette))
@@ -38,6 +39,13 @@ def run(loaded: Loaded) -> int:
         print(f"loom: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return _EXIT_WRONG
     return 0
+
+
+def _quieten_grpc(*, verbose: bool) -> None:
+    """Keep what grpcio prints of connections and clients that went away off the terminal: Loom tells it itself."""
+    if not verbose:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -105,7 +105,7 @@ class Loom:
             target=self.target,
             address=str(settings.target),
             tls=settings.target_uses_tls,
-            breaker=lambda: self.breaker.snapshot() if self.breaker else None,
+            breaker=lambda: dict(self.breaker.snapshot()) if self.breaker else None,
             sinks={
                 "log": self.log.status if self.log else lambda: None,
                 "session": self.store.status if self.store else lambda: None,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from loom.errors import ConfigError, StartError
 from loom.model import CallIds, Kind, Secrets, Sink
+from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
 from loom.recording.log import CallLog
@@ -59,11 +59,11 @@ async def target(settings: Settings) -> Target:
     return made
 
 
-def breaker(settings: Settings) -> Any:
+def breaker(settings: Settings) -> Breaker | None:
     """The circuit breaker; None with ``--breaker off`` and with the wire engine, which has no use for one."""
     if settings.breaker is None or settings.engine == "wire":
         return None
-    return None
+    return Breaker(settings.breaker, settings.breaker_pause)
 
 
 def engine(
@@ -71,7 +71,7 @@ def engine(
     to: Target,
     sink: Sink,
     ids: CallIds,
-    guard: Any,
+    guard: Breaker | None,
     kind_of: Callable[[str], Kind | None],
 ) -> Engine:
     """The engine that the settings name; its package is imported only then."""

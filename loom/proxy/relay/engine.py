@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,14 @@ import grpc.aio
 from loom.errors import StartError
 from loom.model import Address, CallIds, Kind, Sink
 from loom.proxy.breaker import Breaker
+from loom.proxy.breaker import State as BreakerState
 from loom.proxy.engine import ServerTls
 from loom.proxy.listening import bindable_hosts, check_server_tls
 from loom.proxy.target import State, Target, flow_control_options
 
 from .call import RelayedCall
+
+_log = logging.getLogger(__name__)
 
 _PORT_TRIES = 20
 _ONE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
@@ -52,6 +56,8 @@ class RelayEngine:
         self._port = 0
         self._calls: set[RelayedCall] = set()
         target.on_state(self._target_changed)
+        if breaker is not None:
+            breaker.on_state(self._breaker_changed)
 
     @property
     def port(self) -> int:
@@ -94,6 +100,14 @@ class RelayEngine:
     def _target_changed(self, state: State) -> None:
         if state == "ready" and self._breaker is not None:
             self._breaker.connected()
+
+    def _breaker_changed(self, state: BreakerState) -> None:
+        if state is BreakerState.OPEN:
+            _log.warning(
+                "circuit breaker open: calls are refused until the target answers: %s", self._target.error
+            )
+        elif state is BreakerState.CLOSED:
+            _log.warning("circuit breaker closed: the target %s is reachable again", self._target.address)
 
     def _make_server(self) -> grpc.aio.Server:
         handlers = (_EveryMethod(self._forward),)

@@ -1,0 +1,81 @@
+"""The relay's addresses, its start and its stop."""
+
+import asyncio
+import socket
+
+import grpc
+import grpc.aio
+import pytest
+
+from loom.errors import StartError
+from loom.model import Address, EndedBy, StatusCode
+from tests.support.sinks import ListSink
+from tests.support.zoo import SERVICE, Zoo
+
+from .conftest import Relay, relaying
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_localhost_means_both_loopback_addresses(zoo: Zoo, host: str) -> None:
+    here = Address("127.0.0.1", zoo.port)
+    async with (
+        relaying(here, ListSink(), listen=Address("localhost", 0)) as (engine, _),
+        grpc.aio.insecure_channel(f"{host}:{engine.port}") as channel,
+    ):
+        assert await channel.unary_unary(SERVICE + "Unary")(b"x") == b"x"
+
+
+@pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
+async def test_a_port_in_use(taken: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in taken else socket.AF_INET) as occupier:
+        occupier.bind((taken, 0))
+        occupier.listen()
+        port = occupier.getsockname()[1]
+        with pytest.raises(StartError, match=rf"cannot listen on .*:{port} .*the port is in use") as raised:
+            async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("localhost", port)):
+                pass
+        assert "\n" not in str(raised.value)
+
+
+async def test_a_port_that_another_relay_has(zoo: Zoo) -> None:
+    here = Address("127.0.0.1", zoo.port)
+    async with relaying(here, ListSink()) as (engine, _):
+        with pytest.raises(StartError, match="the port is in use"):
+            async with relaying(here, ListSink(), listen=Address("127.0.0.1", engine.port)):
+                pass
+
+
+async def test_a_name_that_does_not_resolve() -> None:
+    with pytest.raises(StartError, match=r"'no-such-host\.invalid' cannot be resolved"):
+        async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("no-such-host.invalid", 0)):
+            pass
+
+
+async def test_an_address_of_another_machine() -> None:
+    with pytest.raises(StartError, match="no interface of this machine has that address"):
+        async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("192.0.2.1", 0)):
+            pass
+
+
+async def test_stopping_lets_calls_finish_within_the_grace(relay: Relay) -> None:
+    call = relay.call("Echo")
+    await call.write(b"x")
+    assert await call.read() == b"x"
+    stopping = asyncio.ensure_future(relay.engine.stop(10))
+    await call.write(b"y")
+    assert await call.read() == b"y"
+    await call.done_writing()
+    assert await call.read() is grpc.aio.EOF
+    await stopping
+    assert (await relay.sink.ended())[0].status.code == StatusCode.OK
+
+
+async def test_stopping_ends_what_outlives_the_grace(relay: Relay) -> None:
+    call = relay.call("Hang")
+    upstream = await relay.zoo.call()
+    await relay.engine.stop(0.1)
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
+    await upstream.cancelled.wait()
+    end = (await relay.sink.ended())[0]
+    assert end.ended_by is EndedBy.LOOM
+    assert "Loom was stopped" in end.note

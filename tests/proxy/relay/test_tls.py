@@ -1,0 +1,126 @@
+"""TLS on either side of the relay, with and without client certificates."""
+
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from loom.errors import StartError
+from loom.model import Address, EndedBy, StatusCode
+from loom.proxy.engine import ServerTls, TargetTls
+from loom.proxy.target import Target
+from tests.support.certificates import Authority
+from tests.support.sinks import ListSink
+from tests.support.zoo import running_zoo
+
+from .conftest import METADATA_LIMIT, relaying
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+async def unary(channel: grpc.aio.Channel) -> bytes:
+    return await channel.unary_unary("/zoo.Zoo/Unary")(b"hello")
+
+
+async def test_tls_on_the_listening_side(authority: Authority) -> None:
+    pair = authority.issue("listener", "localhost", "127.0.0.1")
+    tls = ServerTls(pair.cert, pair.key)
+    async with (
+        running_zoo() as zoo,
+        relaying(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
+    ):
+        credentials = grpc.ssl_channel_credentials(authority.cert)
+        async with grpc.aio.secure_channel(f"localhost:{engine.port}", credentials) as channel:
+            assert await unary(channel) == b"hello"
+
+
+async def test_mutual_tls_on_the_listening_side(authority: Authority) -> None:
+    pair = authority.issue("strict", "localhost")
+    own = authority.issue("client")
+    tls = ServerTls(pair.cert, pair.key, authority.cert)
+    async with (
+        running_zoo() as zoo,
+        relaying(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
+    ):
+        where = f"localhost:{engine.port}"
+        shown = grpc.ssl_channel_credentials(authority.cert, own.key, own.cert)
+        async with grpc.aio.secure_channel(where, shown) as channel:
+            assert await unary(channel) == b"hello"
+        async with grpc.aio.secure_channel(where, grpc.ssl_channel_credentials(authority.cert)) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await unary(channel)
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_tls_and_a_client_certificate_towards_the_target(authority: Authority) -> None:
+    pair, own = authority.issue("backend", "backend.test"), authority.issue("loom")
+    credentials = grpc.ssl_server_credentials(
+        [(pair.key, pair.cert)], authority.cert, require_client_auth=True
+    )
+    tls = TargetTls(authority.cert, own.cert, own.key, server_name="backend.test")
+    async with (
+        running_zoo(credentials=credentials) as zoo,
+        relaying(Address("127.0.0.1", zoo.port), ListSink(), tls=tls) as (engine, _),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        assert await unary(channel) == b"hello"
+
+
+async def test_a_target_whose_certificate_is_for_another_name(authority: Authority) -> None:
+    pair = authority.issue("other", "other.test")
+    credentials = grpc.ssl_server_credentials([(pair.key, pair.cert)])
+    sink = ListSink()
+    async with (
+        running_zoo(credentials=credentials) as zoo,
+        relaying(Address("127.0.0.1", zoo.port), sink, tls=TargetTls(authority.cert)) as (engine, _),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await unary(channel)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "Loom could not reach the target" in str(raised.value.details())
+    end = (await sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.UNAVAILABLE, EndedBy.LOOM)
+
+
+async def start(tls: ServerTls) -> None:
+    async with relaying(Address("127.0.0.1", 1), ListSink(), server_tls=tls):
+        pass
+
+
+async def test_a_key_that_does_not_belong_to_its_certificate(authority: Authority) -> None:
+    one, other = authority.issue("one"), authority.issue("another")
+    with pytest.raises(StartError, match="--listen-key does not belong to --listen-cert"):
+        await start(ServerTls(one.cert, other.key))
+    with pytest.raises(StartError, match="--key does not belong to --cert"):
+        Target(Address("127.0.0.1", 1), TargetTls(None, one.cert, other.key), None, METADATA_LIMIT)
+
+
+async def test_files_that_hold_no_certificate(authority: Authority) -> None:
+    pair = authority.issue("fine")
+    with pytest.raises(StartError, match="not a certificate and key in PEM form"):
+        await start(ServerTls(b"nothing", pair.key))
+    with pytest.raises(StartError, match="--listen-client-ca holds no certificate"):
+        await start(ServerTls(pair.cert, pair.key, b"nothing"))
+    with pytest.raises(StartError, match="--cacert holds no certificate"):
+        Target(Address("127.0.0.1", 1), TargetTls(b"nothing"), None, METADATA_LIMIT)
+
+
+async def test_a_client_certificate_needs_its_key(authority: Authority) -> None:
+    pair = authority.issue("halved")
+    with pytest.raises(StartError, match="--cert is given without --key"):
+        Target(Address("127.0.0.1", 1), TargetTls(None, pair.cert), None, METADATA_LIMIT)
+
+
+async def test_an_encrypted_key(authority: Authority, tmp_path: Path) -> None:
+    pair = authority.issue("secret")
+    key = tmp_path / "encrypted.key"
+    authority._openssl(
+        *("pkey", "-in", str(pair.key_file), "-aes256", "-passout", "pass:zoo", "-out", str(key))
+    )
+    with pytest.raises(StartError, match="--listen-key is encrypted"):
+        await start(ServerTls(pair.cert, key.read_bytes()))

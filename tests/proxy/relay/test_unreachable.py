@@ -1,0 +1,152 @@
+"""Targets that cannot be reached, come back, or answer that they are unavailable."""
+
+import asyncio
+import socket
+
+import grpc
+import grpc.aio
+import pytest
+
+from loom.errors import StartError
+from loom.model import Address, CallStarted, EndedBy, HalfClosed, StatusCode
+from loom.proxy.breaker import Breaker, State
+from loom.proxy.target import Target
+from tests.support.sinks import ListSink
+from tests.support.zoo import SERVICE, Zoo, running_zoo
+
+from .conftest import METADATA_LIMIT, relaying
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def unary(channel: grpc.aio.Channel, **options: object) -> grpc.aio.AioRpcError | bytes:
+    try:
+        return await channel.unary_unary(SERVICE + "Unary")(b"x", **options)
+    except grpc.aio.AioRpcError as error:
+        return error
+
+
+async def until_reached(channel: grpc.aio.Channel) -> None:
+    async with asyncio.timeout(10):
+        while await unary(channel) != b"x":  # noqa: ASYNC110 (each round is a call)
+            await asyncio.sleep(0.02)
+
+
+async def until_reported(breaker: Breaker) -> None:
+    reported = asyncio.Event()
+    breaker.on_state(lambda _state: reported.set())
+    await reported.wait()
+
+
+async def test_a_target_that_is_down() -> None:
+    sink, port = ListSink(), free_port()
+    async with (
+        relaying(Address("127.0.0.1", port), sink) as (engine, target),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        error = await unary(channel)
+        assert isinstance(error, grpc.aio.AioRpcError)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert str(error.details()).startswith(f"Loom could not reach the target 127.0.0.1:{port}: ")
+        assert "Connection refused" in str(error.details())
+        assert "Connection refused" in target.error
+        assert target.state == "down"
+    end = (await sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.UNAVAILABLE, EndedBy.LOOM)
+    assert end.status.message == error.details()
+    assert end.note == error.details()
+    assert sink.of(CallStarted)[0].method == "/zoo.Zoo/Unary"
+    assert not sink.of(HalfClosed)
+
+
+async def test_a_status_of_the_backend_that_says_unavailable_is_the_backends(zoo: Zoo) -> None:
+    sink = ListSink()
+    breaker = Breaker(threshold=1)
+    metadata = (("zoo-code", "14"), ("zoo-message-bin", b"failed to connect to all addresses"))
+    async with (
+        relaying(Address("127.0.0.1", zoo.port), sink, breaker=breaker) as (engine, target),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        for _ in range(50):
+            call = channel.stream_stream(SERVICE + "Status")(metadata=metadata)
+            assert await call.code() is grpc.StatusCode.UNAVAILABLE
+            assert await call.details() == "failed to connect to all addresses"
+        assert target.error == ""
+        assert target.state == "ready"
+    assert {end.ended_by for end in await sink.ended(50)} == {EndedBy.BACKEND}
+    assert breaker.state is State.CLOSED
+
+
+async def test_the_breaker_opens_sheds_and_closes() -> None:
+    sink, port = ListSink(), free_port()
+    breaker = Breaker(threshold=3, pause=0.2)
+    async with (
+        relaying(Address("127.0.0.1", port), sink, breaker=breaker) as (engine, _),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        for _ in range(3):
+            error = await unary(channel)
+            assert "Loom could not reach" in str(error)
+        assert breaker.state is State.OPEN
+        error = await unary(channel)
+        assert isinstance(error, grpc.aio.AioRpcError)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert "Loom's circuit breaker is open" in str(error.details())
+        assert "Connection refused" in str(error.details())
+        end = (await sink.ended(4))[3]
+        assert (end.status.code, end.ended_by) == (StatusCode.UNAVAILABLE, EndedBy.LOOM)
+        async with running_zoo(port):
+            await until_reached(channel)
+        assert breaker.state is State.CLOSED
+
+
+async def test_a_probe_that_the_client_cancels_does_not_wedge_the_breaker() -> None:
+    """The target's connection hangs: nobody accepts on a full backlog, so the probe cannot be decided."""
+    sink = ListSink()
+    breaker = Breaker(threshold=1, pause=0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        async with (
+            relaying(Address("127.0.0.1", silent.getsockname()[1]), sink, breaker=breaker) as (engine, _),
+            grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+        ):
+            ticket = breaker.admit()
+            assert ticket is not None
+            ticket.unreached()
+            await asyncio.sleep(0.06)
+            call = channel.stream_stream(SERVICE + "Unary")()
+            await sink.until(lambda: breaker.state is State.HALF_OPEN and len(sink.of(CallStarted)) == 1)
+            call.cancel()
+            await until_reported(breaker)
+            assert breaker.admit() is not None
+
+
+async def test_a_target_that_is_back_is_reached_within_about_a_second() -> None:
+    """As a client sees it that tries again and again, with the breaker as Loom has it by default."""
+    sink, port = ListSink(), free_port()
+    async with (
+        relaying(Address("127.0.0.1", port), sink, breaker=Breaker()) as (engine, target),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        loop = asyncio.get_running_loop()
+        down_until = loop.time() + 3
+        while loop.time() < down_until:
+            assert await unary(channel) != b"x"
+            await asyncio.sleep(0.02)
+        async with running_zoo(port):
+            back = loop.time()
+            await until_reached(channel)
+            took = loop.time() - back
+        assert took < 2, "reconnecting must not wait for grpcio's own back-off of up to two minutes"
+        assert target.error == ""
+
+
+async def test_an_unknown_target_name_is_told_at_the_start() -> None:
+    target = Target(Address("no-such-host.invalid", 1), None, None, METADATA_LIMIT)
+    with pytest.raises(StartError, match=r"--target .*'no-such-host\.invalid' cannot be resolved"):
+        await target.check()

@@ -1,0 +1,78 @@
+"""Canonical protobuf JSON as grpcurl reads it, where it reads something else.
+
+grpcurl's parser takes a FieldMask as the object ``{"paths": […]}`` and not as the canonical string, wants an
+``@type`` in every Any, and drops the sign of a zero. Pure: JSON values in, JSON values out.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+
+_ANY = "google.protobuf.Any"
+_MASK = "google.protobuf.FieldMask"
+_WELL_KNOWN = "google.protobuf."
+_UPPER = re.compile(r"[A-Z]")
+
+
+class Dialect:
+    """Adapts values; ``problems`` collects what grpcurl cannot be told at all."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        self.problems: dict[str, None] = {}
+        self._pool = pool
+
+    def message(self, value: Any, descriptor: Descriptor) -> Any:
+        """The JSON of one message."""
+        name = descriptor.full_name
+        if name == _MASK and isinstance(value, str):
+            return {"paths": [_snake(path) for path in value.split(",") if path]}
+        if not isinstance(value, dict):
+            return value
+        if name == _ANY:
+            return self._any(value)
+        if name.startswith(_WELL_KNOWN) and descriptor.file.name.startswith("google/protobuf/"):
+            return value
+        fields = dict(_by_json_name(descriptor.fields))
+        return {key: self._field(item, fields[key]) if key in fields else item for key, item in value.items()}
+
+    def _any(self, value: dict[str, Any]) -> Any:
+        url = value.get("@type")
+        if not url:
+            self.problems["an empty google.protobuf.Any is not sent: grpcurl cannot write one"] = None
+            return None
+        try:
+            descriptor = self._pool.FindMessageTypeByName(str(url).rpartition("/")[2])
+        except KeyError:
+            return value
+        if descriptor.full_name == _MASK:
+            return {"@type": url, **self.message(value.get("value", ""), descriptor)}
+        if "value" in value and descriptor.full_name == _ANY:
+            return {"@type": url, "value": self.message(value["value"], descriptor)}
+        rest = {key: item for key, item in value.items() if key != "@type"}
+        return {"@type": url, **self.message(rest, descriptor)}
+
+    def _field(self, value: Any, field: FieldDescriptor) -> Any:
+        if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0:
+            self.problems["a float of -0.0 is not sent: grpcurl takes it for unset"] = None
+        inner = field.message_type
+        if inner is None:
+            return value
+        if inner.GetOptions().map_entry:
+            entry = inner.fields_by_name["value"]
+            return {key: self._field(item, entry) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.message(item, inner) for item in value]
+        return self.message(value, inner)
+
+
+def _by_json_name(fields: Iterable[FieldDescriptor]) -> Iterable[tuple[str, FieldDescriptor]]:
+    for field in fields:
+        yield field.json_name, field
+
+
+def _snake(path: str) -> str:
+    return _UPPER.sub(lambda match: "_" + match[0].lower(), path)

@@ -70,6 +70,8 @@ def _run(ctx: click.Context, /, config: Path | None, **parameters: Any) -> None:
             )
         return
     loaded = load(found, os.environ, config=config)
+    # Its core would log a line for each connection that ends; read once, when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from .run import run  # noqa: PLC0415 (it imports gRPC, which help and completion do not need)
 
     ctx.exit(run(loaded))

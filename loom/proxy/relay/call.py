@@ -5,6 +5,7 @@ control on both connections. What happens is told to the sink as it happens.
 """
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -182,7 +183,12 @@ class RelayedCall:
         await self._finish()
 
     def _flush(self) -> None:
-        self._flushing = asyncio.get_running_loop().create_task(self._context.send_initial_metadata(()))
+        self._flushing = asyncio.get_running_loop().create_task(self._send_empty_metadata())
+
+    async def _send_empty_metadata(self) -> None:
+        """Whoever writes next meets the client's absence too, and says so."""
+        with contextlib.suppress(grpc.aio.InternalError):
+            await self._context.send_initial_metadata(())
 
     async def _finish(self) -> None:
         """Give the client the status that the target's side ended with."""

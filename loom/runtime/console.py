@@ -4,6 +4,8 @@ A thread of its own writes: a terminal that is slow, or a pipe that nobody reads
 up. What it cannot keep up with is counted and said, not queued without end.
 """
 
+import contextlib
+import os
 import threading
 from collections import deque
 from types import TracebackType
@@ -97,3 +99,11 @@ class Console:
             self._stream.flush()
         except (OSError, ValueError):  # the reader of the pipe has gone, or the stream is closed
             self._stopping.set()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let what the stream still holds go nowhere, so that closing it does not fail again."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)

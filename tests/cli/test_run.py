@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.support.process import LoomProcess, running_loom
+from tests.support.process import LoomProcess, environment, running_loom
 from tests.support.zoo import running_zoo
 
 ANYWHERE = ("--listen", "localhost:0", "--ui", "localhost:0", "--no-session")
@@ -141,7 +141,8 @@ def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path):
 
 def test_variables_and_a_file_say_the_same(tmp_path: Path):
     (tmp_path / "loom.toml").write_text('listen = "localhost:0"\nsession = false\n')
-    with running_loom(home=tmp_path, LOOM_UI="off", LOOM_TARGET="127.0.0.1:9") as loom:
+    variables = environment(tmp_path) | {"LOOM_UI": "off", "LOOM_TARGET": "127.0.0.1:9"}
+    with running_loom(home=tmp_path, variables=variables) as loom:
         loom.expect(r"client +point it at localhost:\d+ instead of 127\.0\.0\.1:9$")
         loom.expect(r"settings .*loom\.toml$")
         assert not any("page" in line for line in loom.lines)

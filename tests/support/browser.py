@@ -75,13 +75,14 @@ def _installers() -> list[list[str]]:
 
 
 def _playwrights_own() -> Path | None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        path = Path(playwright.chromium.executable_path)
-    return path if path.exists() else None
+    """Asked in a process of its own: Playwright may be at work in this one already."""
+    script = (
+        "from playwright.sync_api import sync_playwright\n"
+        "with sync_playwright() as playwright: print(playwright.chromium.executable_path)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    path = Path(done.stdout.strip() or ".")
+    return path if path.is_file() else None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -62,12 +62,20 @@ class LoomProcess:
 
 
 @contextlib.contextmanager
-def running_loom(*arguments: str, home: Path, **variables: str) -> Iterator[LoomProcess]:
-    """``loom ARGUMENTS``, started in ``home``, which also holds all that it would keep of its user."""
+def running_loom(
+    *arguments: str,
+    home: Path,
+    program: Sequence[str] = (sys.executable, "-m", "loom"),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[LoomProcess]:
+    """``loom ARGUMENTS``, started in ``home``, which also holds all that it would keep of its user.
+
+    ``variables`` is its whole environment, where :func:`environment` will not do.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "loom", *arguments],
+        [*program, *arguments],
         cwd=home,
-        env=environment(home) | variables,
+        env=environment(home) if variables is None else variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

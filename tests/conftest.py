@@ -1,0 +1,17 @@
+"""What every test can have: a browser that is there on any machine."""
+
+from typing import Any
+
+import pytest
+
+from tests.support import browser
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Playwright starts the Chromium that :mod:`tests.support.browser` finds or installs."""
+    return {
+        **browser_type_launch_args,
+        "executable_path": str(browser.find_or_install()),
+        "args": browser.arguments(),
+    }

@@ -7,6 +7,7 @@
 * :mod:`~loom.model.message`: one length-prefixed message and its direction.
 * :mod:`~loom.model.events`: what an engine tells of a call, as it happens.
 * :mod:`~loom.model.call`: a call as it is known so far, built from its events.
+* :mod:`~loom.model.observer`: who is told of calls.
 """
 
 from .address import Address
@@ -24,6 +25,7 @@ from .events import (
 )
 from .message import Direction, Message, Messages
 from .metadata import Metadata, MetadataItem, is_binary_key
+from .observer import Observer
 from .secrets import DEFAULT_SECRETS, MASK, Secrets
 from .status import EndedBy, Status, StatusCode
 
@@ -47,6 +49,7 @@ __all__ = [
     "Metadata",
     "MetadataItem",
     "MetadataSeen",
+    "Observer",
     "Secrets",
     "Section",
     "Sink",

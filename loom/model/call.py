@@ -1,7 +1,8 @@
 """A call as it is known so far: the fold of its events."""
 
 import enum
-from dataclasses import dataclass, field
+
+import msgspec
 
 from .message import Direction, Messages
 from .metadata import Metadata
@@ -22,8 +23,7 @@ class CallState(enum.StrEnum):
     ENDED = "ended"
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """Everything recorded of one call.
 
     Counters and byte totals (message payloads, as on the wire) count everything that
@@ -64,9 +64,9 @@ class Call:
     status: Status | None = None
     ended_by: EndedBy | None = None
     note: str = ""
-    wire: dict[str, str | int | float] = field(default_factory=dict)
+    wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
-    messages: Messages = field(default_factory=Messages)
+    messages: Messages = msgspec.field(default_factory=Messages)
     dropped_messages: int = 0
     dropped_bytes: int = 0
     version: int = 0

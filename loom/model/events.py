@@ -5,12 +5,16 @@ An engine numbers its calls through :class:`CallIds` and emits, for each call, o
 at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. Emitting never waits and never raises.
 
 Times are wall-clock nanoseconds since the epoch, taken once per event by the engine.
+
+The classes are msgspec's because every call makes eight of them in the path of the wire engine, and a
+frozen dataclass takes ten times as long to make.
 """
 
 import enum
 import itertools
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from .message import Direction
 from .metadata import Metadata
@@ -25,8 +29,7 @@ class Section(enum.StrEnum):
     TRAILING = "trailing"
 
 
-@dataclass(frozen=True, slots=True)
-class CallStarted:
+class CallStarted(msgspec.Struct, frozen=True, gc=False):
     """The request's headers are there. ``deadline_ns`` is absolute; None means no deadline.
 
     ``wire`` holds what only the wire engine knows (connection and stream ids, …): flat,
@@ -43,11 +46,10 @@ class CallStarted:
     deadline_ns: int | None = None
     content_type: str = ""  # "" where the engine cannot see it
     replay_of: int | None = None
-    wire: dict[str, str | int | float] = field(default_factory=dict)
+    wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataSeen:
+class MetadataSeen(msgspec.Struct, frozen=True, gc=False):
     """One block of metadata passed."""
 
     call_id: int
@@ -56,8 +58,7 @@ class MetadataSeen:
     metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class MessageSeen:
+class MessageSeen(msgspec.Struct, frozen=True, gc=False):
     """One message passed whole. ``data`` is the payload as on the wire, without its prefix."""
 
     call_id: int
@@ -68,16 +69,14 @@ class MessageSeen:
     encoding: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HalfClosed:
+class HalfClosed(msgspec.Struct, frozen=True, gc=False):
     """The client has said that it sends no more messages."""
 
     call_id: int
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(msgspec.Struct, frozen=True, gc=False):
     """The call is over. ``status`` is what the client was told, or would have been.
 
     ``note`` says in a sentence what the status alone does not (why the target was not
@@ -89,7 +88,7 @@ class CallEnded:
     status: Status
     ended_by: EndedBy = EndedBy.BACKEND
     note: str = ""
-    wire: dict[str, str | int | float] = field(default_factory=dict)
+    wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
 Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded

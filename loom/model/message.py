@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 
 class Direction(enum.StrEnum):
@@ -12,8 +13,7 @@ class Direction(enum.StrEnum):
     RESPONSE = "response"
 
 
-@dataclass(slots=True)
-class Message:
+class Message(msgspec.Struct, gc=False):
     """A message of a call, numbered per call in the order in which Loom saw it.
 
     ``data`` is the payload without the five-byte prefix, as it was on the wire (still

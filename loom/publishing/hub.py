@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from loom.model import Call
+from loom.model import Call, Observer
 
 from .rates import Rates
 from .subscriber import Subscriber, Update
@@ -34,7 +34,7 @@ class Feed:
         return cls(boot, int(seq)) if colon and seq.isascii() and seq.isdigit() else None
 
 
-class Hub:
+class Hub(Observer):
     """An observer of calls with any number of subscribers.
 
     Each tick sends the newest state of every call that changed since the last one, at most

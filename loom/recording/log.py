@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from loom.model import Call, Secrets
+from loom.model import Call, Observer, Secrets
 
 from .ndjson import header_line, to_line
 
@@ -22,7 +22,7 @@ _YIELD_EVERY = 20  # lines made before the forwarding thread gets a chance at th
 _CHUNK = 1024 * 1024
 
 
-class CallLog:
+class CallLog(Observer):
     """An observer of the recorder. Secrets are masked.
 
     Nothing here raises towards traffic: while the file cannot be written to, calls wait
@@ -54,9 +54,6 @@ class CallLog:
         self._ready()
         self._thread = threading.Thread(target=self._run, name="loom-log", daemon=True)
         self._thread.start()
-
-    def changed(self, call: Call) -> None:
-        """Calls in flight are not logged."""
 
     def ended(self, call: Call) -> None:
         """Queue a finished call."""

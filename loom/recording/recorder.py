@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from loom.model import (
     Call,
@@ -15,6 +15,7 @@ from loom.model import (
     Message,
     MessageSeen,
     MetadataSeen,
+    Observer,
     Section,
 )
 
@@ -23,14 +24,14 @@ from .history import History, metadata_cost
 _log = logging.getLogger(__name__)
 
 
-class Observer(Protocol):
-    """Told of changes on the forwarding loop: both methods note and return."""
-
-    def changed(self, call: Call, /) -> None:
-        """A call started or something of it was seen."""
-
-    def ended(self, call: Call, /) -> None:
-        """The call is over; comes once, after the last ``changed``."""
+def _defined(observers: list[Observer], name: str) -> list[Callable[[Call], None]]:
+    """The bound methods of that name of all observers that define it themselves."""
+    nothing = getattr(Observer, name)
+    return [
+        getattr(observer, name)
+        for observer in observers
+        if getattr(type(observer), name, nothing) is not nothing
+    ]
 
 
 class Recorder:
@@ -46,7 +47,11 @@ class Recorder:
         declared_kind: Callable[[str], Kind | None] = lambda _: None,
     ) -> None:
         self.history = history
-        self.observers = list(observers)
+        self._observers: list[Observer] = []
+        self._on_started: list[Callable[[Call], None]] = []
+        self._on_changed: list[Callable[[Call], None]] = []
+        self._on_ended: list[Callable[[Call], None]] = []
+        self.observe(*observers)
         self.failures = 0
         self._declared_kind = declared_kind
         self._live: dict[int, Call] = {}
@@ -66,10 +71,17 @@ class Recorder:
             self.failures += 1
             _log.exception("recording failed for %r", type(event).__name__)
 
+    def observe(self, *observers: Observer) -> None:
+        """Tell these too from now on, after those that are there."""
+        self._observers += observers
+        self._on_started = _defined(self._observers, "started")
+        self._on_changed = _defined(self._observers, "changed")
+        self._on_ended = _defined(self._observers, "ended")
+
     def _changed(self, call: Call) -> None:
         call.version += 1
-        for observer in self.observers:
-            observer.changed(call)
+        for tell in self._on_changed:
+            tell(call)
 
     def _started(self, event: CallStarted) -> None:
         call = Call(
@@ -89,6 +101,8 @@ class Recorder:
             call.wire = dict(event.wire)
         self._live[call.id] = call
         self.history.add(call)
+        for tell in self._on_started:
+            tell(call)
         self._changed(call)
 
     def _metadata(self, event: MetadataSeen) -> None:
@@ -151,5 +165,5 @@ class Recorder:
             call.declared_kind = self._declared_kind(call.method)
         self.history.ended(call)
         self._changed(call)
-        for observer in self.observers:
-            observer.ended(call)
+        for tell in self._on_ended:
+            tell(call)

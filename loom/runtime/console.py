@@ -11,7 +11,7 @@ from collections import deque
 from types import TracebackType
 from typing import Self, TextIO
 
-from loom.model import Call
+from loom.model import Call, Observer
 
 from .lines import ended_line, started_line
 from .palette import Palette
@@ -21,7 +21,7 @@ LINES_PER_TICK = 250
 TICK_SECONDS = 0.1
 
 
-class Console:
+class Console(Observer):
     """An observer of calls that prints them. Use it as a context manager, around the traffic.
 
     At most ``LINES_PER_TICK`` lines go out per tick, so that a load test spends its
@@ -40,8 +40,8 @@ class Console:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="loom-console", daemon=True)
 
-    def changed(self, call: Call) -> None:
-        if self._starts and call.version == 1:
+    def started(self, call: Call) -> None:
+        if self._starts:
             self._offer(call, ended=False)
 
     def ended(self, call: Call) -> None:

@@ -13,11 +13,11 @@ from loom.actions.decoding import Decoder
 from loom.errors import ConfigError
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.server import listen
-from loom.model import Address, CallIds, Event, Secrets, Sink
+from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
 from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
-from loom.recording.recorder import Observer, Recorder
+from loom.recording.recorder import Recorder
 from loom.recording.sessions import SessionStore
 from loom.recording.summary import summarise
 
@@ -96,7 +96,7 @@ class Loom:
         self.target.on_state(self._target_changed)
         self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], kind_of)
         if self.log is not None:
-            self.recorder.observers.append(self.log)
+            self.recorder.observe(self.log)
             self._exit.push_async_callback(asyncio.to_thread, self.log.close)
         self.stats = Stats(
             history=self.history,
@@ -112,7 +112,7 @@ class Loom:
             },
         )
         self.metrics = Metrics(__version__, self.stats)
-        self.recorder.observers.append(self.metrics)
+        self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
         self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, kind_of)
         if settings.ui is not None:

@@ -14,14 +14,14 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from loom.model import Call
+from loom.model import Call, Observer
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
 _BREAKER_STATES = ("closed", "open", "half_open")
 
 
-class Metrics(Collector):
+class Metrics(Collector, Observer):
     """An observer of calls, and the collector of a registry of its own.
 
     ``stats`` answers what ``/api/stats`` does.
@@ -44,10 +44,9 @@ class Metrics(Collector):
         """The text format of https://prometheus.io/docs/instrumenting/exposition_formats/."""
         return generate_latest(self.registry)
 
-    def changed(self, call: Call) -> None:
-        if call.version == 1:
-            method = self._label(call.method)
-            self._started[method] = self._started.get(method, 0) + 1
+    def started(self, call: Call) -> None:
+        method = self._label(call.method)
+        self._started[method] = self._started.get(method, 0) + 1
 
     def ended(self, call: Call) -> None:
         key = (self._label(call.method), call.status.name if call.status else "")

@@ -1,6 +1,6 @@
 """Asks for a method's schema when its first call comes in, beside the traffic, so that the list can say its kind."""
 
-from loom.model import Call
+from loom.model import Call, Observer
 from loom.publishing import Hub
 from loom.recording.history import History
 from loom.schema import Schema, SchemaError
@@ -10,7 +10,7 @@ from .tasks import Tasks
 _MOST = 10_000  # clients choose method names: past this many, schemas are fetched when looked at only
 
 
-class Warming:
+class Warming(Observer):
     """An observer of calls. One fetch per method; ``history``'s calls of it learn their kind."""
 
     def __init__(self, schema: Schema, tasks: Tasks, history: History, hub: Hub) -> None:
@@ -21,13 +21,10 @@ class Warming:
         self._asked: set[str] = set()
         self._tasks = tasks
 
-    def changed(self, call: Call) -> None:
+    def started(self, call: Call) -> None:
         if call.declared_kind is None and call.method not in self._asked and len(self._asked) < _MOST:
             self._asked.add(call.method)
             self._tasks.start(self._warm(call.method), f"schema of {call.method}")
-
-    def ended(self, call: Call) -> None:
-        """Nothing: a call is asked for when it starts."""
 
     def again(self) -> None:
         """The target came back or local files changed: what was unknown may be known now."""

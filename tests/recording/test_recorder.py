@@ -11,6 +11,7 @@ from loom.model import (
     Kind,
     MessageSeen,
     MetadataSeen,
+    Observer,
     Section,
     Status,
 )
@@ -19,7 +20,7 @@ from loom.recording.recorder import Recorder
 from loom.recording.summary import summarise
 
 
-class Notes:
+class Notes(Observer):
     def __init__(self):
         self.changes: list[tuple[int, int]] = []
         self.ends: list[int] = []
@@ -94,7 +95,7 @@ def test_late_events_of_an_ended_call_change_nothing():
 
 
 def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog):
-    class Broken:
+    class Broken(Observer):
         def changed(self, call):
             raise RuntimeError("boom")
 

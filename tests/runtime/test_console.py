@@ -36,7 +36,7 @@ def test_every_ended_call_has_a_line():
     with Console(stream, PLAIN) as console:
         console.say("hello")
         for number in range(1000):
-            console.changed(ended_call(number))
+            console.started(ended_call(number))
             console.ended(ended_call(number))
     lines = stream.getvalue().splitlines()
     assert lines[0] == "hello"
@@ -46,7 +46,7 @@ def test_every_ended_call_has_a_line():
 def test_starts_are_printed_when_asked_for():
     stream = io.StringIO()
     with Console(stream, PLAIN, starts=True) as console:
-        console.changed(ended_call(1))
+        console.started(ended_call(1))
         console.ended(ended_call(1))
     assert ["started" in line for line in stream.getvalue().splitlines()] == [True, False]
 

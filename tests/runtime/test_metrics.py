@@ -21,9 +21,7 @@ STATS = {
 
 def ended(metrics: Metrics, method: str, code: int = 0, seconds: float = 0.004) -> None:
     call = Call(1, method, 0, version=1)
-    metrics.changed(call)
-    call.version = 2
-    metrics.changed(call)
+    metrics.started(call)
     call.ended_ns = int(seconds * 1e9)
     call.status = Status(code)
     call.request_messages, call.request_bytes = 1, 10

@@ -39,7 +39,7 @@ async def decoded_messages(
     """
     wanted = [item for item in call.messages if direction is None or item.direction is direction]
     if sum(item.size for item in wanted) <= _INLINE_BYTES:
-        return _decode_all(wanted, method, problem)
+        return decode_all(wanted, method, problem)
     decoded: list[DecodedMessage] = []
     piece: list[Message] = []
     size = 0
@@ -47,12 +47,13 @@ async def decoded_messages(
         piece.append(item)
         size += item.size + 256
         if size >= _CHUNK_BYTES:
-            decoded += await asyncio.to_thread(_decode_all, piece, method, problem)
+            decoded += await asyncio.to_thread(decode_all, piece, method, problem)
             piece, size = [], 0
-    return decoded + await asyncio.to_thread(_decode_all, piece, method, problem)
+    return decoded + await asyncio.to_thread(decode_all, piece, method, problem)
 
 
-def _decode_all(messages: Sequence[Message], method: Method | None, problem: str) -> list[DecodedMessage]:
+def decode_all(messages: Sequence[Message], method: Method | None, problem: str) -> list[DecodedMessage]:
+    """These messages, decoded here and now."""
     return [_decode(message, method, problem) for message in messages]
 
 

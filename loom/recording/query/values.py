@@ -98,11 +98,14 @@ def equals(value: Value) -> Text:
 
 
 def path(field: str) -> Text:
-    """A field's path (``user.name``, ``items.*.sku``): its last names are enough, indices may be left out."""
-    steps = [re.compile(_glob(step), re.IGNORECASE) for step in field.split(".")]
+    """A field's path (``user.name``, ``items.*.sku``): its last names are enough, indices may be left out.
+
+    ``user_name`` and ``userName`` are the same name.
+    """
+    steps = [re.compile(_glob(step), re.IGNORECASE) for step in field.replace("_", "").split(".")]
 
     def found(text: str) -> bool:
-        names = text.split(".")
+        names = text.replace("_", "").split(".")
         return any(_ends(names, steps) for names in (names, [name for name in names if not name.isdigit()]))
 
     return found

@@ -53,7 +53,8 @@ class SessionStore:
         declared_kind: Callable[[str], Kind | None] = lambda _: None,
     ) -> None:
         self.path = path
-        self.last_id = 0
+        self.last_id = 0  # of the earlier runs
+        self.cleared = 0  # calls up to this id were cleared from the view
         self.dropped_events = 0
         self.dropped_bytes = 0
         self.written_calls = 0
@@ -78,6 +79,7 @@ class SessionStore:
         self._encoder = msgspec.msgpack.Encoder()
         self._live_methods: dict[int, str] = {}
         self._pending: deque[Batch] = deque()
+        self._cleared_waits = False
         self._descriptors: deque[tuple[bytes, str, str, str, int]] = deque()
 
     @property
@@ -120,11 +122,19 @@ class SessionStore:
             return []
         try:
             with SessionReader(self.path) as reader:
-                return reader.newest(limit, max_bytes)
+                calls = reader.newest(limit, max_bytes)
         except (SessionError, sqlite3.Error) as error:
             self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
             _log.warning("%s", self._error)
             return []
+        return [call for call in calls if call.id > self.cleared]
+
+    def clear(self, up_to: int) -> None:
+        """Calls up to this id were cleared: no longer restored, nor found; they stay in the file."""
+        self.cleared = max(self.cleared, up_to)
+        self._cleared_waits = True
+        self._idle = False
+        self._wake.set()
 
     def emit(self, event: Event) -> None:
         """Queue one event."""
@@ -232,7 +242,7 @@ class SessionStore:
     def _write(self, connection: sqlite3.Connection) -> bool:
         """Write all that waits; False if the disk refused, and it waits on."""
         try:
-            while self._queue or self._pending or self._descriptors:
+            while self._queue or self._pending or self._descriptors or self._cleared_waits:
                 if not self._pending:
                     self._pending.extend(self._pack())
                 self._commit(connection)
@@ -299,6 +309,9 @@ class SessionStore:
                 "INSERT OR REPLACE INTO descriptors VALUES (?, ?, ?, ?, ?, ?)",
                 (hashlib.sha256(file_set).digest(), target, source, origin, fetched_ns, file_set),
             )
+        self._cleared_waits = False
+        if self.cleared:
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('cleared', ?)", (self.cleared,))
         connection.execute("COMMIT")
         for _ in descriptors:
             self._descriptors.popleft()

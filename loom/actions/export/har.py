@@ -1,0 +1,148 @@
+"""HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/), one entry a call.
+
+What HAR has no place for is in fields that begin with an underscore, as the specification
+asks: ``_trailers``, ``_grpc`` (status, kind, deadline) and ``_messages`` with each message's time and JSON.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from loom import __version__
+from loom.actions.messages import decode_all
+from loom.actions.reading.schema import StoredSchema
+from loom.model import MASK, Call, Direction, Message, Metadata, Secrets
+from loom.recording.moments import moment
+
+_HTTP = "HTTP/2"
+_MILLISECOND = 1_000_000
+_encode = msgspec.json.Encoder().encode
+
+
+def write_har(
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+) -> Iterator[bytes]:
+    """One JSON document; entries in the order in which their calls ended."""
+    del target
+    creator = {"name": "Loom", "version": __version__}
+    yield b'{"log":{"version":"1.2","creator":' + _encode(creator) + b',"entries":['
+    comma = b"\n"
+    for call in calls:
+        yield comma + _encode(_entry(call, schema, secrets))
+        comma = b",\n"
+    yield b"\n]}}\n"
+
+
+def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[str, Any]:
+    status = call.status
+    content_type = call.content_type or "application/grpc"
+    request = [message for message in call.messages if message.direction is Direction.REQUEST]
+    response = [message for message in call.messages if message.direction is Direction.RESPONSE]
+    body = _body(response)
+    answered = call.initial_ns or call.first_response_ns or call.ended_ns
+    sent = call.half_closed_ns or call.last_request_ns or call.started_ns
+    return {
+        "startedDateTime": moment(call.started_ns),
+        "time": (call.duration_ns or 0) / _MILLISECOND,
+        "request": {
+            "method": "POST",
+            "url": f"http://{call.authority or call.target or 'unknown'}{call.method}",
+            "httpVersion": _HTTP,
+            "cookies": [],
+            "headers": _headers(call.request_metadata, secrets),
+            "queryString": [],
+            "postData": {
+                "mimeType": content_type,
+                "text": _body(request),
+                "_encoding": "base64",
+            },
+            "headersSize": -1,
+            "bodySize": sum(5 + message.size for message in request),
+        },
+        "response": {
+            "status": 200,
+            "statusText": "OK",
+            "httpVersion": _HTTP,
+            "cookies": [],
+            "headers": _headers(call.initial_metadata or (), secrets),
+            "content": {
+                "size": sum(5 + message.size for message in response),
+                "mimeType": content_type,
+                "text": body,
+                "encoding": "base64",
+            },
+            "redirectURL": "",
+            "headersSize": -1,
+            "bodySize": sum(5 + message.size for message in response),
+            "_trailers": _headers(call.trailing_metadata or (), secrets),
+        },
+        "cache": {},
+        "timings": {
+            "blocked": -1,
+            "dns": -1,
+            "connect": -1,
+            "send": max(0, sent - call.started_ns) / _MILLISECOND,
+            "wait": max(0, (answered or sent) - sent) / _MILLISECOND,
+            "receive": max(0, (call.ended_ns or answered or sent) - max(answered or sent, sent))
+            / _MILLISECOND,
+            "ssl": -1,
+        },
+        "serverIPAddress": "",
+        "connection": call.peer,
+        "comment": call.note,
+        "_grpc": {
+            "id": call.id,
+            "method": call.method,
+            "kind": call.kind.value,
+            "status": None
+            if status is None
+            else {"code": int(status.code), "name": status.name, "message": status.message},
+            "endedBy": None if call.ended_by is None else call.ended_by.value,
+            "target": call.target,
+            "deadlineMs": None
+            if call.deadline_ns is None
+            else (call.deadline_ns - call.started_ns) / _MILLISECOND,
+            "dropped": {"messages": call.dropped_messages, "bytes": call.dropped_bytes},
+        },
+        "_messages": [_message(call, message, schema) for message in call.messages],
+    }
+
+
+def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any]:
+    value, error = decoded(call, message, schema)
+    return {
+        "index": message.index,
+        "type": "send" if message.direction is Direction.REQUEST else "receive",
+        "time": message.time_ns / 1e9,
+        "size": message.size,
+        "json": value,
+        "error": error,
+    }
+
+
+def decoded(call: Call, message: Message, schema: StoredSchema) -> tuple[Any, str | None]:
+    """A message's canonical JSON, or why there is none."""
+    [found] = decode_all([message], schema.method(call.method), "no schema")
+    return found.json, found.error or None
+
+
+def _body(messages: list[Message]) -> str:
+    """The messages as they were in DATA frames: a flag, the length, the payload; without those not held."""
+    frames = [
+        bytes([message.compressed]) + len(message.data).to_bytes(4, "big") + message.data
+        for message in messages
+        if message.data is not None
+    ]
+    return base64.b64encode(b"".join(frames)).decode("ascii")
+
+
+def _headers(metadata: Metadata, secrets: Secrets | None) -> list[dict[str, str]]:
+    return [{"name": key, "value": _text(key, value, secrets)} for key, value in metadata]
+
+
+def _text(key: str, value: str | bytes, secrets: Secrets | None) -> str:
+    if secrets is not None and secrets.masks(key):
+        return MASK
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value

@@ -1,0 +1,101 @@
+"""Any file of calls that Loom reads: its own lines, a bundle, a dump of grpc-dump, a session's database."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from loom.errors import LoomError
+from loom.model import Call
+from loom.recording.moments import nanoseconds
+from loom.recording.ndjson import Problem, read_lines
+from loom.recording.ndjson.lines import Descriptors
+from loom.recording.sessions import SessionReader
+from loom.recording.sessions.reader import StoredDescriptors
+
+from .bundle import Bundle
+from .grpcdump import looks_like_grpc_dump, read_grpc_dump
+
+_SQLITE = b"SQLite format 3\0"
+_ZIP = b"PK\x03\x04"
+
+
+@dataclass(slots=True)
+class Incoming:
+    """What a file holds. ``problems`` grows while ``calls`` is read: lines that say where something is damaged."""
+
+    kind: str
+    calls: Iterator[Call]
+    descriptors: list[StoredDescriptors] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class IncomingFile:
+    """An opened file; use it in a ``with``. Raises :class:`LoomError` for one that cannot be read at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file: BinaryIO = path.open("rb")
+        except OSError as error:
+            raise LoomError(f"{path} cannot be read: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self) -> Incoming:
+        """Find out what it is, and read it; calls come as they are asked for."""
+        start = self._file.read(16)
+        self._file.seek(0)
+        if start.startswith(_ZIP):
+            return self._bundle()
+        if start == _SQLITE:
+            return self._session()
+        first = self._file.readline()
+        self._file.seek(0)
+        if looks_like_grpc_dump(first):
+            found = Incoming("grpc-dump", iter(()))
+            found.calls = read_grpc_dump(self._file, self._noting(found))
+        else:
+            found = Incoming("ndjson", iter(()))
+            found.calls = self._lines(found)
+        return found
+
+    def _noting(self, found: Incoming) -> Callable[[Problem], None]:
+        def note(problem: Problem) -> None:
+            where = str(problem) if problem.line else problem.message
+            found.problems.append(f"{self._path}: {where}")
+
+        return note
+
+    def _lines(self, found: Incoming) -> Iterator[Call]:
+        for read in read_lines(self._file, self._noting(found)):
+            if isinstance(read, Descriptors):
+                fetched = nanoseconds(read.fetched) if read.fetched else 0
+                found.descriptors.append(
+                    StoredDescriptors(read.target, read.source, read.origin, fetched, read.file_set)
+                )
+            else:
+                yield read
+
+    def _bundle(self) -> Incoming:
+        bundle = Bundle(self._file, str(self._path))
+        problems = [f"{self._path}: {problem}" for problem in bundle.problems]
+        found = Incoming("bundle", iter(()), bundle.descriptors, problems)
+        found.calls = bundle.calls(self._noting(found))
+        return found
+
+    def _session(self) -> Incoming:
+        with SessionReader(self._path) as reader:
+            descriptors = reader.descriptors()
+        found = Incoming("session", iter(()), descriptors)
+        found.calls = self._session_calls(found)
+        return found
+
+    def _session_calls(self, found: Incoming) -> Iterator[Call]:
+        with SessionReader(self._path) as reader:
+            yield from reader.calls()
+            found.problems += reader.damaged

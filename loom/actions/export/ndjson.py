@@ -1,0 +1,28 @@
+"""Loom's own lines: nothing of a call is lost, and the descriptors that decode it are there."""
+
+from collections.abc import Iterable, Iterator
+
+from loom.actions.reading.schema import StoredSchema
+from loom.model import Call, Secrets
+from loom.recording.ndjson import descriptors_line, header_line, to_line
+
+
+def write_ndjson(
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+) -> Iterator[bytes]:
+    """Header, calls in the order of their end, each set of descriptors before the first call that needs it."""
+    del target
+    yield header_line(revealed=secrets is None)
+    told: set[bytes] = set()
+    for call in calls:
+        stored = schema.descriptors(call.method)
+        if stored is not None and stored.file_set not in told:
+            told.add(stored.file_set)
+            yield descriptors_line(
+                stored.file_set,
+                target=stored.target,
+                source=stored.source,
+                origin=stored.origin,
+                fetched_ns=stored.fetched_ns,
+            )
+        yield to_line(call, secrets)

@@ -1,0 +1,100 @@
+"""Descriptors that came with recorded calls: which types has a method?"""
+
+from collections.abc import Iterable
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
+
+from loom.model import Direction, Kind
+from loom.recording.sessions.reader import StoredDescriptors
+from loom.schema import Method, Provenance
+from loom.schema.pool import Built, build
+
+_KINDS = {
+    (False, False): Kind.UNARY,
+    (False, True): Kind.SERVER,
+    (True, False): Kind.CLIENT,
+    (True, True): Kind.BIDI,
+}
+
+
+class StoredSchema:
+    """Answers from stored file sets, the last fetched first. A pool is built once, when it is first needed."""
+
+    def __init__(self, stored: Iterable[StoredDescriptors]) -> None:
+        self.stored = sorted(stored, key=lambda item: item.fetched_ns, reverse=True)
+        self._services: dict[str, list[int]] = {}
+        self._built: dict[int, Built] = {}
+        self._methods: dict[str, tuple[Method, StoredDescriptors] | None] = {}
+        self._classes: dict[tuple[str, Direction], type[Message] | None] = {}
+        self._files: dict[int, list[FileDescriptorProto]] = {}
+        for number, item in enumerate(self.stored):
+            try:
+                files = list(FileDescriptorSet.FromString(item.file_set).file)
+            except DecodeError:  # a damaged set decodes nothing; the others do
+                continue
+            self._files[number] = files
+            for file in files:
+                prefix = f"{file.package}." if file.package else ""
+                for service in file.service:
+                    self._services.setdefault(prefix + service.name, []).append(number)
+
+    def method(self, path: str) -> Method | None:
+        """The method ``/pkg.Service/Method``; None if no set describes it."""
+        found = self._look_up(path)
+        return None if found is None else found[0]
+
+    def message_class(self, path: str, direction: Direction) -> type[Message] | None:
+        """The class of a method's requests or responses."""
+        key = (path, direction)
+        if key not in self._classes:
+            method = self.method(path)
+            self._classes[key] = (
+                None
+                if method is None
+                else message_factory.GetMessageClass(
+                    method.request if direction is Direction.REQUEST else method.response
+                )
+            )
+        return self._classes[key]
+
+    def descriptors(self, path: str) -> StoredDescriptors | None:
+        """The stored set that describes a method."""
+        found = self._look_up(path)
+        return None if found is None else found[1]
+
+    def message_type(self, name: str) -> Descriptor | None:
+        """The message of this full name in any set."""
+        for number in self._files:
+            try:
+                return self._pool(number).FindMessageTypeByName(name)
+            except KeyError:
+                continue
+        return None
+
+    def _look_up(self, path: str) -> tuple[Method, StoredDescriptors] | None:
+        if path not in self._methods:
+            self._methods[path] = self._find(path)
+        return self._methods[path]
+
+    def _find(self, path: str) -> tuple[Method, StoredDescriptors] | None:
+        service, _, name = path.lstrip("/").rpartition("/")
+        for number in self._services.get(service, ()):
+            pool, stored = self._pool(number), self.stored[number]
+            try:
+                found = pool.FindServiceByName(service).FindMethodByName(name)
+            except KeyError:
+                continue
+            kind = _KINDS[found.client_streaming, found.server_streaming]
+            provenance = Provenance(stored.source, stored.origin, stored.fetched_ns)
+            method = Method(path, kind, found.input_type, found.output_type, provenance, pool)
+            return method, stored
+        return None
+
+    def _pool(self, number: int) -> DescriptorPool:
+        if number not in self._built:
+            self._built[number] = build(self._files[number])
+        return self._built[number].pool

@@ -1,0 +1,101 @@
+"""The jobs: search, and export."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from loom.actions.export import writer_of
+from loom.model import Call, Secrets
+from loom.recording.query import Query, parse
+from loom.recording.summary import summarise
+
+from .details import CallDetails
+from .jobs import AnyAnswer, Chunk, Done, Export, Found, Job, Progress, Search
+from .schema import StoredSchema
+from .source import Source
+
+_PROGRESS_SECONDS = 0.1
+_FOUND_AT_ONCE = 500
+
+
+def perform(job: Job, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
+    """Do a job; errors of ours (:class:`loom.errors.LoomError`) are for the caller to tell."""
+    if isinstance(job, Search):
+        _search(job, source, answer)
+    else:
+        _export(job, source, answer)
+
+
+def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
+    query = parse(job.q)
+    schema = source.schema()
+    looking = _Looking(source.total, answer)
+    after = job.after if job.after is not None else 0
+    for call in source.calls():
+        looking.seen()
+        if call.id > after and (job.before is None or call.id < job.before):
+            summary = summarise(call)
+            if _matches(query, summary, call, schema):
+                looking.found(summary)
+    looking.done(source.problems)
+
+
+def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
+    query = parse(job.q)
+    schema = source.schema()
+    found = 0
+
+    def chosen() -> Iterator[Call]:
+        nonlocal found
+        if job.ids is not None:
+            calls = source.find(job.ids)
+        else:
+            calls = (call for call in source.calls() if _matches(query, summarise(call), call, schema))
+        for call in calls:
+            found += 1
+            yield call
+
+    secrets = None if job.secrets is None else Secrets(job.secrets)
+    for data in writer_of(job.format)(chosen(), schema, secrets, job.target):
+        answer(Chunk(data))
+    answer(Done(source.total, found, source.problems))
+
+
+def _matches(query: Query, summary: dict[str, object], call: Call, schema: StoredSchema) -> bool:
+    found = query.answer(summary)
+    if found is None:
+        found = query.answer(summary, CallDetails(call, schema))
+    return found is True
+
+
+class _Looking:
+    """Counts, and tells of progress and finds now and then."""
+
+    def __init__(self, total: int, answer: Callable[[AnyAnswer], None]) -> None:
+        self._total = total
+        self._answer = answer
+        self._searched = 0
+        self._count = 0
+        self._waiting: list[dict[str, object]] = []
+        self._told = time.monotonic()
+
+    def seen(self) -> None:
+        self._searched += 1
+        if time.monotonic() - self._told > _PROGRESS_SECONDS:
+            self._tell()
+
+    def found(self, summary: dict[str, object]) -> None:
+        self._count += 1
+        self._waiting.append(summary)
+        if len(self._waiting) >= _FOUND_AT_ONCE:
+            self._tell()
+
+    def done(self, problems: list[str]) -> None:
+        self._tell()
+        self._answer(Done(self._searched, self._count, problems))
+
+    def _tell(self) -> None:
+        if self._waiting:
+            self._answer(Found(self._waiting))
+            self._waiting = []
+        self._answer(Progress(self._searched, max(self._total, self._searched)))
+        self._told = time.monotonic()

@@ -1,0 +1,92 @@
+"""The exports that run: the pytest file and the grpcurl script make the calls again."""
+
+import asyncio
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from loom.model import Call, EndedBy
+from tests.actions.conftest import Bench
+from tests.support.exports import export
+from tests.support.mirror import running_mirror, thing
+
+
+async def run(*command: str, **variables: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return await process.wait(), output.decode()
+
+
+async def run_tests(path: Path, **variables: str) -> tuple[int, str]:
+    """Run it by itself: what plugins there are here is not what there is elsewhere."""
+    options = ("-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(path.parent))
+    variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    return await run(sys.executable, "-m", "pytest", *options, str(path), **variables)
+
+
+async def test_the_pytest_file_passes_against_the_same_backend(
+    bench: Bench, calls: list[Call], tmp_path: Path
+) -> None:
+    path = tmp_path / "test_recorded.py"
+    path.write_bytes(export("pytest", calls, target=bench.mirror.address))
+    before = len(bench.mirror.received)
+    code, output = await run_tests(path, LOOM_METADATA_AUTHORIZATION="from the environment")
+    assert code == 0, output
+    assert "4 passed" in output
+    again = bench.mirror.received[before:]
+    assert [call.messages for call in again] == [call.messages for call in bench.mirror.received[:before]]
+    assert ("authorization", "from the environment") in again[0].metadata
+    assert ("t-bin", b"\x00\xff") in again[2].metadata
+    assert "s3cret" not in path.read_text(encoding="utf-8")
+
+
+async def test_the_pytest_file_fails_where_answers_differ(calls: list[Call], tmp_path: Path) -> None:
+    path = tmp_path / "test_recorded.py"
+    async with running_mirror(alter=lambda message: message + thing(zigzag=7)) as other:
+        path.write_bytes(export("pytest", calls, target="localhost:1"))
+        code, output = await run_tests(path, LOOM_TARGET=other.address)
+        assert code == 1, output
+        assert "4 failed" in output
+        code, output = await run_tests(path, LOOM_TARGET=other.address, LOOM_IGNORE="zigzag")
+        assert code == 0, output
+
+
+async def test_the_pytest_file_leaves_out_what_cannot_be_made_again(
+    calls: list[Call], tmp_path: Path
+) -> None:
+    calls[0].ended_by = EndedBy.CLIENT
+    next(iter(calls[1].messages)).data = None
+    path = tmp_path / "test_recorded.py"
+    path.write_bytes(export("pytest", calls))
+    text = path.read_text(encoding="utf-8")
+    assert "# Left out: call 1 /mirror.v1.Mirror/Say: not the backend but client ended it." in text
+    assert "# Left out: call 2 /mirror.v1.Mirror/Say: Loom no longer holds all its messages." in text
+    compile(text, "test_recorded.py", "exec")
+
+
+async def test_the_script_makes_the_calls_again(bench: Bench, calls: list[Call], tmp_path: Path) -> None:
+    path = tmp_path / "calls.sh"
+    path.write_bytes(export("grpcurl", calls, target=bench.mirror.address, reveal=True))
+    path.chmod(stat.S_IRWXU)
+    before = len(bench.mirror.received)
+    binaries = str(Path(sys.executable).parent)
+    code, output = await run("sh", str(path), PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
+    again = [call for call in bench.mirror.received[before:] if "reflection" not in call.method]
+    assert [call.messages for call in again] == [call.messages for call in bench.mirror.received[:before]], (
+        output
+    )
+    assert code == 1  # one of them was recorded with a status that is not OK
+    assert "as asked" in output
+
+
+@pytest.mark.parametrize("kind", ["grpcurl", "pytest", "har", "grpc-dump", "ndjson", "bundle"])
+async def test_secrets_stay_at_home(kind: str, calls: list[Call]) -> None:
+    assert b"s3cret" not in export(kind, calls)

@@ -1,0 +1,42 @@
+"""Recorded calls of the mirror put into a session, with what describes them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from loom.actions.reading.schema import StoredSchema
+from loom.model import Call
+from loom.recording.sessions import SessionStore
+from loom.recording.sessions.reader import StoredDescriptors
+from loom.recording.unfold import unfold
+from tests.support import mirror
+
+
+def stored_descriptors() -> StoredDescriptors:
+    """The mirror's own, as its reflection would have told."""
+    return StoredDescriptors(
+        "127.0.0.1:1", "reflection v1", "127.0.0.1:1", 5_000, mirror.file_set().SerializeToString()
+    )
+
+
+def stored_schema() -> StoredSchema:
+    return StoredSchema([stored_descriptors()])
+
+
+def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionStore:
+    """A session that holds these calls, open and flushed."""
+    store = SessionStore(path)
+    store.open()
+    if described:
+        item = stored_descriptors()
+        store.put_descriptors(
+            item.file_set,
+            target=item.target,
+            source=item.source,
+            origin=item.origin,
+            fetched_ns=item.fetched_ns,
+        )
+    for call in calls:
+        for event in unfold(call):
+            store.emit(event)  # type: ignore[arg-type]
+    assert store.flush()
+    return store

@@ -107,7 +107,7 @@ class RelayedCall:
                 self._refuse(self._breaker)
                 return
         channel = self._target.channel(user_agent(metadata))
-        self._upstream = UpstreamCall(channel, self.method, self._timeout)
+        self._upstream = UpstreamCall(channel, self.method, outcome.passed_on(self._timeout))
         requests = asyncio.get_running_loop().create_task(
             self._pump_requests(self._forwarded(metadata)), name=f"relay-requests {self.id}"
         )

@@ -73,6 +73,15 @@ def deadline_passed(remaining: float | None, timeout: float | None) -> bool:
     return remaining <= min(0.05, timeout / 10)
 
 
+def passed_on(timeout: float | None) -> float | None:
+    """The timeout for the target, in seconds, of a call that has ``timeout`` left.
+
+    grpcio rounds a timeout up to two or three digits on the wire (an hour and a millisecond becomes 3,610 s). A
+    thousandth less, at most 10 ms, keeps round timeouts what they were.
+    """
+    return None if timeout is None else timeout - min(timeout / 1000, 0.01)
+
+
 def ended_by(code: int, *, deadline: bool) -> EndedBy:
     """Who ended a call whose status came from the target's side."""
     return EndedBy.DEADLINE if deadline and code == StatusCode.DEADLINE_EXCEEDED else EndedBy.BACKEND

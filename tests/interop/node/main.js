@@ -1,0 +1,13 @@
+// A gRPC client and a gRPC backend of @grpc/grpc-js, for comparing what each sees with and without
+// a proxy between them. "main.js backend" prints its port, then one JSON line per call as it saw it;
+// "main.js client HOST:PORT" runs every scenario and prints one JSON line for each.
+import { serve } from "./backend.js";
+import { callAll } from "./client.js";
+
+const [what, address] = process.argv.slice(2);
+if (what === "backend") serve();
+else if (what === "client" && address) await callAll(address);
+else {
+  console.error("usage: main.js backend | main.js client HOST:PORT");
+  process.exit(2);
+}

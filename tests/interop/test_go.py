@@ -1,0 +1,46 @@
+"""grpc-go, as client and as backend, directly and through each engine.
+
+Needs a Go toolchain and its module proxy, which not every machine has: run it with ``pytest -m go``.
+"""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loom.model import Address
+from tests.support.engines import ENGINES, running_engine
+from tests.support.sinks import ListSink
+
+from .foreign import comparable, foreign_backend, foreign_client
+
+SOURCES = Path(__file__).with_name("go")
+CALLS = 126
+
+pytestmark = pytest.mark.go
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Go program, built once."""
+    built = tmp_path_factory.mktemp("go") / "interop"
+    subprocess.run(["go", "build", "-o", str(built), "."], cwd=SOURCES, check=True)
+    return str(built)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_nobody_can_tell(engine: str, program: str) -> None:
+    async with asyncio.timeout(100):
+        async with foreign_backend(program) as backend:
+            client_directly = comparable(await foreign_client(backend.port, program))
+            backend_directly = comparable(await backend.reported(CALLS))
+        async with (
+            foreign_backend(program) as backend,
+            running_engine(engine, Address("127.0.0.1", backend.port), ListSink()) as between,
+        ):
+            client_through = comparable(await foreign_client(between.port, program))
+            backend_through = comparable(await backend.reported(CALLS))
+    assert len(backend_directly) == CALLS
+    assert client_through == client_directly
+    assert backend_through == backend_directly

@@ -1,0 +1,33 @@
+"""Either engine between a client and a backend, for running the same traffic through both."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from loom.model import Address, CallIds, Sink
+from loom.proxy.engine import Engine
+from loom.proxy.relay import RelayEngine
+from loom.proxy.target import Target
+
+METADATA_LIMIT = 8 << 20
+
+ENGINES = ("relay",)
+"""The engines that the differential tests run."""
+
+
+@asynccontextmanager
+async def running_engine(name: str, target: Address, sink: Sink) -> AsyncIterator[Engine]:
+    """The engine of that name on a free port of 127.0.0.1, without TLS on either side."""
+    listen = Address("127.0.0.1", 0)
+    connections = Target(target, None, None, METADATA_LIMIT)
+    made = {
+        "relay": lambda: RelayEngine(
+            listen, connections, sink, CallIds(), server_tls=None, metadata_limit=METADATA_LIMIT
+        ),
+    }
+    engine: Engine = made[name]()
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop(0)
+        await connections.close()

@@ -59,7 +59,10 @@ class MetadataSeen(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageSeen(msgspec.Struct, frozen=True, gc=False):
-    """One message passed whole. ``data`` is the payload as on the wire, without its prefix."""
+    """One message passed whole. ``data`` is the payload as on the wire, without its prefix.
+
+    ``lost`` is the payload's size where it was too large to be kept and ``data`` is empty.
+    """
 
     call_id: int
     time_ns: int
@@ -67,6 +70,7 @@ class MessageSeen(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     compressed: bool = False
     encoding: str = ""
+    lost: int | None = None
 
 
 class HalfClosed(msgspec.Struct, frozen=True, gc=False):

@@ -127,12 +127,11 @@ class History:
     def keep(self, call: Call, message: Message) -> None:
         """Append a message to its call; one too large for a call's budget keeps its size only."""
         cost = MESSAGE_COST
-        if message.data is not None:
-            if message.size > self.call_budget:
-                message.data = None
-                self._count_dropped(call, message.size)
-            else:
-                cost += message.size
+        if message.data is None or message.size > self.call_budget:
+            message.data = None
+            self._count_dropped(call, message.size)
+        else:
+            cost += message.size
         call.messages.append(message)
         self.grew(call, cost)
 

@@ -123,7 +123,7 @@ class Recorder:
         call = self._live.get(event.call_id)
         if call is None:
             return
-        size = len(event.data)
+        size = len(event.data) if event.lost is None else event.lost
         time_ns = event.time_ns
         index = call.request_messages + call.response_messages
         if event.direction is Direction.REQUEST:
@@ -138,7 +138,8 @@ class Recorder:
             call.last_response_ns = time_ns
             call.response_messages += 1
             call.response_bytes += size
-        message = Message(index, event.direction, time_ns, size, event.data, event.compressed, event.encoding)
+        data = event.data if event.lost is None else None
+        message = Message(index, event.direction, time_ns, size, data, event.compressed, event.encoding)
         self.history.keep(call, message)
         self._changed(call)
 

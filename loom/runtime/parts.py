@@ -77,7 +77,11 @@ def engine(
     """The engine that the settings name; its package is imported only then."""
     tls = server_tls(settings)
     if settings.engine == "wire":
-        raise ConfigError("--engine wire: not there yet, use --engine relay")
+        from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
+
+        return WireEngine(
+            settings.listen, settings.target, sink, ids, server_tls=tls, target_tls=target_tls(settings)
+        )
     from loom.proxy.relay import RelayEngine  # noqa: PLC0415
 
     return RelayEngine(

@@ -145,8 +145,8 @@ class SessionStore:
             self.dropped_events += 1
             return
         if isinstance(event, MessageSeen):
-            size = len(event.data)
-            if waiting + size > self._queue_budget or size > _LARGEST_MESSAGE:
+            size = len(event.data) if event.lost is None else event.lost
+            if event.lost is not None or waiting + size > self._queue_budget or size > _LARGEST_MESSAGE:
                 self.dropped_bytes += size
                 lost = MessageLost(
                     event.call_id, event.time_ns, event.direction, size, event.compressed, event.encoding

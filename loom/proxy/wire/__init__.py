@@ -1,0 +1,18 @@
+"""The wire engine: bytes pass untouched; a copy of them is looked at, after they are on their way.
+
+* :mod:`~loom.proxy.wire.engine`: the addresses it listens on, TLS, its life.
+* :mod:`~loom.proxy.wire.tunnel`: forwarding one connection, with back-pressure and half-close.
+* :mod:`~loom.proxy.wire.connection`: both directions of a connection become events.
+* :mod:`~loom.proxy.wire.exchange`: what is known of one stream.
+* :mod:`~loom.proxy.wire.frames`: bytes become HTTP/2 frames.
+* :mod:`~loom.proxy.wire.heads`: header blocks become what a call starts, answers and ends with.
+* :mod:`~loom.proxy.wire.messages`: DATA becomes length-prefixed messages.
+* :mod:`~loom.proxy.wire.windows`: how long flow control held a sender.
+* :mod:`~loom.proxy.wire.codes`: HTTP/2 and HTTP codes as gRPC statuses.
+
+Everything but the tunnel and the engine is free of I/O, and none of it can stop or change what passes.
+"""
+
+from .engine import WireEngine
+
+__all__ = ["WireEngine"]

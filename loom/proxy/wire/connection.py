@@ -1,0 +1,359 @@
+"""Both directions of one connection become events; nothing here can stop or change what passes."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from loom.model import (
+    CallEnded,
+    CallIds,
+    CallStarted,
+    EndedBy,
+    MetadataSeen,
+    Section,
+    Sink,
+    Status,
+    StatusCode,
+)
+
+from .codes import error_name
+from .exchange import Exchange, Facts
+from .frames import (
+    END_HEADERS,
+    END_STREAM,
+    MAX_HELD,
+    PADDED,
+    PREFACE,
+    PRIORITY_GIVEN,
+    FrameReader,
+    FrameType,
+    NotFollowedError,
+    unpadded,
+)
+from .heads import Head, HeadReader
+from .windows import DEFAULT_WINDOW, Window
+
+UNOBSERVED = "(not observed)"
+MAX_OPEN = 100_000  # streams of one connection that are followed at a time
+MAX_UNFINISHED = 256 * 1024 * 1024  # bytes of unfinished messages that one connection may hold
+_SETTINGS_TABLE, _SETTINGS_WINDOW = 1, 4
+_PRIORITY_SIZE = 5
+
+
+class _Side:
+    """What one side sends: its frames, its header blocks, and the flow control that the other side grants it."""
+
+    def __init__(self, handler: "_Frames") -> None:
+        self.reader = FrameReader(handler)
+        self.heads = HeadReader()
+        self.window = Window(DEFAULT_WINDOW)  # of the connection
+        self.stream_window = DEFAULT_WINDOW  # that a new stream begins with
+        self.tables: list[int] = []  # table sizes that the other side set and this one has yet to acknowledge
+        self.block: list[bytes] = []  # a header block that goes on in CONTINUATION
+        self.block_size = 0
+        self.block_stream = 0
+        self.block_ends = False
+
+
+class _Frames:
+    """Hands one side's frames to the connection, with the side's name on them."""
+
+    def __init__(self, connection: "Connection", *, client: bool) -> None:
+        self.on_data = partial(connection.on_data, client)
+        self.on_frame = partial(connection.on_frame, client)
+
+
+class Connection:
+    """Sans-IO: :meth:`saw` is told of every chunk after it has been passed on, :meth:`closed` of the end.
+
+    Once something cannot be followed, the connection is marked as not observed from there on, the calls that are
+    open end with that note, and further bytes are not looked at.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        sink: Sink,
+        ids: CallIds,
+        *,
+        peer: str,
+        target: str,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.number = number
+        self.unobserved = ""
+        self._sink = sink
+        self._emit = sink.emit
+        self._ids = ids
+        self.peer = peer
+        self._target = target
+        self._clock = clock
+        self._now = 0
+        self._preface = b""
+        self._exchanges: dict[int, Exchange] = {}
+        self._client = _Side(_Frames(self, client=True))
+        self._server = _Side(_Frames(self, client=False))
+        self._goaway: Facts = {}
+        self._unfinished = 0
+        self._record: int | None = None  # the call that stands for an unobserved connection
+
+    @property
+    def live(self) -> int:
+        """How many calls are under way."""
+        return len(self._exchanges)
+
+    def saw(self, chunk: bytes, now: int, *, client: bool) -> None:
+        """Bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds). Never raises."""
+        if self.unobserved:
+            return
+        self._now = now
+        try:
+            if client:
+                if len(self._preface) < len(PREFACE):
+                    chunk = self._after_preface(chunk)
+                    if not chunk:
+                        return
+                self._client.reader.feed(chunk)
+            else:
+                self._server.reader.feed(chunk)
+        except NotFollowedError as error:
+            self.give_up(str(error), now)
+        except Exception as error:  # noqa: BLE001 (a bug in here must not reach the traffic)
+            self.give_up(f"the parser failed: {type(error).__name__}: {error}", now)
+
+    def give_up(self, reason: str, now: int) -> None:
+        """Stop observing, and say why."""
+        if self.unobserved:
+            return
+        self.unobserved = reason
+        note = f"not observed from here on, because {reason}"
+        for exchange in list(self._exchanges.values()):
+            exchange.facts["unobserved"] = reason
+            exchange.end(now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
+        self._exchanges.clear()
+        self._client, self._server = _Side(_Frames(self, client=True)), _Side(_Frames(self, client=False))
+        self._record = self._ids.take()
+        facts: Facts = {"connection": self.number, "unobserved": reason}
+        self._emit(
+            CallStarted(
+                self._record, now, UNOBSERVED, self.peer, target=self._target, engine="wire", wire=facts
+            )
+        )
+
+    def failed(self, reason: str, now: int) -> None:
+        """The target could not be reached for this connection."""
+        call = self._ids.take()
+        facts: Facts = {"connection": self.number}
+        self._emit(
+            CallStarted(call, now, "(connection)", self.peer, target=self._target, engine="wire", wire=facts)
+        )
+        note = f"Loom could not reach the target {self._target}: {reason}"
+        self._emit(CallEnded(call, now, Status(StatusCode.UNAVAILABLE, note), EndedBy.LOOM, note))
+
+    def closed(self, now: int, *, by_client: bool, by_loom: bool = False) -> None:
+        """The connection is gone; calls that are open end with it."""
+        if self._record is not None:
+            note = f"not observed, because {self.unobserved}"
+            self._emit(CallEnded(self._record, now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note))
+            self._record = None
+        for exchange in list(self._exchanges.values()):
+            exchange.facts.update(self._goaway)
+            if by_loom:
+                status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
+                exchange.end(now, status, EndedBy.LOOM, "Loom was stopped while the call was under way")
+            elif by_client:
+                status = Status(StatusCode.CANCELLED, "the client closed the connection")
+                exchange.end(now, status, EndedBy.CLIENT, "the client closed the connection")
+            else:
+                status = Status(StatusCode.UNAVAILABLE, "the backend closed the connection")
+                exchange.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
+        self._exchanges.clear()
+
+    def _after_preface(self, chunk: bytes) -> bytes:
+        """Check the client's first bytes; the rest of the chunk, once they are complete."""
+        have = len(self._preface)
+        self._preface += chunk[: len(PREFACE) - have]
+        if not PREFACE.startswith(self._preface):
+            raise NotFollowedError(_what_else(self._preface + chunk[len(PREFACE) - have :]))
+        return chunk[len(PREFACE) - have :]
+
+    # Frames
+
+    def on_data(self, client: bool, stream: int, payload: bytes, size: int, *, last: bool) -> None:
+        exchange = self._exchanges.get(stream)
+        now = self._now
+        side = self._client if client else self._server
+        if size:
+            side.window.sent(size, now)
+        if exchange is None:
+            return
+        before = exchange.held
+        if client:
+            if size:
+                exchange.request_window.sent(size, now)
+            exchange.on_request_data(payload, now, last=last)
+        else:
+            if size:
+                exchange.response_window.sent(size, now)
+            exchange.on_response_data(payload, now, last=last)
+            if exchange.ended:
+                self._drop(stream, exchange)
+        held = exchange.held
+        if held != before:
+            self._unfinished += held - before
+            if self._unfinished > MAX_UNFINISHED:
+                raise NotFollowedError(f"unfinished messages hold more than {MAX_UNFINISHED} bytes")
+
+    def on_frame(self, client: bool, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        side = self._client if client else self._server
+        if side.block_stream and kind != FrameType.CONTINUATION:
+            raise NotFollowedError("a header block was left unfinished")
+        handle = _HANDLERS.get(kind)
+        if handle is not None:
+            handle(self, client, flags, stream, payload)
+
+    def _on_headers(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
+        if flags & PADDED:
+            payload = unpadded(payload, flags)
+        if flags & PRIORITY_GIVEN:
+            payload = payload[_PRIORITY_SIZE:]
+        last = bool(flags & END_STREAM)
+        if flags & END_HEADERS:
+            self._on_head(client, stream, payload, last=last)
+            return
+        side = self._client if client else self._server
+        side.block = [payload]
+        side.block_size = len(payload)
+        side.block_stream = stream
+        side.block_ends = last
+
+    def _on_continuation(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
+        side = self._client if client else self._server
+        if stream != side.block_stream or not stream:
+            raise NotFollowedError("a CONTINUATION frame came without its HEADERS")
+        side.block.append(payload)
+        side.block_size += len(payload)
+        if side.block_size > MAX_HELD:
+            raise NotFollowedError(f"a header block of more than {MAX_HELD} bytes came")
+        if flags & END_HEADERS:
+            block, side.block, side.block_stream = b"".join(side.block), [], 0
+            self._on_head(client, stream, block, last=side.block_ends)
+
+    def _on_head(self, client: bool, stream: int, block: bytes, *, last: bool) -> None:
+        head = (self._client if client else self._server).heads.read(block)
+        exchange = self._exchanges.get(stream)
+        if exchange is not None:
+            if not client:
+                exchange.on_response_head(head, self._now, last=last)
+                if exchange.ended:
+                    self._drop(stream, exchange)
+            elif last:
+                exchange.on_half_close(self._now)
+        elif client and ":path" in head.pseudo:
+            self._begin(stream, head, last=last)
+
+    def _begin(self, stream: int, head: Head, *, last: bool) -> None:
+        if len(self._exchanges) >= MAX_OPEN:
+            raise NotFollowedError(f"more than {MAX_OPEN} streams are open")
+        now = self._now
+        call = self._ids.take()
+        deadline = None if head.timeout_ns is None else now + head.timeout_ns
+        facts: Facts = {"connection": self.number, "stream": stream}
+        if head.encoding:
+            facts["request_encoding"] = head.encoding
+        self._emit(
+            CallStarted(
+                call,
+                now,
+                head.pseudo[":path"],
+                self.peer,
+                head.pseudo.get(":authority", ""),
+                self._target,
+                "wire",
+                deadline,
+                head.content_type,
+                None,
+                facts,
+            )
+        )
+        self._emit(MetadataSeen(call, now, Section.REQUEST, head.metadata))
+        windows = (self._client.stream_window, self._server.stream_window)
+        exchange = self._exchanges[stream] = Exchange(call, self._sink, head, deadline, windows)
+        if last:
+            exchange.on_half_close(now)
+
+    def _drop(self, stream: int, exchange: Exchange) -> None:
+        self._unfinished -= exchange.held
+        self._exchanges.pop(stream, None)
+
+    def _on_reset(self, client: bool, _flags: int, stream: int, payload: bytes) -> None:
+        exchange = self._exchanges.get(stream)
+        if exchange is not None:
+            exchange.on_reset(int.from_bytes(payload[:4], "big"), self._now, by_client=client)
+            self._drop(stream, exchange)
+
+    def _on_settings(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
+        side, other = (self._client, self._server) if client else (self._server, self._client)
+        if flags & END_STREAM:  # ACK: what the other side asked for is in force for what this side sends
+            if side.tables:
+                side.heads.allow_table(side.tables.pop(0))
+            return
+        table = None
+        for position in range(0, len(payload) - 5, 6):
+            setting = int.from_bytes(payload[position : position + 2], "big")
+            value = int.from_bytes(payload[position + 2 : position + 6], "big")
+            if setting == _SETTINGS_TABLE:
+                table = value
+            elif setting == _SETTINGS_WINDOW:
+                change, other.stream_window = value - other.stream_window, value
+                for exchange in self._exchanges.values():
+                    window = exchange.response_window if client else exchange.request_window
+                    window.opened(change, self._now)
+        # Every SETTINGS is acknowledged, so every one has its place in the queue.
+        other.tables.append(_current(other) if table is None else table)
+
+    def _on_goaway(self, client: bool, _flags: int, _stream: int, payload: bytes) -> None:
+        code = int.from_bytes(payload[4:8], "big")
+        text = payload[8:200].decode(errors="replace")
+        who = "client" if client else "backend"
+        self._goaway = {"goaway": f"{error_name(code)} {text}".strip(), "goaway_by": who}
+        last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
+        for stream, exchange in self._exchanges.items():
+            exchange.facts.update(self._goaway)
+            if not client and stream > last:
+                exchange.facts["goaway_refused"] = 1
+
+    def _on_window_update(self, client: bool, _flags: int, stream: int, payload: bytes) -> None:
+        size = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
+        if not stream:
+            (self._server if client else self._client).window.opened(size, self._now)
+            return
+        exchange = self._exchanges.get(stream)
+        if exchange is not None:
+            (exchange.response_window if client else exchange.request_window).opened(size, self._now)
+
+
+def _current(side: _Side) -> int:
+    return side.tables[-1] if side.tables else side.heads.table_limit
+
+
+_HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
+    FrameType.HEADERS: Connection._on_headers,  # noqa: SLF001 (the table is the class's own)
+    FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001
+    FrameType.RST_STREAM: Connection._on_reset,  # noqa: SLF001
+    FrameType.SETTINGS: Connection._on_settings,  # noqa: SLF001
+    FrameType.GOAWAY: Connection._on_goaway,  # noqa: SLF001
+    FrameType.WINDOW_UPDATE: Connection._on_window_update,  # noqa: SLF001
+}
+
+
+def _what_else(start: bytes) -> str:
+    """What a connection is whose first bytes are not HTTP/2's."""
+    if start[:2] == b"\x16\x03":
+        return "it is TLS, which Loom can only look into with --listen-cert and --listen-key"
+    line = start.split(b"\r\n", 1)[0]
+    if line.rpartition(b" ")[2].startswith(b"HTTP/1"):
+        if b"h2c" in start.lower():
+            return "it began as HTTP/1.1 with an upgrade to h2c; use HTTP/2 with prior knowledge"
+        return "it is HTTP/1.1"
+    return "it does not begin as HTTP/2 does"

@@ -1,0 +1,176 @@
+"""What is known of one stream: a call, from its headers to its end."""
+
+from loom.model import (
+    CallEnded,
+    Direction,
+    EndedBy,
+    HalfClosed,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+    Sink,
+    Status,
+    StatusCode,
+)
+
+from .codes import ErrorCode, error_name, of_http, of_reset
+from .heads import Head
+from .messages import MessageReader
+from .windows import Window
+
+_COMPRESSED = 1
+_TRAILERS = 0x80  # gRPC-Web's flag
+_DEADLINE_SLACK_NS = 50_000_000
+Facts = dict[str, str | int | float]
+
+
+class Exchange:
+    """One call on the wire. Emits its events, from the request's head on, until it has ended."""
+
+    __slots__ = (
+        "_deadline_ns",
+        "_emit",
+        "_half_closed",
+        "_request",
+        "_request_encoding",
+        "_response",
+        "_response_encoding",
+        "_response_head",
+        "_web",
+        "call_id",
+        "ended",
+        "facts",
+        "request_window",
+        "response_window",
+    )
+
+    def __init__(
+        self, call_id: int, sink: Sink, request: Head, deadline_ns: int | None, windows: tuple[int, int]
+    ) -> None:
+        self.call_id = call_id
+        self.ended = False
+        self.facts: Facts = {}
+        self.request_window = Window(windows[0])
+        self.response_window = Window(windows[1])
+        self._emit = sink.emit
+        self._deadline_ns = deadline_ns
+        self._request_encoding = request.encoding
+        self._response_encoding = ""
+        self._response_head: Head | None = None
+        self._half_closed = False
+        self._web = request.content_type.startswith("application/grpc-web")
+        self._request = MessageReader()
+        self._response = MessageReader()
+
+    @property
+    def held(self) -> int:
+        """Bytes of unfinished messages."""
+        return self._request.held + self._response.held
+
+    def on_request_data(self, data: bytes, now: int, *, last: bool) -> None:
+        for flag, payload, size in self._request.feed(data):
+            self._message(Direction.REQUEST, flag, payload, size, self._request_encoding, now)
+        if last:
+            self.on_half_close(now)
+
+    def on_half_close(self, now: int) -> None:
+        """The client has ended its side."""
+        if not self._half_closed and not self.ended:
+            self._half_closed = True
+            self._emit(HalfClosed(self.call_id, now))
+
+    def on_response_data(self, data: bytes, now: int, *, last: bool) -> None:
+        for flag, payload, size in self._response.feed(data):
+            if flag & _TRAILERS and self._web:
+                self._on_web_trailers(payload, now)
+                continue
+            self._message(Direction.RESPONSE, flag, payload, size, self._response_encoding, now)
+        if last and not self.ended:
+            self._without_trailers(now)
+
+    def on_response_head(self, head: Head, now: int, *, last: bool) -> None:
+        """A header block of the server's: informational, initial metadata, trailers, or both of these in one."""
+        http = head.http_status
+        if http is not None and 100 <= http < 200:  # noqa: PLR2004 (informational)
+            return
+        if last:
+            self._on_trailers(head, now)
+        elif self._response_head is None:
+            self._response_head = head
+            self._response_encoding = head.encoding
+            self._emit(MetadataSeen(self.call_id, now, Section.INITIAL, head.metadata))
+
+    def on_reset(self, code: int, now: int, *, by_client: bool) -> None:
+        """RST_STREAM from either side."""
+        self.facts["reset"] = error_name(code)
+        self.facts["reset_by"] = "client" if by_client else "backend"
+        if not by_client:
+            text = f"the backend reset the stream with {error_name(code)}"
+            self.end(now, Status(of_reset(code), text), EndedBy.BACKEND, text)
+        elif self._deadline_ns is not None and now >= self._deadline_ns - _DEADLINE_SLACK_NS:
+            self.end(now, Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), EndedBy.DEADLINE, "")
+        else:
+            note = "" if code == ErrorCode.CANCEL else f"the client reset the stream with {error_name(code)}"
+            self.end(now, Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, note)
+
+    def end(self, now: int, status: Status, by: EndedBy, note: str) -> None:
+        """The call is over; what comes after is not its."""
+        if self.ended:
+            return
+        self.ended = True
+        for name, window in (("request", self.request_window), ("response", self.response_window)):
+            if window.stalled_ns:
+                self.facts[f"{name}_stalled_us"] = window.stalled_ns // 1000
+        self._emit(CallEnded(self.call_id, now, status, by, note, self.facts))
+
+    def _message(self, way: Direction, flag: int, payload: bytes, size: int, encoding: str, now: int) -> None:
+        compressed = bool(flag & _COMPRESSED)
+        lost = size if size != len(payload) else None
+        self._emit(
+            MessageSeen(self.call_id, now, way, payload, compressed, encoding if compressed else "", lost)
+        )
+
+    def _on_trailers(self, head: Head, now: int) -> None:
+        trailing = head.trailing
+        if trailing and self._response_head is not None:
+            self._emit(MetadataSeen(self.call_id, now, Section.TRAILING, trailing))
+        elif self._response_head is None:
+            # Trailers-Only: one block that is both; what is not HTTP's is trailing metadata.
+            self.facts["trailers_only"] = 1
+            own = tuple(item for item in trailing if item[0] != "content-type")
+            if own:
+                self._emit(MetadataSeen(self.call_id, now, Section.TRAILING, own))
+        if head.status is None:
+            self._without_status(head, now)
+            return
+        self.end(now, Status(head.status, head.message, head.details), EndedBy.BACKEND, self._cut())
+
+    def _on_web_trailers(self, payload: bytes, now: int) -> None:
+        """gRPC-Web sends its trailers as a last message of header lines."""
+        from .heads import digest  # noqa: PLC0415 (rare)
+
+        lines = [line.partition(b":") for line in payload.split(b"\r\n") if line]
+        self._on_trailers(digest([(key.strip().lower(), value.strip()) for key, _, value in lines]), now)
+
+    def _without_trailers(self, now: int) -> None:
+        head = self._response_head
+        if head is None or head.status is None:
+            self._without_status(head, now)
+        else:
+            self.end(now, Status(head.status, head.message, head.details), EndedBy.BACKEND, self._cut())
+
+    def _without_status(self, head: Head | None, now: int) -> None:
+        first = self._response_head or head
+        http = first.http_status if first else None
+        kind = first.content_type if first else ""
+        if http == 200 and not kind.startswith("application/grpc"):  # noqa: PLR2004
+            note = f"not gRPC: the answer is {kind or 'of no content-type'}, HTTP status 200"
+            self.end(now, Status(StatusCode.OK), EndedBy.BACKEND, note)
+            return
+        text = f"the backend sent no grpc-status (HTTP status {http if http is not None else 'missing'})"
+        self.end(now, Status(of_http(http or 0), text), EndedBy.BACKEND, text)
+
+    def _cut(self) -> str:
+        if self._response.unfinished:
+            return "the last message was cut off before its end"
+        return ""

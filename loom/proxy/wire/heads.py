@@ -1,0 +1,148 @@
+"""Header blocks become what a call starts, answers and ends with.
+
+HPACK (RFC 7541) is ``hpack``'s. A block that neither reads nor changes anything that has changed since decodes to the
+same as last time, so such blocks are remembered: for most calls that is all of them.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from hpack import Decoder
+from hpack.exceptions import HPACKError
+
+from loom.model import Metadata, MetadataItem, is_binary_key
+
+from .frames import NotFollowedError
+
+MAX_HEADER_LIST = 1024 * 1024
+MAX_TABLE = 1024 * 1024
+_REMEMBERED = 512
+_TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
+_UNITS = {
+    "H": 3_600_000_000_000,
+    "M": 60_000_000_000,
+    "S": 1_000_000_000,
+    "m": 1_000_000,
+    "u": 1_000,
+    "n": 1,
+}
+_HIDDEN_IN_TRAILERS = frozenset({"grpc-status", "grpc-message"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A decoded header block: pseudo-headers apart, the others as metadata, in their order."""
+
+    pseudo: dict[str, str]
+    metadata: Metadata
+    content_type: str
+    encoding: str  # grpc-encoding
+    timeout_ns: int | None
+    user_agent: str
+    status: int | None  # grpc-status
+    message: str  # grpc-message, percent-decoded
+    details: bytes | None
+
+    @property
+    def http_status(self) -> int | None:
+        text = self.pseudo.get(":status", "")
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    @property
+    def trailing(self) -> Metadata:
+        """The metadata of a trailers block, without what is the status."""
+        return tuple(item for item in self.metadata if item[0] not in _HIDDEN_IN_TRAILERS)
+
+
+class HeadReader:
+    """One direction's header blocks, in their order."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(max_header_list_size=MAX_HEADER_LIST)
+        self._known: dict[bytes, Head] = {}
+
+    @property
+    def table_limit(self) -> int:
+        """The largest dynamic table, in bytes, that the sender may use now."""
+        return self._decoder.max_allowed_table_size
+
+    def allow_table(self, size: int) -> None:
+        """The receiver's SETTINGS_HEADER_TABLE_SIZE is in force."""
+        self._decoder.max_allowed_table_size = min(size, MAX_TABLE)
+        self._known.clear()
+
+    def read(self, block: bytes) -> Head:
+        """Decode a whole block; :class:`NotFollowedError` if that cannot be done."""
+        known = self._known.get(block)
+        if known is not None:
+            return known
+        table = self._decoder.header_table
+        entries = table.dynamic_entries
+        before = (len(entries), entries[0] if entries else None, table.maxsize)
+        try:
+            fields = self._decoder.decode(block, raw=True)
+        except (HPACKError, ValueError, IndexError, OverflowError) as error:
+            raise NotFollowedError(
+                f"a header block cannot be decoded ({error or type(error).__name__})"
+            ) from None
+        head = digest([(bytes(field[0]), bytes(field[1])) for field in fields])
+        entries = table.dynamic_entries
+        first = entries[0] if entries else None
+        if len(entries) != before[0] or first is not before[1] or table.maxsize != before[2]:
+            self._known.clear()
+        elif len(self._known) < _REMEMBERED:
+            self._known[block] = head
+        return head
+
+
+def digest(fields: list[tuple[bytes, bytes]]) -> Head:
+    """What matters of a header list."""
+    pseudo: dict[str, str] = {}
+    metadata: list[MetadataItem] = []
+    plain: dict[str, str] = {}
+    details: bytes | None = None
+    for raw_key, raw_value in fields:
+        key = raw_key.decode("latin-1")
+        value = raw_value.decode("latin-1")
+        if key.startswith(":"):
+            pseudo[key] = value
+        elif is_binary_key(key):
+            # C-core peers agree by a setting of their own to send bytes as they are, behind a zero.
+            items = [raw_value[1:]] if raw_value[:1] == b"\0" else map(_from_base64, value.split(","))
+            for decoded in items:
+                metadata.append((key, decoded))
+                if key == "grpc-status-details-bin" and isinstance(decoded, bytes):
+                    details = decoded
+        else:
+            metadata.append((key, value))
+            plain[key] = value
+    status = plain.get("grpc-status", "")
+    return Head(
+        pseudo=pseudo,
+        metadata=tuple(metadata),
+        content_type=plain.get("content-type", ""),
+        encoding=plain.get("grpc-encoding", ""),
+        timeout_ns=timeout_ns(plain.get("grpc-timeout", "")),
+        user_agent=plain.get("user-agent", ""),
+        status=int(status) if status.isascii() and status.isdigit() else None,
+        message=unquote_to_bytes(plain.get("grpc-message", "").encode("latin-1")).decode(errors="replace"),
+        details=details,
+    )
+
+
+def timeout_ns(text: str) -> int | None:
+    """``grpc-timeout`` in nanoseconds; None where there is none that can be read."""
+    match = _TIMEOUT.fullmatch(text)
+    return int(match[1]) * _UNITS[match[2]] if match else None
+
+
+def _from_base64(text: str) -> str | bytes:
+    """The bytes of a ``-bin`` value, with or without padding; the text itself if it is none."""
+    text = text.strip()
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return text

@@ -60,14 +60,15 @@ async def _run(loaded: Loaded, palette: Palette) -> None:
     async with _demo_backend(loaded) as settings:
         console = Console(sys.stdout, palette, starts=settings.verbose)
         loom = Loom(settings, observers=() if settings.quiet else (console,))
-        await loom.start()
-        try:
-            with console:
-                console.say(*_greeting(loom, settings, loaded, palette))
-                async with _demo_traffic(loom, settings):
-                    await loom.run_until_stopped()
-        finally:
-            await loom.stop()
+        with loom.signals():
+            await loom.start()
+            try:
+                with console:
+                    console.say(*_greeting(loom, settings, loaded, palette))
+                    async with _demo_traffic(loom, settings):
+                        await loom.run_until_stopped()
+            finally:
+                await loom.stop()
 
 
 @contextlib.asynccontextmanager

@@ -223,10 +223,9 @@ class Loom:
         return f"http://{Address(host, address.port)}/?token={self.token}"
 
     async def run_until_stopped(self) -> None:
-        """Wait for SIGINT or SIGTERM (or :meth:`request_stop`), then stop; a second signal ends at once."""
-        with self._signals():
-            await self._stopping.wait()
-            await self.stop()
+        """Wait for :meth:`request_stop`, or a signal within :meth:`signals`, then stop."""
+        await self._stopping.wait()
+        await self.stop()
 
     def request_stop(self) -> None:
         """Begin to stop, from anywhere on the loop."""
@@ -242,7 +241,8 @@ class Loom:
         await self._exit.aclose()
 
     @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
+    def signals(self) -> Iterator[None]:
+        """Within it SIGINT and SIGTERM ask to stop; a second one cancels the task that entered."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
 

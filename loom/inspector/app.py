@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from . import calls, feed, health
+from . import calls, exchange, feed, health, search
 from .context import Inspector
 from .page import page_routes
 from .responses import ApiError, on_api_error
@@ -14,7 +14,15 @@ from .security import Guard
 def create_app(inspector: Inspector) -> Starlette:
     """The whole HTTP side of Loom, guarded."""
     app = Starlette(
-        routes=[*health.routes, *feed.routes, *calls.routes, *inspector.routes, *page_routes()],
+        routes=[
+            *health.routes,
+            *feed.routes,
+            *calls.routes,
+            *search.routes,
+            *exchange.routes,
+            *inspector.routes,
+            *page_routes(),
+        ],
         middleware=[Middleware(Guard, access=inspector.access)],
         exception_handlers={ApiError: on_api_error, HTTPException: on_api_error},
     )

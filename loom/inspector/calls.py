@@ -7,23 +7,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.actions.reading import ReadingError
 from loom.actions.view import describe
 from loom.model import Call
+from loom.publishing import Feed
 from loom.recording.summary import summarise
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer
+from .search import read_filter
 
 _PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
 _MAX_LIST = 10_000
 _MAX_MESSAGES = 1000
 _MAX_BYTES = 64 * 1024 * 1024
+_MAX_SEARCH_SECONDS = 120
 
 
-def found(request: Request, inspector: Inspector, name: str = "id") -> Call:
-    """The call that the path names; :class:`ApiError` 404 tells an evicted one from one that never was."""
+async def found(request: Request, inspector: Inspector, name: str = "id") -> Call:
+    """The call that the path names, from memory or from the session.
+
+    :class:`ApiError` 404 tells one that is gone from one that never was.
+    """
     call_id: int = request.path_params[name]
-    call = inspector.history.get(call_id)
+    call = await inspector.archive.find(call_id)
     if call is not None:
         return call
     evicted = 0 < call_id <= inspector.history.last_id
@@ -31,7 +38,7 @@ def found(request: Request, inspector: Inspector, name: str = "id") -> Call:
         raise ApiError(
             404,
             f"call {call_id} is no longer held",
-            "raise --history-bytes to hold more; with sessions on, 'loom show' may still find it",
+            "raise --history-bytes to hold more in memory, or --session-bytes on disk",
             evicted=True,
         )
     raise ApiError(404, f"there is no call {call_id}", evicted=False)
@@ -45,11 +52,36 @@ async def list_calls(request: Request) -> Response:
     after = integer(request, "after", None)
     position = inspector.hub.position
     history = inspector.history
+    text = request.query_params.get("q", "")
+    if text.strip():
+        summaries = await _matching(inspector, text, limit, before, after)
+        return _page(inspector, position, summaries, more=len(summaries) == limit)
     calls = history.newest(limit, before) if after is None else history.after(after, limit)
-    summaries: list[dict[str, Any]] = []
+    summaries = []
     for start in range(0, len(calls), _PAUSE_EVERY):
         summaries += [summarise(call) for call in calls[start : start + _PAUSE_EVERY]]
         await asyncio.sleep(0)
+    return _page(inspector, position, summaries, more=len(calls) == limit and limit < len(history))
+
+
+async def _matching(
+    inspector: Inspector, text: str, limit: int, before: int | None, after: int | None
+) -> list[dict[str, Any]]:
+    """Over memory and session alike, within a time that a person would wait."""
+    read_filter(text)
+    try:
+        async with asyncio.timeout(_MAX_SEARCH_SECONDS):
+            return await inspector.archive.matching(text, limit, before, after)
+    except TimeoutError:
+        raise ApiError(
+            504, f"the filter took longer than {_MAX_SEARCH_SECONDS} s", "narrow it, or use /api/search"
+        ) from None
+    except ReadingError as error:
+        raise ApiError(500, str(error)) from error
+
+
+def _page(inspector: Inspector, position: Feed, summaries: list[dict[str, Any]], *, more: bool) -> Response:
+    history = inspector.history
     return Json(
         {
             "calls": summaries,
@@ -58,7 +90,7 @@ async def list_calls(request: Request) -> Response:
             "evicted": history.evicted,
             "boot": position.boot,
             "seq": position.seq,
-            "more": len(calls) == limit and limit < len(history),
+            "more": more,
         }
     )
 
@@ -66,7 +98,7 @@ async def list_calls(request: Request) -> Response:
 async def one_call(request: Request) -> Response:
     """Everything of a call but its messages."""
     inspector = inspector_of(request)
-    call = found(request, inspector)
+    call = await found(request, inspector)
     described = describe(call, inspector.secrets, reveal=flag(request, "reveal"))
     return Json(
         summarise(call)
@@ -82,7 +114,7 @@ async def one_call(request: Request) -> Response:
 async def messages(request: Request) -> Response:
     """A page of message rows."""
     inspector = inspector_of(request)
-    call = found(request, inspector)
+    call = await found(request, inspector)
     start = integer(request, "from", 0) or 0
     limit = integer(request, "limit", 100, 1, _MAX_MESSAGES) or 1
     rows = [await inspector.decoder.row(call, message) for message in call.messages.page(start, limit)]
@@ -100,7 +132,7 @@ async def messages(request: Request) -> Response:
 async def one_message(request: Request) -> Response:
     """One message in every view, or its bytes (``raw=1``)."""
     inspector = inspector_of(request)
-    call = found(request, inspector)
+    call = await found(request, inspector)
     index: int = request.path_params["index"]
     message = call.messages.get(index)
     if message is None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
+from loom.actions.archive import Archive
 from loom.actions.decoding import Decoder
 from loom.model import Secrets
 from loom.publishing import Hub
@@ -19,15 +20,17 @@ from .security import Access
 class Inspector:
     """Everything that the HTTP side may touch.
 
-    ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's
-    first event; ``metrics`` the Prometheus exposition; ``ready`` None or why Loom is not ready;
-    ``routes`` are added by packages whose handlers need more than this.
+    ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's first
+    event; ``secret_keys`` are what ``secrets`` masks; ``metrics`` the Prometheus exposition; ``ready``
+    None or why Loom is not ready; ``routes`` are added by packages whose handlers need more than this.
     """
 
     history: History
     hub: Hub
     decoder: Decoder
+    archive: Archive
     secrets: Secrets
+    secret_keys: tuple[str, ...]
     access: Access
     stats: Callable[[], dict[str, Any]]
     hello: Callable[[], dict[str, Any]]

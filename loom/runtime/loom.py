@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from loom import __version__
+from loom.actions.archive import Archive
 from loom.actions.decoding import Decoder
+from loom.actions.reading.stored import Remembered, StoredSource
 from loom.errors import ConfigError
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.server import listen
@@ -82,6 +84,8 @@ class Loom:
         self.schema = await parts.schema(settings, self.target)
         self._exit.push_async_callback(self.schema.close)
         self.decoder = Decoder(self.schema)
+        self.kept = StoredSource()
+        self.schema.sources.append(self.kept)
         self.breaker = parts.breaker(settings)
 
         def kind_of(path: str) -> Any:
@@ -92,6 +96,10 @@ class Loom:
         self.store = await asyncio.to_thread(parts.session, settings, kind_of)
         if self.store is not None:
             await self._restore(self.store)
+        self.descriptors = Remembered(
+            str(settings.target), self.store.put_descriptors if self.store else lambda _: None
+        )
+        self.schema.on_descriptors(self.descriptors.take)
         self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
         self.target.on_state(self._target_changed)
         self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], kind_of)
@@ -129,15 +137,7 @@ class Loom:
         for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
             self.history.add(call)
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
-        self.schema.on_descriptors(
-            lambda files: store.put_descriptors(
-                files.as_set().SerializeToString(),
-                target=str(self.settings.target),
-                source=files.provenance.source,
-                origin=files.provenance.origin,
-                fetched_ns=files.provenance.fetched_ns,
-            )
-        )
+        self.kept.take(await asyncio.to_thread(store.stored_descriptors))
 
     def _target_changed(self, state: str) -> None:
         """A target that was away may have come back with another schema."""
@@ -155,7 +155,17 @@ class Loom:
             history=self.history,
             hub=self.hub,
             decoder=self.decoder,
+            archive=Archive(
+                self.history,
+                self.store,
+                self.descriptors,
+                self.kept,
+                self.ids,
+                self.hub.changed,
+                target=str(self.settings.target),
+            ),
             secrets=self.secrets,
+            secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
                 required=not ui.is_loopback,
@@ -166,6 +176,7 @@ class Loom:
             hello=self._hello,
             metrics=self.metrics.exposition,
             ready=self._not_ready,
+            on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
         )
         await server.start(create_app(inspector))
         self.inspector = server

@@ -27,16 +27,9 @@ def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> Sessio
     store = SessionStore(path)
     store.open()
     if described:
-        item = stored_descriptors()
-        store.put_descriptors(
-            item.file_set,
-            target=item.target,
-            source=item.source,
-            origin=item.origin,
-            fetched_ns=item.fetched_ns,
-        )
+        store.put_descriptors(stored_descriptors())
     for call in calls:
         for event in unfold(call):
-            store.emit(event)  # type: ignore[arg-type]
+            store.put(event)
     assert store.flush()
     return store

@@ -25,6 +25,7 @@ class Search(Struct, tag="search", kw_only=True):
     q: str
     before: int | None = None
     after: int | None = None
+    limit: int | None = None  # only so many, the newest; they come at the end, then
 
 
 class Export(Struct, tag="export", kw_only=True):

@@ -1,7 +1,9 @@
 """The jobs: search, and export."""
 
+import heapq
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from loom.actions.export import writer_of
 from loom.model import Call, Secrets
@@ -28,7 +30,7 @@ def perform(job: Job, source: Source, answer: Callable[[AnyAnswer], None]) -> No
 def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
     query = parse(job.q)
     schema = source.schema()
-    looking = _Looking(source.total, answer)
+    looking = _Looking(source.total, answer, job.limit)
     after = job.after if job.after is not None else 0
     for call in source.calls():
         looking.seen()
@@ -60,7 +62,7 @@ def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) ->
     answer(Done(source.total, found, source.problems))
 
 
-def _matches(query: Query, summary: dict[str, object], call: Call, schema: StoredSchema) -> bool:
+def _matches(query: Query, summary: dict[str, Any], call: Call, schema: StoredSchema) -> bool:
     found = query.answer(summary)
     if found is None:
         found = query.answer(summary, CallDetails(call, schema))
@@ -70,12 +72,13 @@ def _matches(query: Query, summary: dict[str, object], call: Call, schema: Store
 class _Looking:
     """Counts, and tells of progress and finds now and then."""
 
-    def __init__(self, total: int, answer: Callable[[AnyAnswer], None]) -> None:
+    def __init__(self, total: int, answer: Callable[[AnyAnswer], None], limit: int | None) -> None:
         self._total = total
+        self._limit = limit
         self._answer = answer
         self._searched = 0
         self._count = 0
-        self._waiting: list[dict[str, object]] = []
+        self._waiting: list[dict[str, Any]] = []
         self._told = time.monotonic()
 
     def seen(self) -> None:
@@ -83,18 +86,27 @@ class _Looking:
         if time.monotonic() - self._told > _PROGRESS_SECONDS:
             self._tell()
 
-    def found(self, summary: dict[str, object]) -> None:
+    def found(self, summary: dict[str, Any]) -> None:
         self._count += 1
         self._waiting.append(summary)
-        if len(self._waiting) >= _FOUND_AT_ONCE:
+        if self._limit is not None:
+            if len(self._waiting) >= 2 * self._limit + _FOUND_AT_ONCE:
+                self._waiting = self._newest(self._limit)
+        elif len(self._waiting) >= _FOUND_AT_ONCE:
             self._tell()
 
     def done(self, problems: list[str]) -> None:
+        if self._limit is not None:
+            self._waiting = self._newest(self._limit)
+            self._limit = None
         self._tell()
         self._answer(Done(self._searched, self._count, problems))
 
+    def _newest(self, limit: int) -> list[dict[str, Any]]:
+        return heapq.nlargest(limit, self._waiting, key=lambda summary: summary["id"])
+
     def _tell(self) -> None:
-        if self._waiting:
+        if self._waiting and self._limit is None:
             self._answer(Found(self._waiting))
             self._waiting = []
         self._answer(Progress(self._searched, max(self._total, self._searched)))

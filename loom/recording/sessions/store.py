@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ from loom.model import Call, CallEnded, CallStarted, Event, Kind, MessageSeen
 from .batch import EVENT_COST, Batch
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
-from .reader import SessionReader
+from .reader import SessionReader, StoredDescriptors
 from .records import MessageLost, Stored
 
 _log = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ _BATCH_BYTES = 256 * 1024
 _BATCH_EVENTS = 2000
 _YIELD_EVERY = 100  # events packed before the forwarding thread gets a chance at the interpreter
 _LARGEST_MESSAGE = 512 * 1024 * 1024  # SQLite takes a value of a gigabyte at most
+
+
+_T = TypeVar("_T")
 
 
 class SessionStore:
@@ -80,7 +83,7 @@ class SessionStore:
         self._live_methods: dict[int, str] = {}
         self._pending: deque[Batch] = deque()
         self._cleared_waits = False
-        self._descriptors: deque[tuple[bytes, str, str, str, int]] = deque()
+        self._descriptors: deque[StoredDescriptors] = deque()
 
     @property
     def name(self) -> str:
@@ -91,6 +94,11 @@ class SessionStore:
         """Whether there is a database behind it."""
         return self._connection is not None
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What is queued and not yet in the file."""
+        return self._queued - self._taken
+
     def open(self) -> None:
         """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
         try:
@@ -98,9 +106,8 @@ class SessionStore:
             connection = open_for_writing(self.path)
             try:
                 self._lock.take()
-                self.last_id = connection.execute(
-                    "SELECT value FROM facts WHERE name = 'last_id'"
-                ).fetchone()[0]
+                facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+                self.last_id, self.cleared = facts["last_id"], facts.get("cleared", 0)
                 self._bytes = used_bytes(connection)
             except BaseException:
                 connection.close()
@@ -118,16 +125,20 @@ class SessionStore:
 
         Takes the same time for a file of any size. Empty where there is no database.
         """
+        calls = self._read(lambda reader: reader.newest(limit, max_bytes))
+        return [call for call in calls if call.id > self.cleared]
+
+    def _read(self, read: Callable[[SessionReader], list[_T]]) -> list[_T]:
+        """What an earlier run left; nothing where it cannot be read, which is told."""
         if self._connection is None:
             return []
         try:
             with SessionReader(self.path) as reader:
-                calls = reader.newest(limit, max_bytes)
+                return read(reader)
         except (SessionError, sqlite3.Error) as error:
             self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
             _log.warning("%s", self._error)
             return []
-        return [call for call in calls if call.id > self.cleared]
 
     def clear(self, up_to: int) -> None:
         """Calls up to this id were cleared: no longer restored, nor found; they stay in the file."""
@@ -135,6 +146,14 @@ class SessionStore:
         self._cleared_waits = True
         self._idle = False
         self._wake.set()
+
+    def put(self, event: Stored) -> None:
+        """Queue an event, or a message whose bytes are lost (of an imported call)."""
+        if isinstance(event, MessageLost):
+            if self._connection is not None and self._queued - self._taken <= self._queue_budget:
+                self._append(event)
+        else:
+            self.emit(event)
 
     def emit(self, event: Event) -> None:
         """Queue one event."""
@@ -151,25 +170,30 @@ class SessionStore:
                 lost = MessageLost(
                     event.call_id, event.time_ns, event.direction, size, event.compressed, event.encoding
                 )
-                self._queue.append(lost)
+                self._append(lost)
             else:
                 self._queued += size
-                self._queue.append(event)
+                self._append(event)
         else:
-            self._queue.append(event)
+            self._append(event)
+
+    def _append(self, event: Stored) -> None:
+        self._queue.append(event)
         self._queued += EVENT_COST
         if self._idle:
             self._idle = False
             self._wake.set()
 
-    def put_descriptors(
-        self, file_set: bytes, *, target: str, source: str, origin: str, fetched_ns: int
-    ) -> None:
-        """Keep a serialized ``FileDescriptorSet``, so that the session decodes without its backend."""
+    def put_descriptors(self, item: StoredDescriptors) -> None:
+        """Keep a set of descriptors, so that the session decodes without its backend."""
         if self._connection is not None:
-            self._descriptors.append((file_set, target, source, origin, fetched_ns))
+            self._descriptors.append(item)
             self._idle = False
             self._wake.set()
+
+    def stored_descriptors(self) -> list[StoredDescriptors]:
+        """The sets that were kept by earlier runs."""
+        return self._read(lambda reader: reader.descriptors())
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until what was emitted before is in the file; False if that took longer than ``timeout``."""
@@ -189,7 +213,7 @@ class SessionStore:
             "written": self.written_calls,
             "dropped": self.dropped_events,
             "dropped_bytes": self.dropped_bytes,
-            "waiting_bytes": self._queued - self._taken,
+            "waiting_bytes": self.waiting_bytes,
             "bytes": self._bytes,
             "budget": self._budget,
             "pruned": self._pruned,
@@ -304,10 +328,11 @@ class SessionStore:
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
         descriptors = list(self._descriptors)
-        for file_set, target, source, origin, fetched_ns in descriptors:
+        for item in descriptors:
+            digest = hashlib.sha256(item.file_set).digest()
             connection.execute(
                 "INSERT OR REPLACE INTO descriptors VALUES (?, ?, ?, ?, ?, ?)",
-                (hashlib.sha256(file_set).digest(), target, source, origin, fetched_ns, file_set),
+                (digest, item.target, item.source, item.origin, item.fetched_ns, item.file_set),
             )
         self._cleared_waits = False
         if self.cleared:

@@ -17,6 +17,7 @@ from loom.model import CallState, Event, Kind, MessageSeen
 from loom.recording.sessions import SessionError, SessionReader, SessionStore, session_path
 from loom.recording.sessions.database import SessionLock, open_for_writing
 from loom.recording.sessions.fold import STOPPED
+from loom.recording.sessions.reader import StoredDescriptors
 from tests.support.traffic import DOWN, UP, began, ended, many, message, recorded, unary
 
 ROOT = Path(__file__).parents[3]
@@ -116,9 +117,7 @@ def test_the_declared_kind_is_kept(path: Path) -> None:
 
 def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
     for fetched_ns in (5, 6):
-        store.put_descriptors(
-            b"set", target="a:1", source="reflection v1", origin="a:1", fetched_ns=fetched_ns
-        )
+        store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", fetched_ns, b"set"))
     assert store.flush()
     with SessionReader(path) as reader:
         [descriptors] = reader.descriptors()

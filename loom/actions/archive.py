@@ -1,0 +1,192 @@
+"""Everything that is recorded, in memory and on disk, as one: found, listed, searched, exported, taken in."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loom.errors import LoomError
+from loom.model import Call, CallIds
+from loom.recording.history import History
+from loom.recording.query import Query, parse
+from loom.recording.sessions import SessionReader, SessionStore
+from loom.recording.sessions.fold import Fold
+from loom.recording.sessions.records import to_record
+from loom.recording.summary import summarise
+from loom.recording.unfold import unfold
+
+from .export import writer_of
+from .export.incoming import IncomingFile
+from .reading import Answer, Chunk, Done, Export, Found, Reading, Search
+from .reading.stored import Remembered, StoredSource
+
+Summary = dict[str, Any]
+
+_PAUSE_EVERY = 200  # calls looked at before the traffic gets its turn
+_TAKE_AT_ONCE = 20
+_MOST_WAITING = 16 * 1024 * 1024
+_MOST_PROBLEMS = 100
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of an import; ``problems`` are lines that say where something could not be read."""
+
+    kind: str
+    ids: list[int] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class Archive:
+    """``ids`` number what is imported, ``changed`` is told of each such call; ``target`` goes into exports."""
+
+    def __init__(
+        self,
+        history: History,
+        store: SessionStore | None,
+        descriptors: Remembered,
+        source: StoredSource,
+        ids: CallIds,
+        changed: Callable[[Call], None] = lambda _: None,
+        *,
+        target: str = "",
+    ) -> None:
+        self._history = history
+        self._store = store
+        self._descriptors = descriptors
+        self._source = source
+        self._ids = ids
+        self._changed = changed
+        self._target = target
+        self.reading = Reading(history, store, descriptors.stored)
+
+    async def find(self, call_id: int) -> Call | None:
+        """A call that is in memory, or else in the session."""
+        call = self._history.get(call_id)
+        if call is not None or not self._on_disk(call_id):
+            return call
+        return await asyncio.to_thread(self._find_on_disk, call_id)
+
+    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> list[Summary]:
+        """The newest ``limit`` summaries that match a filter, oldest first.
+
+        What summaries can tell is answered from memory at once, and the session is read only for calls
+        that are not in memory; the rest is the reading process's. Raises
+        :class:`~loom.recording.query.FilterError` and :class:`~loom.actions.reading.ReadingError`.
+        """
+        query = parse(text)
+        if query.needs_details or query.has_regex:
+            return await self._read(text, limit, before, after)
+        found = await self._in_memory(query, limit, before, after)
+        oldest = next((call.id for call in self._history), None)
+        first = oldest if before is None or oldest is None else min(oldest, before)
+        if len(found) < limit and self._on_disk((first or 2**53) - 1) and (after or 0) < (first or 2**53) - 1:
+            older = await self._read(text, limit - len(found), first, after)
+            found = older + found
+        return found
+
+    async def search(self, text: str) -> AsyncIterator[Answer]:
+        """Every call that matches, with progress; ending the iteration cancels."""
+        parse(text)  # an error is told before a process is started
+        async for answer in self.reading.run(Search(origin=await self.reading.origin(), q=text)):
+            yield answer
+
+    async def export(
+        self, kind: str, *, q: str = "", ids: Sequence[int] | None = None, secrets: Sequence[str] | None
+    ) -> AsyncIterator[bytes]:
+        """The calls that match, or those of ``ids``, as a file; ``secrets`` are masked, None masks nothing."""
+        writer_of(kind)
+        parse(q)
+        job = Export(
+            origin=await self.reading.origin(),
+            format=kind,
+            q=q,
+            ids=None if ids is None else list(ids),
+            secrets=None if secrets is None else list(secrets),
+            target=self._target,
+        )
+        async for answer in self.reading.run(job):
+            if isinstance(answer, Chunk):
+                yield answer.data
+
+    async def take_in(self, path: Path) -> Taken:
+        """Import a file's calls under new ids. Raises :class:`LoomError` if it is none that Loom reads."""
+        with IncomingFile(path) as file:
+            incoming = await asyncio.to_thread(file.read)
+            taken = Taken(incoming.kind)
+            numbers: dict[int, int] = {}
+            while batch := await asyncio.to_thread(list, itertools.islice(incoming.calls, _TAKE_AT_ONCE)):
+                for call in batch:
+                    numbers[call.id] = self._take(call, numbers)
+                    taken.ids.append(numbers[call.id])
+                await self._room()
+            self._descriptors.add(incoming.descriptors)
+            self._source.take(incoming.descriptors)
+            taken.problems = incoming.problems[:_MOST_PROBLEMS]
+            if len(incoming.problems) > _MOST_PROBLEMS:
+                taken.problems.append(f"and {len(incoming.problems) - _MOST_PROBLEMS} more")
+        return taken
+
+    def _take(self, call: Call, numbers: dict[int, int]) -> int:
+        number = self._ids.take()
+        parent = None if call.replay_of is None else numbers.get(call.replay_of)
+        folding = Fold()
+        taken: Call | None = None
+        for event in unfold(call, number, parent):
+            taken = folding.feed(to_record(event, call.declared_kind)) or taken
+            if self._store is not None:
+                self._store.put(event)
+        if taken is None:  # it had not ended when it was written
+            taken = folding.rest()[0]
+        taken.declared_kind, taken.modified, taken.restored = call.declared_kind, call.modified, True
+        self._history.add(taken)
+        self._changed(taken)
+        return number
+
+    async def _room(self) -> None:
+        """Let the traffic have its turn, and the session write what it was given."""
+        await asyncio.sleep(0)
+        if self._store is not None and self._store.waiting_bytes > _MOST_WAITING:
+            await asyncio.to_thread(self._store.flush)
+
+    def _on_disk(self, call_id: int) -> bool:
+        store = self._store
+        return store is not None and store.active and call_id > store.cleared
+
+    def _find_on_disk(self, call_id: int) -> Call | None:
+        assert self._store is not None  # noqa: S101 (asked before)
+        try:
+            with SessionReader(self._store.path, self._store.last_id + 1) as reader:
+                return next(iter(reader.find([call_id])), None)
+        except LoomError:
+            return None
+
+    async def _in_memory(
+        self, query: Query, limit: int, before: int | None, after: int | None
+    ) -> list[Summary]:
+        found: list[Summary] = []
+        for count, call in enumerate(reversed(list(self._history)), 1):
+            if not count % _PAUSE_EVERY:
+                await asyncio.sleep(0)
+            if before is not None and call.id >= before:
+                continue
+            if len(found) == limit or (after is not None and call.id <= after):
+                break
+            summary = summarise(call)
+            if query.matches(summary):
+                found.append(summary)
+        return found[::-1]
+
+    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> list[Summary]:
+        origin = await self.reading.origin()
+        job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
+        found: list[Summary] = []
+        async for answer in self.reading.run(job):
+            if isinstance(answer, Found):
+                found += answer.calls
+            elif isinstance(answer, Done):
+                break
+        return heapq.nlargest(limit, found, key=lambda summary: summary["id"])[::-1]

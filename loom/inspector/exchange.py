@@ -1,0 +1,92 @@
+"""Calls as files: out (``GET /api/export``) and in (``POST /api/import``)."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from loom.actions.export import FORMATS
+from loom.errors import LoomError
+
+from .context import inspector_of
+from .responses import ApiError, Json, flag
+from .search import read_filter
+
+_MOST_IDS = 100_000
+_MOST_IMPORTED = 1024 * 1024 * 1024
+
+
+async def export(request: Request) -> Response:
+    """The selection or the filter as a download."""
+    inspector = inspector_of(request)
+    kind = request.query_params.get("format", "ndjson")
+    if kind not in FORMATS:
+        raise ApiError(400, f"there is no export format {kind!r}", f"format is one of {', '.join(FORMATS)}")
+    text = request.query_params.get("q", "")
+    read_filter(text)
+    secrets = None if flag(request, "reveal") else inspector.secret_keys
+    parts = inspector.archive.export(kind, q=text, ids=_ids(request), secrets=secrets)
+    try:
+        # The first part tells whether there is anything to read at all, while an error can still be answered.
+        first = await anext(parts, b"")
+    except LoomError as error:
+        raise ApiError(500, str(error)) from error
+    chosen = FORMATS[kind]
+    name = time.strftime("loom-%Y%m%d-%H%M%S") + chosen.suffix
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(_all(first, parts), media_type=chosen.media_type, headers=headers)
+
+
+async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in rest:
+        yield part
+
+
+def _ids(request: Request) -> list[int] | None:
+    text = request.query_params.get("ids")
+    if text is None:
+        return None
+    words = [word for word in text.split(",") if word]
+    if len(words) > _MOST_IDS or not all(word.isascii() and word.isdigit() for word in words):
+        raise ApiError(400, "ids are whole numbers with commas between them, as in ids=1,2,3")
+    return [int(word) for word in words]
+
+
+async def take_in(request: Request) -> Response:
+    """The body is a file of calls: they join the history, and the session, under new ids."""
+    inspector = inspector_of(request)
+    handle, name = tempfile.mkstemp(prefix="loom-import-")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            size = 0
+            async for part in request.stream():
+                size += len(part)
+                if size > _MOST_IMPORTED:
+                    raise ApiError(413, "the file is larger than 1 GiB", "use 'loom sessions import' for it")
+                await asyncio.to_thread(file.write, part)
+        taken = await inspector.archive.take_in(path)
+    except LoomError as error:
+        message = str(error).replace(str(path), "the file")
+        raise ApiError(
+            422, message, "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON"
+        ) from error
+    except ClientDisconnect:
+        return Response(status_code=499)
+    finally:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+    problems = [problem.replace(str(path), "the file") for problem in taken.problems]
+    return Json({"kind": taken.kind, "imported": len(taken.ids), "ids": taken.ids, "problems": problems})
+
+
+routes = [
+    Route("/api/export", export, methods=["GET"]),
+    Route("/api/import", take_in, methods=["POST"]),
+]

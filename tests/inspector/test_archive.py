@@ -1,0 +1,211 @@
+"""Calls found, exported and imported over HTTP, in a whole Loom with a session on disk."""
+
+import contextlib
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import grpc
+import grpc.aio
+import pytest
+
+from loom.model import Address, Call
+from loom.runtime.loom import Loom
+from loom.runtime.settings import Settings
+from tests.support.exports import imported
+from tests.support.mirror import SERVICE, Mirror, running_mirror, thing
+
+
+class Running:
+    """A Loom, its client and its API."""
+
+    def __init__(self, loom: Loom, http: aiohttp.ClientSession, channel: grpc.aio.Channel) -> None:
+        self.loom, self.http, self.channel = loom, http, channel
+        self.base = f"http://127.0.0.1:{loom.ui_address.port if loom.ui_address else 0}"
+
+    async def call(self, text: str, **metadata: str) -> None:
+        multi: Any = self.channel.stream_stream(f"/{SERVICE}/Say")
+        stream = multi(iter([thing(text=text)]), metadata=tuple(metadata.items()))
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for _ in stream:
+                pass
+
+    async def get(self, path: str, expected: int = 200, **query: Any) -> Any:
+        async with self.http.get(self.base + path, params=query) as answer:
+            body = await answer.json()
+            assert answer.status == expected, body
+            return body
+
+    async def ids(self, q: str, **query: Any) -> list[int]:
+        return [call["id"] for call in (await self.get("/api/calls", q=q, **query))["calls"]]
+
+    async def download(self, **query: Any) -> bytes:
+        async with self.http.get(f"{self.base}/api/export", params=query) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+            return await answer.read()
+
+    async def upload(self, data: bytes, expected: int = 200) -> Any:
+        async with self.http.post(f"{self.base}/api/import", data=data) as answer:
+            body = await answer.json()
+            assert answer.status == expected, body
+            return body
+
+    async def search(self, q: str) -> list[tuple[str, Any]]:
+        async with self.http.get(f"{self.base}/api/search", params={"q": q}) as answer:
+            assert answer.content_type == "text/event-stream"
+            text = (await answer.read()).decode()
+        blocks = [
+            dict(line.split(": ", 1) for line in block.splitlines())
+            for block in text.split("\r\n\r\n")
+            if block
+        ]
+        return [(block["event"], json.loads(block["data"])) for block in blocks if "event" in block]
+
+
+@contextlib.asynccontextmanager
+async def running(mirror: Mirror | None, folder: Path, **settings: Any) -> AsyncIterator[Running]:
+    address = Address.parse(mirror.address) if mirror else Address("127.0.0.1", 1)
+    loom = Loom(
+        Settings(
+            target=address,
+            listen=Address("127.0.0.1", 0),
+            ui=Address("127.0.0.1", 0),
+            data_dir=folder,
+            **settings,
+        )
+    )
+    await loom.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as http,
+            grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
+        ):
+            yield Running(loom, http, channel)
+    finally:
+        await loom.stop()
+
+
+@pytest.fixture
+async def mirror() -> AsyncIterator[Mirror]:
+    async with running_mirror() as made:
+        yield made
+
+
+@pytest.mark.parametrize("session", ["default", None])
+async def test_filters_are_answered(mirror: Mirror, tmp_path: Path, session: str | None) -> None:
+    async with running(mirror, tmp_path, session=session) as at:
+        await at.call("Alice")
+        await at.call("Bob", **{"x-tenant": "42", "mirror-code": "5"})
+        await at.get("/api/calls/1/messages")  # somebody looks: the schema is there from now on
+        assert await at.ids("status:NOT_FOUND") == [2]
+        assert await at.ids("/Say$/") == [1, 2]
+        assert await at.ids("meta:x-tenant=42") == [2]
+        assert await at.ids("body:text=alice") == [1]
+        assert await at.ids("method:Say", limit=1) == [2]
+        assert await at.ids("method:Say", before=2) == [1]
+        assert await at.ids("body:a", after=1) == []
+        error = await at.get("/api/calls", 400, q="order status:FOO")
+        assert error["error"]["column"] == 13
+        events = await at.search("body:bob")
+        assert [call["id"] for kind, body in events if kind == "found" for call in body["calls"]] == [2]
+        assert events[-1] == ("done", {"searched": 2, "found": 1, "problems": []})
+        assert (await at.get("/api/search", 400, q='body:"'))["error"]["column"] == 5
+
+
+async def test_what_is_no_longer_in_memory_is_found_on_disk(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path, history_bytes=256 * 1024) as at:
+        for number in range(1, 11):
+            await at.call(f"{number} " + "x" * 30_000)
+        assert at.loom.history.get(1) is None
+        assert await at.ids("method:Say") == list(range(1, 11))
+        assert await at.ids("method:Say", limit=9) == list(range(2, 11))
+        assert await at.ids("body:1*x bytes:>1") == [1, 10]
+        assert (await at.get("/api/calls/1"))["bytes"][0] > 30_000
+        assert (await at.get("/api/calls/1/messages/0"))["json"]["text"].startswith("1 x")
+        assert (await at.get("/api/calls/11", 404))["error"]["evicted"] is False
+
+
+async def test_an_earlier_run_decodes_with_its_backend_gone(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path) as at:
+        await at.call("Alice")
+        assert (await at.get("/api/calls/1/messages/0"))["json"] == {"text": "Alice"}
+    async with running(None, tmp_path) as at:
+        listed = (await at.get("/api/calls"))["calls"]
+        assert [(call["id"], call["flags"], call["kind"]) for call in listed] == [(1, ["restored"], "unary")]
+        view = await at.get("/api/calls/1/messages/0")
+        assert (view["json"], view["source"]) == ({"text": "Alice"}, "reflection v1alpha, stored")
+        assert await at.ids("body:text=alice") == [1]
+        await at.call("nobody there")
+        assert (await at.get("/api/calls/2"))["status"]["name"] == "UNAVAILABLE"
+
+
+async def test_cleared_calls_do_not_come_back(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path) as at:
+        await at.call("Alice")
+        async with at.http.delete(f"{at.base}/api/calls") as answer:
+            assert await answer.json() == {"cleared": 1}
+        await at.call("Bob")
+        assert await at.ids("body:Say -body:Alice") == []
+        assert await at.ids("body:/./") == [2]
+        await at.get("/api/calls/1", 404)
+    async with running(mirror, tmp_path) as at:
+        assert [call["id"] for call in (await at.get("/api/calls"))["calls"]] == [2]
+
+
+@pytest.mark.parametrize("session", ["default", None])
+async def test_exports_and_imports(mirror: Mirror, tmp_path: Path, session: str | None) -> None:
+    async with running(mirror, tmp_path, session=session) as at:
+        await at.call("Alice", authorization="s3cret")
+        await at.call("Bob")
+        await at.get("/api/calls/1/messages")
+        path = tmp_path / "calls.ndjson"
+        path.write_bytes(await at.download(format="ndjson"))
+        calls, problems = imported(path)
+        assert ([call.id for call in calls], problems) == ([1, 2], [])
+        assert b"s3cret" not in path.read_bytes()
+        assert b"s3cret" in await at.download(reveal="1")
+        assert len(json.loads(await at.download(format="har", ids="2"))["log"]["entries"]) == 1
+        assert len((await at.download(format="grpc-dump", q="body:alice")).splitlines()) == 1
+        with zipfile.ZipFile(io.BytesIO(await at.download(format="bundle"))) as archive:
+            assert json.loads(archive.read("manifest.json"))["calls"] == 2
+            assert "descriptors/1.binpb" in archive.namelist()
+        for wrong in ({"format": "pdf"}, {"ids": "1,x"}, {"q": "status:FOO"}):
+            await at.get("/api/export", 400, **wrong)
+        answer = await at.upload(path.read_bytes() + b"{\n")
+        assert (answer["kind"], answer["ids"]) == ("ndjson", [3, 4])
+        assert [problem.partition(": ")[2].partition(":")[0] for problem in answer["problems"]] == ["line 5"]
+        assert await at.ids("body:text=bob") == [2, 4]
+        assert "is no NDJSON" in (await at.upload(b"hello", 422))["error"]["message"]
+    if session:
+        async with running(None, tmp_path) as at:
+            assert await at.ids("body:text=bob") == [2, 4]
+
+
+async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path / "one") as at:
+        await at.call("Alice")
+        await at.get("/api/calls/1/messages")
+        exported = {kind: await at.download(format=kind) for kind in ("ndjson", "bundle")}
+    for kind, content in exported.items():
+        async with running(None, tmp_path / kind) as at:
+            assert (await at.upload(content))["ids"] == [1]
+            view = await at.get("/api/calls/1/messages/0")
+            assert view["json"] == {"text": "Alice"}
+            assert await at.ids("body:text=alice") == [1]
+
+
+async def test_a_session_in_use_costs_the_second_loom_its_session_only(
+    mirror: Mirror, tmp_path: Path
+) -> None:
+    async with running(mirror, tmp_path) as first, running(mirror, tmp_path) as second:
+        await first.call("Alice")
+        await second.call("Bob")
+        status = (await second.get("/api/stats"))["sinks"]["session"]
+        assert "is in use by another Loom" in status["error"]
+        assert await second.ids("body:bob") == [1]
+        assert isinstance(first.loom.history.get(1), Call)

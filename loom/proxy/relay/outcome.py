@@ -55,10 +55,10 @@ def note_on(status: UpstreamStatus) -> str:
     """
     if status.trailing:
         return ""
-    if status.code == StatusCode.UNAVAILABLE and _CONNECTION_LOST.search(status.message):
-        return f"the connection to the target was lost during the call: {status.message}"
     if reset := _STREAM_RESET.search(status.message):
         return f"the target reset the stream with HTTP/2 error code {reset[1]}"
+    if status.code == StatusCode.UNAVAILABLE and _CONNECTION_LOST.search(status.message):
+        return f"the connection to the target was lost during the call: {status.message}"
     return ""
 
 

@@ -1,0 +1,66 @@
+/** Numbers for people: short, of steady width, and exact on request (the `title` carries the full value). */
+
+export const NONE = "–";
+const NBSP = "\u00a0";
+
+/** 950 µs, 1.83 ms, 250 ms, 12.4 s, 3 m 05 s, 2 h 07 m. */
+export function duration(us: number | null): string {
+  if (us === null) return NONE;
+  if (us < 0) return `−${duration(-us)}`;
+  if (us < 1_000) return `${Math.round(us)}${NBSP}µs`;
+  if (us < 999_500) return `${significant(us / 1_000)}${NBSP}ms`;
+  if (us < 59_995_000) return `${significant(us / 1_000_000)}${NBSP}s`;
+  const seconds = Math.round(us / 1_000_000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}${NBSP}m${NBSP}${pad(seconds % 60)}${NBSP}s`;
+  return `${Math.floor(minutes / 60)}${NBSP}h${NBSP}${pad(minutes % 60)}${NBSP}m`;
+}
+
+/** 0 B, 24 B, 2.62 MB. Powers of a thousand, as the filter's MB. */
+export function bytes(count: number): string {
+  if (count < 1_000) return `${count}${NBSP}B`;
+  if (count < 999_500) return `${significant(count / 1e3)}${NBSP}kB`;
+  if (count < 999_500_000) return `${significant(count / 1e6)}${NBSP}MB`;
+  return `${significant(count / 1e9)}${NBSP}GB`;
+}
+
+/** 7, 1 234, 5.2 M. */
+export function count(value: number): string {
+  return value < 10_000_000 ? grouped(value) : `${significant(value / 1e6)}${NBSP}M`;
+}
+
+/** Digits in groups of three, by a thin space: 1 234 567. */
+export function grouped(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+}
+
+export function rate(perSecond: number): string {
+  return perSecond >= 100 || Number.isInteger(perSecond) ? grouped(perSecond) : perSecond.toFixed(1);
+}
+
+function significant(value: number): string {
+  return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}
+
+const pad = (value: number, width = 2) => String(value).padStart(width, "0");
+
+/** Local time of day to the millisecond: 14:05:09.123. */
+export function clock(us: number): string {
+  const at = new Date(us / 1_000);
+  return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
+}
+
+/** Date and time to the microsecond, with the zone's offset: what a `title` shows. */
+export function moment(us: number): string {
+  const at = new Date(us / 1_000);
+  const offset = -at.getTimezoneOffset();
+  const zone = `${offset < 0 ? "−" : "+"}${pad(Math.floor(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
+  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+  const micros = pad(Math.floor(us % 1_000_000), 6);
+  return `${day} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${micros} ${zone}`;
+}
+
+/** "3 calls", "1 call". */
+export function plural(value: number, noun: string, many = `${noun}s`): string {
+  return `${grouped(value)} ${value === 1 ? noun : many}`;
+}

@@ -1,0 +1,103 @@
+/** What each key's command does to the page. */
+
+import type { Inspector } from "../state/inspector.svelte";
+import { type Command, commandOf } from "../state/keys";
+import { TABS } from "../state/route";
+
+const FEW = 15; // rows of a page of keys, when the table's height is not known
+
+function typing(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select, [data-typing]");
+}
+
+/** Enter and the arrows belong to the control that has the focus, if it is one. */
+function taken(command: Command, target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (command === "open" && target.closest("button, a, label, summary, [role=treeitem], [role=separator]")) return true;
+  const arrows: readonly Command[] = ["next", "previous", "first", "last", "pageDown", "pageUp"];
+  return arrows.includes(command) && target.closest("[role=tablist], [role=tree], [data-scrolls], [popover]") !== null;
+}
+
+export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
+  const target = event.composedPath()[0] ?? null;
+  if (event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
+  if (typing(target)) {
+    if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
+    return;
+  }
+  const command = commandOf(event);
+  if (command === null || taken(command, target)) return;
+  event.preventDefault();
+  run(inspector, command);
+}
+
+function pageRows(): number {
+  const grid = document.querySelector<HTMLElement>("[data-grid] [role=rowgroup]:last-child");
+  return grid === null ? FEW : Math.max(1, Math.floor(grid.clientHeight / 28) - 1);
+}
+
+function run(inspector: Inspector, command: Command): void {
+  const { calls } = inspector;
+  switch (command) {
+    case "next":
+      return inspector.move((at) => at + 1);
+    case "previous":
+      return inspector.move((at, count) => (at < 0 ? count - 1 : at - 1));
+    case "pageDown":
+      return inspector.move((at) => at + pageRows());
+    case "pageUp":
+      return inspector.move((at) => at - pageRows());
+    case "first":
+      return inspector.move(() => 0);
+    case "last":
+      return inspector.move((_, count) => count - 1);
+    case "open":
+      if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
+      return;
+    case "close":
+      if (inspector.open !== null) inspector.close();
+      return document.querySelector<HTMLElement>("[data-grid]")?.focus();
+    case "filter":
+      return document.querySelector<HTMLElement>("[data-filter]")?.focus();
+    case "pause":
+      return calls.pause(!calls.paused);
+    case "clear":
+      inspector.dialog = "clear";
+      return;
+    case "help":
+      inspector.dialog = "help";
+      return;
+    case "copy":
+      return void inspector.copyGrpcurl();
+    case "replay":
+      return void inspector.replay();
+    case "edit":
+      if (inspector.current !== null) inspector.openCall(inspector.current, "replay");
+      inspector.wantsEdit += 1;
+      return;
+    case "mark":
+      return inspector.setMark();
+    case "diff":
+      return inspector.compareWithMark();
+    case "follow":
+      inspector.follow = !inspector.follow;
+      return;
+    case "nextMessage":
+      return stepMessage(inspector, 1);
+    case "previousMessage":
+      return stepMessage(inspector, -1);
+    default: {
+      const tab = TABS[Number(command.slice(3)) - 1];
+      if (inspector.open !== null && tab !== undefined) inspector.setTab(tab);
+    }
+  }
+}
+
+function stepMessage(inspector: Inspector, by: number): void {
+  const open = inspector.open;
+  if (open === null || open.messages.total === 0) return;
+  const at = inspector.place.message;
+  const next = at === null ? (by > 0 ? 0 : open.messages.total - 1) : at + by;
+  inspector.go({ tab: "messages", message: Math.max(0, Math.min(open.messages.total - 1, next)) });
+}

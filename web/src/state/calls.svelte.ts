@@ -1,0 +1,154 @@
+/**
+ * The calls as the page shows them: what the feed brings goes into the book, and from there,
+ * filtered, sorted and unless paused, into the view.
+ *
+ * The calls themselves stay outside reactivity; `revision` changes when the rows do.
+ */
+
+import type { CallsPage, Hello, Stats, Summary } from "../api/types";
+import { Book, type Changes, NO_CHANGES } from "../feed/book";
+import { type Connection, Feed, type Listener } from "../feed/feed";
+import { Finder } from "./finder.svelte";
+import { compareBy, DEFAULT_ORDER, type Order } from "./order";
+import { View } from "./view";
+
+export const STRIP_SECONDS = 120;
+
+export class Calls implements Listener {
+  revision = $state(0);
+  connectionNow = $state.raw<Connection>({ state: "connecting" });
+  helloNow = $state.raw<Hello | null>(null);
+  statsNow = $state.raw<Stats | null>(null);
+  /** The last two minutes of statistics, one a second. */
+  recent = $state.raw<readonly Stats[]>([]);
+  loaded = $state(false);
+  /** Updates that the server skipped for this page, and whether they were fetched since. */
+  skipped = $state.raw<{ readonly missed: number; readonly fetched: boolean } | null>(null);
+  paused = $state(false);
+  /** Matching calls that came since the pause. */
+  fresh = $state(0);
+  order = $state.raw<Order>(DEFAULT_ORDER);
+  readonly book = new Book();
+  readonly view = new View();
+  readonly finder = new Finder(() => this.rebuild());
+  readonly feed = new Feed(this);
+  /** Told of every summary that changed, paused or not: the open call follows by it. */
+  onChanged: (calls: readonly Summary[]) => void = () => {};
+  private hiddenUpTo = 0;
+  private inHistory: Set<number> | null = null;
+  private frozenUpTo = 0;
+
+  get rows(): readonly Summary[] {
+    void this.revision;
+    return this.view.rows;
+  }
+
+  /** How many calls the page holds, hidden by the filter or not. */
+  get held(): number {
+    void this.revision;
+    return this.book.size;
+  }
+
+  get(id: number): Summary | undefined {
+    return this.book.get(id);
+  }
+
+  connection(connection: Connection): void {
+    this.connectionNow = connection;
+  }
+
+  hello(hello: Hello): void {
+    const before = this.helloNow;
+    this.helloNow = hello;
+    if (before !== null && before.boot !== hello.boot) this.hiddenUpTo = 0;
+    this.stats(hello.stats);
+  }
+
+  stats(stats: Stats): void {
+    this.statsNow = stats;
+    this.recent = [...this.recent.slice(1 - STRIP_SECONDS), stats];
+    if (stats.oldest_id !== undefined && this.inHistory === null) this.took(this.book.evict(stats.oldest_id));
+  }
+
+  calls(batch: readonly Summary[]): void {
+    if (this.inHistory !== null) for (const call of batch) this.inHistory.add(call.id);
+    this.took(this.book.apply(batch));
+    this.onChanged(batch);
+  }
+
+  gap(missed: number): void {
+    this.skipped = { missed, fetched: false };
+  }
+
+  cleared(): void {
+    this.inHistory = null;
+    this.hiddenUpTo = 0;
+    this.took(this.book.keep((call) => call.state === "live"));
+    this.rebuild();
+  }
+
+  history(page: CallsPage, { complete }: { complete: boolean }): void {
+    this.inHistory ??= new Set();
+    for (const call of page.calls) this.inHistory.add(call.id);
+    this.took(this.book.apply(page.calls));
+    this.loaded = true;
+    if (!complete) return;
+    const still = this.inHistory;
+    this.inHistory = null;
+    this.took(this.book.keep((call) => still.has(call.id)));
+    if (this.skipped !== null) this.skipped = { ...this.skipped, fetched: true };
+  }
+
+  private took(changes: Changes): void {
+    if (changes === NO_CHANGES) return;
+    const news = changes.updated.map(({ after }) => after).concat(changes.added);
+    this.finder.noticed(news);
+    if (this.paused) {
+      let fresh = 0;
+      for (const call of changes.added) if (call.id > this.frozenUpTo && this.shows(call)) fresh += 1;
+      this.fresh += fresh;
+    } else if (this.view.apply(changes)) {
+      this.revision += 1;
+    }
+  }
+
+  private readonly shows = (call: Summary): boolean => call.id > this.hiddenUpTo && this.finder.matches(call);
+
+  private rebuild(): void {
+    this.view.rebuild(this.book.all(), this.shows, compareBy(this.order));
+    this.fresh = 0;
+    this.frozenUpTo = this.lastId;
+    this.revision += 1;
+  }
+
+  private get lastId(): number {
+    return this.book.all().at(-1)?.id ?? 0;
+  }
+
+  sort(order: Order): void {
+    this.order = order;
+    this.rebuild();
+  }
+
+  pause(paused: boolean): void {
+    this.paused = paused;
+    this.rebuild();
+  }
+
+  /** Clears the view and leaves the history: what is held now is hidden from this tab. */
+  clearView(): void {
+    this.hiddenUpTo = this.lastId;
+    this.rebuild();
+  }
+
+  /** Whether the view was cleared, and calls before that are hidden. */
+  get hides(): boolean {
+    void this.revision;
+    return this.hiddenUpTo > 0;
+  }
+
+  unhide(): void {
+    this.hiddenUpTo = 0;
+    this.rebuild();
+  }
+}

@@ -1,0 +1,34 @@
+/** Short messages at the foot of the page. Each is also announced to screen readers. */
+
+import type { Tone } from "../format/status";
+
+export interface Action {
+  readonly label: string;
+  readonly run: () => void;
+}
+
+export interface Notice {
+  readonly id: number;
+  readonly text: string;
+  readonly hint: string;
+  readonly tone: Tone;
+  readonly action: Action | undefined;
+}
+
+const SHOWN_MS = 5_000;
+const FAILURE_SHOWN_MS = 12_000;
+
+export class Notices {
+  list = $state.raw<readonly Notice[]>([]);
+  private taken = 0;
+
+  say(text: string, tone: Tone = "ok", action?: Action, hint = ""): void {
+    const id = (this.taken += 1);
+    this.list = [...this.list.slice(-2), { id, text, hint, tone, action }];
+    setTimeout(() => this.dismiss(id), tone === "bad" ? FAILURE_SHOWN_MS : SHOWN_MS);
+  }
+
+  dismiss(id: number): void {
+    this.list = this.list.filter((notice) => notice.id !== id);
+  }
+}

@@ -1,0 +1,34 @@
+/** Searching metadata and bodies on the server: progress, results as they come, cancel. */
+
+export interface SearchListener {
+  progress(searched: number, of: number): void;
+  found(ids: readonly number[]): void;
+  done(): void;
+  failed(message: string): void;
+}
+
+/** Starts a search; the returned function cancels it, on the server too. */
+export function search(q: string, listener: SearchListener): () => void {
+  const source = new EventSource(`/api/search?q=${encodeURIComponent(q)}`);
+  const close = () => source.close();
+  const on = (name: string, handle: (data: unknown) => void) =>
+    source.addEventListener(name, (event) => handle(JSON.parse((event as MessageEvent<string>).data)));
+  on("progress", (data) => {
+    const { searched, of } = data as { searched: number; of: number };
+    listener.progress(searched, of);
+  });
+  on("found", (data) => listener.found((data as { ids: number[] }).ids));
+  on("failed", (data) => {
+    close();
+    listener.failed((data as { message?: string }).message ?? "the search failed");
+  });
+  on("done", () => {
+    close();
+    listener.done();
+  });
+  source.onerror = () => {
+    close(); // or the browser would start the whole search again
+    listener.failed("the search was interrupted");
+  };
+  return close;
+}

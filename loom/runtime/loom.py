@@ -12,8 +12,11 @@ from loom import __version__
 from loom.actions.archive import Archive
 from loom.actions.decoding import Decoder
 from loom.actions.reading.stored import Remembered, StoredSource
+from loom.actions.repeating import Repeating
+from loom.actions.replayer import Replayer
 from loom.errors import ConfigError
 from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.inspector.actions import Actions
 from loom.inspector.server import listen
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
 from loom.proxy.engine import Engine
@@ -122,6 +125,7 @@ class Loom:
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
+        self.replayer = Replayer(self.target, self.sink, self.ids, self.tasks.start, self._own_addresses)
         self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, kind_of)
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
@@ -177,9 +181,17 @@ class Loom:
             metrics=self.metrics.exposition,
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
+            routes=[*Actions(self._repeating(), self.replayer).routes()],
         )
         await server.start(create_app(inspector))
         self.inspector = server
+
+    def _repeating(self) -> Repeating:
+        return parts.repeating(self.settings, self.schema, self.secrets, lambda: self.listen_address)
+
+    def _own_addresses(self) -> list[Address]:
+        """What a replay must not dial."""
+        return [self.listen_address, *([self.ui_address] if self.ui_address else [])]
 
     def _refuse_own_page(self, port: int) -> None:
         target = self.settings.target

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from loom.actions.grpcurl import Reach
+from loom.actions.repeating import Repeating
 from loom.errors import ConfigError, StartError
-from loom.model import CallIds, Kind, Secrets, Sink
+from loom.model import Address, CallIds, Kind, Secrets, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
@@ -129,3 +131,28 @@ async def schema(settings: Settings, to: Target) -> Schema:
     if settings.protoset:
         sources.append(load_protosets(settings.protoset))
     return Schema(sources)
+
+
+def repeating(
+    settings: Settings, known: Schema, masked: Secrets, listening: Callable[[], Address]
+) -> Repeating:
+    """How calls are sent again from this machine: to the target, or through this Loom."""
+
+    def path(file: Path | None) -> Path | None:
+        return None if file is None else file.absolute()
+
+    target_reach = Reach(
+        settings.target,
+        tls=settings.target_uses_tls,
+        cacert=path(settings.cacert),
+        cert=path(settings.cert),
+        key=path(settings.key),
+        server_name=settings.server_name,
+        authority=settings.authority,
+    )
+
+    def loom_reach() -> Reach:
+        # A certificate that Loom was given is trusted as it is: most are self-signed.
+        return Reach(listening(), tls=settings.listen_cert is not None, cacert=path(settings.listen_cert))
+
+    return Repeating(known, masked, target_reach, loom_reach, settings.reflection_header)

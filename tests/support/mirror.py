@@ -62,13 +62,17 @@ def thing(**fields: Any) -> bytes:
 
 @dataclass
 class Received:
-    """One call as it reached the backend; ``remaining`` is its deadline in seconds, if it had one."""
+    """One call as it reached the backend; ``remaining`` is its deadline in seconds, if it had one.
+
+    ``begun`` is set with its first message.
+    """
 
     method: str
     metadata: tuple[tuple[str, str | bytes], ...]
     remaining: float | None
     messages: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -82,10 +86,19 @@ class Mirror(grpc.GenericRpcHandler):
         self.received: list[Received] = []
         self.port = 0
         self._alter = alter
+        self._arrived = asyncio.Event()
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    async def call(self, number: int) -> Received:
+        """The call of that number, once its first message is there."""
+        while len(self.received) <= number:
+            self._arrived.clear()
+            await self._arrived.wait()
+        await self.received[number].begun.wait()
+        return self.received[number]
 
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:
         path: str = handler_call_details.method
@@ -96,6 +109,7 @@ class Mirror(grpc.GenericRpcHandler):
         async def handle(_requests: Any, context: Any) -> None:
             call = Received(path, tuple(context.invocation_metadata()), context.time_remaining())
             self.received.append(call)
+            self._arrived.set()
             try:
                 await self._answer(method, call, context)
             finally:
@@ -106,6 +120,7 @@ class Mirror(grpc.GenericRpcHandler):
     async def _answer(self, method: str, call: Received, context: Any) -> None:
         while (message := await context.read()) is not grpc.aio.EOF:
             call.messages.append(message)
+            call.begun.set()
             call.times.append(asyncio.get_running_loop().time())
             if method == "Chat":
                 await context.write(self._alter(message))

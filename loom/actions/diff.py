@@ -1,0 +1,302 @@
+"""What differs between two calls or two messages: structural, on decoded values. Pure.
+
+Paths name fields of a message (``items[2].price``). A path to ignore may leave indices out (``items.price`` and
+``items[*].price`` mean every item), use ``*`` for one name and ``**`` for any number of them, and ignores all below
+what it names. A leading part of the message's place narrows it: ``response:order.id``, ``request:…``,
+``status:message``, ``metadata:date``, ``trailing:…``.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loom.model import MASK, Call, Direction, Metadata, Secrets
+
+from .messages import DecodedMessage
+from .replay import sendable
+
+_STEP = re.compile(r"\[(?P<index>\d+|\*)\]|\[(?P<key>\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
+_PLAIN = re.compile(r"[^.\[\]\"*\s]+")
+_PLACES = ("request", "response", "metadata", "initial", "trailing", "status")
+_SHOWN_BYTES = 64
+
+Step = str | int
+
+
+class ChangeKind(enum.StrEnum):
+    CHANGED = "changed"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``where`` is the place ("response 0", "status", "trailing metadata"), ``path`` the field in it.
+
+    ``left`` and ``right`` are JSON values; None on the side where there is nothing.
+    """
+
+    where: str
+    path: str
+    kind: ChangeKind
+    left: Any = None
+    right: Any = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As in docs/api.md."""
+        return {
+            "where": self.where,
+            "path": self.path,
+            "kind": self.kind.value,
+            "left": self.left,
+            "right": self.right,
+        }
+
+
+class IgnoredPaths:
+    """Which places are not compared."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._patterns = [_pattern(path.strip()) for path in paths if path.strip()]
+
+    def covers(self, place: str, steps: Sequence[Step]) -> bool:
+        """Whether a path (of names and indices) in a place is ignored, itself or by what holds it."""
+        return any(
+            (wanted is None or wanted == place) and _matches(pattern, steps)
+            for wanted, pattern in self._patterns
+        )
+
+
+def _pattern(text: str) -> tuple[str | None, tuple[Step, ...]]:
+    head, colon, rest = text.partition(":")
+    place = head if colon and head in _PLACES else None
+    return place, parse_path(rest if place else text)
+
+
+def parse_path(text: str) -> tuple[Step, ...]:
+    """``a.b[0]["k.l"]`` as steps; ``[*]`` and ``*`` are the step ``*``."""
+    steps: list[Step] = []
+    for match in _STEP.finditer(text):
+        if match["index"] is not None:
+            steps.append("*" if match["index"] == "*" else int(match["index"]))
+        elif match["key"] is not None:
+            steps.append(re.sub(r"\\(.)", r"\1", match["key"][1:-1]))
+        else:
+            steps.append(match["name"])
+    return tuple(steps)
+
+
+def _matches(pattern: Sequence[Step], steps: Sequence[Step]) -> bool:
+    """Whether the pattern names a beginning of the steps; indices that it leaves out are passed over."""
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        return any(_matches(pattern[1:], steps[start:]) for start in range(len(steps) + 1))
+    if not steps:
+        return False
+    first = steps[0]
+    if pattern[0] == "*" or pattern[0] == first or (isinstance(first, int) and str(first) == pattern[0]):
+        return _matches(pattern[1:], steps[1:]) or (
+            isinstance(first, int) and pattern[0] == "*" and _matches(pattern, steps[1:])
+        )
+    return isinstance(first, int) and not isinstance(pattern[0], int) and _matches(pattern, steps[1:])
+
+
+def path_text(steps: Sequence[Step]) -> str:
+    """Steps as a path that :func:`parse_path` reads back."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
+            text += f'["{quoted}"]'
+    return text
+
+
+def diff_values(
+    left: Any, right: Any, where: str, ignored: IgnoredPaths | None = None, steps: tuple[Step, ...] = ()
+) -> Iterator[Change]:
+    """What differs between two JSON values, leaf by leaf; lists are compared by position."""
+    ignored = ignored or IgnoredPaths()
+    place = where.partition(" ")[0]
+    yield from _diff(left, right, where, place, ignored, steps)
+
+
+def _diff(
+    left: Any, right: Any, where: str, place: str, ignored: IgnoredPaths, steps: tuple[Step, ...]
+) -> Iterator[Change]:
+    if ignored.covers(place, steps) or _same(left, right):
+        return
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in [*left, *(key for key in right if key not in left)]:
+            yield from _diff_in(left, right, key, where, place, ignored, (*steps, key))
+    elif isinstance(left, list) and isinstance(right, list):
+        for index in range(max(len(left), len(right))):
+            here = (
+                dict(enumerate(left[index : index + 1], index)),
+                dict(enumerate(right[index : index + 1], index)),
+            )
+            yield from _diff_in(*here, index, where, place, ignored, (*steps, index))
+    else:
+        yield Change(where, path_text(steps), ChangeKind.CHANGED, left, right)
+
+
+def _diff_in(
+    left: dict[Any, Any],
+    right: dict[Any, Any],
+    key: Step,
+    where: str,
+    place: str,
+    ignored: IgnoredPaths,
+    steps: tuple[Step, ...],
+) -> Iterator[Change]:
+    if key in left and key in right:
+        yield from _diff(left[key], right[key], where, place, ignored, steps)
+    elif not ignored.covers(place, steps):
+        if key in left:
+            yield Change(where, path_text(steps), ChangeKind.REMOVED, left[key])
+        else:
+            yield Change(where, path_text(steps), ChangeKind.ADDED, None, right[key])
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equality in which true is not 1 (they are in Python); 1 and 1.0 are one number in JSON."""
+    return left == right and isinstance(left, bool) == isinstance(right, bool) and _booleans(left, right)
+
+
+def _booleans(left: Any, right: Any) -> bool:
+    if isinstance(left, dict):
+        return all(_same(value, right[key]) for key, value in left.items())
+    if isinstance(left, list):
+        return all(_same(one, other) for one, other in zip(left, right, strict=True))
+    return True
+
+
+def diff_messages(
+    left: DecodedMessage, right: DecodedMessage, where: str, ignored: IgnoredPaths | None = None
+) -> list[Change]:
+    """What differs between two messages: their values, or their bytes where one has no value."""
+    ignored = ignored or IgnoredPaths()
+    place = where.partition(" ")[0]
+    if ignored.covers(place, ()):
+        return []
+    if left.error or right.error:
+        if left.data is not None and left.data == right.data:
+            return []
+        return [Change(where, "", ChangeKind.CHANGED, _bytes(left), _bytes(right))]
+    changes = list(diff_values(left.json, right.json, where, ignored))
+    if not changes and left.data != right.data and (left.unknown or right.unknown):
+        note = "fields that the schema does not know differ"
+        changes.append(Change(where, "", ChangeKind.CHANGED, _bytes(left), f"{_bytes(right)} ({note})"))
+    return changes
+
+
+def _bytes(message: DecodedMessage) -> str:
+    if message.data is None:
+        return message.error
+    more = "…" if len(message.data) > _SHOWN_BYTES else ""
+    return f"{len(message.data)} bytes: {message.data[:_SHOWN_BYTES].hex()}{more}"
+
+
+def diff_calls(
+    left: Call,
+    right: Call,
+    left_messages: Sequence[DecodedMessage],
+    right_messages: Sequence[DecodedMessage],
+    *,
+    ignored: IgnoredPaths | None = None,
+    secrets: Secrets | None = None,
+) -> list[Change]:
+    """What differs between two calls: what was sent, what came back, metadata, status. Times do not count.
+
+    Values of metadata that ``secrets`` masks are compared and not shown.
+    """
+    ignored = ignored or IgnoredPaths()
+    secrets = secrets or Secrets()
+    changes: list[Change] = []
+    if left.method != right.method:
+        changes.append(Change("call", "method", ChangeKind.CHANGED, left.method, right.method))
+    blocks: tuple[tuple[str, Metadata, Metadata], ...] = (
+        ("metadata request", sendable(left.request_metadata), sendable(right.request_metadata)),
+        ("initial metadata", sendable(left.initial_metadata or ()), sendable(right.initial_metadata or ())),
+        (
+            "trailing metadata",
+            sendable(left.trailing_metadata or ()),
+            sendable(right.trailing_metadata or ()),
+        ),
+    )
+    for direction in Direction:
+        pairs = [
+            [item for item in messages if item.direction is direction]
+            for messages in (left_messages, right_messages)
+        ]
+        changes += _diff_streams(pairs[0], pairs[1], direction, ignored)
+    for where, before, after in blocks:
+        changes += diff_values(_grouped(before, secrets), _grouped(after, secrets), where, ignored)
+    changes += diff_values(_status(left), _status(right), "status", ignored)
+    return [_masked(change) for change in changes]
+
+
+def _diff_streams(
+    left: Sequence[DecodedMessage],
+    right: Sequence[DecodedMessage],
+    direction: Direction,
+    ignored: IgnoredPaths,
+) -> Iterator[Change]:
+    """Messages are compared by their position in their direction."""
+    for position in range(max(len(left), len(right))):
+        where = f"{direction.value} {position}"
+        if ignored.covers(direction.value, ()):
+            return
+        if position >= len(right):
+            yield Change(where, "", ChangeKind.REMOVED, _shown(left[position]))
+        elif position >= len(left):
+            yield Change(where, "", ChangeKind.ADDED, None, _shown(right[position]))
+        else:
+            yield from diff_messages(left[position], right[position], where, ignored)
+
+
+def _shown(message: DecodedMessage) -> Any:
+    return _bytes(message) if message.error else message.json
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """A masked value: compared by what it is, shown as what it may be."""
+
+    value: str | bytes
+
+
+def _grouped(metadata: Metadata, secrets: Secrets) -> dict[str, Any]:
+    """Values by key: their order within a key matters, the order of keys does not."""
+    grouped: dict[str, list[Any]] = {}
+    for key, value in metadata:
+        shown: Any = value.hex() if isinstance(value, bytes) else value
+        grouped.setdefault(key, []).append(_Secret(value) if secrets.masks(key) else shown)
+    return {key: values[0] if len(values) == 1 else values for key, values in grouped.items()}
+
+
+def _masked(change: Change) -> Change:
+    return Change(change.where, change.path, change.kind, _hide(change.left), _hide(change.right))
+
+
+def _hide(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hide(item) for item in value]
+    return MASK if isinstance(value, _Secret) else value
+
+
+def _status(call: Call) -> dict[str, Any]:
+    if call.status is None:
+        return {"code": None}
+    details = call.status.details
+    return {
+        "code": call.status.name,
+        "message": call.status.message,
+        "details": details.hex() if details else None,
+    }

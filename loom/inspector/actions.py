@@ -1,0 +1,175 @@
+"""What can be done with a call over HTTP: the grpcurl command, its schema as a file, replay, diff."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from loom.actions.diff import IgnoredPaths, diff_calls, diff_messages
+from loom.actions.messages import decoded_messages
+from loom.actions.repeating import Repeating
+from loom.actions.replay import Edits, ReplayError, Timing, edited_metadata, plan_replay
+from loom.actions.replayer import Replayer
+from loom.errors import ConfigError
+from loom.model import Address, Call, Direction, Secrets
+from loom.schema import SchemaError
+
+from .calls import found
+from .context import inspector_of
+from .responses import ApiError, Json, flag, integer
+
+_MAX_BODY = 64 * 1024 * 1024
+_MAX_CHANGES = 10_000
+_LONGEST_DEADLINE_MS = 10**12
+_UNPROCESSABLE = 422
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a replay, as in docs/api.md; what is left out stays as recorded."""
+
+    target: str | None = None
+    metadata: list[dict[str, Any]] | None = None
+    messages: list[Any] | None = None
+    deadline_ms: float | None = None
+    timing: Timing = Timing.FAST
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """The handlers' hands; :meth:`routes` is what the inspector's app is made with."""
+
+    repeating: Repeating
+    replayer: Replayer
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/calls/{id:int}/grpcurl", self.grpcurl),
+            Route("/api/calls/{id:int}/protoset", self.protoset),
+            Route("/api/calls/{id:int}/replay", self.replay, methods=["POST"]),
+            Route("/api/calls/{id:int}/diff/{other:int}", self.diff),
+        ]
+
+    async def grpcurl(self, request: Request) -> Response:
+        """The command that sends the call again."""
+        call = await found(request, inspector_of(request))
+        file = request.query_params.get("protoset")
+        command = await self.repeating.grpcurl(
+            call,
+            reveal=flag(request, "reveal"),
+            through_loom=request.query_params.get("via") == "loom",
+            protoset=Path(file) if file else None,
+        )
+        return Json(command.as_json())
+
+    async def protoset(self, request: Request) -> Response:
+        """The method's schema as a serialized FileDescriptorSet."""
+        call = await found(request, inspector_of(request))
+        try:
+            files = await self.repeating.protoset(call.method)
+        except SchemaError as error:
+            raise ApiError(404, str(error), "start Loom with --proto or --protoset") from error
+        name = "".join(character if character.isalnum() else "." for character in call.service)
+        return Response(
+            files.SerializeToString(),
+            media_type="application/octet-stream",
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}.protoset"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    async def replay(self, request: Request) -> Response:
+        """Send the call again, as recorded or edited; answers at once."""
+        call = await found(request, inspector_of(request))
+        body = await _body(request)
+        try:
+            return Json({"id": await self._replay(call, body)})
+        except ReplayError as error:
+            raise ApiError(
+                _UNPROCESSABLE, str(error), field=error.field, message_index=error.message_index
+            ) from error
+
+    async def _replay(self, call: Call, body: _Body) -> int:
+        edits = Edits(
+            target=_address(body.target),
+            metadata=None if body.metadata is None else edited_metadata(body.metadata, call.request_metadata),
+            messages=body.messages,
+            deadline=_deadline(body.deadline_ms),
+            timing=body.timing,
+        )
+        if body.messages is None:
+            return await self.replayer.start(plan_replay(call, edits))
+        method, problem = await self.repeating.method(call.method)
+        decoded = await decoded_messages(call, method, direction=Direction.REQUEST, problem=problem)
+        return await self.replayer.start(plan_replay(call, edits, method, decoded))
+
+    async def diff(self, request: Request) -> Response:
+        """What differs between two calls, or between two messages of theirs (``message=``, ``other_message=``)."""
+        inspector = inspector_of(request)
+        left, right = await found(request, inspector), await found(request, inspector, "other")
+        ignored = IgnoredPaths(
+            path for text in request.query_params.getlist("ignore") for path in text.split(",")
+        )
+        method, problem = await self.repeating.method(left.method)
+        same = left.method == right.method
+        other, other_problem = (method, problem) if same else await self.repeating.method(right.method)
+        before = await decoded_messages(left, method, problem=problem)
+        after = await decoded_messages(right, other, problem=other_problem)
+        index = integer(request, "message", None)
+        if index is None:
+            changes = diff_calls(
+                left,
+                right,
+                before,
+                after,
+                ignored=ignored,
+                secrets=Secrets(()) if flag(request, "reveal") else inspector.secrets,
+            )
+        else:
+            position = integer(request, "other_message", index)
+            one = next((item for item in before if item.index == index), None)
+            two = next((item for item in after if item.index == position), None)
+            if one is None or two is None:
+                gone, whose = (index, left.id) if one is None else (position, right.id)
+                raise ApiError(404, f"call {whose} holds no message {gone}")
+            changes = diff_messages(one, two, f"{one.direction.value} {index}", ignored)
+        return Json(
+            {
+                "equal": not changes,
+                "changes": [change.as_json() for change in changes[:_MAX_CHANGES]],
+                "more": max(len(changes) - _MAX_CHANGES, 0),
+            }
+        )
+
+
+async def _body(request: Request) -> _Body:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > _MAX_BODY:
+            raise ApiError(413, f"the body is larger than {_MAX_BODY} bytes")
+    try:
+        return msgspec.json.decode(bytes(data) or b"{}", type=_Body)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ApiError(400, f"the body is not what a replay takes: {error}", "see docs/api.md") from error
+
+
+def _address(text: str | None) -> Address | None:
+    if not text:
+        return None
+    try:
+        return Address.parse(text)
+    except ConfigError as error:
+        raise ReplayError(str(error), field="target") from error
+
+
+def _deadline(milliseconds: float | None) -> float | None:
+    if milliseconds is None:
+        return None
+    if not 0 <= milliseconds <= _LONGEST_DEADLINE_MS:
+        raise ReplayError("a deadline is 0 (none) or more milliseconds", field="deadline_ms")
+    return milliseconds / 1000

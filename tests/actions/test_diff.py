@@ -1,0 +1,167 @@
+"""What differs between calls and messages, and which paths are left out."""
+
+from typing import Any
+
+import pytest
+
+from loom.actions.diff import Change, ChangeKind, IgnoredPaths, diff_calls, diff_values, parse_path, path_text
+from loom.actions.messages import decoded_messages
+from loom.actions.replay import Edits, plan_replay
+from loom.model import MASK, Address, Call
+from tests.actions.conftest import Bench, running_bench
+from tests.actions.test_replay import replayer
+from tests.support.mirror import make, running_mirror, thing
+
+CHANGED, ADDED, REMOVED = ChangeKind.CHANGED, ChangeKind.ADDED, ChangeKind.REMOVED
+
+
+def changes(left: Any, right: Any, *ignore: str) -> list[tuple[str, ChangeKind]]:
+    return [(item.path, item.kind) for item in diff_values(left, right, "response 0", IgnoredPaths(ignore))]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ({}, {}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 1}, {"a": True}, [("a", CHANGED)]),
+        ({"a": [1]}, {"a": [True]}, [("a[0]", CHANGED)]),
+        ({"a": "1"}, {"a": 1}, [("a", CHANGED)]),
+        ({"a": 1}, {"b": 1}, [("a", REMOVED), ("b", ADDED)]),
+        ({"a": None}, {}, [("a", REMOVED)]),
+        (
+            {"a": {"b": [1, {"c": 2}]}},
+            {"a": {"b": [1, {"c": 3}, 4]}},
+            [("a.b[1].c", CHANGED), ("a.b[2]", ADDED)],
+        ),
+        ([1, 2], [1], [("[1]", REMOVED)]),
+        ({"a.b": 1, "": 2, "c[0]": 3}, {}, [('["a.b"]', REMOVED), ('[""]', REMOVED), ('["c[0]"]', REMOVED)]),
+        ({"a": {}}, {"a": []}, [("a", CHANGED)]),
+        ("text", "other", [("", CHANGED)]),
+    ],
+)
+def test_values_differ_by_structure(left: Any, right: Any, expected: list[tuple[str, ChangeKind]]) -> None:
+    assert changes(left, right) == expected
+
+
+LEFT = {
+    "user": {"id": "1", "updated_at": "a", "tags": [{"name": "x", "at": 1}, {"name": "y", "at": 2}]},
+    "at": 0,
+}
+RIGHT = {
+    "user": {"id": "2", "updated_at": "b", "tags": [{"name": "x", "at": 3}, {"name": "z", "at": 4}]},
+    "at": 9,
+}
+ALL = ["user.id", "user.updated_at", "user.tags[0].at", "user.tags[1].name", "user.tags[1].at", "at"]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "left_out"),
+    [
+        ("user.updated_at", ["user.updated_at"]),
+        ("user", [path for path in ALL if path.startswith("user")]),
+        ("user.tags.at", ["user.tags[0].at", "user.tags[1].at"]),
+        ("user.tags[*].at", ["user.tags[0].at", "user.tags[1].at"]),
+        ("user.tags[1].at", ["user.tags[1].at"]),
+        ("user.tags[1]", ["user.tags[1].name", "user.tags[1].at"]),
+        ("*.id", ["user.id"]),
+        ("**.at", ["user.tags[0].at", "user.tags[1].at", "at"]),
+        ("response:at", ["at"]),
+        ("request:at", []),
+        ("nothing.like.it", []),
+        ("user.i", []),
+        ("at, ", ["at"]),
+    ],
+)
+def test_paths_are_left_out(ignore: str, left_out: list[str]) -> None:
+    found = [path for path, _ in changes(LEFT, RIGHT, *ignore.split(","))]
+    assert found == [path for path in ALL if path not in left_out]
+
+
+@pytest.mark.parametrize("path", ["a", "a.b[0].c", '["a.b"][3]["q\\"uote"]', "[0][1]"])
+def test_a_path_reads_back(path: str) -> None:
+    assert path_text(parse_path(path)) == path
+
+
+async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
+    method = await bench.schema.method(left.method)
+    return diff_calls(
+        left, right, await decoded_messages(left, method), await decoded_messages(right, method),
+        ignored=IgnoredPaths(ignore),
+    )  # fmt: skip
+
+
+async def test_a_call_and_its_replay_are_equal(bench: Bench) -> None:
+    call = await bench.call("Chat", [thing(text="a"), b"\xa2\x06\x01x", b"\xff"], metadata=[("x-a", "1")])
+    replay = await bench.recorded(await replayer(bench).start(plan_replay(call, Edits())))
+    assert await difference(bench, call, replay) == []
+
+
+async def test_every_part_of_a_call_is_compared(bench: Bench) -> None:
+    left = await bench.call(
+        "Gather", [thing(text="a"), thing(big=1)], metadata=[("x-a", "1"), ("authorization", "s3cret")]
+    )
+    right = await bench.call(
+        "Gather", [thing(text="b")], metadata=[("x-a", "2"), ("authorization", "other"), ("mirror-code", "5")]
+    )
+    found = await difference(bench, left, right)
+    assert [(item.where, item.path, item.kind) for item in found] == [
+        ("request 0", "text", CHANGED),
+        ("request 1", "", REMOVED),
+        ("response 0", "text", CHANGED),
+        ("response 0", "big", REMOVED),
+        ("metadata request", "x-a", CHANGED),
+        ("metadata request", "authorization", CHANGED),
+        ("metadata request", "mirror-code", ADDED),
+        ("trailing metadata", "mirrored", CHANGED),
+        ("status", "code", CHANGED),
+        ("status", "message", CHANGED),
+    ]
+    assert found[1].left == {"big": "1"}
+    assert (found[5].left, found[5].right) == (MASK, MASK)
+    assert "s3cret" not in str([item.as_json() for item in found])
+    places = (
+        "request:",
+        "response",
+        "response:text",
+        "response:big",
+        "metadata:",
+        "trailing:",
+        "status:message",
+    )
+    assert [item.where for item in await difference(bench, left, right, *places)] == ["status"]
+
+
+async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:
+    plain = await bench.call("Gather", [thing(text="a")])
+    newer = await bench.call("Gather", [thing(text="a") + b"\xa2\x06\x01x"])
+    (sent, back) = await difference(bench, plain, newer)
+    assert "schema does not know" in sent.right
+    assert back.where == "response 0"
+    broken = await bench.call("Gather", [b"\xff"])
+    assert [item.kind for item in await difference(bench, plain, broken)] == [CHANGED, CHANGED]
+
+
+async def test_another_backend_that_answers_otherwise_is_found_out() -> None:
+    def louder(data: bytes) -> bytes:
+        message = make("Thing")
+        message.ParseFromString(data)
+        message.text = message.text.upper()  # type: ignore[attr-defined]
+        return message.SerializeToString()
+
+    async with (
+        running_mirror() as mirror,
+        running_mirror(alter=louder) as other,
+        running_bench(mirror) as bench,
+    ):
+        call = await bench.call("Say", [thing(text="quiet", big=3)])
+        edits = Edits(target=Address.parse(other.address))
+        replay = await bench.recorded(await replayer(bench).start(plan_replay(call, edits)))
+        (change,) = await difference(bench, call, replay)
+        assert (change.where, change.path, change.left, change.right) == (
+            "response 0",
+            "text",
+            "quiet",
+            "QUIET",
+        )
+        assert await difference(bench, call, replay, "text") == []

@@ -1,0 +1,224 @@
+"""The grpcurl command, replay and diff over HTTP, on a whole Loom."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from loom.model import MASK, Address
+from loom.runtime.loom import Loom
+from loom.runtime.settings import Settings
+from tests.support.mirror import OPTIONS, PROTO, SERVICE, Mirror, running_mirror, thing
+from tests.support.waiting import Ended
+
+ANY_PORT = Address("localhost", 0)
+
+
+@dataclass
+class Running:
+    """A Loom before a mirror, a channel through it, and its API."""
+
+    loom: Loom
+    mirror: Mirror
+    ended: Ended
+    channel: grpc.aio.Channel
+    http: aiohttp.ClientSession
+
+    async def call(self, method: str, *messages: bytes, metadata: Any = ()) -> int:
+        """Make a call through Loom; its id once it has ended."""
+        before = self.loom.history.last_id
+        stream: Any = self.channel.stream_stream(f"/{SERVICE}/{method}")
+        async for _ in stream(iter(messages), metadata=metadata):
+            pass
+        await self.ended.wait(before + 1)
+        return before + 1
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(path) as answer:
+            return answer.status, await answer.json()
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        async with self.http.post(path, json=body, **options) as answer:
+            return answer.status, await answer.json()
+
+
+@asynccontextmanager
+async def running(mirror: Mirror, **settings: Any) -> AsyncIterator[Running]:
+    ended = Ended()
+    loom = Loom(
+        Settings(
+            target=Address.parse(mirror.address), listen=ANY_PORT, ui=ANY_PORT, session=None, **settings
+        ),
+        observers=(ended,),
+    )
+    await loom.start()
+    try:
+        base = f"http://{loom.ui_address}"
+        async with (
+            grpc.aio.insecure_channel(str(loom.listen_address), options=OPTIONS) as channel,
+            aiohttp.ClientSession(base) as http,
+        ):
+            yield Running(loom, mirror, ended, channel, http)
+    finally:
+        await loom.stop(0)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Running]:
+    async with running_mirror() as mirror, running(mirror) as made:
+        yield made
+
+
+async def test_the_command_goes_to_the_target_or_through_loom(api: Running) -> None:
+    call = await api.call("Say", thing(text="a"), metadata=[("authorization", "s3cret")])
+    status, answer = await api.get(f"/api/calls/{call}/grpcurl")
+    assert status == 200
+    assert api.mirror.address in answer["command"]
+    assert MASK in answer["command"]
+    assert len(answer["notes"]) == 1
+    _, answer = await api.get(f"/api/calls/{call}/grpcurl?reveal=1&via=loom&protoset=my.bin")
+    assert "s3cret" in answer["command"]
+    assert f"localhost:{api.loom.listen_address.port}" in answer["command"]
+    assert "-protoset my.bin" in answer["command"]
+
+
+async def test_the_schema_comes_as_a_file(api: Running) -> None:
+    call = await api.call("Say", thing(text="a"))
+    async with api.http.get(f"/api/calls/{call}/protoset") as answer:
+        files = FileDescriptorSet.FromString(await answer.read())
+        assert 'filename="mirror.v1.Mirror.protoset"' in answer.headers["Content-Disposition"]
+    names = [file.name for file in files.file]
+    assert "mirror.proto" in names
+    assert names.index("google/protobuf/any.proto") < names.index("mirror.proto")
+
+
+async def test_local_files_are_named_where_there_is_no_reflection() -> None:
+    async with running_mirror(described=False) as mirror, running(mirror, proto=(PROTO,)) as api:
+        call = await api.call("Say", thing(text="a"))
+        _, answer = await api.get(f"/api/calls/{call}/grpcurl")
+        assert f"-import-path {PROTO.parent}" in answer["command"]
+        assert "-proto mirror.proto" in answer["command"]
+    async with running_mirror(described=False) as mirror, running(mirror, proto=(PROTO.parent,)) as api:
+        call = await api.call("Say", thing(text="a"))
+        _, answer = await api.get(f"/api/calls/{call}/grpcurl")
+        assert "-protoset mirror.v1.Mirror.protoset" in answer["command"]
+        assert answer["notes"] == [
+            f"save the schema first: loom grpcurl {call} --protoset mirror.v1.Mirror.protoset"
+        ]
+
+
+async def test_a_replay_is_linked_to_its_parent_and_equal_to_it(api: Running) -> None:
+    call = await api.call("Chat", thing(text="a"), thing(text="b"))
+    status, answer = await api.post(f"/api/calls/{call}/replay", {})
+    assert status == 200
+    replay = answer["id"]
+    await api.ended.wait(replay)
+    _, summary = await api.get(f"/api/calls/{replay}")
+    assert summary["replay_of"] == call
+    assert "replayed" in summary["flags"]
+    assert (await api.get(f"/api/calls/{call}"))[1]["replays"] == [replay]
+    assert await api.get(f"/api/calls/{call}/diff/{replay}") == (
+        200,
+        {"equal": True, "changes": [], "more": 0},
+    )
+
+
+async def test_an_edited_replay_and_what_it_changed(api: Running) -> None:
+    call = await api.call("Say", thing(text="a", big=1), metadata=[("x-a", "1")])
+    body = {
+        "messages": [{"text": "b", "big": "1"}],
+        "metadata": [{"key": "x-a", "value": "2", "binary": False}],
+        "deadline_ms": 30_000,
+        "timing": "recorded",
+        "target": api.mirror.address,
+    }
+    _, answer = await api.post(f"/api/calls/{call}/replay", body)
+    await api.ended.wait(answer["id"])
+    assert api.mirror.received[1].messages == [thing(text="b", big=1)]
+    assert ("x-a", "2") in api.mirror.received[1].metadata
+    _, found = await api.get(f"/api/calls/{call}/diff/{answer['id']}?ignore=response:text")
+    assert found["changes"] == [
+        {"where": "request 0", "path": "text", "kind": "changed", "left": "a", "right": "b"},
+        {"where": "metadata request", "path": "x-a", "kind": "changed", "left": "1", "right": "2"},
+    ]
+    _, found = await api.get(f"/api/calls/{call}/diff/{answer['id']}?message=0")
+    assert [change["path"] for change in found["changes"]] == ["text"]
+    assert (await api.get(f"/api/calls/{call}/diff/{answer['id']}?message=7"))[0] == 404
+
+
+async def test_an_edit_that_does_not_fit_is_422_with_its_place(api: Running) -> None:
+    call = await api.call("Say", thing(text="a"))
+    status, answer = await api.post(f"/api/calls/{call}/replay", {"messages": [{"mood": "MOOD_LOUD"}]})
+    assert status == 422
+    assert answer["error"]["message_index"] == 0
+    assert answer["error"]["field"] == "mood"
+    assert "MOOD_LOUD" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"target": "nonsense"}, 422),
+        ({"deadline_ms": -1}, 422),
+        ({"metadata": [{"key": "te", "value": "x"}]}, 422),
+        ({"timing": "slow"}, 400),
+        ({"massages": []}, 400),
+        ([], 400),
+    ],
+)
+async def test_a_body_that_is_wrong_is_refused(api: Running, body: Any, status: int) -> None:
+    call = await api.call("Say", b"")
+    answered, answer = await api.post(f"/api/calls/{call}/replay", body)
+    assert answered == status
+    assert answer["error"]["message"]
+    assert len(api.mirror.received) == 1
+
+
+async def test_loom_never_dials_itself(api: Running) -> None:
+    call = await api.call("Say", b"")
+    assert api.loom.ui_address is not None
+    for port in (api.loom.ui_address.port, api.loom.listen_address.port):
+        for host in ("localhost", "127.0.0.1", "[::1]", "0.0.0.0"):
+            status, answer = await api.post(f"/api/calls/{call}/replay", {"target": f"{host}:{port}"})
+            assert status == 422
+            assert "Loom's own address" in answer["error"]["message"]
+    assert len(api.loom.history) == 1
+
+
+async def test_a_replay_is_guarded_like_every_unsafe_action(api: Running) -> None:
+    call = await api.call("Say", b"")
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+    ):
+        status, _ = await api.post(f"/api/calls/{call}/replay", {}, headers=headers)
+        assert status == 403
+    assert len(api.mirror.received) == 1
+
+
+async def test_a_call_that_is_not_there_is_404(api: Running) -> None:
+    for path in ("grpcurl", "protoset", "diff/1"):
+        assert (await api.get(f"/api/calls/99/{path}"))[0] == 404
+    assert (await api.post("/api/calls/99/replay", {}))[0] == 404
+
+
+async def test_a_replay_under_way_ends_with_loom() -> None:
+    async with running_mirror() as mirror, running(mirror) as api:
+        call = await api.call("Gather", thing(text="a"))
+        recorded = api.loom.history.get(call)
+        assert recorded is not None
+        held = recorded.messages.get(0)
+        assert held is not None
+        held.time_ns += 10**12
+        _, answer = await api.post(f"/api/calls/{call}/replay", {"timing": "recorded"})
+        await api.loom.stop(0)
+        replay = api.loom.history.get(answer["id"])
+        assert replay is not None
+        assert replay.note.startswith("Loom was stopped")

@@ -133,6 +133,8 @@ class Archive:
     def _take(self, call: Call, numbers: dict[int, int]) -> int:
         number = self._ids.take()
         parent = None if call.replay_of is None else numbers.get(call.replay_of)
+        if self._store is not None:
+            self._store.declare(number, call.declared_kind)
         folding = Fold()
         taken: Call | None = None
         for event in unfold(call, number, parent):

@@ -21,4 +21,6 @@ class Entry:
         return command
 
 
-COMMANDS: dict[str, Entry] = {}
+COMMANDS: dict[str, Entry] = {
+    "sessions": Entry("sessions", "What is kept on disk: list, show, delete, export, import."),
+}

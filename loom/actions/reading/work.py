@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from loom.actions.export import writer_of
@@ -42,24 +42,27 @@ def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) ->
 
 
 def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
-    query = parse(job.q)
     schema = source.schema()
     found = 0
 
-    def chosen() -> Iterator[Call]:
+    def counted() -> Iterator[Call]:
         nonlocal found
-        if job.ids is not None:
-            calls = source.find(job.ids)
-        else:
-            calls = (call for call in source.calls() if _matches(query, summarise(call), call, schema))
-        for call in calls:
+        for call in chosen(source, schema, job.q, job.ids):
             found += 1
             yield call
 
     secrets = None if job.secrets is None else Secrets(job.secrets)
-    for data in writer_of(job.format)(chosen(), schema, secrets, job.target):
+    for data in writer_of(job.format)(counted(), schema, secrets, job.target):
         answer(Chunk(data))
     answer(Done(source.total, found, source.problems))
+
+
+def chosen(source: Source, schema: StoredSchema, q: str, ids: Iterable[int] | None) -> Iterator[Call]:
+    """The calls of these ids, or those that match a filter."""
+    if ids is not None:
+        return source.find(ids)
+    query = parse(q)
+    return (call for call in source.calls() if _matches(query, summarise(call), call, schema))
 
 
 def _matches(query: Query, summary: dict[str, Any], call: Call, schema: StoredSchema) -> bool:

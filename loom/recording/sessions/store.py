@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 DEFAULT_BUDGET = 1024 * 1024 * 1024
 QUEUE_BUDGET = 64 * 1024 * 1024
 
-_TICK = 0.1  # seconds that events wait for company before they are written
+_TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
 _BATCH_BYTES = 256 * 1024
 _BATCH_EVENTS = 2000
@@ -82,6 +82,7 @@ class SessionStore:
         self._encoder = msgspec.msgpack.Encoder()
         self._live_methods: dict[int, str] = {}
         self._pending: deque[Batch] = deque()
+        self._kinds: dict[int, Kind | None] = {}
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
 
@@ -146,6 +147,10 @@ class SessionStore:
         self._cleared_waits = True
         self._idle = False
         self._wake.set()
+
+    def declare(self, call_id: int, kind: Kind | None) -> None:
+        """Say the kind of a call that is about to be put; that of a method is asked for otherwise."""
+        self._kinds[call_id] = kind
 
     def put(self, event: Stored) -> None:
         """Queue an event, or a message whose bytes are lost (of an imported call)."""
@@ -300,6 +305,8 @@ class SessionStore:
 
     def _declared(self, event: CallEnded) -> Kind | None:
         method = self._live_methods.pop(event.call_id, None)
+        if event.call_id in self._kinds:
+            return self._kinds.pop(event.call_id)
         return None if method is None else self._declared_kind(method)
 
     def _commit(self, connection: sqlite3.Connection) -> None:

@@ -1,0 +1,277 @@
+"""``loom sessions``: what is kept on disk, listed, shown, deleted, exported and imported."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from loom.actions.export import FORMATS, writer_of
+from loom.actions.export.incoming import IncomingFile
+from loom.actions.reading import Origin
+from loom.actions.reading.source import SessionSource
+from loom.actions.reading.work import chosen
+from loom.errors import LoomError
+from loom.model import Call, Secrets
+from loom.recording.query import FilterError
+from loom.recording.sessions import (
+    SessionReader,
+    SessionStore,
+    list_sessions,
+    session_path,
+    sessions_directory,
+)
+from loom.recording.sessions.database import SessionLock
+from loom.recording.sessions.location import SessionInfo, session_files
+from loom.recording.sessions.reader import Totals
+from loom.recording.unfold import unfold
+from loom.runtime.settings import Settings
+from loom.runtime.sources import load
+
+_NEWEST = 10
+_NEWEST_BYTES = 4 * 1024 * 1024
+_MOST_WAITING = 32 * 1024 * 1024
+_IMPORT_QUEUE = 4 * 1024 * 1024 * 1024  # a call is taken in whole, whatever its size
+_EXIT_DAMAGED = 1
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@click.group("sessions")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where sessions are kept.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this loom.toml.")
+@click.pass_context
+def command(ctx: click.Context, data_dir: Path | None, config: Path | None) -> None:
+    """What is kept on disk across runs."""
+    flags = {} if data_dir is None else {"data_dir": str(data_dir)}
+    ctx.obj = load(flags, os.environ, config=config).settings
+
+
+def _directory(settings: Settings) -> Path:
+    return sessions_directory(settings.data_dir)
+
+
+def _existing(settings: Settings, name: str) -> Path:
+    path = session_path(name, _directory(settings))
+    if not path.exists():
+        known = ", ".join(info.name for info in list_sessions(path.parent)) or "none"
+        raise LoomError(f"there is no session {name!r} in {path.parent}; there are: {known}")
+    return path
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_obj
+def list_(settings: Settings, *, as_json: bool) -> None:
+    """List the sessions, the last used first."""
+    found = list_sessions(_directory(settings))
+    if not found and not as_json:
+        click.echo(f"no sessions in {_directory(settings)}")
+    if found and not as_json:
+        click.echo(f"{'NAME':<24} {'CALLS':>10} {'SIZE':>10}  {'LAST CALL':<19}")
+    for info in found:
+        totals, problem = _totals(info)
+        if as_json:
+            click.echo(json.dumps(_described(info, totals, problem)))
+        elif totals is None:
+            click.echo(f"{info.name:<24} {'?':>10} {_size(info.size):>10}  {problem}")
+        else:
+            click.echo(
+                f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
+            )
+
+
+def _totals(info: SessionInfo) -> tuple[Totals | None, str]:
+    try:
+        with SessionReader(info.path) as reader:
+            return reader.totals(), ""
+    except LoomError as error:
+        return None, str(error)
+
+
+def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[str, object]:
+    return {
+        "name": info.name,
+        "path": str(info.path),
+        "size": info.size,
+        "calls": totals.calls if totals else None,
+        "first_us": totals.first_ns // 1000 if totals else None,
+        "last_us": totals.last_ns // 1000 if totals else None,
+        "pruned": totals.pruned if totals else None,
+        "error": problem or None,
+    }
+
+
+@command.command("show")
+@click.argument("name")
+@click.pass_obj
+def show(settings: Settings, name: str) -> None:
+    """Show what a session holds, and its newest calls."""
+    path = _existing(settings, name)
+    size = sum(part.stat().st_size for part in session_files(path) if part.exists())
+    with SessionReader(path) as reader:
+        totals = reader.totals()
+        click.echo(f"session   {name}")
+        click.echo(f"file      {path} ({_size(size)})")
+        pruned = f", {totals.pruned} older ones pruned" if totals.pruned else ""
+        click.echo(f"calls     {totals.calls}{pruned}")
+        if totals.calls:
+            click.echo(f"from      {_when(totals.first_ns)}")
+            click.echo(f"to        {_when(totals.last_ns)}")
+        for item in reader.descriptors():
+            click.echo(f"schema    {item.source} of {item.origin or item.target}, {_when(item.fetched_ns)}")
+        newest = reader.newest(_NEWEST, _NEWEST_BYTES)
+    if newest:
+        click.echo("newest")
+    for call in newest:
+        click.echo(f"  {_line(call)}")
+    for problem in reader.damaged:
+        click.echo(f"loom: {problem}", err=True)
+
+
+def _line(call: Call) -> str:
+    status = call.status.name if call.status else "live"
+    return f"{call.id:>8}  {_when(call.started_ns)}  {status:<18} {call.method}"
+
+
+@command.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(settings: Settings, name: str, *, yes: bool) -> None:
+    """Delete a session, for good."""
+    path = _existing(settings, name)
+    if not yes:
+        click.confirm(f"Delete session {name!r} ({path})?", abort=True)
+    with _locked(path):
+        for part in session_files(path):
+            part.unlink(missing_ok=True)
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    click.echo(f"session {name!r} is deleted")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = SessionLock(path)
+    lock.take()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@command.command("export")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to this file, not to standard output.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(list(FORMATS)),
+    default="ndjson",
+    show_default=True,
+    help="What to write.",
+)
+@click.option("-q", "--filter", "text", default="", metavar="FILTER", help="Only the calls that match.")
+@click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
+@click.option("--target", default="", metavar="HOST:PORT", help="The address in grpcurl commands and tests.")
+@click.pass_obj
+def export(
+    settings: Settings, name: str, output: Path | None, kind: str, text: str, target: str, *, reveal: bool
+) -> None:
+    """Write a session's calls to a file that other tools read."""
+    source = SessionSource(Origin(str(_existing(settings, name))))
+    schema = source.schema()
+    secrets = None if reveal else Secrets(settings.secrets)
+    try:
+        calls = chosen(source, schema, text, None)
+    except FilterError as error:
+        raise LoomError(pointed(text, error)) from error
+    where = target or next((item.target for item in schema.stored), "")
+    with _out(output) as file:
+        for piece in writer_of(kind)(calls, schema, secrets, where):
+            file.write(piece)
+    for problem in source.problems:
+        click.echo(f"loom: {problem}", err=True)
+    if source.problems:
+        sys.exit(_EXIT_DAMAGED)
+
+
+def pointed(text: str, error: FilterError) -> str:
+    """A filter's error on one line, with where it is."""
+    hint = f" ({error.hint})" if error.hint else ""
+    return f"the filter {text!r} is wrong at column {error.column}: {error}{hint}"
+
+
+@contextlib.contextmanager
+def _out(path: Path | None) -> Iterator[BinaryIO]:
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        # Calls may hold secrets that no key gives away: nobody else may read the file.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise LoomError(f"{path} cannot be written to: {error.strerror}") from error
+    with os.fdopen(handle, "wb") as file:
+        yield file
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--session", default="default", show_default=True, metavar="NAME", help="The session that the calls join."
+)
+@click.pass_obj
+def import_(settings: Settings, file: Path, session: str) -> None:
+    """Add the calls of a file: NDJSON, a bundle, another session, or grpc-dump's JSON."""
+    path = session_path(session, _directory(settings))
+    with IncomingFile(file) as opened:
+        incoming = opened.read()
+        store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
+        store.open()
+        if not store.active:
+            raise LoomError(str(store.status()["error"]))
+        count = 0
+        try:
+            numbers: dict[int, int] = {}
+            for count, call in enumerate(incoming.calls, 1):
+                number = numbers[call.id] = store.last_id + count
+                store.declare(number, call.declared_kind)
+                for event in unfold(call, number, numbers.get(call.replay_of or 0)):
+                    store.put(event)
+                if store.waiting_bytes > _MOST_WAITING and not store.flush(60):
+                    raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
+            for item in incoming.descriptors:
+                store.put_descriptors(item)
+            if not store.flush(60):
+                raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
+        finally:
+            store.close()
+    for problem in incoming.problems:
+        click.echo(f"loom: {problem}", err=True)
+    click.echo(f"{count} calls from {file} ({incoming.kind}) are in session {session!r}")
+    if incoming.problems:
+        sys.exit(_EXIT_DAMAGED)
+
+
+def _when(time_ns: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS[:-1]:
+        if count < 1024:  # noqa: PLR2004 (the step between units)
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} {_UNITS[-1]}"

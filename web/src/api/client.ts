@@ -77,6 +77,8 @@ export const api = {
     request<MessagesPage>(`/api/calls/${id}/messages${query({ from, limit })}`, { signal }),
   message: (id: number, index: number, signal?: AbortSignal) =>
     request<MessageView>(`/api/calls/${id}/messages/${index}`, { signal }),
+  rail: (id: number, points: number) =>
+    request<{ total: number; samples: [number, number, 0 | 1, number][] }>(`/api/calls/${id}/rail${query({ points })}`),
   messageRaw: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
   grpcurl: (id: number, reveal = false) =>
     request<{ command: string; notes: string[] }>(`/api/calls/${id}/grpcurl${query({ reveal })}`),

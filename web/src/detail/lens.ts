@@ -47,6 +47,7 @@ export function lensOf(call: Summary, timing: Timing, now: number): Lens {
     ...at("response headers", "backend", timing.initial_us),
     ...at(many(down, "first response", "response"), "backend", timing.first_response_us),
     ...at("last response", "backend", down > 1 ? timing.last_response_us : null),
+    ...at("deadline", "client", deadline),
     ...at(endName(call), ENDED_SIDE[call.ended_by ?? "backend"], timing.ended_us),
   ].sort((a, b) => a.at - b.at);
   const budget = deadline === null ? null : Math.max(0, deadline - start);

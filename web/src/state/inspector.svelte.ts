@@ -60,7 +60,10 @@ export class Inspector {
     if (place.call === (this.open?.id ?? null)) return;
     this.open?.close();
     this.open = place.call === null ? null : new OpenCall(place.call, this.calls.get(place.call));
-    if (place.call !== null) this.cursor = place.call;
+    if (place.call !== null) {
+      this.cursor = place.call;
+      this.follow = false;
+    }
   }
 
   /** Goes to a place: a step in the history when a call opens or closes, else in place. */

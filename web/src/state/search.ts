@@ -20,7 +20,7 @@ export function search(q: string, listener: SearchListener): () => void {
   on("found", (data) => listener.found((data as { ids: number[] }).ids));
   on("failed", (data) => {
     close();
-    listener.failed((data as { message?: string }).message ?? "the search failed");
+    listener.failed((data as { error?: { message?: string } }).error?.message ?? "the search failed");
   });
   on("done", () => {
     close();

@@ -22,5 +22,6 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
+    "open": Entry("open", "Show a bundle, or another file of calls, in the page: offline, read-only."),
     "sessions": Entry("sessions", "What is kept on disk: list, show, delete, export, import."),
 }

@@ -40,18 +40,23 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """The handlers' hands; :meth:`routes` is what the inspector's app is made with."""
+    """The handlers' hands; :meth:`routes` is what the inspector's app is made with.
+
+    Without a ``replayer`` there is nowhere to send a call to, and no route for it.
+    """
 
     repeating: Repeating
-    replayer: Replayer
+    replayer: Replayer | None
 
     def routes(self) -> list[Route]:
-        return [
+        found = [
             Route("/api/calls/{id:int}/grpcurl", self.grpcurl),
             Route("/api/calls/{id:int}/protoset", self.protoset),
-            Route("/api/calls/{id:int}/replay", self.replay, methods=["POST"]),
             Route("/api/calls/{id:int}/diff/{other:int}", self.diff),
         ]
+        if self.replayer is not None:
+            found.append(Route("/api/calls/{id:int}/replay", self.replay, methods=["POST"]))
+        return found
 
     async def grpcurl(self, request: Request) -> Response:
         """The command that sends the call again."""
@@ -94,6 +99,7 @@ class Actions:
             ) from error
 
     async def _replay(self, call: Call, body: _Body) -> int:
+        assert self.replayer is not None  # noqa: S101 (there is a route)
         edits = Edits(
             target=_address(body.target),
             metadata=None if body.metadata is None else edited_metadata(body.metadata, call.request_metadata),

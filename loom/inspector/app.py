@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 from . import calls, exchange, feed, health, search
 from .context import Inspector
 from .page import page_routes
+from .readonly import ReadOnly
 from .responses import ApiError, on_api_error
 from .security import Guard
 
@@ -23,7 +24,10 @@ def create_app(inspector: Inspector) -> Starlette:
             *inspector.routes,
             *page_routes(),
         ],
-        middleware=[Middleware(Guard, access=inspector.access)],
+        middleware=[
+            Middleware(Guard, access=inspector.access),
+            *([Middleware(ReadOnly, name=inspector.read_only)] if inspector.read_only else []),
+        ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_api_error},
     )
     app.state.inspector = inspector

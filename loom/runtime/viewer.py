@@ -1,0 +1,201 @@
+"""``loom open FILE``: the calls of a file in the same page, offline and read-only."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from pathlib import Path
+from typing import Any
+
+from loom import __version__
+from loom.actions.archive import Archive
+from loom.actions.decoding import Decoder
+from loom.actions.export.incoming import IncomingFile
+from loom.actions.grpcurl import Reach
+from loom.actions.reading.stored import Remembered, StoredSource
+from loom.actions.repeating import Repeating
+from loom.errors import ConfigError, StartError
+from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.inspector.actions import Actions
+from loom.inspector.server import listen
+from loom.model import Address, Call, CallIds, Secrets
+from loom.publishing import Hub
+from loom.recording.history import CALL_COST, History
+from loom.recording.recorder import Recorder
+from loom.recording.summary import summarise
+from loom.schema import Schema
+
+from .metrics import Metrics
+from .settings import Settings
+from .stats import Stats
+from .tasks import Tasks
+
+_STATS_SECONDS = 1.0
+_PER_BYTE = 8  # what a byte of a compressed file may become in memory, generously
+_NOWHERE = Address("localhost", 50051)
+
+
+class _NoTarget:
+    """What is said of the target where there is none."""
+
+    state = "idle"
+    error = "a file is open: there is no target"
+
+
+class Viewer:
+    """An inspector over the calls of one file. :class:`LoomError` if it cannot be read or shown.
+
+    ``problems`` are lines that say where the file is damaged; the rest of it is shown.
+    """
+
+    def __init__(self, path: Path, settings: Settings, *, any_port: bool = False) -> None:
+        self.path = path
+        self.settings = settings
+        self.problems: list[str] = []
+        self.token = settings.token or secrets.token_urlsafe(24)
+        self._any_port = any_port
+        self._exit = contextlib.AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self.history = History(settings.history_bytes)
+        self.hub = Hub(secrets.token_hex(4), summarise)
+        self.inspector: InspectorServer | None = None
+
+    async def start(self) -> None:
+        """Read the file and serve the page."""
+        ui = self.settings.ui
+        if ui is None:
+            raise ConfigError("'loom open' shows a file in the page: it needs one (--ui)")
+        kept = StoredSource()
+        schema = Schema([kept])
+        self._exit.push_async_callback(schema.close)
+        await self._read(kept)
+        masked = Secrets(self.settings.secrets)
+        stats = Stats(
+            history=self.history,
+            hub=self.hub,
+            recorder=Recorder(self.history),
+            target=_NoTarget(),
+            address=self._recorded_target(),
+            tls=False,
+            breaker=lambda: None,
+            sinks={},
+        )
+        server = InspectorServer(self._listen(ui))
+        self._exit.push_async_callback(server.stop)
+        self._exit.callback(self.hub.close)
+        reach = Reach(_address(self._recorded_target()))
+        inspector = Inspector(
+            history=self.history,
+            hub=self.hub,
+            decoder=Decoder(schema),
+            archive=Archive(
+                self.history, None, self._remembered, kept, CallIds(), target=self._recorded_target()
+            ),
+            secrets=masked,
+            secret_keys=self.settings.secrets,
+            access=Access(
+                token=self.token,
+                required=not ui.is_loopback,
+                port=server.port,
+                hosts=frozenset(name.lower() for name in (ui.host, *self.settings.ui_host)),
+            ),
+            stats=stats,
+            hello=self._hello,
+            metrics=Metrics(__version__, stats).exposition,
+            routes=[*Actions(Repeating(schema, masked, reach, lambda: reach, ()), None).routes()],
+            read_only=self.path.name,
+        )
+        await server.start(create_app(inspector))
+        self.inspector = server
+        tasks = Tasks()
+        self._exit.push_async_callback(tasks.stop)
+        tasks.every(_STATS_SECONDS, lambda: self.hub.send("stats", stats()), "stats")
+
+    async def run_until_stopped(self) -> None:
+        """Wait for SIGINT or SIGTERM, then stop."""
+        loop = asyncio.get_running_loop()
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(kind, self._stopping.set)
+        try:
+            await self._stopping.wait()
+        finally:
+            for kind in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(kind)
+
+    async def stop(self) -> None:
+        await self._exit.aclose()
+
+    @property
+    def page_url(self) -> str:
+        """Where the page is, with the token in it where one is asked for."""
+        assert self.inspector is not None and self.settings.ui is not None  # noqa: S101, PT018 (after start)
+        where = Address(self.settings.ui.host, self.inspector.port)
+        return f"http://{where}/" + ("" if where.is_loopback else f"?token={self.token}")
+
+    async def _read(self, kept: StoredSource) -> None:
+        size = await asyncio.to_thread(_size, self.path)
+        self.history.budget = max(self.history.budget, size * _PER_BYTE)
+        self.history.call_budget = self.history.budget
+        with IncomingFile(self.path) as file:
+            incoming = await asyncio.to_thread(file.read)
+            calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
+        for call in _numbered(calls):
+            self.history.add(call)
+        kept.take(incoming.descriptors)
+        self._remembered = Remembered(str(self.path))
+        self._remembered.add(incoming.descriptors)
+        self.problems = incoming.problems
+        if self.history.evicted:
+            self.problems.append(
+                f"{self.path}: {self.history.evicted} calls do not fit into memory and are not shown: "
+                "raise --history-bytes, or import the file into a session"
+            )
+
+    def _listen(self, ui: Address) -> Any:
+        try:
+            return listen(ui)
+        except StartError:
+            if not self._any_port:
+                raise
+            return listen(Address(ui.host, 0))
+
+    def _recorded_target(self) -> str:
+        return next((call.target for call in self.history if call.target), "")
+
+    def _hello(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "listen": "",
+            "ui": str(self.settings.ui),
+            "target": self._recorded_target(),
+            "engine": "file",
+            "read_only": self.path.name,
+            "problems": self.problems,
+        }
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 (one call, no second look)
+    except OSError:
+        return CALL_COST  # reading it will say what is wrong
+
+
+def _numbered(calls: list[Call]) -> list[Call]:
+    """Calls under ids of their own: a file may hold some twice."""
+    seen: set[int] = set()
+    last = max((call.id for call in calls), default=0)
+    for call in calls:
+        if call.id in seen:
+            last += 1
+            call.id = last
+        seen.add(call.id)
+    return sorted(calls, key=lambda call: call.id)
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ConfigError:
+        return _NOWHERE

@@ -5,6 +5,7 @@ import zlib
 import zstandard
 
 MAX_DECOMPRESSED = 64 * 1024 * 1024
+_MOST_MEMBERS = 100  # each costs a copy of the rest
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
@@ -38,7 +39,7 @@ def decompress(data: bytes, encoding: str, limit: int = MAX_DECOMPRESSED) -> byt
 
 def _inflate(data: bytes, window: int, limit: int) -> bytes:
     out = bytearray()
-    while True:  # a gzip stream may have several members
+    for _ in range(_MOST_MEMBERS):  # a gzip stream may have several members
         stream = zlib.decompressobj(window)
         out += stream.decompress(data, limit + 1 - len(out))
         if len(out) > limit:
@@ -48,6 +49,7 @@ def _inflate(data: bytes, window: int, limit: int) -> bytes:
         data = stream.unused_data
         if not data:
             return bytes(out)
+    raise zlib.error(f"more than {_MOST_MEMBERS} members")
 
 
 def _zstd(data: bytes, limit: int) -> bytes:

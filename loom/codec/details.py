@@ -1,15 +1,14 @@
 """The error details in ``grpc-status-details-bin``: a ``google.rpc.Status`` with its Anys opened."""
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import json_format, message_factory
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
+from .mapping import JsonMapping, as_base64
+from .types import Types, type_name
 from .wire import wire_view
 
 
@@ -20,7 +19,7 @@ class StatusDetails:
     code: int
     message: str
     details: list[dict[str, Any]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
     error: str | None = None
     raw: bytes = b""
 
@@ -30,32 +29,34 @@ class StatusDetails:
             "code": self.code,
             "message": self.message,
             "details": self.details,
-            "raw_base64": base64.b64encode(self.raw).decode(),
+            "raw_base64": as_base64(self.raw),
             "error": self.error,
         }
 
 
-def status_details(raw: bytes, types: dict[str, Descriptor], pool: DescriptorPool) -> StatusDetails:
-    """Open what ``types`` (by full name) allow; what is no Status shows as raw, never as a failure."""
+def status_details(raw: bytes, types: Types) -> StatusDetails:
+    """Open the details whose types are known; what is no Status shows as raw, never as a failure."""
     try:
         status = status_pb2.Status.FromString(raw)
     except DecodeError as error:
         return StatusDetails(0, "", error=f"not a google.rpc.Status: {error}", raw=raw)
     found = StatusDetails(status.code, status.message, raw=raw)
     for item in status.details:
-        name = item.type_url.rpartition("/")[2]
-        descriptor = types.get(name)
-        shown: dict[str, Any] = {"type": name, "json": None, "error": None}
-        if descriptor is None:
-            found.missing.append(name)
-            shown["error"] = f"no source knows {name}"
-            shown["wire"] = wire_view(item.value)
-        else:
-            try:
-                message = message_factory.GetMessageClass(descriptor).FromString(item.value)
-                shown["json"] = json_format.MessageToDict(message, descriptor_pool=pool)
-            except (DecodeError, ValueError, TypeError, json_format.Error) as error:
-                shown["error"] = " ".join(str(error).split())
-                shown["wire"] = wire_view(item.value)
-        found.details.append(shown)
+        found.details.append(_opened(item, types, found.missing))
     return found
+
+
+def _opened(item: Any, types: Types, missing: set[str]) -> dict[str, Any]:
+    name = type_name(item.type_url)
+    shown: dict[str, Any] = {"type": name, "json": None, "error": None}
+    try:
+        message = message_factory.GetMessageClass(types.FindMessageTypeByName(name)).FromString(item.value)
+    except KeyError:
+        missing.add(name)
+        return shown | {"error": f"no source knows {name}", "wire": wire_view(item.value)}
+    except DecodeError as error:
+        return shown | {"error": f"not a valid {name}: {error}", "wire": wire_view(item.value)}
+    mapping = JsonMapping(types)
+    value = mapping.value(message)
+    missing |= mapping.missing
+    return shown | {"json": value, "error": "; ".join(mapping.problems) or None}

@@ -20,11 +20,17 @@ def node(key: str, kind: str, type_name: str, *, number: int | None = None, valu
 
 
 class Budget:
-    """How many nodes a view may still have: a very large message shows its beginning and a number."""
+    """What a view may still cost: ``nodes`` made, and ``steps`` of reading (fields looked at, shown or not).
 
-    def __init__(self, nodes: int) -> None:
+    A very large message shows its beginning and a number of what is left out; hostile bytes that invite endless
+    guessing are not guessed at any longer.
+    """
+
+    def __init__(self, nodes: int, steps: int = 50_000) -> None:
         self.left = nodes
+        self.steps = steps
 
     def take(self) -> bool:
+        """Take one node; False if there is none left."""
         self.left -= 1
         return self.left >= 0

@@ -3,21 +3,24 @@
 Source: https://protobuf.dev/programming-guides/json/.
 """
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
+from .edit import Opaque, WithBytes, carry_unknown
+from .mapping import JsonMapping, has_unknown
 from .node import Node
 from .tree import Trees
+from .types import Types
 
 MAX_DEPTH = 100
-MAX_NODES = 20_000
+MAX_NODES = 5_000
 
 
 class DecodeError(ValueError):
@@ -34,9 +37,11 @@ class EncodeError(ValueError):
 
 @dataclass(slots=True)
 class Decoded:
-    """A decoded message. ``json`` is None with ``json_error`` set where no JSON mapping exists.
+    """A decoded message. ``json`` is its value and ``text`` the same, indented, no number losing digits.
 
-    ``unknown`` tells that fields came which the descriptor does not have.
+    ``json_error`` says what in it has no canonical JSON (an Any of unknown type, whose bytes ``json`` then holds
+    under ``@value``). ``unknown`` tells that fields came which the descriptor does not have; ``missing`` are the
+    types that Anys name and ``types`` did not know.
     """
 
     json: Any
@@ -44,6 +49,7 @@ class Decoded:
     json_error: str
     tree: Node
     unknown: bool
+    missing: frozenset[str] = frozenset()
 
 
 def parse(data: bytes, descriptor: Descriptor) -> Message:
@@ -56,33 +62,54 @@ def parse(data: bytes, descriptor: Descriptor) -> Message:
     return made
 
 
-def decode(
-    data: bytes, descriptor: Descriptor, pool: DescriptorPool, *, max_nodes: int = MAX_NODES
-) -> Decoded:
-    """Decode for viewing; :class:`DecodeError` if the bytes are not such a message."""
+def decode(data: bytes, descriptor: Descriptor, types: Types, *, max_nodes: int = MAX_NODES) -> Decoded:
+    """Decode for viewing; :class:`DecodeError` if the bytes are not such a message.
+
+    ``types`` (a pool will do) knows the types of Anys.
+    """
     message = parse(data, descriptor)
-    trees = Trees(pool, max_nodes)
-    tree = trees.message(message, key="", number=None)
-    value, problem = to_json(message, pool)
-    text = "" if problem else json.dumps(value, indent=2, ensure_ascii=False)
-    return Decoded(value, text, problem, tree, trees.unknown)
-
-
-def to_json(message: Message, pool: DescriptorPool) -> tuple[Any, str]:
-    """The canonical JSON value, and why there is none where there is none (an Any of unknown type)."""
+    mapping = JsonMapping(types)
     try:
-        return json_format.MessageToDict(message, descriptor_pool=pool), ""
-    except (TypeError, ValueError, json_format.Error) as error:
-        return None, " ".join(str(error).split())
+        value = mapping.value(message)
+        text = as_text(value)
+        trees = Trees(types, max_nodes)
+        tree = trees.message(message, key="", number=None)
+    except RecursionError:
+        raise DecodeError("nested too deeply to be shown") from None
+    unknown = mapping.unknown or has_unknown(message)
+    return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, frozenset(mapping.missing))
 
 
-def encode(value: Any, descriptor: Descriptor, pool: DescriptorPool) -> bytes:
-    """The bytes of a JSON value; :class:`EncodeError` names the field that does not fit."""
+def tree_of(data: bytes, descriptor: Descriptor, types: Types, max_nodes: int) -> Node:
+    """The typed view alone, for a preview; :class:`DecodeError` if the bytes are not such a message."""
+    return Trees(types, max_nodes).message(parse(data, descriptor), key="", number=None)
+
+
+def as_text(value: Any) -> str:
+    """JSON as people read it: two spaces of indent, unicode as it is."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def encode(value: Any, descriptor: Descriptor, types: Types, original: bytes | None = None) -> bytes:
+    """The bytes of a JSON value; :class:`EncodeError` names the field that does not fit.
+
+    ``original`` is the message that ``value`` was made of, before somebody edited it: fields that it has and the
+    descriptor does not are carried over, wherever the part of the message that held them is still there.
+    """
     made = message_factory.GetMessageClass(descriptor)()
     try:
-        json_format.ParseDict(value, made, descriptor_pool=pool, max_recursion_depth=MAX_DEPTH)
+        opaque = Opaque()
+        json_format.ParseDict(
+            opaque.hide(value),
+            made,
+            descriptor_pool=cast("DescriptorPool", WithBytes(types)),  # it asks for a type by name, no more
+            max_recursion_depth=MAX_DEPTH,
+        )
+        opaque.restore(made, types)
+        if original is not None:
+            carry_unknown(parse(original, descriptor), made, types)
         return made.SerializeToString()
-    except (json_format.Error, ValueError, TypeError) as error:
+    except (json_format.Error, ValueError, TypeError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise EncodeError(text, _path(text)) from error
 

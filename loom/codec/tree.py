@@ -1,39 +1,18 @@
 """The typed view of a message: every field with its number, type and value (docs/api.md, "A node")."""
 
-import base64
-import struct
 from typing import Any
 
-from google.protobuf import json_format, message_factory
+from google.protobuf import message_factory
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from .mapping import ANY, WELL_KNOWN, JsonMapping, as_base64, double, is_map, single
 from .node import Budget, Node, node
-from .wire import unknown_nodes
+from .types import Types, type_name
+from .wire import unknown_nodes, wire_view
 
 _MAX_DEPTH = 100
-_WITH_VALUE = frozenset(
-    {
-        "google.protobuf.Timestamp",
-        "google.protobuf.Duration",
-        "google.protobuf.FieldMask",
-        "google.protobuf.Struct",
-        "google.protobuf.Value",
-        "google.protobuf.ListValue",
-        "google.protobuf.BoolValue",
-        "google.protobuf.BytesValue",
-        "google.protobuf.DoubleValue",
-        "google.protobuf.FloatValue",
-        "google.protobuf.Int32Value",
-        "google.protobuf.Int64Value",
-        "google.protobuf.StringValue",
-        "google.protobuf.UInt32Value",
-        "google.protobuf.UInt64Value",
-    }
-)
-_ANY = "google.protobuf.Any"
 _TYPES = {
     FieldDescriptor.TYPE_DOUBLE: "double",
     FieldDescriptor.TYPE_FLOAT: "float",
@@ -57,21 +36,21 @@ _AS_TEXT = frozenset({"int64", "uint64", "fixed64", "sfixed64", "sint64"})
 class Trees:
     """Makes nodes out of messages, ``max_nodes`` at most; ``unknown`` tells of fields without descriptor."""
 
-    def __init__(self, pool: DescriptorPool, max_nodes: int) -> None:
+    def __init__(self, types: Types, max_nodes: int) -> None:
         self.unknown = False
-        self._pool = pool
+        self._types = types
+        self._json = JsonMapping(types)
         self._budget = Budget(max_nodes)
 
     def message(self, message: Message, *, key: str, number: int | None, depth: int = 0) -> Node:
         """A message with its set fields, in order of number, unknown ones last."""
         descriptor = message.DESCRIPTOR
         made = node(key, "message", descriptor.full_name, number=number)
-        if descriptor.full_name in _WITH_VALUE:
-            try:
-                made["value"] = json_format.MessageToDict(message)
-            except (ValueError, TypeError, json_format.Error) as error:
-                made["note"] = f"out of range: {error}"
-        if descriptor.full_name == _ANY:
+        if descriptor.full_name in WELL_KNOWN:
+            made["value"] = self._json.value(message)
+            made["note"] = "; ".join(self._json.problems)
+            self._json.problems.clear()
+        if descriptor.full_name == ANY:
             self._open_any(made, message, depth)
             return made
         if depth >= _MAX_DEPTH:
@@ -93,11 +72,11 @@ class Trees:
 
     def _open_any(self, made: Node, message: Any, depth: int) -> None:
         made["kind"] = "any"
-        name = message.type_url.rpartition("/")[2]
+        name = type_name(message.type_url)
         made["value"] = message.type_url
         self._add_unknown(made, message)
         try:
-            inner = message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))()
+            inner = message_factory.GetMessageClass(self._types.FindMessageTypeByName(name))()
             inner.ParseFromString(message.value)
         except KeyError:
             made["note"] = f"no source knows {name or 'a type without a name'}: shown without a schema"
@@ -107,16 +86,14 @@ class Trees:
             if self._budget.take():
                 made["children"].append(self.message(inner, key=name, number=None, depth=depth + 1))
             return
-        from .wire import wire_view  # noqa: PLC0415 (each view can hold the other)
-
         made["children"] += wire_view(message.value, self._budget)["children"]
 
     def _field(self, field: FieldDescriptor, value: Any, depth: int) -> Node:
         key = f"[{field.full_name}]" if field.is_extension else field.json_name
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        if is_map(field):
             made = self._map(field, value, key, depth)
         elif field.is_repeated:
-            made = node(key, "list", _type_name(field), number=field.number)
+            made = node(key, "list", _type_of(field), number=field.number)
             for index, item in enumerate(value):
                 if not self._budget.take():
                     made["more"] = len(value) - index
@@ -132,7 +109,7 @@ class Trees:
 
     def _map(self, field: FieldDescriptor, value: Any, key: str, depth: int) -> Node:
         entry = field.message_type.fields_by_name  # type: ignore[union-attr]
-        types = f"map<{_type_name(entry['key'])}, {_type_name(entry['value'])}>"
+        types = f"map<{_type_of(entry['key'])}, {_type_of(entry['value'])}>"
         made = node(key, "map", types, number=field.number)
         for position, name in enumerate(sorted(value)):
             if not self._budget.take():
@@ -149,7 +126,7 @@ class Trees:
             return _enum(field.enum_type, value, key, number)
         type_name = _TYPES[field.type]
         if isinstance(value, bytes):
-            return node(key, "bytes", type_name, number=number, value=base64.b64encode(value).decode())
+            return node(key, "bytes", type_name, number=number, value=as_base64(value))
         return node(key, "scalar", type_name, number=number, value=_scalar(value, type_name))
 
 
@@ -166,26 +143,11 @@ def _scalar(value: Any, type_name: str) -> Any:
     if type_name in _AS_TEXT:
         return str(value)
     if isinstance(value, float):
-        if value != value:  # noqa: PLR0124 (that is what NaN is)
-            return "NaN"
-        if value in {float("inf"), float("-inf")}:
-            return "Infinity" if value > 0 else "-Infinity"
-        if type_name == "float":
-            return _shortest_float32(value)
+        return single(value) if type_name == "float" else double(value)
     return value
 
 
-def _shortest_float32(value: float) -> float:
-    """The shortest decimal that reads back as the same 32-bit number, as in the JSON mapping."""
-    packed = struct.pack("<f", value)
-    for digits in range(6, 9):
-        text = f"{value:.{digits}g}"
-        if struct.pack("<f", float(text)) == packed:
-            return float(text)
-    return value
-
-
-def _type_name(field: FieldDescriptor) -> str:
+def _type_of(field: FieldDescriptor) -> str:
     if field.message_type is not None:
         return field.message_type.full_name
     if field.enum_type is not None:

@@ -1,30 +1,24 @@
 """The schemaless view: field numbers, wire types, and what the bytes may mean.
 
 A length-delimited field may be a message, a string, packed numbers or bytes; the wire does not tell.
-Each guess that fits is named in the note, the likeliest first. Source: https://protobuf.dev/programming-guides/encoding/.
+Each guess that fits is named in the note, the likeliest first.
 """
 
-import base64
 import struct
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from .mapping import as_base64, single
 from .node import Budget, Node, node
+from .reader import I32, I64, SGROUP, VARINT, Field, InvalidError, SpentError, read_fields, read_varint
 
-MAX_NODES = 5_000
+MAX_NODES = 2_000
 _MAX_DEPTH = 32
-_MAX_FIELD = 2**29 - 1
-_VARINT, _I64, _LEN, _SGROUP, _EGROUP, _I32 = range(6)
-_MOST_VARINT = 10
-_MAX_PACKED = 64
-
-Field = tuple[int, int, Any]  # number, wire type, value (int, bytes, or a list of fields for a group)
-
-
-class _InvalidError(ValueError):
-    """These bytes are no message."""
+_PROBED = 1_000  # fields that have to be well-formed before bytes are taken for a message
+_PACKED_SHOWN = 16
+_CONTINUES = 0x80
 
 
 def wire_view(data: bytes, budget: Budget | None = None) -> Node:
@@ -32,13 +26,15 @@ def wire_view(data: bytes, budget: Budget | None = None) -> Node:
     budget = budget or Budget(MAX_NODES)
     made = node("", "message", "message")
     try:
-        fields = parse(data)
-    except _InvalidError as error:
-        made["kind"] = "bytes"
-        made["type"] = "bytes"
-        made["note"] = f"not a protobuf message: {error}"
-        return made
+        fields, complete = read_fields(data, budget, max(budget.left, _PROBED))
+    except InvalidError as error:
+        return made | {"kind": "bytes", "type": "bytes", "note": f"not a protobuf message: {error}"}
+    except SpentError:
+        return made | {"kind": "bytes", "type": "bytes", "note": "too intricate to be looked into"}
     _fill(made, fields, budget, 0)
+    if not complete:
+        made["note"] = f"only the first {len(fields)} fields were read"
+        made["more"] = max(made["more"], 1)
     return made
 
 
@@ -58,63 +54,8 @@ def _from_unknown(unknown: UnknownFieldSet) -> Iterator[Field]:
         yield (
             field.field_number,
             field.wire_type,
-            list(_from_unknown(data)) if field.wire_type == _SGROUP else data,
+            list(_from_unknown(data)) if field.wire_type == SGROUP else data,
         )
-
-
-def parse(data: bytes) -> list[Field]:
-    """Every field in order; raises if the bytes are not exactly a message."""
-    fields, position = _parse(data, 0, len(data), None, 0)
-    if position != len(data):
-        raise _InvalidError(f"ends at byte {position}")
-    return fields
-
-
-def _parse(data: bytes, position: int, end: int, group: int | None, depth: int) -> tuple[list[Field], int]:
-    fields: list[Field] = []
-    while position < end:
-        tag, position = _varint(data, position, end)
-        number, kind = tag >> 3, tag & 7
-        if not 0 < number <= _MAX_FIELD:
-            raise _InvalidError(f"field number {number} at byte {position}")
-        if kind == _EGROUP and number == group:
-            return fields, position
-        value, position = _value(data, position, end, number, kind, depth)
-        fields.append((number, kind, value))
-    if group is not None:
-        raise _InvalidError(f"group {group} does not end")
-    return fields, position
-
-
-def _value(data: bytes, position: int, end: int, number: int, kind: int, depth: int) -> tuple[Any, int]:
-    if kind == _VARINT:
-        return _varint(data, position, end)
-    if kind == _SGROUP and depth < _MAX_DEPTH:
-        return _parse(data, position, end, number, depth + 1)
-    if kind == _LEN:
-        size, position = _varint(data, position, end)
-    elif kind in {_I64, _I32}:
-        size = 8 if kind == _I64 else 4
-    else:
-        raise _InvalidError(f"wire type {kind} at byte {position}")
-    if position + size > end:
-        raise _InvalidError("cut short")
-    piece = data[position : position + size]
-    return piece if kind == _LEN else int.from_bytes(piece, "little"), position + size
-
-
-def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
-    result = shift = 0
-    for _ in range(_MOST_VARINT):
-        if position >= end:
-            raise _InvalidError("cut short")
-        byte = data[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 (the continuation bit)
-            return result & 0xFFFFFFFFFFFFFFFF, position
-        shift += 7
-    raise _InvalidError("a number longer than ten bytes")
 
 
 def _fill(made: Node, fields: list[Field], budget: Budget, depth: int) -> None:
@@ -127,16 +68,13 @@ def _fill(made: Node, fields: list[Field], budget: Budget, depth: int) -> None:
 
 def _field(number: int, kind: int, value: Any, budget: Budget, depth: int) -> Node:
     key = str(number)
-    if kind == _VARINT:
+    if kind == VARINT:
         made = node(key, "scalar", "varint", number=number, value=str(value))
         made["note"] = _varint_meanings(value)
-    elif kind == _I64:
-        made = node(key, "scalar", "i64", number=number, value=str(value))
-        made["note"] = f"double {struct.unpack('<d', value.to_bytes(8, 'little'))[0]!r}"
-    elif kind == _I32:
-        made = node(key, "scalar", "i32", number=number, value=str(value))
-        made["note"] = f"float {struct.unpack('<f', value.to_bytes(4, 'little'))[0]!r}"
-    elif kind == _SGROUP:
+    elif kind in {I64, I32}:
+        made = node(key, "scalar", "i64" if kind == I64 else "i32", number=number, value=str(value))
+        made["note"] = _fixed_meanings(value, kind)
+    elif kind == SGROUP:
         made = node(key, "message", "group", number=number)
         _fill(made, value, budget, depth + 1)
     else:
@@ -155,36 +93,37 @@ def _varint_meanings(value: int) -> str:
     return ", ".join(meanings)
 
 
+def _fixed_meanings(value: int, kind: int) -> str:
+    size = 8 if kind == I64 else 4
+    data = value.to_bytes(size, "little")
+    if kind == I64:
+        meanings = [f"double {struct.unpack('<d', data)[0]!r}"]
+    else:
+        meanings = [f"float {single(struct.unpack('<f', data)[0])!r}"]
+    if value >> (size * 8 - 1):
+        meanings.append(f"signed {int.from_bytes(data, 'little', signed=True)}")
+    return ", ".join(meanings)
+
+
 def _length_delimited(key: str, number: int, value: bytes, budget: Budget, depth: int) -> Node:
     text = _as_text(value)
-    fields = _as_message(value) if value and depth < _MAX_DEPTH else None
+    fields, complete, spent = _as_message(value, budget, depth)
     packed = _as_packed(value)
-    guesses = [
-        name
-        for name, fits in (
-            ("string", text is not None),
-            ("message", fields is not None),
-            ("packed numbers", packed is not None),
-            ("bytes", True),
-        )
-        if fits
-    ]
     # Text that also parses as a message is text: messages hold control bytes nearly always.
     if text is not None:
-        made = node(key, "scalar", "len: string", number=number, value=text)
+        made, best = node(key, "scalar", "len: string", number=number, value=text), "string"
     elif fields is not None:
-        guesses.remove("message")
-        guesses.insert(0, "message")
-        made = node(key, "message", "len: message", number=number)
+        made, best = node(key, "message", "len: message", number=number), "message"
         _fill(made, fields, budget, depth + 1)
+        if not complete:
+            made["more"] = max(made["more"], 1)
     else:
-        made = node(key, "bytes", "len: bytes", number=number, value=base64.b64encode(value).decode())
-        guesses.remove("bytes")
-        guesses.insert(0, "bytes")
-        if packed is not None:
-            made["note"] = f"packed varints {packed}"
-    if len(guesses) > 1 and not made["note"]:
-        made["note"] = f"{guesses[0]}; could be {', '.join(guesses[1:])}"
+        made, best = node(key, "bytes", "len: bytes", number=number, value=as_base64(value)), "bytes"
+    fits = {"string": text is not None, "message": fields is not None, "bytes": True}
+    others = [name for name, fit in fits.items() if fit and name != best]
+    others += packed if text is None else [item.partition(" [")[0] for item in packed]
+    notes = [f"{best}; could be {', '.join(others)}"] if others else []
+    made["note"] = "; ".join([*notes, *(["not looked into any further"] if spent else [])])
     return made
 
 
@@ -193,26 +132,53 @@ def _as_text(value: bytes) -> str | None:
         text = value.decode()
     except UnicodeDecodeError:
         return None
-    return text if all(char.isprintable() or char in "\n\r\t" for char in text) else None
+    # isprintable() is False for line ends, which text has.
+    fits = text.isprintable() or all(char.isprintable() or char in "\n\r\t" for char in text)
+    return text if fits else None
 
 
-def _as_message(value: bytes) -> list[Field] | None:
+def _as_message(value: bytes, budget: Budget, depth: int) -> tuple[list[Field] | None, bool, bool]:
+    """The fields, if these bytes may be a message; whether they are all; whether the budget forbade to look."""
+    if not value:
+        return None, True, False
+    if depth >= _MAX_DEPTH or budget.left <= 0:
+        return None, False, True
     try:
-        return parse(value)
-    except _InvalidError:
-        return None
+        fields, complete = read_fields(value, budget, max(min(budget.left, MAX_NODES), _PROBED))
+    except InvalidError:
+        return None, True, False
+    except SpentError:
+        return None, False, True
+    return fields, complete, False
 
 
-def _as_packed(value: bytes) -> str | None:
+def _as_packed(value: bytes) -> list[str]:
+    """Numbers that the bytes may be, packed: their first ones, in each way that fits."""
+    found = []
+    numbers = _packed_varints(value)
+    if numbers:
+        found.append(f"packed varints {numbers}")
+    for size, code, name in ((4, "f", "floats"), (8, "d", "doubles")):
+        count, rest = divmod(len(value), size)
+        if count and not rest:
+            shown = min(count, _PACKED_SHOWN)
+            values = struct.unpack(f"<{shown}{code}", value[: shown * size])
+            if all(item == 0 or 1e-9 < abs(item) < 1e15 for item in values):  # noqa: PLR2004 (a plausible size)
+                listed = ", ".join(repr(single(item) if size == 4 else item) for item in values)  # noqa: PLR2004
+                found.append(f"packed {name} [{listed}{', …' if count > shown else ''}]")
+    return found
+
+
+def _packed_varints(value: bytes) -> str | None:
     """The numbers, if the bytes are a run of varints and nothing else; the first ones of many."""
-    if not value or value[-1] >= 0x80:  # noqa: PLR2004
+    if not value or value[-1] >= _CONTINUES:
         return None
     numbers: list[int] = []
     position = 0
     try:
-        while position < len(value) and len(numbers) < _MAX_PACKED:
-            number, position = _varint(value, position, len(value))
+        while position < len(value) and len(numbers) < _PACKED_SHOWN:
+            number, position = read_varint(value, position)
             numbers.append(number)
-    except _InvalidError:
+    except InvalidError:
         return None
-    return str(numbers) + ("…" if position < len(value) else "")
+    return f"[{', '.join(map(str, numbers))}{', …' if position < len(value) else ''}]"

@@ -84,9 +84,12 @@ class Loom:
         self._exit.push_async_callback(self.tasks.stop)
         self.target = await parts.target(settings)
         self._exit.push_async_callback(self.target.close)
-        self.schema = await parts.schema(settings, self.target)
+        local = parts.local_files(settings)
+        await local.load()
+        self.schema = parts.schema(settings, self.target, local)
         self._exit.push_async_callback(self.schema.close)
         self.decoder = Decoder(self.schema)
+        self._exit.push_async_callback(self.decoder.close)
         self.kept = StoredSource()
         self.schema.sources.append(self.kept)
         self.breaker = parts.breaker(settings)
@@ -131,6 +134,7 @@ class Loom:
             await self._start_inspector(settings.ui)
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
+        self.tasks.start(local.watch(self._files_changed), "local schema files")
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
         self._tune_memory()
         self._ready = True
@@ -148,6 +152,11 @@ class Loom:
         if state == "ready":
             self.schema.invalidate()
             self.warming.again()
+
+    def _files_changed(self) -> None:
+        """Proto files or descriptor sets have changed on disk."""
+        self.schema.forget()
+        self.warming.again()
 
     async def _start_inspector(self, ui: Address) -> None:
         sockets = listen(ui)

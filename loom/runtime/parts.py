@@ -12,8 +12,7 @@ from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
 from loom.recording.log import CallLog
 from loom.recording.sessions import SessionStore, check_name, session_path, sessions_directory
-from loom.schema import Schema, Source
-from loom.schema.local import load_protos, load_protosets
+from loom.schema import LocalFiles, Schema, Source
 from loom.schema.reflection import ReflectionSource
 
 from .settings import Settings
@@ -119,18 +118,19 @@ def log(settings: Settings, masked: Secrets) -> CallLog | None:
     return made
 
 
-async def schema(settings: Settings, to: Target) -> Schema:
+def local_files(settings: Settings) -> LocalFiles:
+    """The proto files and descriptor sets that the settings name; :meth:`LocalFiles.load` reads them."""
+    return LocalFiles(settings.proto, settings.import_path, settings.protoset)
+
+
+def schema(settings: Settings, to: Target, local: LocalFiles) -> Schema:
     """The sources in their order: reflection, proto files, descriptor sets."""
     sources: list[Source] = []
     if settings.reflection:
         sources.append(
             ReflectionSource(to.channel, str(settings.target), metadata=settings.reflection_header)
         )
-    if settings.proto:
-        sources.append(await load_protos(settings.proto, settings.import_path))
-    if settings.protoset:
-        sources.append(load_protosets(settings.protoset))
-    return Schema(sources)
+    return Schema([*sources, *local.sources])
 
 
 def repeating(

@@ -2,19 +2,31 @@
 
 * :mod:`~loom.schema.schema`: the face: which method is this, which message type is that.
 * :mod:`~loom.schema.source`: what a source is; a set of files and where it came from.
-* :mod:`~loom.schema.reflection`: asks the target (v1, then v1alpha).
+* :mod:`~loom.schema.reflection`, :mod:`~loom.schema.exchange`: asks the target (v1, then v1alpha).
+* :mod:`~loom.schema.files`: descriptors in memory, found by what they define.
 * :mod:`~loom.schema.local`: ``.proto`` files and descriptor sets on this machine.
+* :mod:`~loom.schema.watching`: reads them again when they change.
+* :mod:`~loom.schema.attached`: files that somebody attaches from the page.
 * :mod:`~loom.schema.protoc`: compiles ``.proto`` files, no compiler to install.
 * :mod:`~loom.schema.pool`: files become descriptors; what is missing or broken is named.
 * :mod:`~loom.schema.flight`: many who want one thing fetch it once.
 """
 
+from .attached import AttachError
+from .files import Files, FileSource
+from .pool import Built
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
 from .source import FileSet, Method, Provenance, SchemaError, Source
+from .watching import LocalFiles
 
 __all__ = [
+    "AttachError",
+    "Built",
     "FileSet",
+    "FileSource",
+    "Files",
+    "LocalFiles",
     "Method",
     "ProtocError",
     "Provenance",

@@ -24,7 +24,7 @@ class _Entry(Generic[T]):
 class Flight(Generic[T]):
     """A cache by key with one fetch per key at a time.
 
-    ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
+    ``ttl(answer)`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
     ``failure_ttl`` seconds a failure is remembered. Who stops waiting ends nobody else's wait: the fetch
     is a task of its own.
     """
@@ -33,7 +33,7 @@ class Flight(Generic[T]):
         self,
         fetch: Callable[[str], Awaitable[T]],
         *,
-        ttl: float,
+        ttl: Callable[[T], float],
         failure_ttl: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -43,6 +43,7 @@ class Flight(Generic[T]):
         self._clock = clock
         self._entries: dict[str, _Entry[T]] = {}
         self._flying: dict[str, asyncio.Task[T]] = {}
+        self._tasks: set[asyncio.Task[T]] = set()
 
     def peek(self, key: str) -> T | None:
         """The answer that is there, fresh or not; no I/O."""
@@ -74,9 +75,14 @@ class Flight(Generic[T]):
             if entry.value is None:
                 del self._entries[key]
 
+    def forget(self) -> None:
+        """Let go of every answer; what flies now comes too late to be kept."""
+        self._entries.clear()
+        self._flying.clear()
+
     async def close(self) -> None:
         """Cancel what flies."""
-        flying = list(self._flying.values())
+        flying = list(self._tasks)
         for task in flying:
             task.cancel()
         await asyncio.gather(*flying, return_exceptions=True)
@@ -86,6 +92,8 @@ class Flight(Generic[T]):
         if task is None:
             task = asyncio.get_running_loop().create_task(self._run(key), name=f"schema {key}")
             self._flying[key] = task
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
             task.add_done_callback(_look_at_failure)
         return task
 
@@ -93,16 +101,23 @@ class Flight(Generic[T]):
         try:
             value = await self._fetch(key)
         except Exception as error:
-            old = self._entries.get(key)
-            kept = old.value if old else None
-            self._entries[key] = _Entry(kept, error, self._clock() + self._failure_ttl)
-            self._sweep()
+            if self._is_flying(key):
+                old = self._entries.get(key)
+                kept = old.value if old else None
+                self._entries[key] = _Entry(kept, error, self._clock() + self._failure_ttl)
+                self._sweep()
             raise
         else:
-            self._entries[key] = _Entry(value, None, self._clock() + self._ttl)
+            if self._is_flying(key):
+                self._entries[key] = _Entry(value, None, self._clock() + self._ttl(value))
             return value
         finally:
-            del self._flying[key]
+            if self._is_flying(key):
+                del self._flying[key]
+
+    def _is_flying(self, key: str) -> bool:
+        """Whether the fetch that asks is the current one of its key."""
+        return self._flying.get(key) is asyncio.current_task()
 
     def _sweep(self) -> None:
         """Clients choose the keys: forget failures that are over, so that odd names do not pile up."""

@@ -1,89 +1,96 @@
 """Descriptors from this machine: ``.proto`` files, folders of them, and descriptor sets."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
+from .files import Files, FileSource
 from .protoc import ProtocError, compile_protos
-from .source import FileSet, Provenance, SchemaError
+
+PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"
+_MOST_ROUNDS = 20
+_NAMED = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<what>.*)$")
 
 
-class LocalSource:
-    """Files by the symbols that they define. ``problems`` has one line for each file that could not be read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.problems: list[str] = []
-        self._files: dict[str, tuple[FileDescriptorProto, str]] = {}
-        self._symbols: dict[str, str] = {}
-
-    def take(self, files: FileDescriptorSet, origin: str) -> None:
-        """Add files; a file that is there already stays as it is."""
-        for file in files.file:
-            if file.name in self._files:
-                continue
-            self._files[file.name] = (file, origin)
-            prefix = f"{file.package}." if file.package else ""
-            names = [service.name for service in file.service] + [kind.name for kind in file.message_type]
-            for name in names:
-                self._symbols.setdefault(prefix + name, file.name)
-
-    async def fetch(self, symbol: str) -> FileSet:
-        """The defining file with all that it imports."""
-        name = self._symbols.get(symbol)
-        outer = symbol
-        while name is None and "." in outer:  # a nested message lives where its outer one does
-            outer = outer.rpartition(".")[0]
-            name = self._symbols.get(outer)
-        if name is None:
-            broken = f" ({len(self.problems)} could not be read: {self.problems[0]})" if self.problems else ""
-            raise SchemaError(f"no {self.name} define {symbol}{broken}")
-        wanted, stack = dict[str, FileDescriptorProto](), [name]
-        while stack:
-            current = stack.pop()
-            if current in self._files and current not in wanted:
-                wanted[current] = self._files[current][0]
-                stack += wanted[current].dependency
-        return FileSet(tuple(wanted.values()), Provenance(self.name, self._files[name][1]))
-
-
-def load_protosets(paths: Sequence[Path]) -> LocalSource:
+def load_protosets(paths: Sequence[Path]) -> FileSource:
     """Descriptor sets, as ``protoc --descriptor_set_out --include_imports`` and ``buf build`` write them."""
-    source = LocalSource("descriptor sets")
+    files, problems = read_protosets(paths)
+    return FileSource(PROTOSETS, files, problems)
+
+
+def read_protosets(paths: Sequence[Path]) -> tuple[Files, list[str]]:
+    """Their files, and a line for each set that could not be read."""
+    files, problems = Files(), []
     for path in paths:
         try:
-            source.take(FileDescriptorSet.FromString(path.read_bytes()), str(path))
-        except (OSError, DecodeError) as error:
-            source.problems.append(f"{path}: not a descriptor set: {error}")
-    return source
+            found = FileDescriptorSet.FromString(path.read_bytes())
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+        except DecodeError:
+            problems.append(f"{path}: not a descriptor set: make one with protoc --descriptor_set_out")
+        else:
+            files.add(found.file, str(path))
+    return files, problems
 
 
-async def load_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> LocalSource:
+async def load_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> FileSource:
     """Proto files and folders of them. One that does not compile is named, and the others are there."""
-    return await asyncio.to_thread(_load_protos, paths, import_paths)
+    files, problems = await asyncio.to_thread(read_protos, paths, import_paths)
+    return FileSource(PROTO_FILES, files, problems)
 
 
-def _load_protos(paths: Sequence[Path], import_paths: Sequence[Path]) -> LocalSource:
-    source = LocalSource("proto files")
+def read_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> tuple[Files, list[str]]:
+    """Their files compiled, and a line for each that could not be."""
+    files, problems = Files(), []
     for path in paths:
         if not path.exists():
-            source.problems.append(f"{path}: no such file")
+            problems.append(f"{path}: no such file or folder")
             continue
         folder = path if path.is_dir() else path.parent
-        files = sorted(path.rglob("*.proto")) if path.is_dir() else [path]
-        where = [*import_paths, folder]
+        protos = sorted(path.rglob("*.proto")) if path.is_dir() else [path]
+        if not protos:
+            problems.append(f"{path}: no .proto file in this folder")
+            continue
+        compiled, broken = _compile_what_compiles(protos, [*import_paths, folder])
+        files.add(compiled.file, str(path))
+        problems += broken
+    return files, problems
+
+
+def _compile_what_compiles(
+    protos: list[Path], import_paths: list[Path]
+) -> tuple[FileDescriptorSet, list[str]]:
+    """Leave out what protoc complains of until it does not: it names every culprit and whatever imports one."""
+    problems: list[str] = []
+    left = protos
+    for _ in range(_MOST_ROUNDS):
         try:
-            source.take(compile_protos(files, where), str(path))
+            return compile_protos(left, import_paths), problems
         except ProtocError as error:
-            if len(files) == 1:
-                source.problems.append(str(error))
-                continue
-            for file in files:  # find the culprits, keep the rest
-                try:
-                    source.take(compile_protos([file], where), str(file))
-                except ProtocError as single:
-                    source.problems.append(str(single))
-    return source
+            culprits = _culprits(error, left, import_paths)
+            problems += culprits.values()
+            left = [proto for proto in left if proto not in culprits]
+            if not left:
+                break
+    return FileDescriptorSet(), problems
+
+
+def _culprits(error: ProtocError, protos: list[Path], import_paths: list[Path]) -> dict[Path, str]:
+    """Which files an error is about, each with its first complaint; all of them if it names none."""
+    known = {proto.as_posix(): proto for proto in protos}
+    for folder in import_paths:
+        for proto in protos:
+            if proto.is_relative_to(folder):
+                known.setdefault(proto.relative_to(folder).as_posix(), proto)
+    found: dict[Path, str] = {}
+    for line in error.lines:
+        named = _NAMED.match(line)
+        culprit = known.get(named["file"]) if named else None
+        if culprit is not None:
+            hint = "; tell where it is with --import-path" if "File not found" in str(error) else ""
+            found.setdefault(culprit, f"{line}{hint}")
+    return found or dict.fromkeys(protos, str(error))

@@ -1,7 +1,8 @@
 """Files become descriptors, in a pool of their own; what is missing or broken is named, and the rest lives."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from google.api import annotations_pb2, client_pb2, field_behavior_pb2, http_pb2, httpbody_pb2, resource_pb2
 from google.protobuf import (
@@ -58,12 +59,36 @@ def _built_in() -> dict[str, FileDescriptorProto]:
 BUILT_IN = _built_in()
 
 
-@dataclass(frozen=True, slots=True)
 class Built:
-    """A pool, and what is wrong with it: one line per file that is missing or broken."""
+    """A pool, and what is wrong with it: one line per file that is missing or broken.
 
-    pool: DescriptorPool
-    problems: tuple[str, ...]
+    ``files`` are the serialized files in it, imports first.
+    """
+
+    def __init__(self, pool: DescriptorPool, problems: Sequence[str], files: Sequence[bytes]) -> None:
+        self.pool = pool
+        self.problems = tuple(problems)
+        self._files = tuple(files)
+
+    @cached_property
+    def serialized(self) -> bytes:
+        """All files as one ``FileDescriptorSet``: another process makes the same pool of it."""
+        # A set is its files, each as field 1: joining their bytes saves parsing them.
+        return b"".join(b"\x0a" + _varint(len(file)) + file for file in self._files)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells this pool from one of other files."""
+        return hashlib.sha256(self.serialized).digest()
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 (seven bits a byte)
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def missing(files: Iterable[FileDescriptorProto]) -> set[str]:
@@ -86,15 +111,18 @@ def build(files: Iterable[FileDescriptorProto]) -> Built:
     builder = _Builder(named, problems)
     for name in named:
         builder.add(name)
-    return Built(builder.pool, tuple(builder.problems))
+    return Built(builder.pool, builder.problems, builder.files)
 
 
 class _Builder:
     def __init__(self, named: dict[str, FileDescriptorProto], problems: list[str]) -> None:
         self.pool = DescriptorPool()
         self.problems = problems
+        self.files: list[bytes] = []
         self._named = named
         self._done: set[str] = set()
+        self._entered: set[str] = set()
+        self._broken: set[str] = set()
         self._defined = _Defined()
 
     def add(self, name: str) -> None:
@@ -107,8 +135,11 @@ class _Builder:
                 self._done.add(current)
                 stack.pop()
                 continue
-            waiting = [item for item in file.dependency if item not in self._done and item not in stack]
+            waiting = [
+                item for item in file.dependency if item not in self._done and item not in self._entered
+            ]
             if waiting:
+                self._entered.add(current)  # a circle of imports ends where it began
                 stack += waiting
                 continue
             self._done.add(current)
@@ -116,20 +147,28 @@ class _Builder:
             self._add(file)
 
     def _add(self, file: FileDescriptorProto) -> None:
-        absent = [name for name in file.dependency if name not in self._named and name not in BUILT_IN]
+        absent = [
+            name
+            for name in file.dependency
+            if name in self._broken or (name not in self._named and name not in BUILT_IN)
+        ]
         if absent:
             for extra in self._defined.stand_ins(file, absent):
                 self._try(extra)
         if self._try(file):
             self._defined.note(file)
+        else:
+            self._broken.add(file.name)
 
     def _try(self, file: FileDescriptorProto) -> bool:
+        data = file.SerializeToString()
         try:
-            self.pool.AddSerializedFile(file.SerializeToString())
+            self.pool.AddSerializedFile(data)
             self.pool.FindFileByName(file.name)
         except Exception as error:  # noqa: BLE001 (the implementations of protobuf raise different classes)
             self.problems.append(f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}")
             return False
+        self.files.append(data)
         return True
 
 

@@ -11,23 +11,30 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from loom.errors import LoomError
 
 _LONGEST = 60.0
-# What grpc_tools.protoc itself adds: the well-known types that it ships.
+# What grpc_tools.protoc itself adds, the well-known types that it ships, and google.api and google.rpc.
 _PROTOC = (
     "import sys; from importlib.resources import files; from grpc_tools.protoc import main; "
-    "sys.exit(main([*sys.argv, '-I' + str(files('grpc_tools') / '_proto')]))"
+    "import google.rpc; "
+    "sys.exit(main([*sys.argv, '-I' + str(files('grpc_tools') / '_proto'), "
+    "'-I' + str(files('google.rpc') / '..' / '..')]))"
 )
 
 
 class ProtocError(LoomError):
-    """A file does not compile: the text is protoc's own, which names file, line and column."""
+    """A file does not compile: ``lines`` are protoc's own, which name file, line and column."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 def compile_protos(protos: Iterable[Path], import_paths: Sequence[Path] = ()) -> FileDescriptorSet:
     """Compile files together with all that they import.
 
     Imports are looked for in ``import_paths`` (default: each file's own folder) and among the well-known
-    types. The answer lists imports before what imports them, without source locations. Runs in a process of
-    its own, because protoc writes its complaints to the process's stderr; takes about 0.2 s.
+    types, google.api and google.rpc. The answer lists imports before what imports them, without source
+    locations. Runs in a process of its own, because protoc writes its complaints to the process's stderr; takes
+    about 0.2 s.
     """
     protos = [Path(proto) for proto in protos]
     paths = list(dict.fromkeys(import_paths)) or list(dict.fromkeys(proto.parent for proto in protos))
@@ -45,12 +52,10 @@ def compile_protos(protos: Iterable[Path], import_paths: Sequence[Path] = ()) ->
         except subprocess.TimeoutExpired:
             raise ProtocError(f"compiling took longer than {_LONGEST:.0f} s") from None
         if done.returncode != 0 or not out.is_file():
-            raise ProtocError(_readable(done.stderr) or f"protoc failed on {', '.join(map(str, protos))}")
+            raise ProtocError(*_readable(done.stderr) or [f"protoc failed on {', '.join(map(str, protos))}"])
         return FileDescriptorSet.FromString(out.read_bytes())
 
 
-def _readable(text: str) -> str:
-    """protoc's errors in one line, without its warnings."""
-    return "; ".join(
-        line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line.lower()
-    )
+def _readable(text: str) -> list[str]:
+    """protoc's errors without its warnings."""
+    return [line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line.lower()]

@@ -1,19 +1,27 @@
 """The face of the package: which method is this, which message type is that."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import Kind
 
+from .attached import Attached, read_attached
+from .files import FileSource
 from .flight import Flight
+from .local import ATTACHED
 from .pool import BUILT_IN, Built, build
 from .source import FileSet, Method, SchemaError, Source
 
 TTL = 300.0
 FAILURE_TTL = 5.0
+PATIENCE = 1.0
+_MAX_DRIFTS = 10_000
+
+_log = logging.getLogger(__name__)
 
 _KINDS = {
     (False, False): Kind.UNARY,
@@ -24,29 +32,55 @@ _KINDS = {
 
 
 class _Resolved:
-    """The files of one symbol, built once."""
+    """The files of one symbol, built once. ``provisional``: an earlier source could not be asked just then."""
 
-    __slots__ = ("built", "files")
+    __slots__ = ("built", "files", "provisional")
 
-    def __init__(self, files: FileSet) -> None:
+    def __init__(self, files: FileSet, *, provisional: bool) -> None:
         self.files = files
         self.built: Built = build(files.files)
+        self.provisional = provisional
 
 
 class Schema:
-    """Asks its sources in their order; the first that knows a symbol answers.
+    """Asks its sources in their order; the first that knows a symbol answers, the others fill what it lacks.
 
     One file set answers for all methods of a service. Nothing of this is awaited by forwarding, which only
-    ever uses :meth:`peek`.
+    ever uses :meth:`peek`. Where an earlier source is slow, the answer of a later one is taken after ``patience``
+    seconds.
     """
 
     def __init__(
-        self, sources: Sequence[Source], *, ttl: float = TTL, failure_ttl: float = FAILURE_TTL
+        self,
+        sources: Sequence[Source],
+        *,
+        ttl: float = TTL,
+        failure_ttl: float = FAILURE_TTL,
+        patience: float = PATIENCE,
     ) -> None:
         self.sources = list(sources)
-        self._symbols: Flight[_Resolved] = Flight(self._fetch, ttl=ttl, failure_ttl=failure_ttl)
-        self._built_in = build(BUILT_IN.values()).pool
+        self._patience = patience
+        self._symbols: Flight[_Resolved] = Flight(
+            self._fetch,
+            ttl=lambda resolved: failure_ttl if resolved.provisional else ttl,
+            failure_ttl=failure_ttl,
+        )
+        self._built_in = build(BUILT_IN.values())
         self._listeners: list[Callable[[FileSet], None]] = []
+        self._attached = Attached()
+        self._generation = 0
+        self._renewed: set[tuple[int, bytes]] = set()
+        self._late: set[asyncio.Task[FileSet]] = set()
+
+    @property
+    def built_in(self) -> Built:
+        """The well-known types, google.rpc and google.api."""
+        return self._built_in
+
+    @property
+    def problems(self) -> list[str]:
+        """Files of any source that cannot be used, each with the reason."""
+        return [problem for source in self.sources for problem in source.problems]
 
     def on_descriptors(self, listener: Callable[[FileSet], None]) -> None:
         """Call ``listener`` with every file set that is fetched or renewed."""
@@ -77,17 +111,36 @@ class Schema:
         resolved = await self._symbols.refresh(service)
         return _method(resolved, path, service, name) or await self.method(path)
 
+    async def renewed(self, method: Method) -> Method | None:
+        """A newer description of a method that did not fit its traffic; None if there is none.
+
+        Each description is doubted once: if what comes instead does not fit either, it stays.
+        """
+        if method.built is None or not self._doubt(method.built):
+            return None
+        try:
+            fresh = await self.refresh(method.path)
+        except SchemaError:
+            return None
+        if fresh.built is None or fresh.built.digest == method.built.digest:
+            return None
+        self._doubt(fresh.built)
+        return fresh
+
     async def message_type(self, full_name: str) -> Descriptor | None:
         """The descriptor of a message by name, for an Any: built-in ones first, then every source."""
+        built = await self.files_with(full_name)
+        return None if built is None else built.pool.FindMessageTypeByName(full_name)
+
+    async def files_with(self, full_name: str) -> Built | None:
+        """The files that define a message, as :meth:`message_type`; None if nobody knows it."""
+        if _has(self._built_in, full_name):
+            return self._built_in
         try:
-            return self._built_in.FindMessageTypeByName(full_name)
-        except KeyError:
-            pass
-        try:
-            resolved = await self._symbols.get(full_name)
-            return resolved.built.pool.FindMessageTypeByName(full_name)
-        except (SchemaError, KeyError):
+            built = (await self._symbols.get(full_name)).built
+        except SchemaError:
             return None
+        return built if _has(built, full_name) else None
 
     async def file_set(self, path: str) -> FileDescriptorSet:
         """All files that a method's service needs, imports first, as protoc would write them."""
@@ -95,33 +148,112 @@ class Schema:
         resolved = await self._symbols.get(service)
         return _complete(resolved.files)
 
+    async def add_protos(self, files: Mapping[str, bytes]) -> FileSource:
+        """Take in files by their names (``.proto`` text, or descriptor sets) that a person attached.
+
+        They join what was attached before, as the first source: somebody has just said what the bytes mean. The
+        answer's ``problems`` name what does not compile; what does is used at once.
+        """
+        self._attached.files.update(files)
+        found, problems = await asyncio.to_thread(read_attached, self._attached.files)
+        if self._attached.source is None:
+            self._attached.source = FileSource(ATTACHED)
+            self.sources.insert(0, self._attached.source)
+        self._attached.source.replace(found, problems)
+        self.forget()
+        return self._attached.source
+
     def invalidate(self) -> None:
         """The target was connected anew or local files changed: renew each answer on its next use."""
+        self._generation += 1
+        self._renewed.clear()
         self._symbols.invalidate()
 
+    def forget(self) -> None:
+        """Sources have changed: the next use of each answer waits for the new one."""
+        self._generation += 1
+        self._renewed.clear()
+        self._symbols.forget()
+
     async def close(self) -> None:
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         await self._symbols.close()
 
+    def _doubt(self, built: Built) -> bool:
+        key = (self._generation, built.digest)
+        if key in self._renewed or len(self._renewed) >= _MAX_DRIFTS:
+            return False
+        self._renewed.add(key)
+        return True
+
     async def _fetch(self, symbol: str) -> _Resolved:
-        failures: list[SchemaError] = []
-        for source in self.sources:
-            try:
-                return await self._taken(await source.fetch(symbol))
-            except SchemaError as error:
-                failures.append(error)
-        if not failures:
+        if not self.sources:
             raise SchemaError(
                 "reflection is off and no --proto or --protoset is given: messages stay undecoded"
             )
+        asked = [asyncio.ensure_future(source.fetch(symbol)) for source in self.sources]
+        for task in asked:
+            self._late.add(task)
+            task.add_done_callback(self._settled)
+        failures: list[SchemaError] = []
+        try:
+            for position, task in enumerate(asked):
+                try:
+                    files = await self._answer(task, asked[position + 1 :])
+                except SchemaError as error:
+                    failures.append(error)
+                else:
+                    provisional = any(error.temporary for error in failures)
+                    return await self._taken(files, provisional=provisional)
+        finally:
+            for task in asked:
+                task.cancel()
         raise SchemaError(
-            "; ".join(str(error) for error in failures), temporary=any(error.temporary for error in failures)
+            "; ".join(dict.fromkeys(map(str, failures))), temporary=any(error.temporary for error in failures)
         )
 
-    async def _taken(self, files: FileSet) -> _Resolved:
-        resolved = await asyncio.to_thread(_Resolved, files)
+    async def _answer(self, task: asyncio.Task[FileSet], later: list[asyncio.Task[FileSet]]) -> FileSet:
+        """A source's answer. It may take its time if no later source has one; else only ``patience``."""
+        await asyncio.wait([task], timeout=self._patience)
+        while not task.done():
+            if any(other.done() and not other.exception() for other in later):
+                raise SchemaError("no answer yet", temporary=True)
+            await asyncio.wait(
+                [task, *(other for other in later if not other.done())], return_when="FIRST_COMPLETED"
+            )
+        return task.result()
+
+    def _settled(self, task: asyncio.Task[FileSet]) -> None:
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at: whoever needs it has it
+
+    async def _taken(self, files: FileSet, *, provisional: bool) -> _Resolved:
+        complete = self._filled(files)
+        resolved = await asyncio.to_thread(_Resolved, complete, provisional=provisional)
+        for problem in resolved.built.problems:
+            _log.warning("%s: %s", files.provenance.source, problem)
         for listener in self._listeners:
-            listener(files)
+            listener(complete)
         return resolved
+
+    def _filled(self, files: FileSet) -> FileSet:
+        """With what the other sources know of missing imports and of extensions."""
+        named = {file.name: file for file in files.files}
+        for source in self.sources:
+            for file in source.fill(named):
+                named.setdefault(file.name, file)
+        return FileSet(tuple(named.values()), files.provenance)
+
+
+def _has(built: Built, message: str) -> bool:
+    try:
+        built.pool.FindMessageTypeByName(message)
+    except KeyError:
+        return False
+    return True
 
 
 def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method | None:
@@ -137,6 +269,7 @@ def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method |
         provenance=resolved.files.provenance,
         pool=resolved.built.pool,
         problems=resolved.built.problems,
+        built=resolved.built,
     )
 
 
@@ -144,15 +277,17 @@ def _complete(files: FileSet) -> FileDescriptorSet:
     """The files with the built-in ones that they import, each after its imports."""
     named = {file.name: file for file in files.files}
     ordered: dict[str, None] = {}
-
-    def visit(name: str) -> None:
+    stack = [(name, False) for name in reversed(named)]
+    entered: set[str] = set()
+    while stack:
+        name, leaving = stack.pop()
         file = named.get(name) or BUILT_IN.get(name)
-        if file is None or name in ordered:
-            return
-        for dependency in file.dependency:
-            visit(dependency)
-        ordered[name] = None
-
-    for name in named:
-        visit(name)
+        if file is None:
+            continue
+        if leaving:
+            ordered[name] = None
+        elif name not in entered:
+            entered.add(name)
+            stack.append((name, True))
+            stack += ((item, False) for item in reversed(file.dependency))
     return FileDescriptorSet(file=[named.get(name) or BUILT_IN[name] for name in ordered])

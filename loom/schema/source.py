@@ -1,6 +1,7 @@
 """What a source of descriptors is, and what it answers."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from loom.errors import LoomError
 from loom.model import Kind
+
+from .pool import Built
 
 
 class SchemaError(LoomError):
@@ -45,7 +48,7 @@ class FileSet:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method with its descriptors; they live as long as ``pool``."""
+    """A method with its descriptors; they live as long as ``pool``, and ``built`` has the files behind it."""
 
     path: str
     kind: Kind
@@ -54,6 +57,7 @@ class Method:
     provenance: Provenance
     pool: DescriptorPool
     problems: tuple[str, ...] = ()
+    built: Built | None = None
 
 
 class Source(Protocol):
@@ -63,5 +67,13 @@ class Source(Protocol):
     def name(self) -> str:
         """What the source is called in messages: "reflection", "proto files"."""
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """What of it cannot be used, and why, a line each."""
+
     async def fetch(self, symbol: str) -> FileSet:
         """The files of a symbol with all they import; :class:`SchemaError` if there are none."""
+
+    def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
+        """Files that complete those of another source, as far as this takes no I/O: imports that are missing
+        there, and extensions of its messages."""

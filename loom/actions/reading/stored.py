@@ -1,14 +1,14 @@
 """Descriptors that were kept: those of this run by what fetched them, those of a file as a source of the schema."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.schema import FileSet, Provenance, SchemaError
-from loom.schema.local import LocalSource
+from loom.schema.files import Files, FileSource
 
 _MARK = ", stored"
 
@@ -19,18 +19,19 @@ class StoredSource:
     name = "stored descriptors"
 
     def __init__(self, stored: Iterable[StoredDescriptors] = ()) -> None:
-        self._sources: list[tuple[StoredDescriptors, LocalSource]] = []
+        self.problems: list[str] = []
+        self._sources: list[tuple[StoredDescriptors, FileSource]] = []
         self.take(stored)
 
     def take(self, stored: Iterable[StoredDescriptors]) -> None:
         """Add sets; the last fetched one answers for what several describe."""
         for item in stored:
-            source = LocalSource(self.name)
+            files = Files()
             try:
-                source.take(FileDescriptorSet.FromString(item.file_set), item.origin)
+                files.add(FileDescriptorSet.FromString(item.file_set).file, item.origin)
             except DecodeError:  # a damaged set describes nothing
                 continue
-            self._sources.append((item, source))
+            self._sources.append((item, FileSource(self.name, files)))
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
 
     async def fetch(self, symbol: str) -> FileSet:
@@ -43,6 +44,11 @@ class StoredSource:
             label = item.source if item.source.endswith(_MARK) else item.source + _MARK
             return FileSet(found.files, Provenance(label, item.origin, item.fetched_ns))
         raise SchemaError(f"no {self.name} define {symbol}")
+
+    def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
+        """Nothing: what was kept is complete in itself, and may be older than what asks."""
+        del files
+        return []
 
 
 class Remembered:

@@ -1,0 +1,98 @@
+"""Reads the wire format without a descriptor: numbers, wire types, values.
+
+Source: https://protobuf.dev/programming-guides/encoding/.
+"""
+
+from typing import Any
+
+from .node import Budget
+
+MAX_GROUP_DEPTH = 32
+MAX_FIELD = 2**29 - 1
+VARINT, I64, LEN, SGROUP, EGROUP, I32 = range(6)
+_MOST_VARINT = 10
+
+Field = tuple[int, int, Any]  # number, wire type, value (an int, bytes, or a list of fields for a group)
+
+
+class InvalidError(ValueError):
+    """These bytes are no message."""
+
+
+class SpentError(Exception):
+    """The budget of steps is used up: nobody knows whether the bytes are a message."""
+
+
+def read_fields(data: bytes, budget: Budget, most: int) -> tuple[list[Field], bool]:
+    """The first ``most`` fields, and whether these are all.
+
+    :class:`InvalidError` if the bytes are no message, as far as they were read; :class:`SpentError` if the budget
+    ended before that was known.
+    """
+    reader = _Reader(data, budget, most)
+    fields = reader.fields(None, 0)
+    return fields, reader.position == len(data)
+
+
+def read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """A varint's value (64 bits of it) and the position after it."""
+    result = shift = 0
+    for _ in range(_MOST_VARINT):
+        if position >= len(data):
+            raise InvalidError("cut short")
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 (the continuation bit)
+            return result & 0xFFFFFFFFFFFFFFFF, position
+        shift += 7
+    raise InvalidError("a number longer than ten bytes")
+
+
+class _Reader:
+    def __init__(self, data: bytes, budget: Budget, most: int) -> None:
+        self.position = 0
+        self._data = data
+        self._budget = budget
+        self._left = most
+
+    def fields(self, group: int | None, depth: int) -> list[Field]:
+        found: list[Field] = []
+        end = len(self._data)
+        while self.position < end:
+            if self._left <= 0:
+                return found
+            if self._budget.steps <= 0:
+                raise SpentError
+            self._budget.steps -= 1
+            start = self.position
+            tag, self.position = read_varint(self._data, start)
+            number, kind = tag >> 3, tag & 7
+            if not 0 < number <= MAX_FIELD:
+                raise InvalidError(f"field number {number} at byte {start}")
+            if kind == EGROUP and number == group:
+                return found
+            self._left -= 1
+            found.append((number, kind, self._value(number, kind, start, depth)))
+        if group is not None:
+            raise InvalidError(f"group {group} does not end")
+        return found
+
+    def _value(self, number: int, kind: int, start: int, depth: int) -> Any:
+        if kind == VARINT:
+            value, self.position = read_varint(self._data, self.position)
+            return value
+        if kind == SGROUP and depth < MAX_GROUP_DEPTH:
+            return self.fields(number, depth + 1)
+        if kind == LEN:
+            size, self.position = read_varint(self._data, self.position)
+        elif kind in {I64, I32}:
+            size = 8 if kind == I64 else 4
+        else:
+            raise InvalidError(f"wire type {kind} at byte {start}")
+        end = self.position + size
+        if end > len(self._data):
+            raise InvalidError("cut short")
+        piece = self._data[self.position : end]
+        self.position = end
+        return piece if kind == LEN else int.from_bytes(piece, "little")

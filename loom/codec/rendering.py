@@ -1,0 +1,129 @@
+"""A payload in every view that docs/api.md names: the one place where bytes become what is shown.
+
+Pure and synchronous: it runs on the loop for small payloads and in the worker process for large ones.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from google.protobuf.descriptor import Descriptor
+
+from .compression import CompressionError, decompress
+from .content import JSON, PROTOBUF
+from .json_tree import json_tree
+from .mapping import as_base64
+from .node import Budget
+from .preview import LENGTH, preview
+from .protobuf import DecodeError, as_text, decode, tree_of
+from .types import Types
+from .wire import wire_view
+
+_PREVIEW_NODES = 48
+_PREVIEW_STEPS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of a message as they passed; ``compression`` is "" or its ``grpc-encoding``.
+
+    ``encoding`` is :attr:`loom.codec.content.Content.encoding`.
+    """
+
+    data: bytes
+    compression: str = ""
+    encoding: str = PROTOBUF
+
+
+@dataclass(slots=True)
+class Rendered:
+    """``fields`` is part of the API's answer; ``missing`` are types of Anys that could be fetched for a better one."""
+
+    fields: dict[str, Any]
+    missing: frozenset[str] = frozenset()
+
+
+def render(payload: Payload, descriptor: Descriptor | None, types: Types, max_bytes: int) -> Rendered:
+    """Every view of a payload; what fails says so in ``error`` and leaves the others."""
+    view: dict[str, Any] = {
+        "json": None,
+        "json_text": "",
+        "tree": None,
+        "wire": None,
+        "error": None,
+        "drift": False,
+        "payload": payload.encoding,
+    }
+    try:
+        data = decompress(payload.data, payload.compression)
+    except CompressionError as error:
+        return Rendered(view | {"error": str(error)} | _bytes(payload.data, max_bytes))
+    view |= _bytes(data, max_bytes)
+    if payload.encoding == JSON:
+        return Rendered(view | _json(data))
+    if payload.encoding != PROTOBUF:
+        return Rendered(view | {"error": f"{payload.encoding} is not decoded here: see the bytes"})
+    view["wire"] = wire_view(data)
+    if descriptor is None:
+        return Rendered(view | {"preview": preview(view["wire"])} | _looks_like_json(data))
+    try:
+        decoded = decode(data, descriptor, types)
+    except DecodeError as error:
+        return Rendered(view | {"error": str(error)} | _looks_like_json(data))
+    shown = {
+        "json": decoded.json,
+        "json_text": decoded.text,
+        "tree": decoded.tree,
+        "error": decoded.json_error or None,
+        "drift": decoded.unknown,
+        "preview": preview(decoded.tree),
+    }
+    return Rendered(view | shown, decoded.missing)
+
+
+def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -> tuple[str, str | None]:
+    """One line of a payload, and why there is none."""
+    try:
+        data = decompress(payload.data, payload.compression)
+        if payload.encoding == JSON:
+            return _one_line(data), None
+        if payload.encoding != PROTOBUF:
+            return f"{len(data)} bytes of {payload.encoding}", None
+        if descriptor is None:
+            return preview(wire_view(data, Budget(_PREVIEW_NODES, _PREVIEW_STEPS))), None
+        return preview(tree_of(data, descriptor, types, _PREVIEW_NODES)), None
+    except (CompressionError, DecodeError) as error:
+        return "", str(error)
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return {"error": f"not valid JSON: {error}"}
+    return {
+        "json": value,
+        "json_text": as_text(value),
+        "tree": json_tree(value),
+        "preview": _one_line(data),
+    }
+
+
+def _looks_like_json(data: bytes) -> dict[str, Any]:
+    """JSON under a content type that the engine could not see, as the relay cannot."""
+    if data[:1] not in {b"{", b"["}:
+        return {}
+    shown = _json(data)
+    if shown.get("error"):
+        return {}
+    return shown | {"error": "not protobuf: this is JSON", "payload": JSON, "wire": None}
+
+
+def _one_line(data: bytes) -> str:
+    text = " ".join(data[: LENGTH * 4].decode("utf-8", "replace").split())
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+
+
+def _bytes(data: bytes, limit: int) -> dict[str, Any]:
+    shown = data[:limit]
+    return {"hex": shown.hex(), "data_base64": as_base64(shown), "truncated": len(data) - len(shown)}

@@ -1,0 +1,143 @@
+"""Large payloads are rendered in a process of their own, so that no lock of the interpreter is shared with traffic.
+
+The process is started at first use, serves one payload at a time, is ended when one takes too long, and goes away
+when it has had nothing to do. It speaks MessagePack over its standard input and output, each message after its
+length in four bytes.
+"""
+
+import asyncio
+import contextlib
+import sys
+from dataclasses import dataclass
+
+import msgspec
+
+from .rendering import Payload, Rendered
+
+TIMEOUT = 20.0
+IDLE = 60.0
+_MAX_WAITING = 32
+_LENGTH = 4
+
+
+class WorkerError(Exception):
+    """The payload could not be rendered there: it took too long, or the process died of it."""
+
+
+class Job(msgspec.Struct):
+    """What the process is told. ``files`` are only sent the first time; ``digests`` name them ever after.
+
+    ``files`` are serialized ``FileDescriptorSet``s: the first holds ``type_name``, all of them types of Anys.
+    """
+
+    data: bytes
+    compression: str
+    encoding: str
+    type_name: str
+    digests: list[bytes]
+    files: list[bytes]
+    max_bytes: int
+
+
+class Answer(msgspec.Struct):
+    """What it says. ``wants`` tells that it does not (or no longer) have the files, and nothing else was done."""
+
+    fields: msgspec.Raw = msgspec.Raw(b"\x80")
+    missing: list[str] = []
+    wants: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A serialized ``FileDescriptorSet`` and its digest."""
+
+    digest: bytes
+    data: bytes
+
+
+class Worker:
+    """The process, from this side."""
+
+    def __init__(self, timeout: float = TIMEOUT, idle: float = IDLE) -> None:
+        self._timeout = timeout
+        self._idle = idle
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._sleep: asyncio.TimerHandle | None = None
+        self._waiting = 0
+
+    async def render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
+        """As :func:`loom.codec.render`; an empty ``type_name`` renders without a descriptor."""
+        if self._waiting >= _MAX_WAITING:
+            raise WorkerError("too many large messages are being decoded: try again in a moment")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._render(payload, type_name, files, max_bytes)
+        finally:
+            self._waiting -= 1
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._sleep is not None:
+            self._sleep.cancel()
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
+        if self._sleep is not None:
+            self._sleep.cancel()
+        job = Job(
+            payload.data,
+            payload.compression,
+            payload.encoding,
+            type_name,
+            [item.digest for item in files],
+            [],
+            max_bytes,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._ask(job)
+                if answer.wants:
+                    job.files = [item.data for item in files]
+                    answer = await self._ask(job)
+        except TimeoutError:
+            await self.close()
+            raise WorkerError(f"decoding took longer than {self._timeout:g} s and was given up") from None
+        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            await self.close()
+            raise WorkerError("decoding failed: its process ended") from error
+        except asyncio.CancelledError:
+            await self.close()  # its answer would be taken for the next one's
+            raise
+        self._sleep = asyncio.get_running_loop().call_later(self._idle, self._retire)
+        return Rendered(msgspec.msgpack.decode(answer.fields), frozenset(answer.missing))
+
+    async def _ask(self, job: Job) -> Answer:
+        process = self._process
+        if process is None or process.returncode is not None:
+            process = self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "loom.codec.working",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        assert process.stdin is not None  # noqa: S101 (both are pipes)
+        assert process.stdout is not None  # noqa: S101
+        data = msgspec.msgpack.encode(job)
+        process.stdin.write(len(data).to_bytes(_LENGTH, "big"))
+        process.stdin.write(data)
+        await process.stdin.drain()
+        size = int.from_bytes(await process.stdout.readexactly(_LENGTH), "big")
+        return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Answer)
+
+    def _retire(self) -> None:
+        """Nothing to do for a while: closing its input ends the process."""
+        if self._process is not None and self._process.stdin is not None and not self._turn.locked():
+            self._process.stdin.close()
+            self._process = None

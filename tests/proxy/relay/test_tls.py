@@ -1,7 +1,5 @@
 """TLS on either side of the relay, with and without client certificates."""
 
-from pathlib import Path
-
 import grpc
 import grpc.aio
 import pytest
@@ -116,11 +114,7 @@ async def test_a_client_certificate_needs_its_key(authority: Authority) -> None:
         Target(Address("127.0.0.1", 1), TargetTls(None, pair.cert), None, METADATA_LIMIT)
 
 
-async def test_an_encrypted_key(authority: Authority, tmp_path: Path) -> None:
+async def test_an_encrypted_key(authority: Authority) -> None:
     pair = authority.issue("secret")
-    key = tmp_path / "encrypted.key"
-    authority._openssl(
-        *("pkey", "-in", str(pair.key_file), "-aes256", "-passout", "pass:zoo", "-out", str(key))
-    )
     with pytest.raises(StartError, match="--listen-key is encrypted"):
-        await start(ServerTls(pair.cert, key.read_bytes()))
+        await start(ServerTls(pair.cert, pair.encrypted_key(b"zoo")))

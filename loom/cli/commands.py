@@ -23,5 +23,10 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "open": Entry("open", "Show a bundle, or another file of calls, in the page: offline, read-only."),
+    "tail": Entry("tail", "Follow the calls of a running Loom."),
+    "calls": Entry("calls", "List the calls that a running Loom holds."),
+    "show": Entry("show", "Show one call: status, metadata, timing, decoded messages."),
+    "grpcurl": Entry("grpcurl", "Print the grpcurl command that sends a call again."),
     "sessions": Entry("sessions", "What is kept on disk: list, show, delete, export, import."),
+    "completion": Entry("completion", "Print what bash, zsh or fish need to complete loom's commands."),
 }

@@ -1,72 +1,14 @@
 """The grpcurl command, replay and diff over HTTP, on a whole Loom."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import grpc
-import grpc.aio
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.model import MASK, Address
-from loom.runtime.loom import Loom
-from loom.runtime.settings import Settings
-from tests.support.mirror import OPTIONS, PROTO, SERVICE, Mirror, running_mirror, thing
-from tests.support.waiting import Ended
-
-ANY_PORT = Address("localhost", 0)
-
-
-@dataclass
-class Running:
-    """A Loom before a mirror, a channel through it, and its API."""
-
-    loom: Loom
-    mirror: Mirror
-    ended: Ended
-    channel: grpc.aio.Channel
-    http: aiohttp.ClientSession
-
-    async def call(self, method: str, *messages: bytes, metadata: Any = ()) -> int:
-        """Make a call through Loom; its id once it has ended."""
-        before = self.loom.history.last_id
-        stream: Any = self.channel.stream_stream(f"/{SERVICE}/{method}")
-        async for _ in stream(iter(messages), metadata=metadata):
-            pass
-        await self.ended.wait(before + 1)
-        return before + 1
-
-    async def get(self, path: str) -> tuple[int, Any]:
-        async with self.http.get(path) as answer:
-            return answer.status, await answer.json()
-
-    async def post(self, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
-        async with self.http.post(path, json=body, **options) as answer:
-            return answer.status, await answer.json()
-
-
-@asynccontextmanager
-async def running(mirror: Mirror, **settings: Any) -> AsyncIterator[Running]:
-    ended = Ended()
-    loom = Loom(
-        Settings(
-            target=Address.parse(mirror.address), listen=ANY_PORT, ui=ANY_PORT, session=None, **settings
-        ),
-        observers=(ended,),
-    )
-    await loom.start()
-    try:
-        base = f"http://{loom.ui_address}"
-        async with (
-            grpc.aio.insecure_channel(str(loom.listen_address), options=OPTIONS) as channel,
-            aiohttp.ClientSession(base) as http,
-        ):
-            yield Running(loom, mirror, ended, channel, http)
-    finally:
-        await loom.stop(0)
+from loom.model import MASK
+from tests.support.mirror import PROTO, running_mirror, thing
+from tests.support.whole import Running, running
 
 
 @pytest.fixture

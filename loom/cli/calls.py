@@ -1,0 +1,55 @@
+"""``loom calls``: the calls that a running Loom holds, in memory and in its session."""
+
+import json
+
+import click
+
+from loom.recording.query import parse
+
+from .attach import Attached, attach_options
+from .output import Output, color_option, run
+from .rows import row
+
+
+@click.command("calls")
+@click.option("-q", "--query", default="", metavar="FILTER", help="Only calls that match (docs/filter.md).")
+@click.option(
+    "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
+)
+@click.option("--before", type=int, metavar="ID", help="Only calls older than this one.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md.")
+@color_option
+@attach_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    query: str,
+    limit: int,
+    before: int | None,
+    *,
+    as_json: bool,
+    color: bool | None,
+    ui: str,
+    token: str | None,
+) -> None:
+    """List calls of a running Loom, oldest first.
+
+    \b
+        loom calls -q 'method:Get* duration:>250ms'
+        loom calls --json -n 1000 | jq .duration_us
+    """
+    parse(query)  # a bad filter is told before anything is asked
+    output = Output(color=color)
+
+    async def work() -> None:
+        async with Attached(ui, token) as attached:
+            answer = await attached.get("/api/calls", limit=limit, before=before, q=query or None)
+        for summary in answer["calls"]:
+            if as_json:
+                output.line(json.dumps(summary, ensure_ascii=False))
+            else:
+                output.line(row(summary, output.palette), cut=True)
+        if not answer["calls"] and output.terminal:
+            output.line("no calls match" if query else "no calls yet")
+
+    ctx.exit(run(work))

@@ -1,0 +1,68 @@
+"""``loom completion SHELL``, and what the shell is offered for ids and sessions."""
+
+import asyncio
+import os
+
+import aiohttp
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from loom.errors import LoomError
+
+from .attach import Attached
+
+_OFFERED = 30
+_PATIENCE = aiohttp.ClientTimeout(total=1)
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print what a shell needs to complete loom's commands, flags, call ids and session names.
+
+    \b
+        bash   echo 'eval "$(loom completion bash)"' >> ~/.bashrc
+        zsh    echo 'eval "$(loom completion zsh)"' >> ~/.zshrc
+        fish   loom completion fish > ~/.config/fish/completions/loom.fish
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise LoomError(f"there is no completion for {shell}")
+    root = click.get_current_context().find_root().command
+    click.echo(kind(root, {}, "loom", "_LOOM_COMPLETE").source())
+
+
+def call_id(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """The newest calls of the running Loom; nothing where there is none."""
+    ui = ctx.params.get("ui") or os.environ.get("LOOM_UI") or "localhost:9998"
+    token = ctx.params.get("token") or os.environ.get("LOOM_TOKEN")
+    try:
+        calls = asyncio.run(_newest(ui, token))
+    except LoomError:
+        return []
+    return [
+        CompletionItem(str(call["id"]), help=_described(call))
+        for call in reversed(calls)
+        if str(call["id"]).startswith(incomplete)
+    ]
+
+
+async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
+    async with Attached(ui, token, _PATIENCE) as attached:
+        answer = await attached.get("/api/calls", limit=_OFFERED)
+        found: list[dict[str, object]] = answer["calls"]
+        return found
+
+
+def _described(call: dict[str, object]) -> str:
+    status = call["status"]
+    return f"{call['method']} {status['name'] if isinstance(status, dict) else 'live'}"
+
+
+def session_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """The sessions on disk, and files."""
+    from loom.recording.sessions import list_sessions, sessions_directory  # noqa: PLC0415 (completion must be quick)
+
+    names = [info.name for info in list_sessions(sessions_directory())]
+    offered = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return offered or [CompletionItem(incomplete, type="file")]

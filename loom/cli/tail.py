@@ -1,0 +1,165 @@
+"""``loom tail``: the calls of a running Loom as they end."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from loom.recording.query import Query, parse
+
+from .attach import Attached, attach_options
+from .feed import FeedEvent, follow, live
+from .output import Output, color_option, run
+from .rows import row
+
+_REFETCH = 1000
+_REMEMBERED = 50_000
+
+
+@click.command("tail")
+@click.option("-q", "--query", default="", metavar="FILTER", help="Only calls that match (docs/filter.md).")
+@click.option(
+    "-n",
+    "--lines",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, 10_000),
+    help="Begin with so many that have ended already.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md.")
+@color_option
+@attach_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    query: str,
+    lines: int,
+    *,
+    as_json: bool,
+    color: bool | None,
+    ui: str,
+    token: str | None,
+) -> None:
+    """Follow the calls of a running Loom, each once it has ended.
+
+    The connection is made anew when it is lost; what was missed meanwhile is fetched, or said if it is gone.
+
+    \b
+        loom tail -q 'status:NOT_FOUND,INTERNAL'
+        loom tail --json | jq -r .method
+    """
+    wanted = parse(query)
+    output, complaints = Output(color=color), Output(sys.stderr, color=color)
+
+    async def work() -> None:
+        async with live(ui, token) as attached:
+            await Tail(attached, wanted, output, complaints, as_json=as_json).run(lines)
+
+    ctx.exit(run(work))
+
+
+class Tail:
+    """Prints each ended call once, in the order in which it learns of them."""
+
+    def __init__(
+        self, attached: Attached, query: Query, output: Output, complaints: Output, *, as_json: bool = False
+    ) -> None:
+        self._attached = attached
+        self._query = query
+        self._output = output
+        self._complaints = complaints
+        self._as_json = as_json
+        self._printed: dict[int, None] = {}
+        self._last = 0
+        self._boot = ""
+
+    async def run(self, lines: int) -> None:
+        """Print the last ``lines`` calls that have ended, then every one that ends."""
+        first = True
+        async for event in follow(self._attached, self._lost):
+            if event.kind == "hello":
+                self._said_hello(event)
+                if first:
+                    await self._begin(lines)
+                    first = False
+            elif event.kind == "calls":
+                await self._print(event.data)
+            elif event.kind == "gap":
+                await self._fill(event.data.get("missed"))
+            elif event.kind == "cleared":
+                self._printed.clear()
+
+    def _said_hello(self, event: FeedEvent) -> None:
+        boot = event.data["boot"]
+        if self._boot and boot != self._boot:
+            self._say("Loom was started again")
+            if event.data["oldest_id"] <= self._last:  # it counts from the beginning
+                self._printed.clear()
+                self._last = 0
+        self._boot = boot
+
+    async def _begin(self, lines: int) -> None:
+        limit = max(lines, 1) if self._query.text.strip() else max(lines, 1) + 200
+        answer = await self._attached.get("/api/calls", limit=limit, q=self._query.text or None)
+        ended = [summary for summary in answer["calls"] if summary["state"] == "ended"]
+        self._remember(ended)
+        for summary in ended[len(ended) - lines if lines < len(ended) else 0 :] if lines else []:
+            self._write(summary)
+
+    async def _fill(self, missed: int | None) -> None:
+        """Fetch what the feed skipped; say what cannot be had any more."""
+        after = self._last
+        while True:
+            answer = await self._attached.get("/api/calls", after=after, limit=_REFETCH)
+            if after == self._last and answer["oldest_id"] > after + 1 and after:
+                self._say(
+                    f"calls {after + 1} to {answer['oldest_id'] - 1} are no longer held: they were missed"
+                )
+            await self._print(answer["calls"])
+            if not answer["calls"] or len(answer["calls"]) < _REFETCH:
+                break
+            after = answer["calls"][-1]["id"]
+        if missed:
+            self._say(f"too slow for the feed: {missed} updates were skipped, the calls were fetched instead")
+
+    async def _print(self, summaries: list[dict[str, Any]]) -> None:
+        fresh = [item for item in summaries if item["state"] == "ended" and item["id"] not in self._printed]
+        self._remember(fresh)
+        if self._query.needs_details and fresh:
+            matching = await self._ask(fresh)
+        else:
+            matching = [item for item in fresh if self._query.matches(item)]
+        for summary in matching:
+            self._write(summary)
+
+    async def _ask(self, fresh: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Have Loom say which match: metadata and bodies are not in a summary."""
+        maybe = [item for item in fresh if self._query.answer(item) is not False]
+        if not maybe:
+            return []
+        first, last = min(item["id"] for item in maybe), max(item["id"] for item in maybe)
+        answer = await self._attached.get(
+            "/api/calls", q=self._query.text, after=first - 1, limit=min(last - first + 1, 10_000)
+        )
+        found = {item["id"] for item in answer["calls"]}
+        return [item for item in maybe if item["id"] in found]
+
+    def _remember(self, summaries: list[dict[str, Any]]) -> None:
+        for summary in summaries:
+            self._printed[summary["id"]] = None
+            self._last = max(self._last, summary["id"])
+        while len(self._printed) > _REMEMBERED:
+            del self._printed[next(iter(self._printed))]
+
+    def _write(self, summary: dict[str, Any]) -> None:
+        if self._as_json:
+            self._output.line(json.dumps(summary, ensure_ascii=False))
+        else:
+            self._output.line(row(summary, self._output.palette), cut=True)
+
+    def _lost(self, reason: str) -> None:
+        self._say(reason)
+
+    def _say(self, text: str) -> None:
+        self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))

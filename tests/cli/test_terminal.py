@@ -1,0 +1,262 @@
+"""loom tail, calls, show, grpcurl and completion as processes, attached to a whole Loom."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loom.cli.output import Output, fit
+from loom.model import MASK, Address
+from tests.support.mirror import running_mirror, thing
+from tests.support.whole import Running, running
+
+
+def environment(api: Running, **more: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LOOM_")}
+    return {**kept, "PYTHONPATH": str(Path.cwd()), "LOOM_UI": str(api.loom.ui_address), **more}
+
+
+@asynccontextmanager
+async def started(api: Running, *arguments: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """``loom …`` as a process, killed if it still runs at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "loom", *arguments, env=environment(api, **more),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def loom(api: Running, *arguments: str, **more: str) -> tuple[int | None, str, str]:
+    """Run ``loom …`` to its end: exit code, output, complaints."""
+    async with started(api, *arguments, **more) as process:
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Running]:
+    async with running_mirror() as mirror, running(mirror) as made:
+        yield made
+
+
+async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None:
+    await api.call("Say", thing(text="one"))
+    await api.call("Chat", thing(text="two"), thing(text="three"), metadata=[("x-tenant", "42")])
+    code, out, _ = await loom(api, "calls")
+    assert code == 0
+    first, second = out.splitlines()
+    assert "/mirror.v1.Mirror/Say" in first
+    assert "/mirror.v1.Mirror/Chat" in second
+    assert "\x1b" not in out
+    _, out, _ = await loom(api, "calls", "--json", "-q", "meta:x-tenant=42")
+    assert json.loads(out)["method"] == "/mirror.v1.Mirror/Chat"
+    _, out, _ = await loom(api, "calls", "--color", "-n", "1")
+    assert "\x1b[" in out
+    assert len(out.splitlines()) == 1
+
+
+async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
+    for command in ("calls", "tail"):
+        code, out, err = await loom(api, command, "-q", "status:")
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 1
+
+
+async def test_show_tells_everything_of_a_call(api: Running) -> None:
+    call = await api.call(
+        "Gather",
+        thing(text="naïve \x1b[31m"),
+        thing(big=7),
+        metadata=[("authorization", "s3cret"), ("a-bin", b"\x00")],
+    )
+    code, out, _ = await loom(api, "show", str(call))
+    assert code == 0
+    for expected in (
+        f"authorization: {MASK}",
+        "a-bin: AA==",
+        "mirrored: 2",
+        '"big": "7"',
+        "naïve",
+        "reflection v1",
+    ):
+        assert expected in out
+    assert "\x1b" not in out
+    assert "s3cret" not in out
+    _, out, _ = await loom(api, "show", str(call), "--reveal", "-n", "1")
+    assert "s3cret" in out
+    assert "and 2 more messages" in out
+    _, out, _ = await loom(api, "show", str(call), "--json")
+    views = json.loads(out)["message_views"]
+    assert [view["direction"] for view in views] == ["request", "request", "response"]
+    assert views[1]["json"] == {"big": "7"}
+
+
+async def test_show_of_a_call_that_is_not_there(api: Running) -> None:
+    code, _, err = await loom(api, "show", "7")
+    assert (code, err) == (2, "loom: there is no call 7\n")
+
+
+async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: Running, tmp_path: Any) -> None:
+    call = await api.call("Say", thing(text="a"), metadata=[("authorization", "s3cret")])
+    code, out, err = await loom(api, "grpcurl", str(call))
+    assert code == 0
+    assert out.startswith("grpcurl -plaintext")
+    assert err.startswith("# authorization is masked")
+    code, out, err = await loom(api, "grpcurl", str(call), "--reveal", "--protoset", str(tmp_path / "x.bin"))
+    assert (code, err) == (0, "")
+    assert f"-protoset {tmp_path}/x.bin" in out
+    assert (tmp_path / "x.bin").stat().st_size > 100
+
+
+async def test_grpcurl_of_a_call_without_a_schema_is_exit_code_1() -> None:
+    async with running_mirror(described=False) as mirror, running(mirror) as api:
+        call = await api.call("Say", thing(text="a"))
+        code, out, err = await loom(api, "grpcurl", str(call))
+        assert (code, out) == (1, "")
+        assert "--proto" in err
+
+
+async def test_tail_begins_with_the_last_calls_and_follows(api: Running) -> None:
+    await api.call("Say", thing(text="earlier"))
+    async with started(api, "tail", "-n", "1") as tail:
+        assert tail.stdout is not None
+        assert b"/Say" in await tail.stdout.readline()
+        await api.call("Chat", thing(text="later"))
+        assert b"/Chat" in await tail.stdout.readline()
+
+
+async def test_tail_prints_what_matches_by_metadata_and_as_json(api: Running) -> None:
+    async with started(api, "tail", "--json", "-q", "meta:x-tenant=42") as tail:
+        assert tail.stdout is not None
+        await until_attached(api)
+        await api.call("Say", thing(text="a"), metadata=[("x-tenant", "7")])
+        matching = await api.call("Say", thing(text="b"), metadata=[("x-tenant", "42")])
+        assert json.loads(await tail.stdout.readline())["id"] == matching
+
+
+async def until_attached(api: Running) -> None:
+    """Wait until somebody reads the feed."""
+    changed = asyncio.Event()
+    subscribe = api.loom.hub.subscribe
+
+    def noted(subscriber: Any) -> None:
+        subscribe(subscriber)
+        changed.set()
+
+    api.loom.hub.subscribe = noted  # type: ignore[method-assign]
+    if not api.loom.hub.subscribers:
+        await changed.wait()
+
+
+async def test_tail_ends_quietly_as_soon_as_its_reader_is_gone(api: Running) -> None:
+    await api.call("Say", thing(text="a"))
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"set -o pipefail; {sys.executable} -m loom tail | head -n 1",
+        env=environment(api), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()  # without another call, nothing more is ever written
+    assert (process.returncode, err) == (0, b"")
+    assert b"/Say" in out
+
+
+async def test_a_long_list_cut_short_is_no_error(api: Running) -> None:
+    for _ in range(30):
+        await api.call("Say", b"")
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"set -o pipefail; {sys.executable} -m loom calls | head -n 1",
+        env=environment(api), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert (process.returncode, err, len(out.splitlines())) == (0, b"", 1)
+
+
+async def test_tail_reconnects_resumes_and_says_so() -> None:
+    async with running_mirror() as mirror, running(mirror) as first:
+        port = first.loom.ui_address
+        assert port is not None
+        async with started(first, "tail", "-n", "5") as tail:
+            assert tail.stdout is not None
+            assert tail.stderr is not None
+            await first.call("Say", b"")
+            assert b"/Say" in await tail.stdout.readline()
+            await first.loom.stop(0)
+            assert b"trying again" in await tail.stderr.readline()
+            async with running(mirror, ui=port) as second:
+                complaint = await tail.stderr.readline()
+                while b"started again" not in complaint:
+                    complaint = await tail.stderr.readline()
+                await second.call("Chat", thing(text="x"))
+                assert b"/Chat" in await tail.stdout.readline()
+
+
+async def test_without_a_loom_every_command_says_what_to_do(api: Running) -> None:
+    for arguments in (("tail",), ("calls",), ("show", "1"), ("grpcurl", "1")):
+        code, out, err = await loom(api, *arguments, "--ui", "127.0.0.1:1")
+        assert (code, out) == (2, "")
+        assert err.startswith("loom: no Loom answers at http://127.0.0.1:1: start one")
+        assert len(err.splitlines()) == 1
+
+
+async def test_a_wider_page_wants_its_token() -> None:
+    wide = Address("0.0.0.0", 0)
+    async with running_mirror() as mirror, running(mirror, ui=wide, token="t0ken") as api:
+        assert api.loom.ui_address is not None
+        where = f"127.0.0.1:{api.loom.ui_address.port}"
+        code, _, err = await loom(api, "calls", "--ui", where)
+        assert code == 2
+        assert "token" in err
+        assert (await loom(api, "calls", "--ui", where, "--token", "t0ken"))[0] == 0
+        assert (await loom(api, "calls", "--ui", where, LOOM_TOKEN="t0ken"))[0] == 0
+        assert (await loom(api, "calls", "--ui", f"http://{where}/?token=t0ken"))[0] == 0
+
+
+async def test_a_server_that_is_no_loom_is_said_to_be_none(api: Running) -> None:
+    code, _, err = await loom(api, "calls", "--ui", api.mirror.address)
+    assert code == 2
+    assert "does not answer as a Loom" in err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_completion_scripts(api: Running, shell: str) -> None:
+    code, out, _ = await loom(api, "completion", shell)
+    assert code == 0
+    assert "_LOOM_COMPLETE" in out
+
+
+async def test_ids_and_commands_complete(api: Running) -> None:
+    call = await api.call("Say", b"")
+    _, out, _ = await loom(api, _LOOM_COMPLETE="bash_complete", COMP_WORDS="loom show ", COMP_CWORD="2")
+    assert out == f"plain,{call}\n"
+    _, out, _ = await loom(api, _LOOM_COMPLETE="bash_complete", COMP_WORDS="loom ta", COMP_CWORD="1")
+    assert out == "plain,tail\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("short", 10, "short"),
+        ("exactly ten", 11, "exactly ten"),
+        ("longer than ten", 10, "longer th…"),
+        ("\x1b[1mlonger\x1b[0m than ten", 10, "\x1b[1mlonger\x1b[0m th…"),
+        ("\x1b[1mlonger than ten\x1b[0m", 10, "\x1b[1mlonger th\x1b[0m…"),
+    ],
+)
+def test_lines_fit_a_terminal(text: str, width: int, expected: str) -> None:
+    assert fit(text, width) == expected
+
+
+def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(sys.stdout)
+    output.line("x" * 500, cut=True)
+    assert capsys.readouterr().out == "x" * 500 + "\n"

@@ -51,7 +51,7 @@ def node_client() -> list[str]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("engine", ["relay"])
+@pytest.mark.parametrize("engine", ["relay", "wire"])
 @pytest.mark.parametrize(
     ("client", "agent"),
     [(python_client, "grpc-python/"), (node_client, "grpc-node-js/")],

@@ -41,6 +41,8 @@ export class Feed {
   private frame = 0;
   private sync = 0;
   private synced = false;
+  /** The server is another launch than before: there is nothing that was missed. */
+  private newcomer = true;
 
   constructor(private readonly listener: Listener) {}
 
@@ -87,7 +89,7 @@ export class Feed {
     on("hello", (event) => this.greet(JSON.parse(event.data) as Hello));
     on("calls", (event) => this.gather(JSON.parse(event.data) as Summary[]));
     on("stats", (event) => this.listener.stats(JSON.parse(event.data) as Stats));
-    on("gap", (event) => this.skipped((JSON.parse(event.data) as { missed: number }).missed));
+    on("gap", (event) => this.skipped((JSON.parse(event.data) as { missed: number | null }).missed));
     on("cleared", () => {
       this.flush();
       this.sync += 1;
@@ -112,13 +114,16 @@ export class Feed {
     this.listener.connection({ state: "open" });
     this.listener.hello(hello);
     const same = hello.boot === this.boot;
+    this.newcomer = !same;
     this.boot = hello.boot;
     if (!same || !this.synced || !hello.resumed) void this.fetchHistory();
   }
 
-  private skipped(missed: number): void {
-    this.listener.gap(missed);
-    void this.fetchHistory();
+  /** Null: the server cannot tell, because we come back too late; the history is on its way since the greeting. */
+  private skipped(missed: number | null): void {
+    if (missed === null && this.newcomer) return;
+    this.listener.gap(missed ?? 0);
+    if (missed !== null) void this.fetchHistory();
   }
 
   private gather(calls: readonly Summary[]): void {

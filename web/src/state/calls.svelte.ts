@@ -5,6 +5,7 @@
  * The calls themselves stay outside reactivity; `revision` changes when the rows do.
  */
 
+import { api } from "../api/client";
 import type { CallsPage, Hello, Stats, Summary } from "../api/types";
 import { Book, type Changes, NO_CHANGES } from "../feed/book";
 import { type Connection, Feed, type Listener } from "../feed/feed";
@@ -14,13 +15,23 @@ import { View } from "./view";
 
 export const STRIP_SECONDS = 120;
 
+/** One second of traffic, as the strip draws it. */
+export interface Second {
+  readonly at_us: number;
+  readonly rate: number;
+  readonly errors: number;
+  readonly p50_us: number | null;
+  readonly p95_us: number | null;
+  readonly in_flight: number;
+}
+
 export class Calls implements Listener {
   revision = $state(0);
   connectionNow = $state.raw<Connection>({ state: "connecting" });
   helloNow = $state.raw<Hello | null>(null);
   statsNow = $state.raw<Stats | null>(null);
   /** The last two minutes of statistics, one a second. */
-  recent = $state.raw<readonly Stats[]>([]);
+  recent = $state.raw<readonly Second[]>([]);
   loaded = $state(false);
   /** Updates that the server skipped for this page, and whether they were fetched since. */
   skipped = $state.raw<{ readonly missed: number; readonly fetched: boolean } | null>(null);
@@ -62,11 +73,25 @@ export class Calls implements Listener {
     this.helloNow = hello;
     if (before !== null && before.boot !== hello.boot) this.hiddenUpTo = 0;
     this.stats(hello.stats);
+    void this.fillStrip();
+  }
+
+  /** What passed before the page was open, or while it was away. */
+  private async fillStrip(): Promise<void> {
+    try {
+      const { series } = await api.stats();
+      if (series === undefined) return;
+      this.recent = series.slice(-STRIP_SECONDS).map(([at_us, rate, errors, p50_us, p95_us, in_flight]) => ({
+        at_us, rate, errors, p50_us, p95_us, in_flight,
+      }));
+    } catch {
+      // The strip then begins with what the feed brings.
+    }
   }
 
   stats(stats: Stats): void {
     this.statsNow = stats;
-    this.recent = [...this.recent.slice(1 - STRIP_SECONDS), stats];
+    this.recent = [...this.recent.slice(1 - STRIP_SECONDS), secondOf(stats)];
     if (stats.oldest_id !== undefined && this.inHistory === null) this.took(this.book.evict(stats.oldest_id));
   }
 
@@ -152,3 +177,12 @@ export class Calls implements Listener {
     this.rebuild();
   }
 }
+
+const secondOf = (stats: Stats): Second => ({
+  at_us: stats.now_us,
+  rate: stats.rate,
+  errors: stats.error_rate,
+  p50_us: stats.p50_us,
+  p95_us: stats.p95_us,
+  in_flight: stats.in_flight,
+});

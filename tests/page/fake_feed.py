@@ -1,0 +1,268 @@
+"""An inspector's API (docs/api.md) without a proxy behind it: calls are what a test says they are.
+
+For what real traffic cannot be made to do on cue: gaps, restarts, evictions, hostile payloads, and 5,000
+summaries a second. It serves the real page, behind the real guard (and so the real content security policy).
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from loom.inspector.page import page_routes
+from loom.inspector.responses import Json
+from loom.inspector.security import Access, Guard
+
+_START_US = 1_763_923_200_000_000
+
+
+def summary(number: int, **changes: Any) -> dict[str, Any]:
+    """An ended unary call, but for ``changes``."""
+    return {
+        "id": number, "version": 1, "method": "/acme.shop.v1.Shop/GetOrder", "kind": "unary", "kind_known": True,
+        "state": "ended", "started_us": _START_US + number * 1000, "duration_us": 1000 + number % 977,
+        "status": {"code": 0, "name": "OK", "message": ""}, "ended_by": "backend", "messages": [1, 1], "bytes": [24, 310],
+        "peer": "ipv4:127.0.0.1:50412", "authority": "localhost:9999", "target": "localhost:50051", "engine": "relay",
+        "flags": [], "replay_of": None, "deadline_us": None,
+    } | changes  # fmt: skip
+
+
+class FakeFeed:
+    """``calls`` is the history. Its methods are called from the test's thread and act on the server's loop."""
+
+    def __init__(self) -> None:
+        self.calls: dict[int, dict[str, Any]] = {}
+        self.bodies: dict[int, list[dict[str, Any]]] = {}
+        self.stats: dict[str, Any] = {}
+        self.boot = "one"
+        self.seq = 0
+        self.evicted = 0
+        self.requests: list[str] = []
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.port = 0
+        self._listeners: set[asyncio.Queue[ServerSentEvent | None]] = set()
+        self.refusing = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def on_loop(self, act: Callable[[], None]) -> None:
+        """Run ``act`` on the server's loop and wait for it."""
+        done = threading.Event()
+        assert self.loop is not None
+
+        def run() -> None:
+            act()
+            done.set()
+
+        self.loop.call_soon_threadsafe(run)
+        assert done.wait(30), "the fake feed's loop is stuck"
+
+    def send(self, event: str, data: Any) -> None:
+        """To every page that listens; on the loop only."""
+        self.seq += 1
+        made = ServerSentEvent(json.dumps(data), event=event, id=f"{self.boot}:{self.seq}")
+        for queue in self._listeners:
+            queue.put_nowait(made)
+
+    def put(self, *calls: dict[str, Any], tell: bool = True) -> None:
+        """Calls come, or go on; without ``tell`` the feed skips them."""
+
+        def act() -> None:
+            self.calls.update({call["id"]: call for call in calls})
+            if tell:
+                self.send("calls", list(calls))
+
+        self.on_loop(act)
+
+    def gap(self, missed: int) -> None:
+        self.on_loop(lambda: self.send("gap", {"missed": missed}))
+
+    def tick(self, **changes: Any) -> None:
+        """The statistics of a second."""
+        self.stats |= changes
+        self.on_loop(lambda: self.send("stats", self.numbers()))
+
+    def evict(self, below: int) -> None:
+        def act() -> None:
+            for number in [number for number in self.calls if number < below]:
+                del self.calls[number]
+                self.evicted += 1
+            self.send("stats", self.numbers())
+
+        self.on_loop(act)
+
+    def disconnect(self) -> None:
+        """Every feed ends; with ``refusing`` set, new ones are refused."""
+        self.on_loop(lambda: [queue.put_nowait(None) for queue in self._listeners] and None)
+
+    def restart(self, *calls: dict[str, Any]) -> None:
+        """Another launch with another history."""
+        self.boot += "+"
+        self.calls = {call["id"]: call for call in calls}
+        self.disconnect()
+
+    def numbers(self) -> dict[str, Any]:
+        return {
+            "boot": self.boot, "now_us": time.time_ns() // 1000, "calls_total": len(self.calls), "errors_total": 0,
+            "in_flight": 0, "held": len(self.calls), "held_bytes": 1, "evicted": self.evicted, "dropped_messages": 0,
+            "dropped_bytes": 0, "rate": 1.0, "error_rate": 0.0, "p50_us": 900, "p95_us": 4000, "subscribers": 1,
+            "oldest_id": min(self.calls, default=0),
+            "target": {"address": "localhost:50051", "tls": False, "state": "ready", "error": ""},
+            "breaker": {"state": "closed", "failures": 0, "retry_in_ms": None},
+        } | self.stats  # fmt: skip
+
+    async def _updates(self) -> AsyncIterator[ServerSentEvent]:
+        queue: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        hello = {
+            "boot": self.boot, "seq": self.seq, "version": "test", "listen": "localhost:9999", "ui": "localhost:9998",
+            "target": "localhost:50051", "engine": "relay", "oldest_id": min(self.calls, default=0), "resumed": False,
+            "stats": self.numbers(),
+        }  # fmt: skip
+        try:
+            yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.boot}:{self.seq}")
+            while (update := await queue.get()) is not None:
+                yield update
+        finally:
+            self._listeners.discard(queue)
+
+    async def events(self, request: Request) -> Response:
+        self.requests.append(str(request.url))
+        if self.refusing:
+            return Json({"error": {"message": "going down", "hint": ""}}, 503)
+        return EventSourceResponse(self._updates())
+
+    async def list_calls(self, request: Request) -> Response:
+        limit = int(request.query_params.get("limit", 1000))
+        before = int(request.query_params.get("before", 1 << 60))
+        ids = sorted(number for number in self.calls if number < before)
+        page = ids[-limit:]
+        return Json(
+            {
+                "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
+                "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq, "more": len(ids) > limit,
+            }
+        )  # fmt: skip
+
+    async def one_call(self, request: Request) -> Response:
+        call = self.calls.get(request.path_params["id"])
+        if call is None:
+            body = {
+                "error": {"message": "call is no longer held", "hint": "raise --history-bytes"},
+                "evicted": True,
+            }
+            return Json(body, 404)
+        times = dict.fromkeys(
+            ("initial_us", "first_request_us", "last_request_us", "first_response_us", "last_response_us",
+             "half_closed_us", "half_closed_after", "ended_us", "deadline_us")
+        )  # fmt: skip
+        return Json(
+            call
+            | {
+                "metadata": {"request": call.get("request", []), "initial": [], "trailing": []},
+                "timing": {"started_us": call["started_us"]} | times,
+                "status_details": None, "schema": None, "note": "", "wire": {}, "dropped": {"messages": 0, "bytes": 0},
+                "replays": [], "content_type": "application/grpc",
+            }
+        )  # fmt: skip
+
+    def _rows(self, number: int) -> list[dict[str, Any]]:
+        keys = (
+            "index",
+            "direction",
+            "time_us",
+            "size",
+            "compressed",
+            "encoding",
+            "dropped",
+            "type",
+            "preview",
+            "error",
+        )
+        return [{key: body[key] for key in keys} for body in self.bodies.get(number, [])]
+
+    async def messages(self, request: Request) -> Response:
+        rows = self._rows(request.path_params["id"])
+        start = int(request.query_params.get("from", 0))
+        limit = int(request.query_params.get("limit", 100))
+        return Json({"total": len(rows), "gap": None, "messages": rows[start : start + limit]})
+
+    async def one_message(self, request: Request) -> Response:
+        return Json(self.bodies[request.path_params["id"]][request.path_params["index"]])
+
+    async def rail(self, request: Request) -> Response:
+        rows = self._rows(request.path_params["id"])
+        return Json(
+            {"total": len(rows), "samples": [[row["index"], row["time_us"], 0, row["size"]] for row in rows]}
+        )
+
+    async def stats_now(self, _: Request) -> Response:
+        return Json(self.numbers() | {"series": []})
+
+    async def clear(self, _: Request) -> Response:
+        cleared = len(self.calls)
+        self.calls.clear()
+        self.send("cleared", {})
+        return Json({"cleared": cleared})
+
+    def app(self) -> Starlette:
+        access = Access(token="t", required=False, port=0)  # noqa: S106 (no secret: it is not asked for)
+        return Starlette(
+            routes=[
+                Route("/api/events", self.events),
+                Route("/api/stats", self.stats_now),
+                Route("/api/calls", self.list_calls, methods=["GET"]),
+                Route("/api/calls", self.clear, methods=["DELETE"]),
+                Route("/api/calls/{id:int}", self.one_call),
+                Route("/api/calls/{id:int}/messages", self.messages),
+                Route("/api/calls/{id:int}/rail", self.rail),
+                Route("/api/calls/{id:int}/messages/{index:int}", self.one_message),
+                *page_routes(),
+            ],
+            middleware=[Middleware(Guard, access=access)],
+        )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, feed: FakeFeed) -> None:
+        super().__init__(uvicorn.Config(feed.app(), port=0, log_level="error", lifespan="off"))
+        self.feed = feed
+        self.up = threading.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.feed.loop = asyncio.get_running_loop()
+        self.feed.port = self.servers[0].sockets[0].getsockname()[1]
+        self.up.set()
+
+    def install_signal_handlers(self) -> None:
+        """None: it runs in a thread."""
+
+
+@contextmanager
+def fake_feed() -> Iterator[FakeFeed]:
+    """A feed on a port of its own, in a thread of its own."""
+    feed = FakeFeed()
+    server = _Server(feed)
+    thread = threading.Thread(target=server.run, name="fake feed")
+    thread.start()
+    try:
+        assert server.up.wait(30), "the fake feed did not start"
+        yield feed
+    finally:
+        feed.disconnect()
+        server.should_exit = True
+        thread.join(30)

@@ -1,0 +1,159 @@
+"""The table follows the feed, whatever happens to it."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.page.fake_feed import FakeFeed, summary
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+
+
+def rows(page: Page) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("gridcell"))
+
+
+async def opened(page: Page, feed: FakeFeed, path: str = "/") -> None:
+    await page.goto(feed.address + path)
+    await expect(page.locator("[data-connection=open]")).to_be_visible()
+
+
+async def held(page: Page, count: int) -> None:
+    await expect(page.locator(f"[data-shown='{count}']")).to_be_visible()
+
+
+async def test_an_empty_page_shows_the_address_and_a_command(page: Page, feed: FakeFeed) -> None:
+    await opened(page, feed)
+    await expect(page.get_by_text("No calls yet")).to_be_visible()
+    await expect(page.get_by_text("grpcurl -plaintext localhost:9999 list")).to_be_visible()
+
+
+async def test_the_first_call_appears_and_is_updated_in_place(page: Page, feed: FakeFeed) -> None:
+    await opened(page, feed)
+    feed.put(summary(1, state="live", status=None, duration_us=None, ended_by=None))
+    await expect(rows(page)).to_have_count(1)
+    await expect(rows(page).first).to_contain_text("live")
+    feed.put(summary(1, version=2, status={"code": 5, "name": "NOT_FOUND", "message": "gone"}))
+    await expect(rows(page).first).to_contain_text("NOT_FOUND")
+    await expect(rows(page)).to_have_count(1)
+
+
+async def test_an_older_version_never_replaces_a_newer_one(page: Page, feed: FakeFeed) -> None:
+    await opened(page, feed)
+    feed.put(summary(1, version=9))
+    await expect(rows(page).first).to_contain_text("OK")
+    feed.put(summary(1, version=3, status=None, state="live"), summary(2))
+    await held(page, 2)
+    await expect(rows(page).first).to_contain_text("OK")
+
+
+async def test_pause_freezes_the_view_counts_what_is_new_and_catches_up(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 6)}
+    await opened(page, feed)
+    await held(page, 5)
+    await page.keyboard.press("p")
+    feed.put(*[summary(number) for number in range(6, 9)])
+    await expect(page.get_by_role("button", name="paused · 3 new")).to_be_visible()
+    await held(page, 5)
+    await page.keyboard.press("p")
+    await held(page, 8)
+
+
+async def test_a_gap_says_how_many_and_fetches_what_was_missed(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {1: summary(1)}
+    await opened(page, feed)
+    await held(page, 1)
+    feed.put(summary(2), summary(3), tell=False)
+    feed.gap(2)
+    await expect(page.get_by_text("2 updates were skipped")).to_be_visible()
+    await expect(page.get_by_text("nothing is missing")).to_be_visible()
+    await held(page, 3)
+
+
+async def test_a_restart_is_survived_and_its_history_replaces_the_old(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 4)}
+    await opened(page, feed)
+    await held(page, 3)
+    feed.restart(summary(7, method="/acme.shop.v1.Shop/AfterRestart"))
+    await held(page, 1)
+    await expect(rows(page).first).to_contain_text("AfterRestart")
+
+
+async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {1: summary(1)}
+    await opened(page, feed)
+    await held(page, 1)
+    feed.put(summary(2))
+    await held(page, 2)
+    feed.refusing = True
+    feed.disconnect()
+    await expect(page.get_by_role("button", name="feed lost, retry")).to_be_visible()
+    feed.refusing = False
+    await page.get_by_role("button", name="feed lost, retry").click()
+    await expect(page.locator("[data-connection=open]")).to_be_visible()
+    assert f"last={feed.boot}%3A{feed.seq}" in feed.requests[-1]
+
+
+async def test_evicted_calls_leave_the_table(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 101)}
+    await opened(page, feed)
+    await held(page, 100)
+    feed.evict(below=91)
+    await held(page, 10)
+    await expect(page.get_by_text("90 evicted")).to_be_visible()
+
+
+async def test_a_deep_link_to_an_evicted_call_says_so(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {50: summary(50)}
+    await opened(page, feed, "/calls/7/status")
+    await expect(page.get_by_text("Call #7 is no longer held")).to_be_visible()
+
+
+async def test_a_deep_link_survives_a_reload(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 2001)}
+    await opened(page, feed, "/calls/40/timing?q=id%3A%3C%3D500")
+    for _ in range(2):
+        await held(page, 500)
+        await expect(page.get_by_role("tab", name="Timing")).to_have_attribute("aria-selected", "true")
+        await expect(page.locator("#call-40")).to_be_in_viewport()
+        await page.reload()
+
+
+async def test_clear_says_which_and_the_view_comes_back(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {1: summary(1), 2: summary(2)}
+    await opened(page, feed)
+    await held(page, 2)
+    await page.keyboard.press("Shift+X")
+    await page.get_by_role("button", name="Clear the view").click()
+    await held(page, 0)
+    assert len(feed.calls) == 2
+    await page.get_by_role("button", name="Show them again").click()
+    await held(page, 2)
+    await page.keyboard.press("Shift+X")
+    await page.get_by_role("button", name="Clear the history").click()
+    await held(page, 0)
+    assert feed.calls == {}
+
+
+async def test_a_target_that_is_down_is_said_at_the_top(page: Page, feed: FakeFeed) -> None:
+    await opened(page, feed)
+    feed.tick(
+        target={"address": "localhost:50051", "tls": False, "state": "down", "error": "connection refused"}
+    )
+    await expect(page.get_by_text("localhost:50051 is down.")).to_be_visible()
+    await expect(page.get_by_text("connection refused")).to_be_visible()
+
+
+async def test_rows_stay_where_they_are_read_while_others_come_and_go(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 1001)}
+    await opened(page, feed)
+    await held(page, 1000)
+    await page.keyboard.press("End")
+    for _ in range(3):
+        await page.keyboard.press("PageUp")
+    top = page.locator("[data-grid] [aria-selected=true]")
+    before = await top.bounding_box()
+    feed.put(*[summary(number) for number in range(1001, 1201)])
+    await held(page, 1200)
+    feed.evict(below=500)
+    await held(page, 701)
+    assert await top.bounding_box() == before

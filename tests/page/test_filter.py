@@ -1,0 +1,61 @@
+"""Each term of the filter language, typed into the page, on the fixture that Python and TypeScript share."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.page.fake_feed import FakeFeed
+from tests.page.test_feed import held, opened
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+FIXTURE = json.loads((Path(__file__).parent.parent / "fixtures" / "filters.json").read_text())
+TERMS = (
+    "method:Get*", "service:acme.*", "status:NOT_FOUND,INTERNAL", "-status:OK", 'message:"no such"', "kind:bidi",
+    "duration:>250ms", "bytes:>1MB", "bytes.up:>1mb", "bytes.down:>=1kb", "messages:>=10", "messages.up:>1",
+    "messages.down:0", "id:>=7", "peer:ipv6", "authority:CHAT", "target:50052", "engine:wire", "ended:loom",
+    "is:live,error", "/Get|Talk/",
+)  # fmt: skip
+
+
+async def test_every_term_answers_as_the_fixture_says(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    await opened(page, feed)
+    box = page.get_by_role("combobox", name="Filter")
+    expected = {case["filter"]: case["ids"] for case in FIXTURE["cases"] if "ids" in case}
+    for term in TERMS:
+        await box.fill(term)
+        await box.press("Enter")
+        await held(page, len(expected[term]))
+        shown = await page.locator("[data-grid] [data-id]").evaluate_all(
+            "all => all.map(row => Number(row.dataset.id))"
+        )
+        assert shown == expected[term], term
+
+
+async def test_a_wrong_filter_keeps_the_last_good_one_and_points_at_the_column(
+    page: Page, feed: FakeFeed
+) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    await opened(page, feed)
+    box = page.get_by_role("combobox", name="Filter")
+    await box.fill("kind:bidi")
+    await held(page, 1)
+    await box.fill("kind:bidi statuz:OK")
+    await expect(page.get_by_role("alert")).to_contain_text("there is no term “statuz”")
+    await expect(page.get_by_role("alert").locator("mark")).to_have_text("statuz:OK")
+    await held(page, 1)
+
+
+async def test_completion_is_chosen_by_keys_and_nothing_matching_says_so(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    await opened(page, feed)
+    await page.keyboard.press("/")
+    await page.keyboard.type("is:unob")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("combobox", name="Filter")).to_have_value("is:unobserved")
+    await expect(page.get_by_text("Nothing matches")).to_be_visible()
+    await page.get_by_role("button", name="Remove the filter").last.click()
+    await held(page, 9)

@@ -7,10 +7,11 @@ from loom.model import Address, CallIds, Sink
 from loom.proxy.engine import Engine
 from loom.proxy.relay import RelayEngine
 from loom.proxy.target import Target
+from loom.proxy.wire import WireEngine
 
 METADATA_LIMIT = 8 << 20
 
-ENGINES = ("relay",)
+ENGINES = ("relay", "wire")
 """The engines that the differential tests run."""
 
 
@@ -23,6 +24,7 @@ async def running_engine(name: str, target: Address, sink: Sink) -> AsyncIterato
         "relay": lambda: RelayEngine(
             listen, connections, sink, CallIds(), server_tls=None, metadata_limit=METADATA_LIMIT
         ),
+        "wire": lambda: WireEngine(listen, target, sink, CallIds(), server_tls=None, target_tls=None),
     }
     engine: Engine = made[name]()
     await engine.start()

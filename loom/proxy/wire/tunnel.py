@@ -1,6 +1,9 @@
 """Forwards one connection, bytes first; what passes is looked at when it is on its way."""
 
 import asyncio
+import contextlib
+import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import cast
@@ -8,6 +11,7 @@ from typing import cast
 from .connection import Connection
 
 HIGH_WATER = 1024 * 1024  # bytes waiting for one side before the other is read no more
+_RESET = struct.pack("ii", 1, 0)
 
 
 class Side(asyncio.Protocol):
@@ -17,6 +21,7 @@ class Side(asyncio.Protocol):
         self.client = client
         self.peer: Side | None = None
         self.open = False
+        self.finished = False
         self._tunnel = tunnel
         self._transport: asyncio.Transport | None = None
         self._send: Callable[[bytes], None] | None = None
@@ -60,6 +65,7 @@ class Side(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass a half-close on; in TLS there is none, and the connection closes."""
+        self.finished = True
         # Not from in here: uvloop's transports do not bear a write_eof in the middle of their own reading.
         asyncio.get_running_loop().call_soon(self._pass_eof)
         return self.transport.get_extra_info("sslcontext") is None
@@ -73,6 +79,9 @@ class Side(asyncio.Protocol):
             and peer.transport.can_write_eof()
         ):
             peer.transport.write_eof()
+            if peer.finished:  # both have said all they had to say
+                self.close(abort=False)
+                peer.close(abort=False)
 
     def pause_writing(self) -> None:
         """This end does not keep up: read no more from the other."""
@@ -91,6 +100,10 @@ class Side(asyncio.Protocol):
         """Close after what waits has been sent, or at once with a reset."""
         if self.open:
             if abort:
+                # Without lingering, an abort is an ordinary end to the other side, not a reset.
+                with contextlib.suppress(OSError):
+                    sock = self.transport.get_extra_info("socket")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 self.transport.abort()
             elif not self.transport.is_closing():
                 self.transport.close()

@@ -28,7 +28,7 @@ _SHIPS = (
     _Ship("v-2", "Kleine Möwe", "VESSEL_KIND_FERRY", 8820123, 53.5412, 9.9665, 11.5, 274),
     _Ship("v-3", "Petrel", "VESSEL_KIND_TUG", 9401231, 53.5288, 9.9051, 6.2, 15),
     _Ship("v-4", "Ocean Harvest", "VESSEL_KIND_TANKER", 9605231, 53.5460, 9.8312, 8.9, 101),
-    _Ship("v-5", "春の海", "VESSEL_KIND_CONTAINER", 9811000, 53.9871, 8.6822, 17.4, 131),
+    _Ship("v-5", "Ísafjörður Star", "VESSEL_KIND_CONTAINER", 9811000, 53.9871, 8.6822, 17.4, 131),
     _Ship("v-6", "Windsbraut", "VESSEL_KIND_SAILING", 1008932, 53.5571, 9.7514, 4.1, 288),
 )
 _GOODS = ("espresso machines", "bicycles", "violins", "printed books", "telescopes")

@@ -32,7 +32,8 @@ def summary(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "id": number, "version": 1, "method": "/acme.shop.v1.Shop/GetOrder", "kind": "unary", "kind_known": True,
         "state": "ended", "started_us": _START_US + number * 1000, "duration_us": 1000 + number % 977,
-        "status": {"code": 0, "name": "OK", "message": ""}, "ended_by": "backend", "messages": [1, 1], "bytes": [24, 310],
+        "status": {"code": 0, "name": "OK", "message": ""}, "ended_by": "backend",
+        "messages": [1, 1], "bytes": [24, 310],
         "peer": "ipv4:127.0.0.1:50412", "authority": "localhost:9999", "target": "localhost:50051", "engine": "relay",
         "flags": [], "replay_of": None, "deadline_us": None,
     } | changes  # fmt: skip
@@ -153,7 +154,8 @@ class FakeFeed:
         return Json(
             {
                 "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
-                "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq, "more": len(ids) > limit,
+                "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq,
+                "more": len(ids) > limit,
             }
         )  # fmt: skip
 
@@ -219,7 +221,7 @@ class FakeFeed:
         return Json({"cleared": cleared})
 
     def app(self) -> Starlette:
-        access = Access(token="t", required=False, port=0)  # noqa: S106 (no secret: it is not asked for)
+        access = Access(token="t", required=False, port=0)
         return Starlette(
             routes=[
                 Route("/api/events", self.events),

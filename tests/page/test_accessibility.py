@@ -1,0 +1,106 @@
+"""The page by keyboard and by screen reader: axe finds nothing, in either theme, wherever one looks."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from loom.model import StatusCode
+from tests.page.fake_feed import FakeFeed, summary
+from tests.page.test_feed import held, opened
+from tests.page.test_hostile import body, leaf, root
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+STATUSES = ("OK", "CANCELLED", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL", "UNAVAILABLE")
+
+
+def traffic(feed: FakeFeed) -> None:
+    for number, name in enumerate(STATUSES, 1):
+        status = {"code": StatusCode[name].value, "name": name, "message": "why"}
+        feed.calls[number] = summary(number, status=status, flags=["modified"])
+    feed.calls[7] = summary(7, state="live", status=None, duration_us=None, ended_by=None, kind="bidi")
+    feed.calls[8] = summary(8, kind="server", messages=[1, 5])
+    feed.bodies = {
+        number: [body(root(leaf("text", "value")), '{"text":"value"}', "text")] for number in feed.calls
+    }
+    feed.bodies[8] = [feed.bodies[8][0] | {"index": index} for index in range(6)]
+
+
+async def violations(page: Page) -> list[str]:
+    """Of WCAG 2.2 A and AA and of axe's own best practices.
+
+    It is run beside the page, whose policy allows no other script.
+    """
+    await page.evaluate(AXE.read_text())
+    found = await page.evaluate("axe.run(document)")
+    assert len(found["passes"]) > 20, "axe looked at next to nothing"
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing(page: Page, feed: FakeFeed, theme: str) -> None:
+    traffic(feed)
+    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    await opened(page, feed, "/calls/5")
+    await held(page, 8)
+    await expect(page.get_by_role("tree", name="Message 0")).to_be_visible()
+    found = await violations(page)
+    for tab in "23456":
+        await page.keyboard.press(tab)
+        await expect(page.get_by_role("tab").nth(int(tab) - 1)).to_have_attribute("aria-selected", "true")
+        found += await violations(page)
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found += await violations(page)
+    await page.keyboard.press("Escape")
+    await page.goto(feed.address + "/calls/8?q=nothing-matches-this")
+    await expect(page.get_by_text("Nothing matches")).to_be_visible()
+    found += await violations(page)
+    assert found == []
+
+
+async def test_the_grid_says_how_many_rows_there_are_and_which_is_meant(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 501)}
+    await opened(page, feed)
+    await held(page, 500)
+    grid = page.get_by_role("grid", name="Calls")
+    await expect(grid).to_have_attribute("aria-rowcount", "501")
+    await grid.focus()
+    await page.keyboard.press("Home")
+    await expect(grid).to_have_attribute("aria-activedescendant", "call-1")
+    await page.keyboard.press("j")
+    await expect(page.locator("#call-2")).to_have_attribute("aria-rowindex", "3")
+    feed.evict(below=400)
+    await held(page, 101)
+    await expect(grid).to_be_focused()
+
+
+async def test_tab_walks_on_and_tabs_and_splitter_move_by_arrows(page: Page, feed: FakeFeed) -> None:
+    traffic(feed)
+    await opened(page, feed, "/calls/5")
+    await page.get_by_role("tab", name="Messages").focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("tab", name="Metadata")).to_be_focused()
+    await expect(page.get_by_role("tab", name="Metadata")).to_have_attribute("aria-selected", "true")
+    splitter = page.get_by_role("separator", name="Size of the detail pane")
+    before = int(await splitter.get_attribute("aria-valuenow") or 0)
+    await splitter.press("ArrowRight")
+    await expect(splitter).to_have_attribute("aria-valuenow", str(before - 24))
+    await page.get_by_role("combobox", name="Filter").focus()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("combobox", name="Filter")).not_to_be_focused()
+
+
+async def test_keys_are_off_while_typing(page: Page, feed: FakeFeed) -> None:
+    traffic(feed)
+    await opened(page, feed)
+    await held(page, 8)
+    await page.keyboard.press("/")
+    await page.keyboard.type("p")
+    await expect(page.get_by_role("combobox", name="Filter")).to_have_value("p")
+    await expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "false")

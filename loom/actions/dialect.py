@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
+
+from loom.codec import Types
 
 _ANY = "google.protobuf.Any"
 _MASK = "google.protobuf.FieldMask"
@@ -21,9 +22,9 @@ _UPPER = re.compile(r"[A-Z]")
 class Dialect:
     """Adapts values; ``problems`` collects what grpcurl cannot be told at all."""
 
-    def __init__(self, pool: DescriptorPool) -> None:
+    def __init__(self, types: Types) -> None:
         self.problems: dict[str, None] = {}
-        self._pool = pool
+        self._types = types
 
     def message(self, value: Any, descriptor: Descriptor) -> Any:
         """The JSON of one message."""
@@ -44,8 +45,11 @@ class Dialect:
         if not url:
             self.problems["an empty google.protobuf.Any is not sent: grpcurl cannot write one"] = None
             return None
+        if "@value" in value:
+            self.problems[f"an Any of {url} is not sent: its type is unknown"] = None
+            return None
         try:
-            descriptor = self._pool.FindMessageTypeByName(str(url).rpartition("/")[2])
+            descriptor = self._types.FindMessageTypeByName(str(url).rpartition("/")[2])
         except KeyError:
             return value
         if descriptor.full_name == _MASK:

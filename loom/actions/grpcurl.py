@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Kind, MetadataItem, Secrets
-from loom.schema import Method
 
 from .dialect import Dialect
-from .messages import DecodedMessage
+from .messages import DecodedMessage, Decoding
 
 _ONE_LINE = 100
 _LARGEST_ARGUMENT = 16 * 1024
@@ -87,23 +86,23 @@ class GrpcurlCommand:
 
 def grpcurl_command(
     call: Call,
-    requests: Sequence[DecodedMessage],
-    method: Method | None,
+    decoding: Decoding,
     reach: Reach,
     descriptors: Descriptors,
     secrets: Secrets,
     *,
     reveal: bool = False,
 ) -> GrpcurlCommand:
-    """The command that sends ``requests``, the call's decoded request messages, in order.
+    """The command that sends ``decoding``, the call's decoded request messages, in order.
 
-    ``method`` is None where no schema knows it. Metadata that ``secrets`` masks is masked unless ``reveal``.
+    Metadata that ``secrets`` masks is masked unless ``reveal``.
     """
     service, _, name = call.method.removeprefix("/").rpartition("/")
     if not service or not name:
         return GrpcurlCommand(
             "", (f"{call.method!r} is not /package.Service/Method: grpcurl cannot call it",)
         )
+    requests, method = decoding.messages, decoding.method
     sendable = [request for request in requests if not request.error]
     if method is None or (requests and not sendable):
         return GrpcurlCommand("", (_undecodable(requests),))
@@ -114,7 +113,7 @@ def grpcurl_command(
         *_schema(descriptors, secrets, reveal=reveal),
         *metadata,
     ]
-    dialect = Dialect(method.pool)
+    dialect = Dialect(decoding.types)
     texts = [json_text(dialect.message(request.json, method.request)) for request in sendable]
     target = [shlex.quote(str(reach.address)), shlex.quote(f"{service}/{name}")]
     notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, reach, descriptors)]

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.codec import CompressionError, DecodeError, decode, decompress
+from loom.codec import CompressionError, DecodeError, Types, TypesOf, decode, decompress, type_name
 from loom.model import Call, Direction, Message
-from loom.schema import Method
+from loom.schema import Method, Schema, SchemaError
 
+_ROUNDS = 3  # Anys in Anys: each round may name types that the one before could not open
 _INLINE_BYTES = 16 * 1024
 _CHUNK_BYTES = 1024 * 1024
 
@@ -17,29 +18,95 @@ _CHUNK_BYTES = 1024 * 1024
 class DecodedMessage:
     """``json`` is the canonical protobuf JSON value, or ``error`` says why there is none.
 
-    ``data`` is the payload decompressed, None where it is not held; ``unknown`` tells that it has fields
-    which the schema does not know and which ``json`` therefore lacks.
+    ``opaque`` tells of Anys of unknown type, whose bytes ``json`` holds under ``@value``; ``missing`` are the types
+    that they name. ``unknown`` tells of fields that the schema does not know, which ``json`` lacks. ``data`` is the
+    payload decompressed, None where it is not held.
     """
 
     index: int
     direction: Direction
     json: Any = None
     error: str = ""
+    opaque: str = ""
     unknown: bool = False
     data: bytes | None = None
+    missing: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """A call's decoded messages, by which method and types; ``problem`` says why there is no method."""
+
+    messages: list[DecodedMessage]
+    method: Method | None
+    types: Types
+    problem: str = ""
+
+
+async def decoded_by(schema: Schema, call: Call, direction: Direction | None = None) -> Decoding:
+    """Decode the held messages of a call (of one direction), with the types that Anys in them name.
+
+    Every failure is part of the answer: nothing is raised for bad bytes or a schema that is not there.
+    """
+    method, problem = await method_of(schema, call.method)
+    known: list[Types] = [schema.built_in.pool] if method is None else [method.pool, schema.built_in.pool]
+    types = TypesOf(known)
+    messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
+    for _ in range(_ROUNDS):
+        missing = frozenset[str]().union(*(item.missing for item in messages))
+        found = [built for name in missing if (built := await schema.files_with(name)) is not None]
+        if not found:
+            break
+        types = TypesOf([*known, *(built.pool for built in found)])
+        messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
+    return Decoding(messages, method, types, problem)
+
+
+async def types_named(value: Any, types: Types, schema: Schema) -> Types:
+    """``types``, and those that JSON values name in their Anys where some source knows them."""
+    pools = [
+        built.pool
+        for name in sorted(_any_types(value))
+        if (built := await schema.files_with(name)) is not None
+    ]
+    return TypesOf([types, *pools]) if pools else types
+
+
+def _any_types(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set[str]().union(*(_any_types(item) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    inner = set[str]().union(*(_any_types(item) for item in value.values()))
+    url = value.get("@type")
+    return inner | {type_name(url)} if isinstance(url, str) else inner
+
+
+async def method_of(schema: Schema, path: str) -> tuple[Method | None, str]:
+    """The method's schema, or why there is none."""
+    try:
+        return await schema.method(path), ""
+    except SchemaError as error:
+        return None, str(error)
 
 
 async def decoded_messages(
-    call: Call, method: Method | None, *, direction: Direction | None = None, problem: str = "no schema"
+    call: Call,
+    method: Method | None,
+    types: Types | None = None,
+    *,
+    direction: Direction | None = None,
+    problem: str = "no schema",
 ) -> list[DecodedMessage]:
     """The held messages of a call (of one direction) in order.
 
-    ``problem`` is the error of every message where there is no ``method``. More than a little is decoded in
-    a thread, piece by piece, so that traffic gets its turn.
+    ``types`` knows what Anys hold (the method's own files if not given); ``problem`` is the error of every message
+    where there is no ``method``. More than a little is decoded in a thread, piece by piece, so that traffic gets
+    its turn.
     """
     wanted = [item for item in call.messages if direction is None or item.direction is direction]
     if sum(item.size for item in wanted) <= _INLINE_BYTES:
-        return decode_all(wanted, method, problem)
+        return decode_all(wanted, method, problem, types)
     decoded: list[DecodedMessage] = []
     piece: list[Message] = []
     size = 0
@@ -47,17 +114,20 @@ async def decoded_messages(
         piece.append(item)
         size += item.size + 256
         if size >= _CHUNK_BYTES:
-            decoded += await asyncio.to_thread(decode_all, piece, method, problem)
+            decoded += await asyncio.to_thread(decode_all, piece, method, problem, types)
             piece, size = [], 0
-    return decoded + await asyncio.to_thread(decode_all, piece, method, problem)
+    return decoded + await asyncio.to_thread(decode_all, piece, method, problem, types)
 
 
-def decode_all(messages: Sequence[Message], method: Method | None, problem: str) -> list[DecodedMessage]:
-    """These messages, decoded here and now."""
-    return [_decode(message, method, problem) for message in messages]
+def decode_all(
+    messages: Sequence[Message], method: Method | None, problem: str, types: Types | None = None
+) -> list[DecodedMessage]:
+    """These messages, decoded here and now; see :func:`decoded_messages`."""
+    known = types or (method.pool if method else TypesOf(()))
+    return [_decode(message, method, known, problem) for message in messages]
 
 
-def _decode(message: Message, method: Method | None, problem: str) -> DecodedMessage:
+def _decode(message: Message, method: Method | None, types: Types, problem: str) -> DecodedMessage:
     where = (message.index, message.direction)
     if message.data is None:
         return DecodedMessage(*where, error="its bytes are no longer held")
@@ -69,11 +139,16 @@ def _decode(message: Message, method: Method | None, problem: str) -> DecodedMes
         return DecodedMessage(*where, error=problem, data=data)
     descriptor = method.request if message.direction is Direction.REQUEST else method.response
     try:
-        decoded = decode(data, descriptor, method.pool)
+        decoded = decode(data, descriptor, types)
     except DecodeError as error:
         return DecodedMessage(*where, error=str(error), data=data)
     return DecodedMessage(
-        *where, json=decoded.json, error=decoded.json_error, unknown=decoded.unknown, data=data
+        *where,
+        json=decoded.json,
+        opaque=decoded.json_error,
+        unknown=decoded.unknown,
+        data=data,
+        missing=decoded.missing,
     )
 
 

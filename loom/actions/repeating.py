@@ -7,10 +7,10 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import Address, Call, Direction, Secrets
-from loom.schema import Method, Schema, SchemaError
+from loom.schema import Method, Schema
 
 from .grpcurl import Descriptors, GrpcurlCommand, Reach, grpcurl_command
-from .messages import decoded_messages
+from .messages import decoded_by
 
 _REFLECTION = "reflection"
 _SETS = "descriptor sets"
@@ -36,18 +36,10 @@ class Repeating:
 
         ``protoset`` is a file that the schema is, or will be, saved in; without it the command uses what Loom used.
         """
-        method, problem = await self.method(call.method)
-        requests = await decoded_messages(call, method, direction=Direction.REQUEST, problem=problem)
+        decoding = await decoded_by(self.schema, call, Direction.REQUEST)
         reach = self.loom() if through_loom else self._reach(call)
-        descriptors = self._descriptors(call, method, protoset)
-        return grpcurl_command(call, requests, method, reach, descriptors, self.secrets, reveal=reveal)
-
-    async def method(self, path: str) -> tuple[Method | None, str]:
-        """The method's schema, or why there is none."""
-        try:
-            return await self.schema.method(path), ""
-        except SchemaError as error:
-            return None, str(error)
+        descriptors = self._descriptors(call, decoding.method, protoset)
+        return grpcurl_command(call, decoding, reach, descriptors, self.secrets, reveal=reveal)
 
     async def protoset(self, path: str) -> FileDescriptorSet:
         """All that grpcurl needs to know of a method; :class:`loom.schema.SchemaError` if nothing is known."""
@@ -68,7 +60,7 @@ class Repeating:
         if method is None or method.provenance.source.startswith(_REFLECTION):
             return Descriptors(reflection_headers=self.reflection_headers)
         origin = Path(method.provenance.origin)
-        if method.provenance.source == _SETS:
+        if method.provenance.source.startswith(_SETS):
             return Descriptors(reflection=False, protosets=(origin,))
         if origin.suffix == ".proto":
             return Descriptors(reflection=False, protos=(Path(origin.name),), import_paths=(origin.parent,))

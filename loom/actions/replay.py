@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.codec import CompressionError, EncodeError, encode
+from loom.codec import CompressionError, EncodeError, Types, encode
 from loom.errors import LoomError
 from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Message, Metadata, is_binary_key
 from loom.schema import Method
 
 from .grpcurl import OWN_METADATA
-from .messages import DecodedMessage, plain
-from .unknown import carry_unknown
+from .messages import DecodedMessage, Decoding, plain
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _TEXT = re.compile(r"[\x20-\x7e]*")
@@ -90,12 +89,12 @@ class Plan:
 
 
 def plan_replay(
-    call: Call, edits: Edits, method: Method | None = None, decoded: Sequence[DecodedMessage] = ()
+    call: Call, edits: Edits, decoding: Decoding | None = None, types: Types | None = None
 ) -> Plan:
     """The plan of a replay; :class:`ReplayError` says why there can be none.
 
-    ``method`` is needed for edited messages only; ``decoded``, the call's decoded request messages, is what they
-    are compared with.
+    ``decoding``, the call's decoded request messages, is needed for edited messages only; ``types`` knows what Anys
+    in them hold, beside the types that were found in decoding.
     """
     recorded = [item for item in call.messages if item.direction is Direction.REQUEST]
     notes: list[str] = []
@@ -105,7 +104,7 @@ def plan_replay(
         encoding, note = _encoding(recorded)
         notes += [note] if note else []
     else:
-        messages = _edited(call, edits.messages, method, decoded, recorded)
+        messages = _edited(call, edits.messages, decoding, types, recorded)
     metadata = sendable(call.request_metadata) if edits.metadata is None else edits.metadata
     cancelled = call.state is CallState.ENDED and call.ended_by is EndedBy.CLIENT
     duration = (call.duration_ns or 0) / 1e9
@@ -208,20 +207,20 @@ def _responses_before(call: Call) -> list[int]:
 def _edited(
     call: Call,
     values: Sequence[Any],
-    method: Method | None,
-    decoded: Sequence[DecodedMessage],
+    decoding: Decoding | None,
+    types: Types | None,
     recorded: Sequence[Message],
 ) -> tuple[PlannedMessage, ...]:
-    if method is None:
+    if decoding is None or decoding.method is None:
         raise ReplayError(
             "edited messages need the method's schema, and there is none: start Loom with --proto or --protoset"
         )
     turns = _responses_before(call)
     planned: list[PlannedMessage] = []
     for position, value in enumerate(values):
-        before = decoded[position] if position < len(decoded) else None
+        before = decoding.messages[position] if position < len(decoding.messages) else None
         try:
-            data = _encoded(value, method, before)
+            data = _encoded(value, decoding.method, types or decoding.types, before)
         except EncodeError as error:
             raise ReplayError(str(error), field=error.path, message_index=position) from error
         if position < len(recorded):
@@ -232,14 +231,11 @@ def _edited(
     return tuple(planned)
 
 
-def _encoded(value: Any, method: Method, before: DecodedMessage | None) -> bytes:
-    known = before is not None and before.data is not None
-    if before is not None and known and not before.error and before.json == value:
-        return before.data or b""
-    data = encode(value, method.request, method.pool)
-    if before is not None and known and before.unknown:
-        return carry_unknown(before.data or b"", data, method.request)
-    return data
+def _encoded(value: Any, method: Method, types: Types, before: DecodedMessage | None) -> bytes:
+    original = before.data if before is not None and not before.error else None
+    if before is not None and original is not None and before.json == value:
+        return original
+    return encode(value, method.request, types, original)
 
 
 def _encoding(recorded: Sequence[Message]) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 
 
 class Types(Protocol):
@@ -17,7 +16,7 @@ class Types(Protocol):
 class TypesOf:
     """Several pools asked in turn. They stay apart: two of them may define one name differently."""
 
-    def __init__(self, pools: Iterable[DescriptorPool]) -> None:
+    def __init__(self, pools: Iterable[Types]) -> None:
         self._pools = tuple(pools)
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from loom.actions.diff import IgnoredPaths, diff_calls, diff_messages
-from loom.actions.messages import decoded_messages
+from loom.actions.messages import decoded_by, types_named
 from loom.actions.repeating import Repeating
 from loom.actions.replay import Edits, ReplayError, Timing, edited_metadata, plan_replay
 from loom.actions.replayer import Replayer
@@ -109,9 +109,9 @@ class Actions:
         )
         if body.messages is None:
             return await self.replayer.start(plan_replay(call, edits))
-        method, problem = await self.repeating.method(call.method)
-        decoded = await decoded_messages(call, method, direction=Direction.REQUEST, problem=problem)
-        return await self.replayer.start(plan_replay(call, edits, method, decoded))
+        decoding = await decoded_by(self.repeating.schema, call, Direction.REQUEST)
+        types = await types_named(body.messages, decoding.types, self.repeating.schema)
+        return await self.replayer.start(plan_replay(call, edits, decoding, types))
 
     async def diff(self, request: Request) -> Response:
         """What differs between two calls, or between two messages of theirs (``message=``, ``other_message=``)."""
@@ -120,11 +120,8 @@ class Actions:
         ignored = IgnoredPaths(
             path for text in request.query_params.getlist("ignore") for path in text.split(",")
         )
-        method, problem = await self.repeating.method(left.method)
-        same = left.method == right.method
-        other, other_problem = (method, problem) if same else await self.repeating.method(right.method)
-        before = await decoded_messages(left, method, problem=problem)
-        after = await decoded_messages(right, other, problem=other_problem)
+        before = (await decoded_by(self.repeating.schema, left)).messages
+        after = (await decoded_by(self.repeating.schema, right)).messages
         index = integer(request, "message", None)
         if index is None:
             changes = diff_calls(

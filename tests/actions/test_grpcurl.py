@@ -13,7 +13,7 @@ import pytest
 from google.protobuf import json_format
 
 from loom.actions.grpcurl import OWN_METADATA, Descriptors, GrpcurlCommand, Reach, grpcurl_command, json_text
-from loom.actions.messages import DecodedMessage, decoded_messages
+from loom.actions.messages import DecodedMessage, Decoding, decoded_by
 from loom.model import (
     DEFAULT_SECRETS,
     MASK,
@@ -54,11 +54,10 @@ async def run(command: str, shell: str = "sh", cwd: Path | None = None) -> tuple
 
 async def command_of(bench: Bench, call: Call, **options: Any) -> GrpcurlCommand:
     """The command of a recorded call, to be sent to the mirror itself."""
-    method = await bench.schema.method(call.method)
-    requests = await decoded_messages(call, method, direction=Direction.REQUEST)
+    decoding = await decoded_by(bench.schema, call, Direction.REQUEST)
     reach = options.pop("reach", Reach(bench.target.address))
     descriptors = options.pop("descriptors", Descriptors())
-    return grpcurl_command(call, requests, method, reach, descriptors, Secrets(), **options)
+    return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)
 
 
 def own(received: Received) -> list[tuple[str, str | bytes]]:
@@ -139,6 +138,14 @@ async def test_what_grpcurls_json_cannot_say_is_told(bench: Bench) -> None:
     notes = (await command_of(bench, call)).notes
     assert any("-0.0" in note for note in notes)
     assert any("empty google.protobuf.Any" in note for note in notes)
+    _, second = await repeated(bench, call)
+    assert second.messages == [thing(text="rest")]
+
+
+async def test_an_any_of_unknown_type_is_left_out_and_told(bench: Bench) -> None:
+    strange = make("google.protobuf.Any", type_url="type.googleapis.com/no.Such", value=b"x")
+    call = await bench.call("Say", [thing(text="rest", any=strange)])
+    assert any("no.Such is not sent" in note for note in (await command_of(bench, call)).notes)
     _, second = await repeated(bench, call)
     assert second.messages == [thing(text="rest")]
 
@@ -249,7 +256,8 @@ def written(call: Call, *values: Any, reach: Reach = LOCAL, **options: Any) -> G
         call.method, Kind.UNARY, found.input_type, found.output_type, Provenance("test", ""), pool()
     )
     descriptors = options.pop("descriptors", Descriptors())
-    return grpcurl_command(call, requests, method, reach, descriptors, Secrets(), **options)
+    decoding = Decoding(requests, method, pool())
+    return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)
 
 
 def test_a_short_command_is_one_line() -> None:
@@ -331,7 +339,9 @@ def test_a_path_that_is_no_method_has_no_command() -> None:
 
 def test_without_a_schema_there_is_no_command_but_a_reason() -> None:
     requests = [DecodedMessage(0, Direction.REQUEST, error="reflection is off")]
-    command = grpcurl_command(ended(), requests, None, Reach(Address("h", 1)), Descriptors(), Secrets())
+    command = grpcurl_command(
+        ended(), Decoding(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
+    )
     assert command.command == ""
     assert "reflection is off" in command.notes[0]
 

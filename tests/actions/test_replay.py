@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from loom.actions.messages import decoded_messages
+from loom.actions.messages import decoded_by
 from loom.actions.replay import Edits, ReplayError, Timing, edited_metadata, plan_replay
 from loom.actions.replayer import Replayer
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status, StatusCode
@@ -26,9 +26,8 @@ def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> Replayer:
 
 async def again(bench: Bench, call: Call, edits: Edits = Edits()) -> Call:  # noqa: B008 (frozen)
     """Replay a call and wait for its end."""
-    method = await bench.schema.method(call.method)
-    decoded = await decoded_messages(call, method, direction=Direction.REQUEST)
-    return await bench.recorded(await replayer(bench).start(plan_replay(call, edits, method, decoded)))
+    decoding = await decoded_by(bench.schema, call, Direction.REQUEST)
+    return await bench.recorded(await replayer(bench).start(plan_replay(call, edits, decoding)))
 
 
 def payloads(call: Call, direction: Direction) -> list[bytes | None]:

@@ -94,6 +94,15 @@ async def test_an_edited_replay_and_what_it_changed(api: Running) -> None:
     assert (await api.get(f"/api/calls/{call}/diff/{answer['id']}?message=7"))[0] == 404
 
 
+async def test_an_edit_may_hold_an_any_of_a_type_that_only_loom_knows(api: Running) -> None:
+    call = await api.call("Say", thing(text="a"))
+    packed = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "NONE"}
+    _, answer = await api.post(f"/api/calls/{call}/replay", {"messages": [{"any": packed}]})
+    await api.ended.wait(answer["id"])
+    _, view = await api.get(f"/api/calls/{answer['id']}/messages/0")
+    assert view["json"] == {"any": packed}
+
+
 async def test_an_edit_that_does_not_fit_is_422_with_its_place(api: Running) -> None:
     call = await api.call("Say", thing(text="a"))
     status, answer = await api.post(f"/api/calls/{call}/replay", {"messages": [{"mood": "MOOD_LOUD"}]})

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from loom.actions.grpcurl import Descriptors, Reach, grpcurl_command
-from loom.actions.messages import decode_all
+from loom.actions.messages import Decoding, decode_all
 from loom.actions.reading.schema import StoredSchema
+from loom.codec import TypesOf
 from loom.model import Address, Call, Direction, Secrets
 from loom.recording.moments import moment
 
@@ -20,8 +21,9 @@ def write_script(
         requests = [message for message in call.messages if message.direction is Direction.REQUEST]
         method = schema.method(call.method)
         decoded = decode_all(requests, method, "no schema was stored for it")
+        decoding = Decoding(decoded, method, method.pool if method else TypesOf(()))
         command = grpcurl_command(
-            call, decoded, method, reach, Descriptors(), secrets or Secrets(()), reveal=secrets is None
+            call, decoding, reach, Descriptors(), secrets or Secrets(()), reveal=secrets is None
         )
         yield _part(call, command.command, command.notes).encode("utf-8", "replace")
     yield b'\nexit "$failed"\n'

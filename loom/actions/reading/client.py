@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -107,7 +107,7 @@ async def _start() -> Process:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "loom.actions.reading",
-        stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, limit=_DRAIN_BYTES,
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, limit=_DRAIN_BYTES,
     )  # fmt: skip
 
 
@@ -121,7 +121,9 @@ async def _answers(process: Process) -> AsyncIterator[Answer]:
         except asyncio.IncompleteReadError:
             code = await process.wait()
             if code:
-                raise ReadingError(f"the process that reads recorded calls ended with code {code}") from None
+                said = await process.stderr.read() if process.stderr else b""
+                last = (said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"])[-1]
+                raise ReadingError(f"the process that reads recorded calls failed: {last}") from None
             return
         if isinstance(answer, Failed):
             raise ReadingError(answer.message)

@@ -8,7 +8,9 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from loom.codec import Node, wire_view
+from loom.codec.node import Budget
+from loom.codec.reader import Field as WireField
+from loom.codec.reader import InvalidError, SpentError, read_fields
 
 Field = tuple[str, str]
 Types = Callable[[str], Descriptor | None]
@@ -103,14 +105,37 @@ def _json(value: Any, at: str) -> Iterator[Field]:
 
 
 def unknown(data: bytes, at: str = "") -> Iterator[Field]:
-    """A message that nothing describes: its texts and numbers by field number, and the whole as text."""
+    """A message that nothing describes: the whole as text, then its texts and numbers by field number."""
     yield at, data.decode("utf-8", "replace")
-    yield from _nodes(wire_view(data), at)
+    yield from _by_number(_parsed(data, budget := Budget(0)), at, 0, budget)
 
 
-def _nodes(node: Node, at: str) -> Iterator[Field]:
-    for child in node["children"]:
-        here = f"{at}.{child['key']}" if at else str(child["key"])
-        if child["value"] is not None:
-            yield here, str(child["value"])
-        yield from _nodes(child, here)
+def _parsed(data: bytes, budget: Budget) -> list[WireField]:
+    try:
+        return read_fields(data, budget, budget.steps)[0]
+    except (InvalidError, SpentError):
+        return []
+
+
+def _by_number(found: list[WireField], at: str, depth: int, budget: Budget) -> Iterator[Field]:
+    """Text where the bytes are text, else base64, and fields where they are a message."""
+    for number, _, value in found:
+        here = f"{at}.{number}" if at else str(number)
+        if isinstance(value, list):  # a group
+            yield from _by_number(value, here, depth + 1, budget)
+        elif isinstance(value, int):
+            yield here, str(value)
+        elif (text := _text(value)) is not None:
+            yield here, text
+        else:
+            yield here, base64.b64encode(value).decode("ascii")
+            if depth < _MOST_DEPTH:
+                yield from _by_number(_parsed(value, budget), here, depth + 1, budget)
+
+
+def _text(value: bytes) -> str | None:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() else None

@@ -6,6 +6,8 @@ import zstandard
 
 MAX_DECOMPRESSED = 64 * 1024 * 1024
 _MOST_MEMBERS = 100  # each costs a copy of the rest
+_LEAST_WINDOW = 8 * 1024 * 1024  # what every decoder has to support (RFC 9659)
+_ZSTD_STEP = 256  # bytes read at once: four of them can become 128 KiB
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
@@ -54,13 +56,22 @@ def _inflate(data: bytes, window: int, limit: int) -> bytes:
 
 def _zstd(data: bytes, limit: int) -> bytes:
     out = bytearray()
-    with zstandard.ZstdDecompressor(max_window_size=limit).stream_reader(
-        data, read_across_frames=True
-    ) as reader:
-        while piece := reader.read(min(1 << 20, limit + 1 - len(out))):
-            out += piece
+    made = zstandard.ZstdDecompressor(max_window_size=max(limit, _LEAST_WINDOW))
+    position = frames = 0
+    while position < len(data):  # a stream may have several frames
+        frame = made.decompressobj()
+        frames += 1
+        while not frame.eof:
+            piece = data[position : position + _ZSTD_STEP]
+            if not piece or frames > _MOST_MEMBERS:
+                raise zstandard.ZstdError(
+                    "the data ends early" if not piece else f"more than {frames - 1} frames"
+                )
+            position += len(piece)
+            out += frame.decompress(piece)
             if len(out) > limit:
                 raise _too_large(limit)
+        position -= len(frame.unused_data)
     return bytes(out)
 
 

@@ -11,7 +11,7 @@ from google.protobuf import message_factory, wrappers_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from .mapping import ANY, is_map
+from .mapping import ANY, is_map, set_fields
 from .types import Types, type_name
 
 _MARK = "opaque.invalid/"
@@ -40,7 +40,7 @@ class Opaque:
         """Take the disguise off, at any depth."""
         if not self._urls:
             return
-        if message.DESCRIPTOR.full_name == ANY:
+        if type(message).DESCRIPTOR.full_name == ANY:
             self._restore_any(message, types)
             return
         for found in _messages(message):
@@ -55,7 +55,7 @@ class Opaque:
         inner = opened(found, types)
         if inner is not None:
             self.restore(inner, types)
-            found.value = inner.SerializeToString()
+            found.value = type(inner).SerializePartialToString(inner)
 
 
 class WithBytes:
@@ -74,8 +74,7 @@ def opened(message: Any, types: Types) -> Message | None:
     """The content of an Any; None if its type is not known or its bytes do not fit."""
     try:
         descriptor = types.FindMessageTypeByName(type_name(message.type_url))
-        inner: Message = message_factory.GetMessageClass(descriptor)()
-        inner.ParseFromString(message.value)
+        inner: Message = message_factory.GetMessageClass(descriptor).FromString(message.value)
     except (KeyError, DecodeError):
         return None
     return inner
@@ -87,11 +86,11 @@ def carry_unknown(original: Message, edited: Message, types: Types) -> None:
     A nested message gets those of the one at its place: the same field, the same key of a map. In a list, equal
     elements belong together first, then those at the same index.
     """
-    if original.DESCRIPTOR.full_name == ANY:
+    if type(original).DESCRIPTOR.full_name == ANY:
         _carry_in_any(original, edited, types)
         return
-    edited.MergeFromString(_unknown_bytes(original))
-    for field, value in original.ListFields():
+    type(edited).MergeFromString(edited, _unknown_bytes(original))
+    for field, value in set_fields(original):
         if _holds_messages(field):
             for before, after in _places(field, value, edited):
                 carry_unknown(before, after, types)
@@ -120,19 +119,20 @@ def _carry_in_any(original: Any, edited: Any, types: Types) -> None:
     before, after = opened(original, types), opened(edited, types)
     if before is not None and after is not None:
         carry_unknown(before, after, types)
-        edited.value = after.SerializeToString()
+        edited.value = type(after).SerializePartialToString(after)
 
 
 def _unknown_bytes(message: Message) -> bytes:
     """The message's own unknown fields, not those of the messages in it, as they would be sent."""
-    left = type(message)()
-    left.CopyFrom(message)
-    for field, _ in message.ListFields():
+    kind: Any = type(message)
+    left = kind()
+    kind.CopyFrom(left, message)
+    for field, _ in set_fields(message):
         if field.is_extension:
-            left.ClearExtension(field)  # type: ignore[arg-type]
+            kind.ClearExtension(left, field)
         else:
-            left.ClearField(field.name)
-    return left.SerializePartialToString()
+            kind.ClearField(left, field.name)
+    return bytes(kind.SerializePartialToString(left))
 
 
 def _paired(originals: list[Message], edited: list[Message]) -> Iterator[tuple[Message, Message]]:
@@ -142,7 +142,7 @@ def _paired(originals: list[Message], edited: list[Message]) -> Iterator[tuple[M
     # Elements came or went: those that were not touched keep what is theirs, in their order.
     position = 0
     for target in edited:
-        known = target.SerializePartialToString(deterministic=True)
+        known = type(target).SerializePartialToString(target, deterministic=True)
         for index in range(position, len(originals)):
             if _known_bytes(originals[index]) == known:
                 yield originals[index], target
@@ -151,15 +151,16 @@ def _paired(originals: list[Message], edited: list[Message]) -> Iterator[tuple[M
 
 
 def _known_bytes(message: Message) -> bytes:
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return known.SerializePartialToString(deterministic=True)
+    kind = type(message)
+    known = kind()
+    kind.CopyFrom(known, message)
+    kind.DiscardUnknownFields(known)
+    return kind.SerializePartialToString(known, deterministic=True)
 
 
 def _messages(message: Message) -> Iterator[Message]:
     """The messages right inside a message."""
-    for field, value in message.ListFields():
+    for field, value in set_fields(message):
         if not _holds_messages(field):
             continue
         if is_map(field):
@@ -175,5 +176,7 @@ def _get(message: Any, field: FieldDescriptor) -> Any:
 
 
 def _has(message: Any, field: FieldDescriptor) -> bool:
-    found = message.HasExtension(field) if field.is_extension else message.HasField(field.name)
-    return bool(found)
+    kind = type(message)
+    return bool(
+        kind.HasExtension(message, field) if field.is_extension else kind.HasField(message, field.name)
+    )

@@ -58,7 +58,7 @@ class JsonMapping:
 
     def value(self, message: Message) -> Any:
         """The JSON value of a message: an object, or what its well-known type is in JSON."""
-        return self._plan(message.DESCRIPTOR)(message)
+        return self._plan(type(message).DESCRIPTOR)(message)
 
     def problem(self, text: str) -> None:
         """Note what could not be shown canonically; the first few are enough."""
@@ -133,7 +133,7 @@ class JsonMapping:
 
         def listed(message: Message) -> dict[str, Any]:
             made = {}
-            for field, value in message.ListFields():
+            for field, value in set_fields(message):
                 row = rows.get(field.number)
                 if row is None:
                     row = rows[field.number] = (f"[{field.full_name}]", self._convert(field))
@@ -226,9 +226,10 @@ class JsonMapping:
         if inner is None:
             return {"@type": url, "@value": as_base64(message.value)}
         self._any_depth += 1
-        shown = self._plan(inner.DESCRIPTOR)(inner)
+        shown = self.value(inner)
         self._any_depth -= 1
-        if inner.DESCRIPTOR.full_name in WELL_KNOWN or inner.DESCRIPTOR.full_name == ANY:
+        name = type(inner).DESCRIPTOR.full_name
+        if name in WELL_KNOWN or name == ANY:
             return {"@type": url, "value": shown}
         return {"@type": url, **shown}
 
@@ -239,8 +240,7 @@ class JsonMapping:
             return None
         try:
             found = self._types.FindMessageTypeByName(name)
-            inner = message_factory.GetMessageClass(found)()
-            inner.ParseFromString(message.value)
+            inner = message_factory.GetMessageClass(found).FromString(message.value)
         except KeyError:
             self.missing.add(name)
             self.problem(f"no source knows {name or 'a type without a name'}, the type of an Any")
@@ -254,10 +254,17 @@ class JsonMapping:
 
 def has_unknown(message: Message) -> bool:
     """Whether there are fields, at any depth, that the descriptor does not have (Anys are not opened)."""
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return known.ByteSize() != message.ByteSize()
+    kind = type(message)  # through the class: a field may have the name of a method
+    known = kind()
+    kind.CopyFrom(known, message)
+    kind.DiscardUnknownFields(known)
+    # Not ByteSize: that fails where a required field is missing.
+    return len(kind.SerializePartialToString(known)) != len(kind.SerializePartialToString(message))
+
+
+def set_fields(message: Message) -> list[tuple[FieldDescriptor, Any]]:
+    """The fields that are set, with their values, even if a field's own name is ListFields."""
+    return type(message).ListFields(message)  # type: ignore[return-value]
 
 
 def is_map(field: FieldDescriptor) -> bool:

@@ -4,17 +4,17 @@ Source: https://protobuf.dev/programming-guides/json/.
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from google.protobuf import json_format, message_factory
+from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
 from .edit import Opaque, WithBytes, carry_unknown
 from .mapping import JsonMapping, has_unknown
+from .misfit import REFUSALS, misfit, parse_into
 from .node import Node
 from .tree import Trees
 from .types import Types
@@ -54,12 +54,10 @@ class Decoded:
 
 def parse(data: bytes, descriptor: Descriptor) -> Message:
     """The message object; :class:`DecodeError` says that it is none."""
-    made = message_factory.GetMessageClass(descriptor)()
     try:
-        made.ParseFromString(data)
+        return message_factory.GetMessageClass(descriptor).FromString(data)
     except ProtobufDecodeError as error:
         raise DecodeError(f"not a valid {descriptor.full_name}: {error}") from error
-    return made
 
 
 def decode(data: bytes, descriptor: Descriptor, types: Types, *, max_nodes: int = MAX_NODES) -> Decoded:
@@ -97,25 +95,16 @@ def encode(value: Any, descriptor: Descriptor, types: Types, original: bytes | N
     descriptor does not are carried over, wherever the part of the message that held them is still there.
     """
     made = message_factory.GetMessageClass(descriptor)()
+    opaque = Opaque()
+    known = WithBytes(types)
+    plain: Any = value
     try:
-        opaque = Opaque()
-        json_format.ParseDict(
-            opaque.hide(value),
-            made,
-            descriptor_pool=cast("DescriptorPool", WithBytes(types)),  # it asks for a type by name, no more
-            max_recursion_depth=MAX_DEPTH,
-        )
+        plain = opaque.hide(value)
+        parse_into(plain, made, known, MAX_DEPTH)
         opaque.restore(made, types)
         if original is not None:
             carry_unknown(parse(original, descriptor), made, types)
-        return made.SerializeToString()
-    except (json_format.Error, ValueError, TypeError, RecursionError) as error:
-        text = " ".join(str(error).split())
-        raise EncodeError(text, _path(text)) from error
-
-
-def _path(text: str) -> str:
-    """json_format tells the path in its message: ``Failed to parse a.b[0] field: …`` or ``… at 'X.a.b'``."""
-    if text.startswith("Failed to parse "):
-        return text.removeprefix("Failed to parse ").partition(" field: ")[0]
-    return ""
+        return type(made).SerializePartialToString(made)
+    except REFUSALS as error:
+        path, text = misfit(plain, descriptor, known, MAX_DEPTH, error)
+        raise EncodeError(f"{path}: {text}" if path else text, path) from error

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from .mapping import ANY, WELL_KNOWN, JsonMapping, as_base64, double, is_map, single
+from .mapping import ANY, WELL_KNOWN, JsonMapping, as_base64, double, is_map, set_fields, single
 from .node import Budget, Node, node
 from .types import Types, type_name
 from .wire import unknown_nodes, wire_view
@@ -44,7 +44,7 @@ class Trees:
 
     def message(self, message: Message, *, key: str, number: int | None, depth: int = 0) -> Node:
         """A message with its set fields, in order of number, unknown ones last."""
-        descriptor = message.DESCRIPTOR
+        descriptor = type(message).DESCRIPTOR
         made = node(key, "message", descriptor.full_name, number=number)
         if descriptor.full_name in WELL_KNOWN:
             made["value"] = self._json.value(message)
@@ -56,7 +56,7 @@ class Trees:
         if depth >= _MAX_DEPTH:
             made["note"] = f"nested deeper than {_MAX_DEPTH}: not shown"
             return made
-        for field, value in message.ListFields():
+        for field, value in set_fields(message):
             if not self._budget.take():
                 made["more"] += 1
                 continue
@@ -76,8 +76,8 @@ class Trees:
         made["value"] = message.type_url
         self._add_unknown(made, message)
         try:
-            inner = message_factory.GetMessageClass(self._types.FindMessageTypeByName(name))()
-            inner.ParseFromString(message.value)
+            kind = message_factory.GetMessageClass(self._types.FindMessageTypeByName(name))
+            inner = kind.FromString(message.value)
         except KeyError:
             made["note"] = f"no source knows {name or 'a type without a name'}: shown without a schema"
         except DecodeError as error:

@@ -1,0 +1,84 @@
+"""Where a JSON value does not fit its message type: ``json_format`` names the outermost field only."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from .mapping import ANY, WELL_KNOWN, is_map
+from .types import Types
+
+REFUSALS = (json_format.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What json_format raises for JSON that does not fit, or for types that it cannot cope with."""
+
+_NOISE = re.compile(
+    r"^(Failed to parse \S+ field: )+| ?Available Fields.*$| at \"?[A-Z]\w*(\.[^\s\"]*)?\"?\.*$"
+)
+
+
+def parse_into(value: Any, message: Any, types: Types, max_depth: int) -> None:
+    """``json_format.ParseDict`` with types by name from anywhere; raises one of :data:`REFUSALS`."""
+    descriptor = type(message).DESCRIPTOR
+    if not isinstance(value, dict) and descriptor.full_name not in WELL_KNOWN:
+        raise TypeError(f"a {descriptor.full_name} is an object in JSON, not {_kind(value)}")
+    pool = cast("DescriptorPool", types)  # it is asked for types by name, no more
+    json_format.ParseDict(value, message, descriptor_pool=pool, max_recursion_depth=max_depth)
+
+
+def misfit(
+    value: Any, descriptor: Descriptor, types: Types, max_depth: int, error: Exception
+) -> tuple[str, str]:
+    """The path of what does not fit, as in ``items[2].price``, and what is wrong with it."""
+    path = ""
+    inner: Descriptor | None = descriptor
+    while inner is not None and (found := _first(value, inner, types, max_depth)) is not None:
+        step, value, inner, error = found
+        path = f"{path}.{step}".lstrip(".")
+    if isinstance(error, RecursionError):
+        return path, "nested too deeply"
+    if isinstance(error, KeyError):
+        return path, f"{error.args[0]!r} is missing"
+    text = " ".join(str(error).split())
+    return path, _NOISE.sub("", _NOISE.sub("", text)).rstrip(".") or type(error).__name__
+
+
+def _first(
+    value: Any, descriptor: Descriptor, types: Types, max_depth: int
+) -> tuple[str, Any, Descriptor | None, Exception] | None:
+    """The first part of an object that does not fit, and why; None if the parts fit, each by itself."""
+    for step, part, alone, inner in _parts(value, descriptor):
+        try:
+            parse_into(alone, message_factory.GetMessageClass(descriptor)(), types, max_depth)
+        except REFUSALS as error:
+            return step, part, inner, error
+    return None
+
+
+def _parts(value: Any, descriptor: Descriptor) -> Iterator[tuple[str, Any, Any, Descriptor | None]]:
+    """Each part of an object: its step of the path, itself, itself alone in an object, and its message type."""
+    if not isinstance(value, dict) or descriptor.full_name in WELL_KNOWN or descriptor.full_name == ANY:
+        return
+    by_name = {field.json_name: field for field in descriptor.fields} | dict(
+        descriptor.fields_by_name.items()
+    )
+    for name, item in value.items():
+        field: FieldDescriptor | None = by_name.get(name)
+        if field is None:
+            yield name, item, {name: item}, None
+        elif is_map(field) and isinstance(item, dict):
+            inner = field.message_type.fields_by_name["value"].message_type  # type: ignore[union-attr]
+            for key, entry in item.items():
+                yield f"{name}[{key!r}]", entry, {name: {key: entry}}, inner
+        elif field.is_repeated and isinstance(item, list):
+            for index, entry in enumerate(item):
+                yield f"{name}[{index}]", entry, {name: [entry]}, field.message_type
+        else:
+            yield name, item, {name: item}, field.message_type
+
+
+def _kind(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)

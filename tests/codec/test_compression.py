@@ -1,0 +1,71 @@
+"""gzip, deflate and zstd are undone, within a bound."""
+
+import gzip
+import zlib
+
+import pytest
+import zstandard
+
+from loom.codec import CompressionError, decompress
+
+DATA = b"the quick brown fox " * 50
+
+
+def raw_deflate(data):
+    maker = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return maker.compress(data) + maker.flush()
+
+
+COMPRESSED = {
+    "gzip": gzip.compress(DATA),
+    "deflate": zlib.compress(DATA),
+    "zstd": zstandard.compress(DATA),
+}
+
+
+@pytest.mark.parametrize("encoding", COMPRESSED)
+def test_what_peers_use_is_undone(encoding):
+    assert decompress(COMPRESSED[encoding], encoding) == DATA
+
+
+def test_raw_deflate_that_some_peers_call_deflate():
+    assert decompress(raw_deflate(DATA), "deflate") == DATA
+
+
+@pytest.mark.parametrize("encoding", ["", "identity"])
+def test_nothing_to_undo(encoding):
+    assert decompress(DATA, encoding) == DATA
+
+
+def test_several_members_and_frames():
+    assert decompress(COMPRESSED["gzip"] * 3, "gzip") == DATA * 3
+    assert decompress(COMPRESSED["zstd"] * 3, "zstd") == DATA * 3
+
+
+@pytest.mark.parametrize("encoding", COMPRESSED)
+def test_a_bomb_is_refused_at_the_bound(encoding):
+    bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](
+        bytes(10_000_000)
+    )
+    with pytest.raises(CompressionError, match="more than 1000000 bytes"):
+        decompress(bomb, encoding, 1_000_000)
+    assert len(decompress(bomb, encoding, 10_000_000)) == 10_000_000
+
+
+def test_a_bomb_of_many_members_is_refused():
+    with pytest.raises(CompressionError, match="members"):
+        decompress(gzip.compress(b"") * 1000, "gzip")
+
+
+@pytest.mark.parametrize("encoding", COMPRESSED)
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-6], lambda data: b"\1\2\3" + data], ids=["cut", "garbage"]
+)
+def test_damaged_data_is_refused(encoding, damage):
+    with pytest.raises(CompressionError):
+        decompress(damage(COMPRESSED[encoding]), encoding)
+
+
+def test_an_unknown_encoding_is_named():
+    with pytest.raises(CompressionError, match="'snappy' is not known here: gzip, deflate and zstd are"):
+        decompress(DATA, "snappy")

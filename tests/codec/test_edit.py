@@ -1,0 +1,125 @@
+"""Message → JSON → message keeps everything, also what JSON cannot say."""
+
+import pytest
+
+from loom.codec import EncodeError, decode, encode
+from tests.support.protos import an_any, built, descriptor, message
+
+
+def json_of(value):
+    return decode(value.SerializeToString(), value.DESCRIPTOR, built().pool).json
+
+
+def newer(kept, **fields):
+    return message("New", kept=kept, added=7, also_added=f"of {kept}", **fields)
+
+
+def as_old(value):
+    return message("Old").FromString(value.SerializeToString())
+
+
+def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited():
+    original = newer("top", nested=newer("nested"), list=[newer("a"), newer("b")], map={"k": newer("m")})
+    old = as_old(original)
+    edited = json_of(old)
+    edited["nested"]["kept"] = "edited"
+    back = message("New").FromString(
+        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+    )
+    original.nested.kept = "edited"
+    assert back == original
+
+
+def test_without_an_original_unknown_fields_are_lost():
+    old = as_old(newer("top"))
+    assert (
+        encode(json_of(old), descriptor("Old"), built().pool)
+        == message("Old", kept="top").SerializeToString()
+    )
+
+
+def test_what_an_edit_removes_takes_its_unknown_fields_along():
+    original = newer("top", nested=newer("nested"), list=[newer("a"), newer("b"), newer("c")])
+    edited = json_of(as_old(original))
+    del edited["nested"]
+    del edited["list"][1]
+    edited["list"].append({"kept": "new"})
+    edited["list"].insert(0, {"kept": "first"})
+    back = message("New").FromString(
+        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+    )
+    assert not back.HasField("nested")
+    assert [(item.kept, item.added) for item in back.list] == [("first", 0), ("a", 7), ("c", 7), ("new", 0)]
+
+
+def test_unknown_fields_inside_an_any_are_kept():
+    inside = an_any(newer("inside"))
+    inside.type_url = "type.googleapis.com/loom.test.Old"
+    original = message("Old", kept="top", any=inside)
+    edited = json_of(original)
+    edited["any"]["kept"] = "edited"
+    back = message("Old").FromString(
+        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+    )
+    assert message("New").FromString(back.any.value) == message(
+        "New", kept="edited", added=7, also_added="of inside"
+    )
+
+
+def test_an_any_of_unknown_type_survives_an_edit():
+    strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01\xff")
+    original = message("WellKnown", any=strange, anys=[an_any(message("WellKnown", any=strange))])
+    edited = json_of(original) | {"wInt32": 5}
+    original.w_int32.value = 5
+    assert message("WellKnown").FromString(encode(edited, descriptor("WellKnown"), built().pool)) == original
+
+
+def test_a_message_that_is_an_any_of_unknown_type():
+    strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
+    assert encode(json_of(strange), strange.DESCRIPTOR, built().pool) == strange.SerializeToString()
+
+
+def test_extensions_and_groups_come_back():
+    base = message("older.Base", id="1", unpacked=[1], part=[{"size": 1}], detail={"text": "t"})
+    base.Extensions[built().pool.FindExtensionByName("loom.test.older.Extra.inside")].on = True
+    assert message("older.Base").FromString(encode(json_of(base), base.DESCRIPTOR, built().pool)) == base
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "path", "says"),
+    [
+        ("Scalars", {"fInt32": "x"}, "fInt32", "invalid literal"),
+        ("Scalars", {"fBool": True, "fInt32": 2**31}, "fInt32", "out of range"),
+        ("Scalars", {"nope": 1}, "nope", 'no field named "nope"'),
+        ("Scalars", {"fEnum": "BLUE"}, "fEnum", "Invalid enum value BLUE"),
+        ("Scalars", [], "", "is an object in JSON, not an array"),
+        ("Scalars", "text", "", "not a string"),
+        ("Scalars", None, "", "not null"),
+        ("Tree", {"children": [{}, {"left": {"name": 5}}]}, "children[1].left.name", "got 'int'"),
+        ("Tree", {"named": {"a b": {"left": {"name": 1}}}}, "named['a b'].left.name", "got 'int'"),
+        ("Lists", {"fInt64": 5}, "fInt64", r"must be in \[\]"),
+        ("Choice", {"number": 1, "text": "a"}, "", "multiple"),
+        ("WellKnown", {"timestamp": "x"}, "timestamp", "timezone"),
+        ("WellKnown", {"any": {"a": 1}}, "any", "@type is missing"),
+        ("WellKnown", {"any": {"@type": "x/google.protobuf.Duration"}}, "any", "'value' is missing"),
+        ("WellKnown", {"any": {"@type": "x/no.T", "a": 1}}, "any", "Can not find .* x/no.T"),
+    ],
+)
+def test_json_that_does_not_fit_is_refused_with_the_place(kind, value, path, says):
+    with pytest.raises(EncodeError, match=says) as error:
+        encode(value, descriptor(kind), built().pool)
+    assert error.value.path == path
+
+
+def test_endless_nesting_is_refused():
+    value = {}
+    for _ in range(5000):
+        value = {"left": value}
+    with pytest.raises(EncodeError):
+        encode(value, descriptor("Tree"), built().pool)
+
+
+def test_a_message_without_its_required_fields_is_shown_and_edited():
+    decoded = decode(b"\x10\x05", descriptor("older.Base"), built().pool)
+    assert decoded.json == {"count": 5}
+    assert encode({"count": 6}, descriptor("older.Base"), built().pool, original=b"\x10\x05") == b"\x10\x06"

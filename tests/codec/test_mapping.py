@@ -1,0 +1,316 @@
+"""JSON equals the canonical mapping; protobuf's own json_format is the measure."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from loom.codec import decode
+from loom.codec.mapping import JsonMapping, single
+from tests.support.protos import an_any, built, descriptor, message
+
+INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
+FLOAT_MAX, FLOAT_TINY = 3.4028234663852886e38, 1.401298464324817e-45
+LOWEST = {
+    "f_double": -1.7976931348623157e308, "f_float": -FLOAT_MAX, "f_int32": -(2**31), "f_int64": INT64_MIN,
+    "f_uint32": 0, "f_uint64": 0, "f_sint32": -(2**31), "f_sint64": INT64_MIN, "f_fixed32": 1, "f_fixed64": 1,
+    "f_sfixed32": -(2**31), "f_sfixed64": INT64_MIN, "f_bool": False, "f_string": "\0", "f_bytes": b"\0",
+    "f_enum": -1,
+}  # fmt: skip
+HIGHEST = {
+    "f_double": 1.7976931348623157e308, "f_float": FLOAT_MAX, "f_int32": 2**31 - 1, "f_int64": INT64_MAX,
+    "f_uint32": 2**32 - 1, "f_uint64": UINT64_MAX, "f_sint32": 2**31 - 1, "f_sint64": INT64_MAX,
+    "f_fixed32": 2**32 - 1, "f_fixed64": UINT64_MAX, "f_sfixed32": 2**31 - 1, "f_sfixed64": INT64_MAX,
+    "f_bool": True, "f_string": "\U0010ffff é \u2028 </script>", "f_bytes": bytes(range(256)), "f_enum": 1,
+}  # fmt: skip
+
+
+def mapped(value: Any) -> Any:
+    """Our JSON, after it was checked against protobuf's and against what ``decode`` says."""
+    mapping = JsonMapping(built().pool)
+    made = mapping.value(value)
+    assert mapping.problems == []
+    assert made == json_format.MessageToDict(value, descriptor_pool=built().pool)
+    decoded = decode(value.SerializeToString(), value.DESCRIPTOR, built().pool)
+    assert decoded.json == made
+    assert json.loads(decoded.text) == made
+    assert not decoded.unknown
+    return made
+
+
+@pytest.mark.parametrize("values", [{}, LOWEST, HIGHEST], ids=["empty", "lowest", "highest"])
+def test_scalars_at_their_limits(values):
+    mapped(message("Scalars", **values))
+
+
+def test_64_bit_integers_are_text_and_smaller_ones_numbers():
+    made = mapped(message("Scalars", f_int64=INT64_MAX, f_uint64=UINT64_MAX, f_int32=7))
+    assert made == {"fInt32": 7, "fInt64": "9223372036854775807", "fUint64": "18446744073709551615"}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1, 1e100, 123456789.123])
+def test_doubles(number):
+    mapped(message("Scalars", f_double=number))
+    mapped(message("Lists", f_double=[number, 0.0]))
+
+
+@pytest.mark.parametrize(
+    "number", [math.nan, math.inf, -math.inf, -0.0, FLOAT_TINY, 0.1, 16777216.0, 3.3, 8.589973e9]
+)
+def test_floats_are_the_shortest_that_read_back(number):
+    mapped(message("Scalars", f_float=number))
+    mapped(message("Lists", f_float=[number]))
+
+
+def test_a_tenth_as_a_float_is_a_tenth():
+    assert mapped(message("Scalars", f_float=0.1)) == {"fFloat": 0.1}
+    assert single(FLOAT_MAX) == 3.4028235e38
+
+
+def test_minus_zero_is_not_nothing():
+    made = mapped(message("Scalars", f_double=-0.0, f_float=-0.0))
+    assert [math.copysign(1, made[name]) for name in ("fDouble", "fFloat")] == [-1, -1]
+
+
+def test_fields_that_were_set_to_their_default_are_shown_where_presence_tells():
+    zero = {"f_double": 0.0, "f_int64": 0, "f_bool": False, "f_string": "", "f_bytes": b"", "f_enum": 0}
+    assert mapped(message("Scalars", **zero)) == {}
+    assert len(mapped(message("Optionals", **zero))) == len(zero)
+
+
+def test_the_first_of_two_names_of_an_enum_value_is_its_name():
+    assert mapped(message("Scalars", f_enum=1)) == {"fEnum": "RED"}
+
+
+def test_an_enum_value_without_a_name_is_its_number():
+    assert mapped(message("Scalars", f_enum=42)) == {"fEnum": 42}
+
+
+def test_lists():
+    filled = {
+        "f_double": [1.5, 0.0], "f_float": [0.1, 0.0], "f_int64": [INT64_MIN, 0], "f_sint32": [-1, 0],
+        "f_fixed64": [UINT64_MAX], "f_bool": [True, False], "f_string": ["", "a"], "f_bytes": [b"", b"\xff"],
+        "f_enum": [0, 1, 42], "f_message": [{}, {"f_bool": True}], "packed": [1, 2], "unpacked": [3, 4],
+    }  # fmt: skip
+    assert len(mapped(message("Lists", **filled))) == len(filled)
+
+
+def test_packed_and_unpacked_are_read_alike():
+    kind = descriptor("Lists")
+    packed, unpacked = b"\x92\x01\x02\x01\x02", b"\x90\x01\x01\x90\x01\x02"
+    assert (
+        decode(packed, kind, built().pool).json
+        == decode(unpacked, kind, built().pool).json
+        == {"packed": [1, 2]}
+    )
+
+
+def test_maps_with_every_kind_of_key():
+    scalars = message("Scalars", f_bool=True)
+    timestamp = message("google.protobuf.Timestamp", seconds=1, nanos=5000)
+    made = message("Maps")
+    made.by_int32[-1] = "a"
+    made.by_int64[INT64_MIN] = math.inf
+    made.by_uint32[2**32 - 1] = b"\0"
+    made.by_uint64[UINT64_MAX] = INT64_MAX
+    made.by_sint32[-5] = 0.1
+    made.by_sint64[0] = True
+    made.by_fixed32[0] = 1
+    made.by_fixed64[9].CopyFrom(scalars)
+    made.by_sfixed32[-9] = 0
+    made.by_sfixed64[INT64_MAX].CopyFrom(timestamp)
+    made.by_bool[True] = "yes"
+    made.by_bool[False] = "no"
+    made.by_string[""].string_value = "empty key"
+    made.by_string["é\n"].null_value = 0
+    shown = mapped(made)
+    assert shown["byBool"] == {"true": "yes", "false": "no"}
+    assert shown["bySfixed64"] == {str(INT64_MAX): "1970-01-01T00:00:01.000005Z"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        ({"number": 0}, {"number": 0}),
+        ({"text": ""}, {"text": ""}),
+        ({"message": {}}, {"message": {}}),
+        ({"nothing": 0}, {"nothing": None}),
+        ({"colour": 0}, {"colour": "COLOUR_UNSPECIFIED"}),
+        ({}, {}),
+    ],
+)
+def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown):
+    assert mapped(message("Choice", **chosen)) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "text"),
+    [
+        (0, 0, "1970-01-01T00:00:00Z"),
+        (-62135596800, 0, "0001-01-01T00:00:00Z"),
+        (253402300799, 999999999, "9999-12-31T23:59:59.999999999Z"),
+        (253402300799, 0, "9999-12-31T23:59:59Z"),
+        (1, 120_000_000, "1970-01-01T00:00:01.120Z"),
+        (-1, 1, "1969-12-31T23:59:59.000000001Z"),
+    ],
+)
+def test_timestamps(seconds, nanos, text):
+    assert mapped(message("WellKnown", timestamp={"seconds": seconds, "nanos": nanos})) == {"timestamp": text}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "text"),
+    [
+        (0, 0, "0s"),
+        (315576000000, 0, "315576000000s"),
+        (-1, -500_000_000, "-1.500s"),
+        (0, -1, "-0.000000001s"),
+    ],
+)
+def test_durations(seconds, nanos, text):
+    made = mapped(
+        message("WellKnown", duration={"seconds": seconds, "nanos": nanos}, durations=[{"seconds": 1}])
+    )
+    assert made == {"duration": text, "durations": ["1s"]}
+
+
+def test_field_masks():
+    made = message("WellKnown", field_mask={"paths": ["user.display_name", "photo"]})
+    assert mapped(made) == {"fieldMask": "user.displayName,photo"}
+
+
+def test_struct_value_and_list():
+    made = message("WellKnown")
+    made.struct.update({"a": 1.5, "b": None, "c": [True, "x", {"d": []}], "": {}})
+    made.list.extend([1, "two", None, [3], {"four": False}])
+    made.value.struct_value.update({"nested": {"deep": [0]}})
+    shown = mapped(made)
+    assert shown["struct"]["c"] == [True, "x", {"d": []}]
+    assert shown["list"] == [1, "two", None, [3], {"four": False}]
+
+
+def test_a_value_without_content_and_a_null():
+    mapped(message("WellKnown", value={}))
+    assert mapped(message("WellKnown", value={"null_value": 0})) == {"value": None}
+
+
+def test_wrappers_are_their_values_even_if_those_are_zero():
+    names = ["bool", "bytes", "double", "float", "int32", "int64", "string", "uint32", "uint64"]
+    assert mapped(message("WellKnown", **{f"w_{name}": {} for name in names})) == {
+        "wBool": False, "wBytes": "", "wDouble": 0.0, "wFloat": 0.0, "wInt32": 0, "wInt64": "0", "wString": "",
+        "wUint32": 0, "wUint64": "0",
+    }  # fmt: skip
+
+
+def test_any_of_messages_of_well_known_types_and_of_any():
+    inner = an_any(message("Scalars", f_int32=1))
+    stamp = an_any(message("google.protobuf.Duration", seconds=3))
+    empty = an_any(message("google.protobuf.Empty"))
+    shown = mapped(
+        message("WellKnown", any=inner, anys=[stamp, an_any(stamp), message("google.protobuf.Any")], empty={})
+    )
+    assert shown["any"] == {"@type": "type.googleapis.com/loom.test.Scalars", "fInt32": 1}
+    assert shown["anys"][1]["value"] == {
+        "@type": "type.googleapis.com/google.protobuf.Duration",
+        "value": "3s",
+    }
+    assert decode(empty.SerializeToString(), empty.DESCRIPTOR, built().pool).json["@type"].endswith("Empty")
+
+
+def test_names_that_are_keywords_or_hide_methods():
+    made = message("Names", **{"from": 1, "HasField": "x", "snake_case_2x": 3, "renamed": 4})
+    # json_format itself fails on these
+    assert decode(made.SerializeToString(), descriptor("Names"), built().pool).json == {
+        "from": 1, "HasField": "x", "snakeCase2x": 3, "something-else": 4,
+    }  # fmt: skip
+    hiding = message("Names", DESCRIPTOR="d", ListFields="l", HasField="h")
+    decoded = decode(hiding.SerializeToString(), descriptor("Names"), built().pool)
+    assert decoded.json == {"HasField": "h", "ListFields": "l", "DESCRIPTOR": "d"}
+    assert len(decoded.tree["children"]) == 3
+
+
+def test_proto2_presence_groups_extensions_and_closed_enums():
+    base = message("older.Base", id="", count=7, unpacked=[1, 2], packed=[3])
+    base.detail.text = "in a group"
+    base.part.add(size=1)
+    base.part.add()
+    pool = built().pool
+    base.Extensions[pool.FindExtensionByName("loom.test.older.note")] = "hi"
+    base.Extensions[pool.FindExtensionByName("loom.test.older.numbers")].extend([INT64_MAX, 0])
+    base.Extensions[pool.FindExtensionByName("loom.test.older.extra")].on = False
+    base.Extensions[pool.FindExtensionByName("loom.test.older.Extra.inside")].on = True
+    shown = mapped(base)
+    assert shown["[loom.test.older.numbers]"] == [str(INT64_MAX), "0"]
+    assert shown["[loom.test.older.Extra.inside]"] == {"on": True}
+    assert shown["detail"] == {"text": "in a group"}
+    assert shown["count"] == 7
+
+
+def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field():
+    decoded = decode(b"\x0a\x01a\x18\x63", descriptor("older.Base"), built().pool)
+    assert decoded.json == {"id": "a"}
+    assert decoded.unknown
+
+
+def test_editions():
+    made = message("edition.Modern", explicit="", implicit="", expanded=[1, 2], packed=[3], mood=1)
+    made.delimited.explicit = "delimited"
+    assert mapped(made) == {
+        "explicit": "", "delimited": {"explicit": "delimited"}, "expanded": [1, 2], "packed": [3], "mood": "GOOD",
+    }  # fmt: skip
+
+
+def test_deep_nesting():
+    made = message("Tree", name="0")
+    place = made
+    for depth in range(1, 99):
+        place = place.left
+        place.name = str(depth)
+    mapped(made)
+
+
+def test_a_message_with_more_fields_than_are_read_at_once():
+    fields = list(descriptor("WellKnown").fields)
+    mapping = JsonMapping(built().pool)
+    value = message("WellKnown", w_int32={"value": 1}, null_value=0)
+    assert mapping._listed(fields)(value) == mapping._read(fields)(value) == {"wInt32": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown", "problem"),
+    [
+        ({"timestamp": {"seconds": 10**15}}, {"seconds": str(10**15)}, "Timestamp"),
+        ({"duration": {"seconds": 1, "nanos": -1}}, {"seconds": "1", "nanos": -1}, "Duration"),
+        ({"field_mask": {"paths": ["Not_a_Path"]}}, {"paths": ["Not_a_Path"]}, "FieldMask"),
+        ({"value": {"number_value": math.nan}}, "NaN", "no JSON form"),
+        ({"any": {"type_url": "a/b.C", "value": b"\1"}}, {"@type": "a/b.C", "@value": "AQ=="}, "knows b.C"),
+        (
+            {"any": {"type_url": "a/loom.test.Tree", "value": b"\1"}},
+            {"@type": "a/loom.test.Tree", "@value": "AQ=="},
+            "no valid loom.test.Tree",
+        ),
+        ({"any": {"value": b"\1"}}, {"@type": "", "@value": "AQ=="}, "without a name"),
+    ],
+)  # fmt: skip
+def test_what_has_no_canonical_json_is_shown_all_the_same_and_named(fields, shown, problem):
+    mapping = JsonMapping(built().pool)
+    [value] = mapping.value(message("WellKnown", **fields)).values()
+    assert value == shown
+    assert problem in mapping.problems[0]
+
+
+def test_anys_in_anys_end_somewhere():
+    inner = message("Scalars", f_bool=True)
+    for _ in range(40):
+        inner = an_any(inner)
+    mapping = JsonMapping(built().pool)
+    mapping.value(inner)
+    assert "not opened" in mapping.problems[0]
+
+
+def test_unknown_fields_in_an_any_count_as_unknown():
+    newer = an_any(message("New", kept="k", added=5))
+    newer.type_url = "x/loom.test.Old"
+    assert decode(newer.SerializeToString(), newer.DESCRIPTOR, built().pool).unknown

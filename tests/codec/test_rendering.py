@@ -1,0 +1,147 @@
+"""A payload in every view, and what is shown when one of them fails."""
+
+import gzip
+import json
+
+import pytest
+
+from loom.codec import Payload, render, render_line
+from tests.support.protos import an_any, built, descriptor, message
+
+SCALARS = message("Scalars", f_string="héllo", f_int64=7)
+
+
+def view(data, name="Scalars", max_bytes=65536, **fields):
+    return render(Payload(data, **fields), name and descriptor(name), built().pool, max_bytes).fields
+
+
+def line(data, name="Scalars", **fields):
+    return render_line(Payload(data, **fields), name and descriptor(name), built().pool)
+
+
+def test_every_view_of_a_message():
+    data = SCALARS.SerializeToString()
+    shown = view(data)
+    assert shown["json"] == {"fString": "héllo", "fInt64": "7"}
+    assert json.loads(shown["json_text"]) == shown["json"]
+    assert "héllo" in shown["json_text"]
+    assert [child["key"] for child in shown["tree"]["children"]] == ["fInt64", "fString"]
+    assert [child["key"] for child in shown["wire"]["children"]] == ["4", "14"]
+    assert (shown["hex"], shown["truncated"]) == (data.hex(), 0)
+    assert (shown["error"], shown["drift"]) == (None, False)
+
+
+def test_a_compressed_message_shows_what_is_in_it():
+    assert view(gzip.compress(SCALARS.SerializeToString()), compression="gzip")["json"]["fString"] == "héllo"
+    assert line(gzip.compress(SCALARS.SerializeToString()), compression="gzip")[0].startswith("fInt64: 7")
+
+
+def test_what_cannot_be_decompressed_shows_its_error_and_its_bytes():
+    shown = view(b"not gzip", compression="gzip")
+    assert shown["error"].startswith("not valid gzip")
+    assert shown["hex"] == b"not gzip".hex()
+    assert line(b"not gzip", compression="gzip")[1].startswith("not valid gzip")
+
+
+def test_what_does_not_decode_shows_its_error_its_fields_and_its_bytes():
+    shown = view(b"\x72\x02\xff\xfe")  # a string that is no UTF-8
+    assert "not a valid loom.test.Scalars" in shown["error"]
+    assert shown["json"] is None
+    assert shown["wire"]["children"][0]["key"] == "14"
+    assert shown["hex"] == "7202fffe"
+
+
+def test_hex_is_cut_where_asked():
+    shown = view(SCALARS.SerializeToString(), max_bytes=3)
+    assert (len(shown["hex"]), shown["truncated"]) == (6, SCALARS.ByteSize() - 3)
+
+
+def test_without_a_descriptor_the_wire_view_is_the_preview():
+    shown = view(SCALARS.SerializeToString(), name=None)
+    assert (shown["json"], shown["tree"]) == (None, None)
+    assert shown["preview"] == '4: 7, 14: "héllo"'
+    assert line(SCALARS.SerializeToString(), name=None) == ('4: 7, 14: "héllo"', None)
+
+
+def test_json_payloads_are_shown_as_json():
+    shown = view(b'{"a": [1, null, {"b": "c"}]}', encoding="json")
+    assert shown["json"] == {"a": [1, None, {"b": "c"}]}
+    assert shown["tree"]["children"][0]["kind"] == "list"
+    assert (shown["wire"], shown["error"], shown["payload"]) == (None, None, "json")
+    assert line(b'{\n "a": 1}', encoding="json") == ('{ "a": 1}', None)
+
+
+def test_json_payloads_that_are_none():
+    assert view(b"{oops", encoding="json")["error"].startswith("not valid JSON")
+
+
+def test_json_under_a_content_type_that_nobody_saw_is_recognised():
+    shown = view(b'{"orderId": 17}')
+    assert shown["json"] == {"orderId": 17}
+    assert shown["error"] == "not protobuf: this is JSON"
+    assert view(b'{"orderId": 17}', name=None)["payload"] == "json"
+
+
+def test_other_encodings_are_named_and_shown_as_bytes():
+    shown = view(b"\1\2", encoding="thrift")
+    assert shown["error"] == "thrift is not decoded here: see the bytes"
+    assert shown["hex"] == "0102"
+    assert line(b"\1\2", encoding="thrift") == ("2 bytes of thrift", None)
+
+
+def test_an_any_of_unknown_type_names_it_and_shows_its_fields():
+    strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
+    rendered = render(
+        Payload(message("WellKnown", any=strange, w_int32={"value": 1}).SerializeToString()),
+        descriptor("WellKnown"), built().pool, 100,
+    )  # fmt: skip
+    assert rendered.missing == {"no.Such"}
+    assert rendered.fields["json"] == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
+    assert "no source knows no.Such" in rendered.fields["error"]
+    [node, _] = rendered.fields["tree"]["children"]
+    assert (node["kind"], node["value"]) == ("any", "x.io/no.Such")
+    assert node["children"][0]["key"] == "1"
+
+
+def test_an_any_of_known_type_is_opened_in_the_tree():
+    shown = view(message("WellKnown", any=an_any(SCALARS)).SerializeToString(), "WellKnown")
+    assert shown["tree"]["children"][0]["children"][0]["type"] == "loom.test.Scalars"
+
+
+def test_fields_that_the_schema_does_not_have_are_drift():
+    newer = message("New", kept="k", added=5).SerializeToString()
+    shown = view(newer, "Old")
+    assert shown["drift"]
+    last = shown["tree"]["children"][-1]
+    assert (last["key"], last["kind"], last["value"]) == ("100", "unknown", "5")
+    assert last["note"].startswith("unknown field")
+
+
+def test_the_tree_tells_oneofs_enums_maps_and_well_known_values():
+    shown = view(message("Choice", colour=1).SerializeToString(), "Choice")["tree"]["children"][0]
+    assert (shown["oneof"], shown["value"], shown["enum_number"]) == ("choice", "RED", 1)
+    made = message("Maps")
+    made.by_bool[True] = "x"
+    shown = view(made.SerializeToString(), "Maps")["tree"]["children"][0]
+    assert (shown["kind"], shown["type"], shown["children"][0]["key"]) == ("map", "map<bool, string>", "true")
+    shown = view(message("WellKnown", timestamp={"seconds": 1}).SerializeToString(), "WellKnown")
+    stamp = shown["tree"]["children"][0]
+    assert (stamp["value"], stamp["children"][0]["value"]) == ("1970-01-01T00:00:01Z", "1")
+
+
+def test_a_very_large_message_has_all_its_json_and_the_beginning_of_its_tree():
+    shown = view(
+        message("Lists", f_message=[{"f_int32": i} for i in range(1, 20_001)]).SerializeToString(), "Lists"
+    )
+    assert len(shown["json"]["fMessage"]) == 20_000
+    [items] = shown["tree"]["children"]
+    assert len(items["children"]) + items["more"] == 20_000
+    assert items["more"]
+
+
+@pytest.mark.parametrize("size", [1, 150, 10_000])
+def test_a_preview_is_one_short_line(size):
+    text, error = line(message("Lists", f_string=["a\nb" * size]).SerializeToString(), "Lists")
+    assert error is None
+    assert len(text) <= 200
+    assert "\n" not in text

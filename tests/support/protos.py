@@ -1,0 +1,37 @@
+"""The .proto files of tests/fixtures/protos, compiled once, as message classes."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import message_factory
+
+from loom.schema import Built, compile_protos
+from loom.schema.pool import build
+
+FOLDER = Path(__file__).parents[1] / "fixtures" / "protos"
+
+
+@cache
+def built() -> Built:
+    """All of them in one pool."""
+    made = build(compile_protos(sorted(FOLDER.glob("*.proto")), [FOLDER]).file)
+    assert made.problems == ()
+    return made
+
+
+def descriptor(name: str) -> Any:
+    """The descriptor of ``Scalars``, ``older.Base`` or, from anywhere, ``google.protobuf.Any``."""
+    full_name = name if name.startswith("google.") else f"loom.test.{name}"
+    return built().pool.FindMessageTypeByName(full_name)
+
+
+def message(name: str, /, **fields: Any) -> Any:
+    """A message of such a type."""
+    return message_factory.GetMessageClass(descriptor(name))(**fields)
+
+
+def an_any(inner: Any) -> Any:
+    """An Any that holds a message."""
+    url = f"type.googleapis.com/{inner.DESCRIPTOR.full_name}"
+    return message("google.protobuf.Any", type_url=url, value=inner.SerializeToString())

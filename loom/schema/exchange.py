@@ -15,7 +15,6 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionResponse,
 )
 
-from .files import extensible
 from .pool import BUILT_IN
 from .source import SchemaError
 
@@ -54,13 +53,10 @@ class Exchange:
         await self._add_imports(files)
         return files
 
-    async def add_extensions(self, files: Files) -> None:
-        """Add the files that extend messages of ``files``; a server that cannot tell leaves them as they are."""
-        messages = extensible(files.values())[:_MAX_EXTENSIBLE]
-        if not messages:
-            return
+    async def add_extensions(self, files: Files, messages: Sequence[str]) -> None:
+        """Add the files that extend ``messages``; a server that cannot tell leaves them as they are."""
         try:
-            for message in messages:
+            for message in messages[:_MAX_EXTENSIBLE]:
                 [answer] = await self._ask([ServerReflectionRequest(all_extension_numbers_of_type=message)])
                 numbers = answer.all_extension_numbers_response.extension_number
                 questions = [

@@ -24,8 +24,8 @@ class _Entry(Generic[T]):
 class Flight(Generic[T]):
     """A cache by key with one fetch per key at a time.
 
-    ``ttl(answer)`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
-    ``failure_ttl`` seconds a failure is remembered. Who stops waiting ends nobody else's wait: the fetch
+    ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
+    ``failure_ttl`` seconds a failure is remembered, and so long a ``provisional`` answer is fresh. Who stops waiting ends nobody else's wait: the fetch
     is a task of its own.
     """
 
@@ -33,13 +33,15 @@ class Flight(Generic[T]):
         self,
         fetch: Callable[[str], Awaitable[T]],
         *,
-        ttl: Callable[[T], float],
+        ttl: float,
         failure_ttl: float,
+        provisional: Callable[[T], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
         self._ttl = ttl
         self._failure_ttl = failure_ttl
+        self._provisional = provisional
         self._clock = clock
         self._entries: dict[str, _Entry[T]] = {}
         self._flying: dict[str, asyncio.Task[T]] = {}
@@ -109,7 +111,8 @@ class Flight(Generic[T]):
             raise
         else:
             if self._is_flying(key):
-                self._entries[key] = _Entry(value, None, self._clock() + self._ttl(value))
+                lives = self._failure_ttl if self._provisional(value) else self._ttl
+                self._entries[key] = _Entry(value, None, self._clock() + lives)
             return value
         finally:
             if self._is_flying(key):

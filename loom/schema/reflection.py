@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 from loom.model import Metadata
 
 from .exchange import Exchange, NotServedError
+from .files import extensible
 from .source import FileSet, Provenance, SchemaError
 
 _METHOD = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
@@ -82,8 +83,9 @@ class ReflectionSource:
         with self._exchange(version) as exchange:
             files = await exchange.files_of(symbol)
         # Servers that cannot answer about extensions may end the stream over the question: it gets one of its own.
-        with self._exchange(version) as exchange:
-            await exchange.add_extensions(files)
+        if messages := extensible(files.values()):
+            with self._exchange(version) as exchange:
+                await exchange.add_extensions(files, messages)
         return list(files.values())
 
     @contextlib.contextmanager

@@ -62,8 +62,9 @@ class Schema:
         self._patience = patience
         self._symbols: Flight[_Resolved] = Flight(
             self._fetch,
-            ttl=lambda resolved: failure_ttl if resolved.provisional else ttl,
+            ttl=ttl,
             failure_ttl=failure_ttl,
+            provisional=lambda resolved: resolved.provisional,
         )
         self._built_in = build(BUILT_IN.values())
         self._listeners: list[Callable[[FileSet], None]] = []

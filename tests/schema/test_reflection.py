@@ -150,7 +150,7 @@ async def test_a_hanging_server_is_waited_for_within_bounds():
     def answer(*_: Any) -> Any:
         return asyncio.Event().wait()
 
-    async with reflecting(answer) as seen, schema_of(seen, timeout=0.2) as schema:
+    async with reflecting(answer) as seen, schema_of(seen, stall=0.2) as schema:
         with pytest.raises(SchemaError, match=r"DEADLINE_EXCEEDED|no answer within") as caught:
             await schema.method("/a.B/C")
     assert caught.value.temporary

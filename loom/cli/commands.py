@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "calls": Entry("calls", "List the calls that a running Loom holds."),
     "show": Entry("show", "Show one call: status, metadata, timing, decoded messages."),
     "grpcurl": Entry("grpcurl", "Print the grpcurl command that sends a call again."),
+    "replay": Entry("replay", "Send a session or a file of calls again, and compare what comes back."),
     "sessions": Entry("sessions", "What is kept on disk: list, show, delete, export, import."),
     "completion": Entry("completion", "Print what bash, zsh or fish need to complete loom's commands."),
 }

@@ -1,7 +1,7 @@
 """A backend with a schema (tests/fixtures/mirror.proto) that answers with what it was sent, and remembers it.
 
 Methods take and give bytes: what the backend remembers of a message is what was on the wire. With the
-metadata ``mirror-code`` a call ends with that status instead of OK.
+metadata ``mirror-code`` a call ends with that status instead of OK, with ``mirror-hang`` it does not end.
 """
 
 import asyncio
@@ -118,6 +118,8 @@ class Mirror(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(handle)
 
     async def _answer(self, method: str, call: Received, context: Any) -> None:
+        if any(key == "mirror-hang" for key, _ in call.metadata):
+            await asyncio.Event().wait()
         while (message := await context.read()) is not grpc.aio.EOF:
             call.messages.append(message)
             call.begun.set()

@@ -1,0 +1,325 @@
+"""``loom replay``: a recorded session, or a file of calls, sent to a target and compared."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loom.actions.diff import IgnoredPaths
+from loom.actions.export.incoming import Incoming, IncomingFile
+from loom.actions.reading.details import CallDetails
+from loom.actions.reading.schema import StoredSchema
+from loom.actions.reading.stored import StoredSource
+from loom.actions.replay import Timing, edited_metadata
+from loom.actions.report import Tally, as_json, junit, lines, table
+from loom.actions.rerun import Outcome, Rerun, Result, Rules, in_order, masked_keys, replayable
+from loom.errors import LoomError
+from loom.model import Call, Messages, Metadata, Secrets
+from loom.recording.query import Query, parse
+from loom.recording.sessions import check_name, list_sessions, session_path, sessions_directory
+from loom.recording.sessions.reader import StoredDescriptors
+from loom.recording.summary import summarise
+from loom.runtime import parts
+from loom.runtime.settings import Settings
+from loom.runtime.sources import load
+
+from .completion import session_name
+from .flags import flags, given
+from .output import Output, color_option, run
+
+_SETTINGS = frozenset(
+    {
+        "target", "authority", "metadata_limit", "tls", "cacert", "cert", "key", "server_name", "reflection",
+        "reflection_header", "proto", "import_path", "protoset", "data_dir", "mask",
+    }
+)  # fmt: skip
+"""The settings that mean the same here as when the proxy runs; flags, variables and loom.toml set them alike."""
+
+_EXIT_DIFFERENT = 1
+_EXIT_FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the flags ask for."""
+
+    source: str
+    query: Query
+    rules: Rules
+    replays: bool
+    fail_on_diff: bool
+    junit: Path | None
+    as_json: bool
+
+
+def _callback(
+    source: str,
+    query: str,
+    ignore: Sequence[str],
+    metadata: Sequence[str],
+    timing: str,
+    concurrency: int,
+    patience: float,
+    junit: Path | None,
+    config: Path | None,
+    *,
+    include_replays: bool,
+    fail_on_diff: bool,
+    as_json: bool,
+    color: bool | None,
+    **parameters: Any,
+) -> None:
+    """Send the calls of SESSION again, compare what comes back, and report.
+
+    SESSION is the name of a session, or a file: NDJSON, a bundle, a session's database or grpc-dump's JSON.
+
+    \b
+        loom replay default --target staging:50051 --ignore user.updated_at --fail-on-diff
+        loom replay calls.ndjson --target localhost:50051 --junit report.xml
+
+    Exit codes: 0 all was sent (and, with --fail-on-diff, nothing differs); 1 something differs, with --fail-on-diff;
+    2 wrong usage, or nothing to send; 3 a call could not be sent or did not end; 130 interrupted.
+    """
+    loaded = load(given(parameters), os.environ, config=config)
+    settings = loaded.settings
+    if "target" not in loaded.origins:
+        raise click.UsageError("name the backend to send to: --target HOST:PORT")
+    rules = Rules(
+        timing=Timing(timing),
+        ignored=IgnoredPaths(path for text in ignore for path in text.split(",")),
+        metadata=_metadata(metadata),
+        patience=patience,
+        concurrency=concurrency,
+        secrets=Secrets(settings.secrets),
+    )
+    wanted = _Wanted(source, parse(query), rules, include_replays, fail_on_diff, junit, as_json)
+    click.get_current_context().exit(
+        run(lambda: _Command(wanted, settings, Output(color=color), Output(sys.stderr, color=color)).run())
+    )
+
+
+class _Command:
+    """One run: two passes over the recording (what is there, then sending it), and the report."""
+
+    def __init__(self, wanted: _Wanted, settings: Settings, output: Output, complaints: Output) -> None:
+        self._wanted = wanted
+        self._settings = settings
+        self._output = output
+        self._complaints = complaints
+        self._path = _find(wanted.source, settings)
+        self._tally = Tally()
+        self._results: list[Result] = []
+        self._stored = StoredSchema(())
+
+    async def run(self) -> int:
+        starts, descriptors = await asyncio.to_thread(self._survey)
+        if not starts:
+            raise LoomError(
+                f"{self._path} holds no call to send" + (" that matches" if self._wanted.query.text else "")
+            )
+        target = await parts.target(self._settings)
+        local = parts.local_files(self._settings)
+        await local.load()
+        schema = parts.schema(self._settings, target, local)
+        schema.sources.append(StoredSource(descriptors))
+        try:
+            await self._send(Rerun(target, schema, self._wanted.rules), starts)
+        finally:
+            await schema.close()
+            await target.close()
+        return self._report()
+
+    def _survey(self) -> tuple[list[tuple[int, int]], list[StoredDescriptors]]:
+        """What is to be sent, in order; complaints about the recording go out here."""
+        masked: set[str] = set()
+        starts = []
+        if self._wanted.query.needs_bodies:
+            self._stored = StoredSchema(self._read_through())
+        with self._opened() as incoming:
+            for call in self._chosen(incoming):
+                starts.append((call.started_ns, call.id))
+                masked |= masked_keys([call])
+            for problem in incoming.problems:
+                self._complain(problem)
+        masked -= {key for key, _ in self._wanted.rules.metadata}
+        if masked:
+            names = ", ".join(sorted(masked))
+            self._complain(
+                f"masked in the recording and not sent: {names} (give values with -H 'KEY: VALUE')"
+            )
+        return sorted(starts), incoming.descriptors
+
+    def _read_through(self) -> list[StoredDescriptors]:
+        """The descriptors of the whole file: a filter over bodies needs them before the first call."""
+        with self._opened() as incoming:
+            for _ in incoming.calls:
+                pass
+            return incoming.descriptors
+
+    async def _send(self, rerun: Rerun, starts: list[tuple[int, int]]) -> None:
+        hidden = not self._complaints.terminal
+        with (
+            self._opened() as incoming,
+            click.progressbar(length=len(starts), label="replaying", file=sys.stderr, hidden=hidden) as bar,
+        ):
+            async for result in rerun.results(in_order(self._chosen(incoming), starts)):
+                self._take(result)
+                bar.update(1)
+
+    def _take(self, result: Result) -> None:
+        self._tally.add(result)
+        if self._wanted.as_json:
+            self._output.line(json.dumps(as_json(result), ensure_ascii=False, default=str))
+        for call in (result.call, result.replay):
+            if call is not None:
+                call.messages = Messages()  # the report needs none, and there may be many calls
+        if self._wanted.junit is not None or result.outcome is not Outcome.SAME:
+            self._results.append(result)
+
+    def _report(self) -> int:
+        if not self._wanted.as_json:
+            for result in self._results:
+                if result.outcome is not Outcome.SAME:
+                    self._tell(result)
+            for line in table(self._tally):
+                self._output.line(line)
+        if self._wanted.junit is not None:
+            _write(self._wanted.junit, junit(self._results, fail_on_diff=self._wanted.fail_on_diff))
+        outcomes = self._tally.outcomes
+        if outcomes[Outcome.FAILED]:
+            return _EXIT_FAILED
+        return _EXIT_DIFFERENT if self._wanted.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
+
+    def _tell(self, result: Result) -> None:
+        paint = (
+            self._output.palette.doubtful if result.outcome is Outcome.SKIPPED else self._output.palette.bad
+        )
+        head, *rest = lines(result)
+        self._output.line(paint(head))
+        for line in rest:
+            self._output.line(line)
+
+    def _chosen(self, incoming: Incoming) -> Iterator[Call]:
+        query = self._wanted.query
+        for call in incoming.calls:
+            if not replayable(call, replays=self._wanted.replays):
+                continue
+            found = query.answer(summarise(call))
+            if found is None:
+                found = query.answer(summarise(call), CallDetails(call, self._stored))
+            if found:
+                yield call
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Incoming]:
+        with IncomingFile(self._path) as file:
+            yield file.read()
+
+    def _complain(self, text: str) -> None:
+        self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))
+
+
+def _find(source: str, settings: Settings) -> Path:
+    """A file of that path, or else the session of that name."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.name != source:
+        raise LoomError(f"there is no file {source}")
+    directory = sessions_directory(settings.data_dir)
+    stored = session_path(check_name(source), directory)
+    if not stored.exists():
+        known = ", ".join(info.name for info in list_sessions(directory)) or "none"
+        raise LoomError(f"there is no file and no session {source!r}; sessions in {directory}: {known}")
+    return stored
+
+
+def _metadata(given_items: Sequence[str]) -> Metadata:
+    """``KEY: VALUE`` as grpcurl takes it: values of ``-bin`` keys are base64."""
+    items = []
+    for text in given_items:
+        key, colon, value = text.partition(":")
+        if not colon:
+            raise LoomError(f"-H {text!r}: write KEY: VALUE")
+        items.append({"key": key.strip().lower(), "value": value.strip()})
+    return edited_metadata(items, ())
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise LoomError(f"--junit {path}: {error.strerror}") from error
+
+
+def _command() -> click.Command:
+    options = [
+        click.Argument(["source"], metavar="SESSION|FILE", shell_complete=session_name),
+        click.Option(
+            ["-q", "--query"], default="", metavar="FILTER", help="Only calls that match (docs/filter.md)."
+        ),
+        click.Option(
+            ["--ignore"],
+            multiple=True,
+            metavar="PATH",
+            help="Leave this path out of the comparison; may be repeated, or a list with commas (docs/replay.md).",
+        ),
+        click.Option(
+            ["-H", "--metadata"],
+            multiple=True,
+            metavar="KEY: VALUE",
+            help="Send this instead of the recorded values of the key; may be repeated.",
+        ),
+        click.Option(
+            ["--timing"],
+            type=click.Choice([item.value for item in Timing]),
+            default="fast",
+            show_default=True,
+            help="Messages of a stream back to back, as they were timed, or in turns with the responses.",
+        ),
+        click.Option(
+            ["--concurrency"],
+            type=click.IntRange(1, 1000),
+            default=1,
+            show_default=True,
+            help="Calls under way at a time.",
+        ),
+        click.Option(
+            ["--patience"],
+            type=click.FloatRange(0.001),
+            default=60.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long a call may take.",
+        ),
+        click.Option(
+            ["--include-replays"], is_flag=True, help="Send also calls that were replays themselves."
+        ),
+        click.Option(["--fail-on-diff"], is_flag=True, help="Exit with 1 if anything differs."),
+        click.Option(
+            ["--junit"],
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Write a JUnit XML report.",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="One JSON object a call instead of the table."
+        ),
+        click.Option(
+            ["--config"], type=click.Path(path_type=Path), metavar="FILE", help="Read this loom.toml."
+        ),
+    ]
+    settings = [flag for flag in flags() if (flag.name or "").removeprefix("no_") in _SETTINGS]
+    made = click.Command("replay", callback=_callback, params=[*options, *settings], help=_callback.__doc__)
+    colored: click.Command = color_option(made)
+    return colored
+
+
+command = _command()

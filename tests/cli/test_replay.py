@@ -1,0 +1,184 @@
+"""loom replay as a process: a session or a file against another backend, with CI's exit codes and reports."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.support.mirror import Mirror, make, running_mirror, thing
+from tests.support.whole import running
+
+
+async def loom(*arguments: str) -> tuple[int | None, str, str]:
+    """Run ``loom …`` to its end: exit code, output, complaints."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LOOM_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "loom", *arguments, env={**kept, "PYTHONPATH": str(Path.cwd())},
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+def changing(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
+    """What a mirror answers: each message with a change."""
+
+    def alter(data: bytes) -> bytes:
+        message = make("Thing")
+        message.ParseFromString(data)
+        change(message)
+        return message.SerializeToString()
+
+    return alter
+
+
+@pytest.fixture
+async def recorded(tmp_path: Path) -> Path:
+    """A data directory with the session "ci": four calls of four kinds, one of them with an error."""
+    async with running_mirror() as mirror, running(mirror, session="ci", data_dir=tmp_path) as api:
+        await api.call("Say", thing(text="one"), metadata=[("authorization", "s3cret")])
+        await api.call("Gather", thing(text="a"), thing(text="b"))
+        await api.call("Spread", thing(text="many"))
+        await api.call("Chat", thing(text="x"), thing(text="y"), metadata=[("x-tenant", "42")])
+    return tmp_path
+
+
+async def replay(
+    recorded: Path, mirror: Mirror, *arguments: str, source: str = "ci"
+) -> tuple[int | None, str, str]:
+    return await loom("replay", source, "--data-dir", str(recorded), "--target", mirror.address, *arguments)
+
+
+async def test_a_backend_that_answers_the_same_passes(recorded: Path) -> None:
+    async with running_mirror() as mirror:
+        code, out, err = await replay(recorded, mirror, "--fail-on-diff")
+    assert (code, err) == (0, "")
+    assert [item.method.rpartition("/")[2] for item in mirror.received] == ["Say", "Gather", "Spread", "Chat"]
+    assert mirror.received[3].messages == [thing(text="x"), thing(text="y")]
+    assert ("authorization", "s3cret") in mirror.received[0].metadata
+    head, *rows, total = out.splitlines()
+    assert head.split()[:6] == ["method", "calls", "same", "different", "failed", "skipped"]
+    assert len(rows) == 4
+    assert total.split() == ["all", "4", "4", "0", "0", "0"]
+
+
+async def test_a_difference_is_told_and_fails_when_asked(recorded: Path) -> None:
+    def louder(message: Any) -> None:
+        message.text = message.text.upper()
+
+    async with running_mirror(alter=changing(louder)) as mirror:
+        code, out, _ = await replay(recorded, mirror, "-q", "method:Say")
+        assert code == 0
+        assert 'response 0 text: "one" → "ONE"' in out
+        code, _, _ = await replay(recorded, mirror, "--fail-on-diff", "-q", "method:Say")
+        assert code == 1
+        code, _, _ = await replay(recorded, mirror, "--fail-on-diff", "--ignore", "response:text")
+        assert code == 0
+        code, _, _ = await replay(recorded, mirror, "--fail-on-diff", "--ignore", "other,text")
+        assert code == 0
+
+
+async def test_a_report_for_ci(recorded: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+
+    def odd(message: Any) -> None:
+        message.text = "\x00\x1b<&>"
+
+    async with running_mirror(alter=changing(odd)) as mirror:
+        code, _, _ = await replay(recorded, mirror, "--fail-on-diff", "--junit", str(report))
+    assert code == 1
+    root = ET.parse(report).getroot()
+    assert root.attrib | {} == {
+        "name": "loom replay",
+        "tests": "4",
+        "failures": "4",
+        "errors": "0",
+        "skipped": "0",
+    }
+    (suite,) = root
+    assert suite.get("name") == "mirror.v1.Mirror"
+    case = suite[0]
+    assert case.get("classname") == "mirror.v1.Mirror"
+    assert case.get("name") == "#1 Say"
+    assert case[0].tag == "failure"
+    assert case[0].text is not None
+    assert "response 0 text" in case[0].text
+
+
+async def test_a_target_that_is_not_there_is_exit_code_3(recorded: Path, tmp_path: Path) -> None:
+    async with running_mirror() as mirror:
+        pass
+    report = tmp_path / "report.xml"
+    code, out, _ = await replay(recorded, mirror, "-q", "method:Say", "--junit", str(report))
+    assert code == 3
+    assert "could not reach the target" in out
+    assert ET.parse(report).getroot().get("errors") == "1"
+
+
+async def test_a_call_that_does_not_end_is_given_up(recorded: Path) -> None:
+    async with running_mirror() as mirror:
+        code, out, _ = await replay(
+            recorded, mirror, "-H", "mirror-hang: 1", "-q", "method:Say", "--patience", "0.3"
+        )
+    assert code == 3
+    assert "did not end within 0.3 s" in out
+
+
+async def test_results_as_json(recorded: Path) -> None:
+    async with running_mirror() as mirror:
+        code, out, _ = await replay(recorded, mirror, "--json", "--concurrency", "4")
+    assert code == 0
+    results = {item["id"]: item for item in map(json.loads, out.splitlines())}
+    assert sorted(results) == [1, 2, 3, 4]
+    assert {item["outcome"] for item in results.values()} == {"same"}
+
+
+async def test_a_filter_over_metadata_and_bodies_chooses_the_calls(recorded: Path) -> None:
+    async with running_mirror() as mirror:
+        await replay(recorded, mirror, "-q", "meta:x-tenant=42")
+        await replay(recorded, mirror, "-q", 'body:"many"')
+    assert [item.method.rpartition("/")[2] for item in mirror.received] == ["Chat", "Spread"]
+
+
+async def test_a_file_is_sent_as_a_session_is_and_its_masked_secrets_are_asked_for(recorded: Path) -> None:
+    file = recorded / "calls.ndjson"
+    code, _, err = await loom("sessions", "--data-dir", str(recorded), "export", "ci", "-o", str(file))
+    assert code == 0, err
+    assert "s3cret" not in file.read_text()
+    async with running_mirror(described=False) as mirror:
+        code, out, err = await replay(recorded, mirror, "--fail-on-diff", source=str(file))
+        assert code == 0, out
+        assert "masked in the recording and not sent: authorization" in err
+        assert not any(key == "authorization" for key, _ in mirror.received[0].metadata)
+        code, _, err = await replay(
+            recorded, mirror, "-q", "method:Say", "-H", "Authorization: Bearer new", source=str(file)
+        )
+        assert (code, err) == (0, "")
+        assert ("authorization", "Bearer new") in mirror.received[4].metadata
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("ci",), "name the backend to send to: --target"),
+        (("no-such", "--target", "h:1"), "there is no file and no session 'no-such'"),
+        (("./no/such", "--target", "h:1"), "there is no file ./no/such"),
+        (("ci", "--target", "h:1", "-q", "method:Nothing"), "holds no call to send that matches"),
+        (("ci", "--target", "h:1", "-H", "nonsense"), "write KEY: VALUE"),
+        (("ci", "--target", "h:1", "-H", "te: x"), "'te' cannot be set"),
+        (("ci", "--target", "nonsense"), "'nonsense'"),
+    ],
+)
+async def test_what_is_wrong_is_one_line_and_exit_code_2(
+    recorded: Path, arguments: tuple[str, ...], complaint: str
+) -> None:
+    code, out, err = await loom("replay", *arguments, "--data-dir", str(recorded))
+    assert (code, out) == (2, "")
+    assert complaint in err
+    assert len(err.splitlines()) == 1

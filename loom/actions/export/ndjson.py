@@ -1,10 +1,16 @@
-"""Loom's own lines: nothing of a call is lost, and the descriptors that decode it are there."""
+"""Loom's own lines: nothing of a call is lost; messages come decoded too, with the descriptors for it."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
 
 from loom.actions.reading.schema import StoredSchema
-from loom.model import Call, Secrets
+from loom.model import Call, Message, Secrets
 from loom.recording.ndjson import descriptors_line, header_line, to_line
+
+from .har import decoded
 
 
 def write_ndjson(
@@ -25,4 +31,9 @@ def write_ndjson(
                 origin=stored.origin,
                 fetched_ns=stored.fetched_ns,
             )
-        yield to_line(call, secrets)
+        yield to_line(call, secrets, partial(_json, call, schema))
+
+
+def _json(call: Call, schema: StoredSchema, message: Message) -> Any:
+    value, _ = decoded(call, message, schema)
+    return msgspec.UNSET if value is None else value

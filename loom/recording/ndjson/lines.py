@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 VERSION = 1
 
@@ -59,6 +59,9 @@ class Message(Struct, kw_only=True):
     data: Base64 | None
     compressed: bool = False
     encoding: str = ""
+    json: Annotated[
+        Any, Meta(description="the message decoded, canonical protobuf JSON; for people, and not read back")
+    ] = UNSET
 
 
 class Status(Struct):

@@ -1,9 +1,12 @@
 """A call becomes a line, its secrets masked."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from loom import __version__
-from loom.model import Call, CallState, Direction, Metadata, Secrets
+from loom.model import Call, CallState, Direction, Message, Metadata, Secrets
 from loom.recording.moments import moment
 
 from . import lines
@@ -24,12 +27,19 @@ def descriptors_line(file_set: bytes, *, target: str, source: str, origin: str, 
     return _encoder.encode(lines.Descriptors(file_set, target, source, origin, moment(fetched_ns))) + b"\n"
 
 
-def to_line(call: Call, secrets: Secrets | None) -> bytes:
-    """The line of a call, with its newline; ``secrets`` are masked, None masks nothing."""
-    return _encoder.encode(_call(call, secrets)) + b"\n"
+def _undecoded(_: Message) -> Any:
+    return msgspec.UNSET
 
 
-def _call(call: Call, secrets: Secrets | None) -> lines.Call:
+def to_line(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any] = _undecoded) -> bytes:
+    """The line of a call, with its newline; ``secrets`` are masked, None masks nothing.
+
+    ``decoded`` answers a message's JSON, for whoever reads the line by eye or with jq.
+    """
+    return _encoder.encode(_call(call, secrets, decoded)) + b"\n"
+
+
+def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]) -> lines.Call:
     start = call.started_ns
 
     def after(time_ns: int | None) -> int | None:
@@ -76,6 +86,7 @@ def _call(call: Call, secrets: Secrets | None) -> lines.Call:
                 data=message.data,
                 compressed=message.compressed,
                 encoding=message.encoding,
+                json=decoded(message),
             )
             for message in call.messages
         ],

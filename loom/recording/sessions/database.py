@@ -79,7 +79,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise SessionError(explain(error, path)) from error
+        raise SessionError(explain(error, path, opening=True)) from error
     return connection
 
 
@@ -97,7 +97,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise SessionError(explain(error, path)) from error
+        raise SessionError(explain(error, path, opening=True)) from error
     if not filled:
         connection.close()
         raise SessionError(f"{path} is no session of Loom: it is empty")
@@ -176,13 +176,15 @@ class SessionLock:
             self._file = None
 
 
-def explain(error: sqlite3.Error, path: Path) -> str:
-    """What SQLite's error means for a person, and what to do."""
+def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
+    """What SQLite's error means for a person, and what to do; a file that did not open is not tried again."""
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
-        return f"the disk is full: calls are not kept in {path} until there is room"
+        until = "make room and start Loom again" if opening else "until there is room"
+        return f"the disk is full: calls are not kept in {path}{':' if opening else ''} {until}"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"{path} is locked by another program: calls are not kept until it lets go"
+        until = "end that and start Loom again" if opening else "until it lets go"
+        return f"{path} is locked by another program: calls are not kept{':' if opening else ''} {until}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

@@ -232,6 +232,10 @@ class SessionStore:
             self._wake.set()
             self._thread.join(timeout)
             self._thread = None
+            if self.waiting_bytes:
+                _log.warning(
+                    "what was not yet written to %s is lost: %d bytes", self.path, self.waiting_bytes
+                )
         self._connection = None
         self._lock.release()
 

@@ -124,6 +124,19 @@ def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
     assert (descriptors.file_set, descriptors.source, descriptors.fetched_ns) == (b"set", "reflection v1", 6)
 
 
+def test_a_locked_file_does_not_open(path: Path, store: SessionStore) -> None:
+    store.close()
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("PRAGMA locking_mode=EXCLUSIVE")
+    blocker.execute("BEGIN EXCLUSIVE")
+    again = SessionStore(path)
+    again.open()
+    assert "is locked by another program" in again.status()["error"]
+    assert "start Loom again" in again.status()["error"]
+    blocker.close()
+    again.close()
+
+
 def test_files_are_for_their_owner_only(path: Path, store: SessionStore) -> None:
     emit(store, *unary(1))
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

@@ -168,6 +168,7 @@ export interface Stats {
     readonly error: string;
   };
   readonly breaker: { readonly state: string; readonly failures: number; readonly retry_in_ms: number | null } | null;
+  readonly sinks?: { readonly session?: { readonly error: string } | null };
 }
 
 export interface Hello {

@@ -41,7 +41,7 @@ export class Calls implements Listener {
   order = $state.raw<Order>(DEFAULT_ORDER);
   readonly book = new Book();
   readonly view = new View();
-  readonly finder = new Finder(() => this.rebuild());
+  readonly finder = new Finder(() => this.rebuild(), () => this.olderThan());
   readonly feed = new Feed(this);
   /** Told of every summary that changed, paused or not: the open call follows by it. */
   onChanged: (calls: readonly Summary[]) => void = () => {};
@@ -139,8 +139,16 @@ export class Calls implements Listener {
 
   private readonly shows = (call: Summary): boolean => call.id > this.hiddenUpTo && this.finder.matches(call);
 
+  /** The oldest call in memory, where a session on disk holds more before it. */
+  private olderThan(): number | null {
+    const session = this.statsNow?.sinks?.session;
+    const oldest = this.statsNow?.oldest_id ?? 1;
+    return session && session.error === "" && oldest > 1 ? oldest : null;
+  }
+
   private rebuild(): void {
-    this.view.rebuild(this.book.all(), this.shows, compareBy(this.order));
+    const older = this.finder.older.filter((call) => this.book.get(call.id) === undefined);
+    this.view.rebuild([...older, ...this.book.all()], this.shows, compareBy(this.order));
     this.fresh = 0;
     this.frozenUpTo = this.lastId;
     this.revision += 1;

@@ -1,6 +1,6 @@
 /**
  * The filter as it is applied: the text, the last query that could be read, and what the
- * server found for terms that summaries cannot answer.
+ * server found: for terms that summaries cannot answer, and among calls that only the session on disk holds.
  */
 
 import type { Summary } from "../api/types";
@@ -17,6 +17,9 @@ export interface SearchProgress {
 
 const RESEARCH_MS = 1_500;
 const IDS_AT_ONCE = 300;
+/** How long the typing must rest before the session on disk is read for a filter that the page can answer. */
+const OLDER_MS = 600;
+const MOST_OLDER = 10_000;
 
 export class Finder {
   text = $state("");
@@ -24,12 +27,24 @@ export class Finder {
   progress = $state.raw<SearchProgress | null>(null);
   query: Query = EVERYTHING;
   private found = new Set<number>();
+  private olderFound = new Map<number, Summary>();
   private readonly pending = new Set<number>();
   private cancelSearch: (() => void) | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `changed` is called when other rows match than before. */
-  constructor(private readonly changed: () => void) {}
+  /**
+   * `changed` is called when other rows match than before; `olderThan` answers the call from which on
+   * memory holds everything, null if there is nothing older on disk.
+   */
+  constructor(
+    private readonly changed: () => void,
+    private readonly olderThan: () => number | null = () => null,
+  ) {}
+
+  /** Calls that match and that only the session on disk holds, by id. */
+  get older(): readonly Summary[] {
+    return [...this.olderFound.values()].sort((a, b) => a.id - b.id);
+  }
 
   readonly matches = (call: Summary): boolean => {
     const answer = this.query.answer(call);
@@ -51,8 +66,10 @@ export class Finder {
     }
     this.stop();
     this.found = new Set();
+    this.olderFound = new Map();
     this.progress = null;
     if (this.query.needsServer) this.run(this.query.text);
+    else this.runOlder();
     this.changed();
   }
 
@@ -70,6 +87,16 @@ export class Finder {
     if (this.pending.size > 0 && this.cancelSearch === null && this.timer === undefined) {
       this.timer = setTimeout(() => this.searchPending(), RESEARCH_MS);
     }
+  }
+
+  /** What summaries can tell, the page tells of what it holds; the rest of the session is the server's to read. */
+  private runOlder(): void {
+    const oldest = this.olderThan();
+    if (oldest === null || this.query.text.trim() === "") return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.run(`${this.query.text} id:<${oldest}`);
+    }, OLDER_MS);
   }
 
   private searchPending(): void {
@@ -96,8 +123,12 @@ export class Finder {
     show(0, 0, true);
     this.cancelSearch = search(q, {
       progress: (searched, of) => show(searched, of, true),
-      found: (ids) => {
-        for (const id of ids) this.found.add(id);
+      found: (calls) => {
+        const oldest = this.olderThan();
+        for (const call of calls) {
+          this.found.add(call.id);
+          if (oldest !== null && call.id < oldest && this.olderFound.size < MOST_OLDER) this.olderFound.set(call.id, call);
+        }
         this.changed();
       },
       done: () => {

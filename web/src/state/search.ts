@@ -1,8 +1,10 @@
-/** Searching metadata and bodies on the server: progress, results as they come, cancel. */
+/** Searching on the server, in memory and on disk: progress, results as they come, cancel. */
+
+import type { Summary } from "../api/types";
 
 export interface SearchListener {
   progress(searched: number, of: number): void;
-  found(ids: readonly number[]): void;
+  found(calls: readonly Summary[]): void;
   done(): void;
   failed(message: string): void;
 }
@@ -17,7 +19,7 @@ export function search(q: string, listener: SearchListener): () => void {
     const { searched, of } = data as { searched: number; of: number };
     listener.progress(searched, of);
   });
-  on("found", (data) => listener.found((data as { ids: number[] }).ids));
+  on("found", (data) => listener.found((data as { calls: Summary[] }).calls));
   on("failed", (data) => {
     close();
     listener.failed((data as { error?: { message?: string } }).error?.message ?? "the search failed");

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import io
 import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import TextIO
 
 from loom.errors import LoomError
 from loom.model import Address
@@ -23,16 +26,12 @@ _ANY_PORT = Address("127.0.0.1", 0)
 def run(loaded: Loaded) -> int:
     """Run until told to stop; 0 then, 2 with one line on stderr if it could not start."""
     settings = loaded.settings
-    palette = Palette.chosen(settings.color, sys.stdout, os.environ)
-    logging.basicConfig(
-        level=logging.DEBUG if settings.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    _quieten_grpc(verbose=settings.verbose)
+    stream = _standard_output()
+    palette = Palette.chosen(settings.color, stream, os.environ)
+    _set_up_logging(verbose=settings.verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(loaded, palette))
+            runner.run(_run(loaded, stream, palette))
     except (KeyboardInterrupt, asyncio.CancelledError):  # told twice to stop
         return _EXIT_INTERRUPTED
     except LoomError as error:
@@ -41,11 +40,24 @@ def run(loaded: Loaded) -> int:
     return 0
 
 
-def _quieten_grpc(*, verbose: bool) -> None:
-    """Keep what grpcio prints of connections and clients that went away off the terminal: Loom tells it itself."""
-    if not verbose:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
+def _standard_output() -> TextIO:
+    """Where lines go: a character that its encoding lacks becomes ``?``; nowhere, if it was closed."""
+    if sys.stdout is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    return sys.stdout
+
+
+def _set_up_logging(*, verbose: bool) -> None:
+    """Warnings of everybody; with ``--verbose`` all that Loom itself has to say, and grpcio's errors."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    if verbose:
+        logging.getLogger("loom").setLevel(logging.DEBUG)
+        return
+    # What grpcio prints of connections and clients that went away Loom tells itself.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -56,9 +68,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _run(loaded: Loaded, palette: Palette) -> None:
+async def _run(loaded: Loaded, stream: TextIO, palette: Palette) -> None:
     async with _demo_backend(loaded) as settings:
-        console = Console(sys.stdout, palette, starts=settings.verbose)
+        console = Console(stream, palette, starts=settings.verbose)
         loom = Loom(settings, observers=() if settings.quiet else (console,))
         with loom.signals():
             await loom.start()

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import sys
 from pathlib import Path
 
 import grpc
@@ -151,3 +152,31 @@ def test_variables_and_a_file_say_the_same(tmp_path: Path):
 def test_a_wrong_key_in_the_file_is_one_line(tmp_path: Path):
     (tmp_path / "loom.toml").write_text("lissten = 5\n")
     assert "loom.toml: unknown key 'lissten'; did you mean 'listen'?" in refusal(tmp_path)
+
+
+def test_a_terminal_that_knows_ascii_only_still_gets_its_lines(tmp_path: Path):
+    variables = environment(tmp_path) | {"PYTHONIOENCODING": "ascii"}
+    with running_loom("--demo", *ANYWHERE, home=tmp_path, variables=variables) as loom:
+        loom.expect(r"\? OK +/harbour\.v1")
+        loom.interrupt()
+        assert loom.wait() == 0
+
+
+def test_a_closed_standard_output_is_no_error(tmp_path: Path):
+    script = f'exec "{sys.executable}" -m loom {" ".join(ANYWHERE)} --log calls.ndjson 2>&1 >&-'
+    with running_loom(home=tmp_path, program=["/bin/sh", "-c", script]) as loom:
+        while not (tmp_path / "calls.ndjson").exists():
+            pass  # the test's own time limit ends this
+        loom.interrupt()
+        assert loom.rest() == []
+        assert loom.wait() == 0
+
+
+def test_verbose_tells_of_loom_and_not_of_its_libraries(tmp_path: Path):
+    with running_loom("--demo", "--verbose", *ANYWHERE, home=tmp_path) as loom:
+        loom.expect("… started")
+        loom.expect("✓ OK")
+        loom.interrupt()
+        loom.rest()
+    logged = [line for line in loom.lines if " DEBUG " in line or " INFO " in line]
+    assert all(" loom" in line for line in logged)

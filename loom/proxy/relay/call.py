@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -95,7 +96,7 @@ class RelayedCall:
                 self.id,
                 now,
                 self.method,
-                peer=context.peer(),
+                peer=unquote(context.peer()),  # grpcio escapes the brackets of IPv6
                 target=str(self._target.address),
                 deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
             )

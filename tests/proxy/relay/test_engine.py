@@ -8,21 +8,24 @@ import grpc.aio
 import pytest
 
 from loom.errors import StartError
-from loom.model import Address, EndedBy, StatusCode
+from loom.model import Address, CallStarted, EndedBy, StatusCode
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
 from .conftest import Relay, relaying
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-async def test_localhost_means_both_loopback_addresses(zoo: Zoo, host: str) -> None:
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", "ipv4"), ("[::1]", "ipv6")])
+async def test_localhost_means_both_loopback_addresses(zoo: Zoo, host: str, family: str) -> None:
     here = Address("127.0.0.1", zoo.port)
+    sink = ListSink()
     async with (
-        relaying(here, ListSink(), listen=Address("localhost", 0)) as (engine, _),
+        relaying(here, sink, listen=Address("localhost", 0)) as (engine, _),
         grpc.aio.insecure_channel(f"{host}:{engine.port}") as channel,
     ):
         assert await channel.unary_unary(SERVICE + "Unary")(b"x") == b"x"
+    (started,) = sink.of(CallStarted)
+    assert started.peer.startswith(f"{family}:{host}:")
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])

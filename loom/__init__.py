@@ -15,6 +15,8 @@ The packages, in the order in which a call meets them:
 * :mod:`loom.runtime`: configuration, wiring, metrics, logging, start and shutdown.
 * :mod:`loom.demo`: a backend worth looking at, and traffic for it.
 * :mod:`loom.cli`: the command line.
+* :mod:`loom.testing`: Loom in other people's tests.
+* :mod:`loom.pytest_plugin`: its fixtures for pytest.
 """
 
 __version__ = "0.1.0"

@@ -52,10 +52,13 @@ class Fanout:
 class Loom:
     """Made from settings; :meth:`start` it on a running loop, then :meth:`stop` it.
 
-    ``observers`` are told of every call beside the page and the log (the terminal's lines, a test's).
+    ``observers`` are told of every call beside the page and the log (the terminal's lines, a test's);
+    ``tune_memory`` sets up the garbage collector of a process that is Loom's own.
     """
 
-    def __init__(self, settings: Settings, *, observers: tuple[Observer, ...] = ()) -> None:
+    def __init__(
+        self, settings: Settings, *, observers: tuple[Observer, ...] = (), tune_memory: bool = True
+    ) -> None:
         self.settings = settings
         self.tasks = Tasks()
         self.boot = secrets.token_hex(4)
@@ -64,6 +67,7 @@ class Loom:
         self.history = History(settings.history_bytes)
         self.hub = Hub(self.boot, summarise)
         self._observers = observers
+        self._tuned = tune_memory
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self._ready = False
@@ -136,7 +140,8 @@ class Loom:
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
         self.tasks.start(local.watch(self._files_changed), "local schema files")
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
-        self._tune_memory()
+        if self._tuned:
+            self._tune_memory()
         self._ready = True
 
     async def _restore(self, store: SessionStore) -> None:

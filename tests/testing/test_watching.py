@@ -1,0 +1,170 @@
+"""loom.testing around a real server: what passes is waited for and asserted on, sync and async."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from loom.errors import LoomError
+from loom.recording.query import FilterError
+from loom.testing import AsyncWatchedLoom, CallNotSeen, UnexpectedCall, WatchedLoom, watch
+from tests.support.mirror import PROTO, SERVICE, Mirror, running_mirror, thing
+
+
+@pytest.fixture
+async def mirror() -> AsyncIterator[Mirror]:
+    async with running_mirror() as running:
+        yield running
+
+
+@pytest.fixture
+async def loom(mirror: Mirror) -> AsyncIterator[AsyncWatchedLoom]:
+    async with watch(mirror.address) as running:
+        yield running
+
+
+async def call(loom: AsyncWatchedLoom, method: str, *messages: bytes, **options: Any) -> None:
+    async with grpc.aio.insecure_channel(loom.address) as channel:
+        stream: Any = channel.stream_stream(f"/{SERVICE}/{method}")
+        try:
+            async for _ in stream(iter(messages), **options):
+                pass
+        except grpc.aio.AioRpcError:
+            pass
+
+
+async def test_a_call_that_passed_is_there_whole(loom: AsyncWatchedLoom) -> None:
+    metadata = (("x-tenant", "42"), ("x-tenant", "again"), ("a-bin", b"\x00"))
+    await call(loom, "Say", thing(text="hello", big=5), metadata=metadata, timeout=30)
+    found = await loom.wait_for_call("method:Say")
+    assert found.method == f"/{SERVICE}/Say"
+    assert found.kind == "unary"
+    assert (found.status, found.code, found.message, found.ended_by) == ("OK", 0, "", "backend")
+    assert found.request.json == {"text": "hello", "big": "5"}
+    assert found.response.data == thing(text="hello", big=5)
+    assert found.metadata("x-tenant") == ["42", "again"]
+    assert found.metadata("a-bin") == [b"\x00"]
+    assert ("mirrored", "1") in found.trailing_metadata
+    assert found.deadline is not None
+    assert 25 < found.deadline <= 31
+    assert 0 < found.duration < 30
+    assert str(found).endswith("unary ↑1 ↓1 OK")
+
+
+async def test_waits_give_each_call_once_in_order(loom: AsyncWatchedLoom) -> None:
+    for text in ("one", "two", "three"):
+        await call(loom, "Say", thing(text=text))
+    await call(loom, "Chat", thing(text="chat"))
+    assert (await loom.wait_for_call("method:Say")).request.json == {"text": "one"}
+    assert [item.request.json["text"] for item in await loom.wait_for_calls(2, "method:Say")] == [
+        "two",
+        "three",
+    ]
+    assert (await loom.wait_for_call()).kind == "bidi"
+    assert len(await loom.calls()) == 4
+    with pytest.raises(CallNotSeen):
+        await loom.wait_for_call(timeout=0.01)
+
+
+async def test_a_wait_begins_before_the_call(loom: AsyncWatchedLoom) -> None:
+    waiting = asyncio.create_task(loom.wait_for_call("status:FAILED_PRECONDITION", timeout=30))
+    await call(loom, "Say", b"")
+    await call(loom, "Say", b"", metadata=[("mirror-code", "9")])
+    found = await waiting
+    assert (found.status, found.message) == ("FAILED_PRECONDITION", "as asked")
+
+
+async def test_filters_see_metadata_and_bodies(loom: AsyncWatchedLoom) -> None:
+    await call(loom, "Say", thing(text="alice"), metadata=[("x-tenant", "42")])
+    await call(loom, "Say", thing(text="bob"))
+    assert (await loom.wait_for_call("meta:x-tenant=42")).request.json == {"text": "alice"}
+    assert (await loom.wait_for_call('body:"bob"')).request.json == {"text": "bob"}
+
+
+async def test_a_call_that_did_not_come_is_told_with_those_that_did(loom: AsyncWatchedLoom) -> None:
+    await call(loom, "Say", b"", metadata=[("mirror-code", "5")])
+    await loom.wait_for_call()
+    with pytest.raises(CallNotSeen) as caught:
+        await loom.wait_for_calls(2, "method:Chat", timeout=0.01)
+    text = str(caught.value)
+    assert text.startswith("no 2 calls that match 'method:Chat' within 0.01 s.")
+    assert f"#1 /{SERVICE}/Say" in text
+    assert "NOT_FOUND: as asked" in text
+
+
+async def test_a_call_that_must_not_come(loom: AsyncWatchedLoom) -> None:
+    await loom.assert_no_call()
+    await call(loom, "Say", b"")
+    await loom.wait_for_call()
+    await loom.assert_no_call("method:Chat")
+    with pytest.raises(UnexpectedCall, match="1 calls that match 'method:Say' passed"):
+        await loom.assert_no_call("method:Say")
+    await loom.clear()
+    await loom.assert_no_call()
+
+
+async def test_streams_and_what_is_not_the_only_message(loom: AsyncWatchedLoom) -> None:
+    await call(loom, "Spread", thing(text="x"))
+    found = await loom.wait_for_call()
+    assert [item.json for item in found.responses] == [{"text": "x"}] * 3
+    assert found.responses[0].after <= found.responses[2].after <= found.duration
+    with pytest.raises(AssertionError, match="3 response messages"):
+        _ = found.response
+
+
+async def test_a_bad_filter_and_a_bad_target_say_what_is_wrong(loom: AsyncWatchedLoom) -> None:
+    with pytest.raises(FilterError):
+        await loom.wait_for_call("status:")
+    with pytest.raises(LoomError, match="is not an address"):
+        watch("nonsense")
+
+
+async def test_messages_are_decoded_by_files_or_said_not_to_be() -> None:
+    async with running_mirror(described=False) as mirror:
+        async with watch(mirror.address, proto=[PROTO]) as loom:
+            await call(loom, "Say", thing(text="x"))
+            assert (await loom.wait_for_call()).request.json == {"text": "x"}
+        async with watch(mirror.address) as loom:
+            await call(loom, "Say", thing(text="x"))
+            found = await loom.wait_for_call()
+            assert found.request.json is None
+            assert found.request.error
+            assert found.request.data == thing(text="x")
+
+
+def blocking(address: str) -> None:
+    """What a test without a loop does: a sync client, a sync watch."""
+    with watch(address, page=True) as loom:
+        assert isinstance(loom, WatchedLoom)
+        assert loom.page_url is not None
+        with grpc.insecure_channel(loom.address) as channel:
+            say: Any = channel.unary_unary(f"/{SERVICE}/Say")
+            assert say(thing(text="sync")) == thing(text="sync")
+        found = loom.wait_for_call("method:Say")
+        assert found.request.json == {"text": "sync"}
+        assert [item.id for item in loom.calls()] == [found.id]
+        assert f"/{SERVICE}/Say" in str(loom)
+        with pytest.raises(CallNotSeen):
+            loom.wait_for_call("method:Chat", timeout=0.01)
+        with pytest.raises(UnexpectedCall):
+            loom.assert_no_call()
+        loom.clear()
+        loom.assert_no_call()
+        with pytest.raises(FilterError):
+            loom.calls("status:")
+
+
+async def test_without_a_loop(mirror: Mirror) -> None:
+    await asyncio.to_thread(blocking, mirror.address)
+    assert not any(thread.name == "loom-testing" for thread in threading.enumerate())
+
+
+async def test_the_process_of_the_test_keeps_its_garbage_collector(mirror: Mirror) -> None:
+    before = gc.get_threshold()
+    async with watch(mirror.address):
+        assert gc.get_threshold() == before

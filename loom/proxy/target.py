@@ -1,13 +1,14 @@
 """The connections to one target: pooled channels, TLS, and what state they are in.
 
-A channel of grpcio keeps one connection, makes it when the first call needs it, and makes it
-anew when it breaks. Loom keeps one channel for each user-agent that its clients show, because
-grpcio takes the user-agent from the channel: the target sees the client's own token first and
-grpcio's behind it.
+A channel of grpcio makes its connection when the first call needs it, makes it anew when it breaks, and
+adds others when the target allows no more streams on it. Loom keeps one channel for each user-agent that
+its clients show, because grpcio takes the user-agent from the channel: the target sees the client's
+own token first and grpcio's behind it.
 """
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from typing import Literal
 
@@ -24,6 +25,9 @@ State = Literal["idle", "connecting", "ready", "down"]
 
 MAX_CHANNELS = 16
 """User-agents that get a channel of their own; those that come later share the one without a token."""
+
+_CONNECTIONS = 100
+"""The most connections of one channel."""
 
 _STATES: dict[grpc.ChannelConnectivity, State] = {
     grpc.ChannelConnectivity.IDLE: "idle",
@@ -161,6 +165,13 @@ def channel_options(metadata_limit: int) -> list[tuple[str, int | str]]:
         ("grpc.max_reconnect_backoff_ms", 800),
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+        # Calls of many clients share the pool: when the target allows no more streams on a connection, another
+        # is made, as each client would have had its own.
+        (
+            "grpc.service_config",
+            json.dumps({"connectionScaling": {"maxConnectionsPerSubchannel": _CONNECTIONS}}),
+        ),
+        ("grpc.max_connections_per_subchannel_cap", _CONNECTIONS),
         # What the target publishes in DNS or this machine's proxy variables shall not change its traffic.
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_http_proxy", 0),

@@ -178,6 +178,11 @@ async def bare_headers(_zoo: Zoo, call: SeenCall, context: Any) -> None:
     await asyncio.Event().wait()
 
 
+async def bulky(_zoo: Zoo, call: SeenCall, context: Any) -> None:
+    """Initial metadata with a value of ``zoo-size`` bytes."""
+    await context.send_initial_metadata((("bulk", "x" * int(call.values("zoo-size")[0])),))
+
+
 async def hang(_zoo: Zoo, call: SeenCall, context: Any) -> None:
     """Nothing at all until the call is cancelled."""
     call.started.set()
@@ -218,6 +223,7 @@ _BEHAVIOURS: dict[str, Handler] = {
     "EarlyAfterOne": early_after_one,
     "Headers": headers,
     "BareHeaders": bare_headers,
+    "Bulky": bulky,
     "Hang": hang,
     "Flood": flood,
     "Empties": empties,

@@ -13,6 +13,7 @@ _CONNECT_PREFIX = "failed to connect to all addresses; last error: "
 _CONNECTION_LOST = re.compile(
     r"Socket closed|Stream removed|GOAWAY|Connection reset|Broken pipe|Transport closed|keepalive"
 )
+_METADATA_SIZE = re.compile(r"received .*metadata size exceeds")
 _STREAM_RESET = re.compile(r"RST_STREAM with error code (\d+)")
 
 
@@ -55,6 +56,8 @@ def note_on(status: UpstreamStatus) -> str:
     """
     if status.trailing:
         return ""
+    if status.code == StatusCode.RESOURCE_EXHAUSTED and _METADATA_SIZE.search(status.message):
+        return "the target answered with more metadata than Loom takes: raise --metadata-limit"
     if reset := _STREAM_RESET.search(status.message):
         return f"the target reset the stream with HTTP/2 error code {reset[1]}"
     if status.code == StatusCode.UNAVAILABLE and _CONNECTION_LOST.search(status.message):

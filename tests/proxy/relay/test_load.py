@@ -7,11 +7,12 @@ import hashlib
 import grpc
 import grpc.aio
 
-from loom.model import CallEnded, Direction, MessageSeen
-from tests.support.h2peer import h2_client
+from loom.model import Address, CallEnded, Direction, MessageSeen
+from tests.support.h2peer import H2Stream, h2_backend, h2_client
+from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE
 
-from .conftest import METADATA_LIMIT, Relay
+from .conftest import METADATA_LIMIT, Relay, relaying
 
 MIB = 1 << 20
 OFFERED = 512 * MIB
@@ -117,3 +118,32 @@ async def test_a_client_that_pings_often_is_left_alone(relay: Relay) -> None:
         assert client.goaway is None
         assert not stream.log
     await relay.sink.ended()
+
+
+async def test_more_metadata_than_the_limit_is_noted(relay: Relay) -> None:
+    call = relay.call("Bulky", metadata=(("zoo-size", str(METADATA_LIMIT + 1)),))
+    assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (await relay.sink.ended())[0].note.endswith("raise --metadata-limit")
+
+
+async def test_more_streams_than_the_target_allows_on_one_connection() -> None:
+    """Each client would have had a connection of its own; a bare backend allows 100 streams on each."""
+    arrived = asyncio.Semaphore(0)
+
+    async def behave(stream: H2Stream) -> None:
+        arrived.release()
+        await stream.until("reset", "lost")
+
+    async with (
+        h2_backend(behave) as backend,
+        relaying(Address("127.0.0.1", backend.port), ListSink()) as (engine, _),
+        h2_client(engine.port) as one,
+        h2_client(engine.port) as another,
+    ):
+        for client in (one, another):
+            for _ in range(90):
+                client.call("/a.B/Watch")
+        async with asyncio.timeout(20):
+            for _ in range(180):
+                await arrived.acquire()
+        assert len(backend.peers) == 2

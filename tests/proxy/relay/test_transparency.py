@@ -289,6 +289,12 @@ async def test_metadata_that_grpcio_keeps_to_itself() -> None:
         assert between.upstream_custom() == [("traceparent", "00-1")]
 
 
+async def test_standard_keys_move_before_the_others() -> None:
+    async with bare() as between:
+        await between.call(("k", "1"), ("traceparent", "00-1"))
+        assert between.upstream_custom() == [("traceparent", "00-1"), ("k", "1")]
+
+
 async def test_binary_values_joined_by_a_comma_are_refused() -> None:
     async with bare() as between:
         stream = await between.call(("x-bin", "AAE,AAE"))

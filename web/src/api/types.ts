@@ -182,6 +182,9 @@ export interface Hello {
   readonly oldest_id: number;
   readonly resumed: boolean;
   readonly stats: Stats;
+  /** The file that `loom open` shows, and what of it could not be read. */
+  readonly read_only?: string;
+  readonly problems?: readonly string[];
 }
 
 export interface CallsPage {

@@ -60,6 +60,11 @@ export class Calls implements Listener {
     return this.book.size;
   }
 
+  /** The file that is only looked at, where one is: nothing can be changed or sent. */
+  get readOnly(): string {
+    return this.helloNow?.read_only ?? "";
+  }
+
   get(id: number): Summary | undefined {
     return this.book.get(id);
   }

@@ -1,0 +1,63 @@
+"""Calls that memory does not hold: of a file that is only looked at, and of the session on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+from playwright.async_api import Page, expect
+
+from loom.model import Address
+from loom.runtime.loom import Loom
+from loom.runtime.settings import Settings
+from loom.runtime.viewer import Viewer
+from tests.support.exports import export
+from tests.support.mirror import SERVICE, running_mirror, thing
+from tests.support.traffic import recorded, unary
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+
+
+async def test_a_file_is_shown_read_only(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "evidence.loom.zip"
+    path.write_bytes(export("bundle", recorded(*unary(1), *unary(2))))
+    viewer = Viewer(path, Settings(ui=Address("127.0.0.1", 0)))
+    await viewer.start()
+    try:
+        await page.goto(viewer.page_url)
+        await expect(page.get_by_text("read-only")).to_be_visible()
+        await expect(page.get_by_role("row").filter(has_text="GetOrder")).to_have_count(2)
+        await page.keyboard.press("Shift+X")
+        await expect(page.get_by_role("button", name="Clear the view")).to_be_visible()
+        await expect(page.get_by_role("button", name="Clear the history")).to_have_count(0)
+    finally:
+        await viewer.stop()
+
+
+async def test_a_filter_finds_what_only_the_session_holds(page: Page, tmp_path: Path) -> None:
+    async with running_mirror() as mirror:
+        loom = Loom(
+            Settings(
+                target=Address.parse(mirror.address),
+                listen=Address("127.0.0.1", 0),
+                ui=Address("127.0.0.1", 0),
+                data_dir=tmp_path,
+                history_bytes=256 * 1024,
+            )
+        )
+        await loom.start()
+        try:
+            async with grpc.aio.insecure_channel(str(loom.listen_address)) as channel:
+                say: Any = channel.unary_unary(f"/{SERVICE}/Say")
+                for number in range(10):
+                    await say(thing(text=f"{number}" + "x" * 30_000))
+            assert loom.history.get(1) is None
+            await page.goto(loom.page_url or "")
+            rows = page.get_by_role("row").filter(has_text="Say")
+            await expect(rows).not_to_have_count(0)
+            await page.get_by_role("combobox").or_(page.get_by_role("searchbox")).first.fill("method:Say")
+            await expect(rows).to_have_count(10)
+            await rows.first.click()
+            await expect(page.get_by_text("0xxx").first).to_be_visible()
+        finally:
+            await loom.stop()

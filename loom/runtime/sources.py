@@ -122,6 +122,8 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> None:
                 )
     if settings.quiet and settings.verbose:
         raise ConfigError(f"{origins['quiet']}: contradicts {origins['verbose']}; drop one of them")
+    if settings.demo and settings.listen_cert is not None:
+        raise ConfigError(f"{origins['listen_cert']}: the demo's clients speak cleartext; drop it, or --demo")
     if settings.engine == "wire" and settings.authority is not None:
         raise ConfigError(
             f"{origins['authority']}: the wire engine changes nothing that passes; use --engine relay for it"

@@ -204,6 +204,13 @@ def test_contradictions(place: Place):
         place.load({"engine": "wire", "authority": "a"})
 
 
+def test_the_demo_speaks_cleartext(place: Place):
+    for name in ("cert.pem", "key.pem"):
+        (place.cwd / name).touch()
+    with pytest.raises(ConfigError, match="--listen-cert: the demo's clients speak cleartext"):
+        place.load({"demo": True, "listen_cert": "cert.pem", "listen_key": "key.pem"})
+
+
 def test_the_demo_has_a_session_of_its_own_unless_one_is_named():
     target = Address("127.0.0.1", 1)
     settings = Settings(tls=True, demo=True)

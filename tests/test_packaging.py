@@ -1,6 +1,5 @@
 """What is released works where there is nothing but Python: the wheel, and an sdist without Node."""
 
-import http.client
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hatch_build import Page
+from tests.support.api import fetch
 from tests.support.process import ROOT, environment, running_loom
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("packaging")]
@@ -105,14 +105,3 @@ def test_the_installed_wheel_has_all_it_imports(python: Path, tmp_path: Path):
         "        importlib.import_module(module.name)\n"
     )
     subprocess.run([python, "-c", script], check=True, cwd=tmp_path)
-
-
-def fetch(address: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection(address, timeout=10)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        assert response.status == 200
-        return response.read()
-    finally:
-        connection.close()

@@ -1,7 +1,5 @@
 """``loom`` as a process: what it prints, how it ends, and what it says when it cannot start."""
 
-import http.client
-import json
 import socket
 import sys
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.support.api import fetch_json
 from tests.support.process import LoomProcess, environment, running_loom
 from tests.support.zoo import running_zoo
 
@@ -22,17 +21,6 @@ def addresses(loom: LoomProcess) -> tuple[str, str]:
     return client, page
 
 
-def fetch(address: str, path: str) -> bytes:
-    connection = http.client.HTTPConnection(address, timeout=10)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        assert response.status == 200
-        return response.read()
-    finally:
-        connection.close()
-
-
 async def test_a_call_passes_and_has_its_line(tmp_path: Path):
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, *ANYWHERE, home=tmp_path) as loom:
@@ -40,7 +28,7 @@ async def test_a_call_passes_and_has_its_line(tmp_path: Path):
             async with grpc.aio.insecure_channel(client) as channel:
                 assert await channel.unary_unary("/zoo.Zoo/Echo")(b"hello") == b"hello"
             loom.expect(r"✓ OK +/zoo\.Zoo/Echo +→ unary +↑1 5B ↓1 5B +\d")
-            (call,) = json.loads(fetch(page, "/api/calls"))["calls"]
+            (call,) = fetch_json(page, "/api/calls")["calls"]
             assert call["method"] == "/zoo.Zoo/Echo"
             loom.interrupt()
             assert loom.wait() == 0
@@ -124,7 +112,7 @@ def test_quiet_prints_no_line_per_call(tmp_path: Path):
     with running_loom("--demo", "--quiet", *ANYWHERE, home=tmp_path) as loom:
         page = loom.expect(r"page +http://(\S+?)/\?token=\S+")[1]
         loom.expect("Ctrl-C")
-        while json.loads(fetch(page, "/api/stats"))["calls_total"] < 3:
+        while fetch_json(page, "/api/stats")["calls_total"] < 3:
             pass  # the test's own time limit ends this
         loom.interrupt()
         assert loom.rest() == []

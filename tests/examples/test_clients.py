@@ -1,8 +1,6 @@
 """The example clients run through Loom, and print what they print without it."""
 
 import asyncio
-import http.client
-import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +11,7 @@ import pytest
 from loom.demo.backend import DemoBackend
 from loom.model import Address
 from tests.support import node
+from tests.support.api import fetch_json
 from tests.support.process import ROOT, environment, running_loom
 
 EXAMPLES = ROOT / "examples"
@@ -69,19 +68,10 @@ async def test_a_client_sees_no_difference_and_loom_sees_every_call(tmp_path: Pa
             # A line per call comes once the call is over: then the API holds its end.
             for method in ("GetVessel", "WatchPositions", "LoadManifest", "Talk", "GetVessel"):
                 loom.expect(rf"/{method} ")
-            calls = fetch(page, "/api/calls")["calls"]
-            first = fetch(page, f"/api/calls/{calls[0]['id']}")
+            calls = fetch_json(page, "/api/calls")["calls"]
+            first = fetch_json(page, f"/api/calls/{calls[0]['id']}")
     assert "unary: Ocean Harvest carries 2 records" in direct
     assert "an error: NOT_FOUND" in direct
     assert [call["status"]["name"] for call in calls] == ["OK", "CANCELLED", "OK", "OK", "NOT_FOUND"]
     agents = [item["value"] for item in first["metadata"]["request"] if item["key"] == "user-agent"]
     assert agent in agents[0]
-
-
-def fetch(address: str, path: str) -> dict:
-    connection = http.client.HTTPConnection(address, timeout=10)
-    try:
-        connection.request("GET", path)
-        return json.loads(connection.getresponse().read())
-    finally:
-        connection.close()

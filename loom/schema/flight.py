@@ -25,8 +25,8 @@ class Flight(Generic[T]):
     """A cache by key with one fetch per key at a time.
 
     ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
-    ``failure_ttl`` seconds a failure is remembered, and so long a ``provisional`` answer is fresh. Who stops waiting ends nobody else's wait: the fetch
-    is a task of its own.
+    ``failure_ttl`` seconds a failure is remembered, and so long a ``provisional`` answer is fresh. Who stops
+    waiting ends nobody else's wait: the fetch is a task of its own.
     """
 
     def __init__(

@@ -1,11 +1,12 @@
 """The calls held in memory: the newest that fit into a budget of bytes."""
 
+import functools
 import heapq
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from loom.model import Call, CallState, Message, Metadata
+from loom.model import Call, Message, Metadata
 
 # What a record costs beside its payload, measured with tracemalloc on CPython 3.11 and rounded up.
 CALL_COST = 1200
@@ -15,8 +16,9 @@ METADATA_ITEM_COST = 120
 DEFAULT_BUDGET = 256 * 1024 * 1024
 
 
+@functools.lru_cache(maxsize=4096)
 def metadata_cost(metadata: Metadata) -> int:
-    """The bytes that a block of metadata is counted as."""
+    """The bytes that a block of metadata is counted as. Calls repeat their blocks, so answers are remembered."""
     return sum(METADATA_ITEM_COST + len(key) + len(value) for key, value in metadata)
 
 
@@ -99,14 +101,15 @@ class History:
         self._calls[call.id] = call
         self._queue.append(call)
         self.last_id = max(self.last_id, call.id)
-        if call.state is CallState.LIVE:
+        if call.ended_ns is None:
             self._live[call.id] = call
         if call.replay_of is not None:
             self._replays.setdefault(call.replay_of, []).append(call.id)
         cost = CALL_COST + len(call.method)
-        cost += sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
-        for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
-            cost += metadata_cost(metadata or ())
+        if call.ended_ns is not None:  # a restored one comes with all that it holds
+            cost += sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
+            for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
+                cost += metadata_cost(metadata or ())
         self._costs[call.id] = cost
         self.bytes += cost
         if self.bytes > self.budget:

@@ -21,6 +21,7 @@ from loom.model import (
 
 from .history import History, metadata_cost
 
+_REQUEST = Direction.REQUEST
 _log = logging.getLogger(__name__)
 
 
@@ -126,7 +127,8 @@ class Recorder:
         size = len(event.data) if event.lost is None else event.lost
         time_ns = event.time_ns
         index = call.request_messages + call.response_messages
-        if event.direction is Direction.REQUEST:
+        direction = event.direction
+        if direction is _REQUEST:
             if not call.request_messages:
                 call.first_request_ns = time_ns
             call.last_request_ns = time_ns
@@ -139,7 +141,7 @@ class Recorder:
             call.response_messages += 1
             call.response_bytes += size
         data = event.data if event.lost is None else None
-        message = Message(index, event.direction, time_ns, size, data, event.compressed, event.encoding)
+        message = Message(index, direction, time_ns, size, data, event.compressed, event.encoding)
         self.history.keep(call, message)
         self._changed(call)
 

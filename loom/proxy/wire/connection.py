@@ -28,6 +28,7 @@ from .frames import (
     FrameReader,
     FrameType,
     NotFollowedError,
+    Piece,
     unpadded,
 )
 from .heads import Head, HeadReader
@@ -38,6 +39,7 @@ MAX_OPEN = 100_000  # streams of one connection that are followed at a time
 MAX_UNFINISHED = 256 * 1024 * 1024  # bytes of unfinished messages that one connection may hold
 _SETTINGS_TABLE, _SETTINGS_WINDOW = 1, 4
 _PRIORITY_SIZE = 5
+_HEADERS, _CONTINUATION = int(FrameType.HEADERS), int(FrameType.CONTINUATION)
 
 
 class _Side:
@@ -179,35 +181,42 @@ class Connection:
 
     # Frames
 
-    def on_data(self, client: bool, stream: int, payload: bytes, size: int, *, last: bool) -> None:
+    def on_data(self, client: bool, stream: int, payload: Piece, size: int, *, last: bool) -> None:
         exchange = self._exchanges.get(stream)
         now = self._now
         side = self._client if client else self._server
-        if size:
-            side.window.sent(size, now)
+        window = side.window
+        window.left -= size
+        if window.left <= 0 or window.pending:
+            window.used(now)
         if exchange is None:
             return
-        before = exchange.held
+        window = exchange.request_window if client else exchange.response_window
+        window.left -= size
+        if window.left <= 0 or window.pending:
+            window.used(now)
         if client:
-            if size:
-                exchange.request_window.sent(size, now)
+            reader = exchange.request
+            before = reader.held
             exchange.on_request_data(payload, now, last=last)
         else:
-            if size:
-                exchange.response_window.sent(size, now)
+            reader = exchange.response
+            before = reader.held
             exchange.on_response_data(payload, now, last=last)
-            if exchange.ended:
-                self._drop(stream, exchange)
-        held = exchange.held
-        if held != before:
-            self._unfinished += held - before
+        if reader.held != before:
+            self._unfinished += reader.held - before
             if self._unfinished > MAX_UNFINISHED:
                 raise NotFollowedError(f"unfinished messages hold more than {MAX_UNFINISHED} bytes")
+        if exchange.ended:
+            self._drop(stream, exchange)
 
     def on_frame(self, client: bool, kind: int, flags: int, stream: int, payload: bytes) -> None:
         side = self._client if client else self._server
-        if side.block_stream and kind != FrameType.CONTINUATION:
+        if side.block_stream and kind != _CONTINUATION:
             raise NotFollowedError("a header block was left unfinished")
+        if kind == _HEADERS:
+            self._on_headers(client, flags, stream, payload)
+            return
         handle = _HANDLERS.get(kind)
         if handle is not None:
             handle(self, client, flags, stream, payload)
@@ -249,7 +258,7 @@ class Connection:
                     self._drop(stream, exchange)
             elif last:
                 exchange.on_half_close(self._now)
-        elif client and ":path" in head.pseudo:
+        elif client and head.path:
             self._begin(stream, head, last=last)
 
     def _begin(self, stream: int, head: Head, *, last: bool) -> None:
@@ -265,9 +274,9 @@ class Connection:
             CallStarted(
                 call,
                 now,
-                head.pseudo[":path"],
+                head.path,
                 self.peer,
-                head.pseudo.get(":authority", ""),
+                head.authority,
                 self._target,
                 "wire",
                 deadline,
@@ -338,8 +347,7 @@ def _current(side: _Side) -> int:
 
 
 _HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
-    FrameType.HEADERS: Connection._on_headers,  # noqa: SLF001 (the table is the class's own)
-    FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001
+    FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001 (the table is the class's own)
     FrameType.RST_STREAM: Connection._on_reset,  # noqa: SLF001
     FrameType.SETTINGS: Connection._on_settings,  # noqa: SLF001
     FrameType.GOAWAY: Connection._on_goaway,  # noqa: SLF001

@@ -14,10 +14,13 @@ from loom.model import (
 )
 
 from .codes import ErrorCode, error_name, of_http, of_reset
+from .frames import Piece
 from .heads import Head
 from .messages import MessageReader
 from .windows import Window
 
+_REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
+_INITIAL, _TRAILING = Section.INITIAL, Section.TRAILING
 _COMPRESSED = 1
 _TRAILERS = 0x80  # gRPC-Web's flag
 _DEADLINE_SLACK_NS = 50_000_000
@@ -31,16 +34,16 @@ class Exchange:
         "_deadline_ns",
         "_emit",
         "_half_closed",
-        "_request",
         "_request_encoding",
-        "_response",
         "_response_encoding",
         "_response_head",
         "_web",
         "call_id",
         "ended",
         "facts",
+        "request",
         "request_window",
+        "response",
         "response_window",
     )
 
@@ -59,17 +62,17 @@ class Exchange:
         self._response_head: Head | None = None
         self._half_closed = False
         self._web = request.content_type.startswith("application/grpc-web")
-        self._request = MessageReader()
-        self._response = MessageReader()
+        self.request = MessageReader()
+        self.response = MessageReader()
 
     @property
     def held(self) -> int:
         """Bytes of unfinished messages."""
-        return self._request.held + self._response.held
+        return self.request.held + self.response.held
 
-    def on_request_data(self, data: bytes, now: int, *, last: bool) -> None:
-        for flag, payload, size in self._request.feed(data):
-            self._message(Direction.REQUEST, flag, payload, size, self._request_encoding, now)
+    def on_request_data(self, data: Piece, now: int, *, last: bool) -> None:
+        for flag, payload, size in self.request.feed(data):
+            self._message(_REQUEST, flag, payload, size, self._request_encoding, now)
         if last:
             self.on_half_close(now)
 
@@ -79,12 +82,12 @@ class Exchange:
             self._half_closed = True
             self._emit(HalfClosed(self.call_id, now))
 
-    def on_response_data(self, data: bytes, now: int, *, last: bool) -> None:
-        for flag, payload, size in self._response.feed(data):
+    def on_response_data(self, data: Piece, now: int, *, last: bool) -> None:
+        for flag, payload, size in self.response.feed(data):
             if flag & _TRAILERS and self._web:
                 self._on_web_trailers(payload, now)
                 continue
-            self._message(Direction.RESPONSE, flag, payload, size, self._response_encoding, now)
+            self._message(_RESPONSE, flag, payload, size, self._response_encoding, now)
         if last and not self.ended:
             self._without_trailers(now)
 
@@ -98,7 +101,7 @@ class Exchange:
         elif self._response_head is None:
             self._response_head = head
             self._response_encoding = head.encoding
-            self._emit(MetadataSeen(self.call_id, now, Section.INITIAL, head.metadata))
+            self._emit(MetadataSeen(self.call_id, now, _INITIAL, head.metadata))
 
     def on_reset(self, code: int, now: int, *, by_client: bool) -> None:
         """RST_STREAM from either side."""
@@ -133,13 +136,13 @@ class Exchange:
     def _on_trailers(self, head: Head, now: int) -> None:
         trailing = head.trailing
         if trailing and self._response_head is not None:
-            self._emit(MetadataSeen(self.call_id, now, Section.TRAILING, trailing))
+            self._emit(MetadataSeen(self.call_id, now, _TRAILING, trailing))
         elif self._response_head is None:
             # Trailers-Only: one block that is both; what is not HTTP's is trailing metadata.
             self.facts["trailers_only"] = 1
             own = tuple(item for item in trailing if item[0] != "content-type")
             if own:
-                self._emit(MetadataSeen(self.call_id, now, Section.TRAILING, own))
+                self._emit(MetadataSeen(self.call_id, now, _TRAILING, own))
         if head.status is None:
             self._without_status(head, now)
             return
@@ -171,6 +174,6 @@ class Exchange:
         self.end(now, Status(of_http(http or 0), text), EndedBy.BACKEND, text)
 
     def _cut(self) -> str:
-        if self._response.unfinished:
+        if self.response.unfinished:
             return "the last message was cut off before its end"
         return ""

@@ -10,6 +10,8 @@ from typing import Protocol
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER_SIZE = 9
 MAX_HELD = 1024 * 1024  # bytes of one frame other than DATA; the largest that any peer takes is far below
+LARGE = 4096  # bytes from which a view is cheaper than a copy
+_DATA = 0  # a plain number: comparing with an enumeration's member takes four times as long
 _head = Struct(">IBI").unpack_from  # length and type, flags, stream
 
 
@@ -38,10 +40,14 @@ class NotFollowedError(Exception):
     """The parser cannot make sense of these bytes; the text completes "not observed from here on, because …"."""
 
 
+Piece = bytes | memoryview
+"""Part of a chunk; a large one is not copied until its message is whole."""
+
+
 class FrameHandler(Protocol):
     """Who is told of frames, in the order in which they came."""
 
-    def on_data(self, stream: int, payload: bytes, size: int, *, last: bool) -> None:
+    def on_data(self, stream: int, payload: Piece, size: int, *, last: bool) -> None:
         """A piece of a DATA frame without its padding.
 
         ``size`` is the whole frame's payload in its first piece and 0 in the others; ``last`` is set on the
@@ -81,6 +87,7 @@ class FrameReader:
         if self._data_left:
             position = self._more_data(chunk, end)
         handler = self._handler
+        view = memoryview(chunk) if end > LARGE else None
         while end - position >= HEADER_SIZE:
             head, flags, stream = _head(chunk, position)
             size = head >> 8
@@ -88,24 +95,27 @@ class FrameReader:
             stream &= 0x7FFFFFFF
             start = position + HEADER_SIZE
             stop = start + size
-            if kind == FrameType.DATA and not flags & PADDED:
+            if kind == _DATA and not flags & PADDED:
                 if stop <= end:
-                    handler.on_data(stream, chunk[start:stop], size, last=bool(flags & END_STREAM))
+                    payload = chunk[start:stop] if size < LARGE or view is None else view[start:stop]
+                    handler.on_data(stream, payload, size, last=bool(flags & END_STREAM))
                     position = stop
                     continue
                 self._data_left = stop - end
                 self._data_stream = stream
                 self._data_end = bool(flags & END_STREAM)
-                handler.on_data(stream, chunk[start:end], size, last=False)
+                handler.on_data(
+                    stream, chunk[start:end] if view is None else view[start:end], size, last=False
+                )
                 return
             if stop > end:
-                if size > MAX_HELD and kind != FrameType.DATA:
+                if size > MAX_HELD and kind != _DATA:
                     raise NotFollowedError(f"a frame of type {kind} with {size} bytes came")
                 self._need = HEADER_SIZE + size
                 break
-            if kind == FrameType.DATA:
-                payload, padded = unpadded(chunk[start:stop], flags), size
-                handler.on_data(stream, payload, padded, last=bool(flags & END_STREAM))
+            if kind == _DATA:
+                payload = unpadded(chunk[start:stop], flags)
+                handler.on_data(stream, payload, size, last=bool(flags & END_STREAM))
             else:
                 handler.on_frame(kind, flags, stream, chunk[start:stop])
             position = stop
@@ -119,7 +129,8 @@ class FrameReader:
         taken = min(self._data_left, end)
         self._data_left -= taken
         last = self._data_end and not self._data_left
-        self._handler.on_data(self._data_stream, chunk[:taken], 0, last=last)
+        piece = memoryview(chunk)[:taken] if taken > LARGE else chunk[:taken]
+        self._handler.on_data(self._data_stream, piece, 0, last=last)
         return taken
 
 

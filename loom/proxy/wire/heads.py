@@ -34,10 +34,16 @@ _HIDDEN_IN_TRAILERS = frozenset({"grpc-status", "grpc-message"})
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A decoded header block: pseudo-headers apart, the others as metadata, in their order."""
+    """A decoded header block: pseudo-headers apart, the others as metadata, in their order.
 
-    pseudo: dict[str, str]
+    Blocks repeat, so whatever can be derived from one is derived once.
+    """
+
+    path: str
+    authority: str
+    http_status: int | None  # :status
     metadata: Metadata
+    trailing: Metadata  # of a trailers block: without what is the status
     content_type: str
     encoding: str  # grpc-encoding
     timeout_ns: int | None
@@ -45,16 +51,6 @@ class Head:
     status: int | None  # grpc-status
     message: str  # grpc-message, percent-decoded
     details: bytes | None
-
-    @property
-    def http_status(self) -> int | None:
-        text = self.pseudo.get(":status", "")
-        return int(text) if text.isascii() and text.isdigit() else None
-
-    @property
-    def trailing(self) -> Metadata:
-        """The metadata of a trailers block, without what is the status."""
-        return tuple(item for item in self.metadata if item[0] not in _HIDDEN_IN_TRAILERS)
 
 
 class HeadReader:
@@ -119,18 +115,24 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         else:
             metadata.append((key, value))
             plain[key] = value
-    status = plain.get("grpc-status", "")
     return Head(
-        pseudo=pseudo,
+        path=pseudo.get(":path", ""),
+        authority=pseudo.get(":authority", ""),
+        http_status=_number(pseudo.get(":status", "")),
         metadata=tuple(metadata),
+        trailing=tuple(item for item in metadata if item[0] not in _HIDDEN_IN_TRAILERS),
         content_type=plain.get("content-type", ""),
         encoding=plain.get("grpc-encoding", ""),
         timeout_ns=timeout_ns(plain.get("grpc-timeout", "")),
         user_agent=plain.get("user-agent", ""),
-        status=int(status) if status.isascii() and status.isdigit() else None,
+        status=_number(plain.get("grpc-status", "")),
         message=unquote_to_bytes(plain.get("grpc-message", "").encode("latin-1")).decode(errors="replace"),
         details=details,
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def timeout_ns(text: str) -> int | None:

@@ -408,7 +408,7 @@ def conversation(seed: int) -> tuple[bytes, bytes]:
             )
         )
         for _ in range(chance.randint(0, 3)):
-            body = message(chance.randbytes(chance.choice([0, 3, 700])))
+            body = message(chance.randbytes(chance.choice([0, 3, 700, 30_000])))
             cut = chance.randint(0, len(body))
             up += [data(stream, body[:cut]), data(stream, body[cut:], padding=chance.choice([0, 4]))]
         up.append(data(stream, b"", end=True))

@@ -1,0 +1,108 @@
+"""Processes under measurement: where they run, what they cost, and that they end."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROXY_CORE, LOAD_CORE = "0", "1"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_START_SECONDS = 20.0
+
+
+class MissingError(Exception):
+    """A program that is measured against is not on this machine; the text says how it is installed."""
+
+
+def program(name: str, how: str) -> str:
+    """The path of a program; :class:`MissingError` with ``how`` to install it."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise MissingError(f"{name} is not there: {how}")
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process tree has used so far: CPU seconds and resident bytes."""
+
+    cpu: float
+    resident: int
+
+
+class Running:
+    """A process pinned to one core, with its children."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+
+    def cost(self) -> Cost:
+        cpu, resident = 0.0, 0
+        for pid in _tree(self.process.pid):
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                cpu += (int(fields[11]) + int(fields[12])) / _TICKS
+                status = Path(f"/proc/{pid}/status").read_text()
+                match = re.search(r"VmRSS:\s+(\d+) kB", status)
+                resident += int(match[1]) * 1024 if match else 0
+        return Cost(cpu, resident)
+
+    def descriptors(self) -> int:
+        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children = (task / "children").read_text().split()
+            for child in children:
+                found += _tree(int(child))
+    return found
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], port: int, core: str, log: Path, **environment: str) -> Iterator[Running]:
+    """Run a server until the block ends; its port must answer within twenty seconds."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["taskset", "-c", core, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=os.environ | environment,
+        )
+    try:
+        _await_port(process, port, log)
+        yield Running(process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_port(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise MissingError(f"{process.args} did not start: {log.read_text()[-800:]}")

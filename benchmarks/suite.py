@@ -1,0 +1,146 @@
+"""Runs every load over every way, interleaved, several rounds, and keeps the figures."""
+
+import contextlib
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .loads import LOADS, Load, Result, run
+from .processes import LOAD_CORE, MissingError, free_port, program, running
+from .proxies import WAYS, Route
+
+HERE = Path(__file__).parent
+_SLOW = {"Loom relay": 0.1, "mitmproxy": 0.03}  # of the calls: a round takes seconds for each way
+
+
+@dataclass
+class Figures:
+    """One way under one load: a value per round."""
+
+    rates: list[float] = field(default_factory=list)
+    p50s: list[float] = field(default_factory=list)
+    p99s: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # seconds for 10,000 messages
+    resident: int = 0
+    failed: int = 0
+    recorded: tuple[int, int] | None = None  # calls that the page counts, and that were sent
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+    @property
+    def p50(self) -> float:
+        return statistics.median(self.p50s)
+
+    @property
+    def p99(self) -> float:
+        return statistics.median(self.p99s)
+
+    @property
+    def spread(self) -> float:
+        """Half the range of the rates, as a share of their median."""
+        return (max(self.rates) - min(self.rates)) / 2 / self.rate if self.rate else 0.0
+
+
+Table = dict[str, dict[str, Figures]]
+
+
+@contextlib.contextmanager
+def backend(work: Path) -> Iterator[int]:
+    """The C backend, compiled, on the core of the load."""
+    binary = work / "backend"
+    compiler = program("cc", "apt-get install gcc libnghttp2-dev")
+    subprocess.run([compiler, "-O2", "-o", str(binary), str(HERE / "backend.c"), "-lnghttp2"], check=True)
+    port = free_port()
+    with running([str(binary), str(port)], port, LOAD_CORE, work / "backend.log"):
+        yield port
+
+
+def measure(rounds: int, share: float, names: list[str], listeners: int = 0) -> tuple[Table, list[str]]:
+    """``listeners`` pages are open at each Loom while it is measured."""
+    table: Table = defaultdict(lambda: defaultdict(Figures))
+    missing: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="loom-bench-") as folder:
+        work = Path(folder)
+        with backend(work) as port:
+            for number in range(rounds):
+                for name in list(names):
+                    try:
+                        with WAYS[name](port, work) as way, _pages(way, listeners):
+                            _one_way(table, name, way, share, work)
+                    except MissingError as error:
+                        names.remove(name)
+                        missing.append(f"{name}: {' '.join(str(error).split())}")
+                    print(f"  round {number + 1} of {rounds}: {name}", flush=True)
+    return table, missing
+
+
+@contextlib.contextmanager
+def _pages(way: Route, count: int) -> Iterator[None]:
+    """Feeds that somebody listens to, as an open page does."""
+    if way.page is None or not count:
+        yield
+        return
+    command = [
+        "curl",
+        "--silent",
+        "--no-buffer",
+        "--output",
+        "/dev/null",
+        f"http://127.0.0.1:{way.page}/api/events",
+    ]
+    listening = [subprocess.Popen(["taskset", "-c", LOAD_CORE, *command]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in listening:
+            process.kill()
+            process.wait()
+
+
+def _one_way(table: Table, name: str, way: Route, share: float, work: Path) -> None:
+    share *= _SLOW.get(name, 1.0)
+    run(Load("warm-up", 500, 8, 1), way.port, work, share=max(share, 0.1), tls=way.tls)
+    for load in LOADS:
+        before = _counted(way)
+        start = way.process.cost() if way.process else None
+        result: Result = run(load, way.port, work, share=share, tls=way.tls)
+        figures = table[load.name][name]
+        figures.rates.append(result.rate)
+        figures.p50s.append(result.p50)
+        figures.p99s.append(result.p99)
+        figures.failed += result.failed
+        if way.process and start:
+            end = way.process.cost()
+            messages = max(1.0, load.calls * load.messages * share)
+            figures.cpu.append((end.cpu - start.cpu) / messages * 10_000)
+            figures.resident = max(figures.resident, end.resident)
+        if before is not None:
+            sent = max(load.connections, int(load.calls * share))
+            counted = _settled(way, before + sent) - before
+            earlier = figures.recorded or (0, 0)
+            figures.recorded = (earlier[0] + counted, earlier[1] + sent)
+
+
+def _counted(way: Route) -> int | None:
+    if way.page is None:
+        return None
+    with urllib.request.urlopen(f"http://127.0.0.1:{way.page}/api/stats", timeout=20) as answer:
+        counted: int = json.load(answer)["calls_total"]
+        return counted
+
+
+def _settled(way: Route, expected: int) -> int:
+    """What the page counts once it has caught up, or two seconds later."""
+    until = time.monotonic() + 2
+    while (counted := _counted(way) or 0) < expected and time.monotonic() < until:
+        time.sleep(0.05)
+    return counted

@@ -26,8 +26,10 @@ from loom.model import (
     Secrets,
     Status,
 )
+from loom.proxy.engine import TargetTls
 from loom.schema import Method, Provenance
 from tests.actions.conftest import Bench, running_bench
+from tests.support.certificates import Authority
 from tests.support.mirror import SERVICE, Received, file_set, make, pool, running_mirror, thing
 
 SHELLS = ("sh", "bash")
@@ -391,3 +393,21 @@ def test_as_json_is_the_contracts_shape() -> None:
         "command": "grpcurl",
         "notes": ["a"],
     }
+
+
+async def test_tls_and_a_client_certificate_are_named_as_files(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    (tmp_path / "ca's.pem").write_bytes(authority.cert)
+    server, client = authority.issue("shop.example"), authority.issue("client")
+    credentials = grpc.ssl_server_credentials(
+        [(server.key, server.cert)], authority.cert, require_client_auth=True
+    )
+    tls = TargetTls(authority.cert, client.cert, client.key, "shop.example")
+    async with running_mirror(credentials=credentials) as mirror, running_bench(mirror, tls=tls) as bench:
+        call = await bench.call("Say", [thing(text="secret")])
+        reach = Reach(
+            bench.target.address, tls=True, cacert=tmp_path / "ca's.pem",
+            cert=client.cert_file, key=client.key_file, server_name="shop.example",
+        )  # fmt: skip
+        first, second = await repeated(bench, call, reach=reach)
+        assert second.messages == first.messages == [thing(text="secret")]

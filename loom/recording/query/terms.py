@@ -217,7 +217,7 @@ TERMS: Mapping[str, Term] = {
     "peer": Term(_text("peer"), "peer:127.0.0.1"),
     "authority": Term(_text("authority"), "authority:shop.example"),
     "target": Term(_text("target"), "target:50051"),
-    "engine": Term(_one_of("engine", ("relay", "wire")), "engine:wire"),
+    "engine": Term(_one_of("engine", ("relay", "wire", "replay")), "engine:wire"),
     "ended": Term(_one_of("ended_by", ("backend", "client", "deadline", "loom")), "ended:client"),
     "is": Term(_is, "is:live,error"),
     "meta": Term(_meta, "meta:x-tenant=42", cost=1),

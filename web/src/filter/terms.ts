@@ -19,7 +19,7 @@ export interface Term {
 const FLAGS = ["live", "ended", "error", "replayed", "modified", "truncated", "unobserved", "restored"] as const;
 const KINDS = ["unary", "server", "client", "bidi"] as const;
 const ENDED = ["backend", "client", "deadline", "loom"] as const;
-const ENGINES = ["relay", "wire"] as const;
+const ENGINES = ["relay", "wire", "replay"] as const;
 
 const afterLastSlash = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 

@@ -65,6 +65,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._sleep: asyncio.TimerHandle | None = None
         self._waiting = 0
+        self._retired: set[asyncio.Future[tuple[bytes, bytes]]] = set()
 
     async def render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
         """As :func:`loom.codec.render`; an empty ``type_name`` renders without a descriptor."""
@@ -82,10 +83,11 @@ class Worker:
         if self._sleep is not None:
             self._sleep.cancel()
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate(b"")
+        await asyncio.gather(*self._retired)
 
     async def _render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
         if self._sleep is not None:
@@ -138,6 +140,8 @@ class Worker:
 
     def _retire(self) -> None:
         """Nothing to do for a while: closing its input ends the process."""
-        if self._process is not None and self._process.stdin is not None and not self._turn.locked():
-            self._process.stdin.close()
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            ending = asyncio.ensure_future(process.communicate(b""))
+            self._retired.add(ending)
+            ending.add_done_callback(self._retired.discard)

@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from . import calls, exchange, feed, health, search
+from . import calls, exchange, feed, health, schema, search
 from .context import Inspector
 from .page import page_routes
 from .readonly import ReadOnly
@@ -19,6 +19,7 @@ def create_app(inspector: Inspector) -> Starlette:
             *health.routes,
             *feed.routes,
             *calls.routes,
+            *schema.routes,
             *search.routes,
             *exchange.routes,
             *inspector.routes,

@@ -111,6 +111,7 @@ class Loom:
         )
         self.schema.on_descriptors(self.descriptors.take)
         self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
+        self.schema.on_change(self.warming.again)
         self.target.on_state(self._target_changed)
         self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], kind_of)
         if self.log is not None:
@@ -138,7 +139,7 @@ class Loom:
             await self._start_inspector(settings.ui)
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
-        self.tasks.start(local.watch(self._files_changed), "local schema files")
+        self.tasks.start(local.watch(self.schema.forget), "local schema files")
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
         if self._tuned:
             self._tune_memory()
@@ -156,12 +157,6 @@ class Loom:
         """A target that was away may have come back with another schema."""
         if state == "ready":
             self.schema.invalidate()
-            self.warming.again()
-
-    def _files_changed(self) -> None:
-        """Proto files or descriptor sets have changed on disk."""
-        self.schema.forget()
-        self.warming.again()
 
     async def _start_inspector(self, ui: Address) -> None:
         sockets = listen(ui)

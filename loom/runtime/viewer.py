@@ -81,6 +81,8 @@ class Viewer:
             breaker=lambda: None,
             sinks={},
         )
+        decoder = Decoder(schema)
+        self._exit.push_async_callback(decoder.close)
         server = InspectorServer(self._listen(ui))
         self._exit.push_async_callback(server.stop)
         self._exit.callback(self.hub.close)
@@ -88,7 +90,7 @@ class Viewer:
         inspector = Inspector(
             history=self.history,
             hub=self.hub,
-            decoder=Decoder(schema),
+            decoder=decoder,
             archive=Archive(
                 self.history, None, self._remembered, kept, CallIds(), target=self._recorded_target()
             ),

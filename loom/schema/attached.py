@@ -25,6 +25,15 @@ class Attached:
     files: dict[str, bytes] = field(default_factory=dict)
     source: FileSource | None = None
 
+    def add(self, files: Mapping[str, bytes]) -> None:
+        """Take files in, those of the same name anew; :class:`AttachError` takes none."""
+        together = self.files | {checked(name): content for name, content in files.items()}
+        if len(together) > MAX_FILES:
+            raise AttachError(f"more than {MAX_FILES} files are attached: pass them with --proto instead")
+        if sum(map(len, together.values())) > MAX_BYTES:
+            raise AttachError(f"more than {MAX_BYTES} bytes are attached: pass them with --proto instead")
+        self.files = together
+
 
 def checked(name: str) -> str:
     """A name that may be written below a folder of our own; :class:`AttachError` for any other."""
@@ -41,7 +50,7 @@ def read_attached(contents: Mapping[str, bytes]) -> tuple[Files, list[str]]:
         root = Path(folder)
         protosets: list[Path] = []
         for name, content in contents.items():
-            path = root / checked(name)
+            path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             if path.suffix != ".proto":

@@ -12,7 +12,7 @@ from .files import Files, FileSource
 from .protoc import ProtocError, compile_protos
 
 PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"
-_MOST_ROUNDS = 20
+_MOST_ROUNDS = 100
 _NAMED = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<what>.*)$")
 
 
@@ -64,7 +64,7 @@ def read_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> tup
 def _compile_what_compiles(
     protos: list[Path], import_paths: list[Path]
 ) -> tuple[FileDescriptorSet, list[str]]:
-    """Leave out what protoc complains of until it does not: it names every culprit and whatever imports one."""
+    """Leave out what protoc complains of until it does not: it may stop at the first culprit."""
     problems: list[str] = []
     left = protos
     for _ in range(_MOST_ROUNDS):
@@ -75,8 +75,8 @@ def _compile_what_compiles(
             problems += culprits.values()
             left = [proto for proto in left if proto not in culprits]
             if not left:
-                break
-    return FileDescriptorSet(), problems
+                return FileDescriptorSet(), problems
+    return FileDescriptorSet(), [*problems, f"{len(left)} more files were given up: repair these first"]
 
 
 def _culprits(error: ProtocError, protos: list[Path], import_paths: list[Path]) -> dict[Path, str]:

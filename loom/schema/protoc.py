@@ -1,5 +1,6 @@
 """Compiles ``.proto`` files with the protoc inside grpcio-tools: no compiler to install."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from loom.errors import LoomError
 
 _LONGEST = 60.0
+_LOGGED = re.compile(r"[IWE]\d{4} \d\d")
 # What grpc_tools.protoc itself adds, the well-known types that it ships, and google.api and google.rpc.
 _PROTOC = (
     "import sys; from importlib.resources import files; from grpc_tools.protoc import main; "
@@ -57,5 +59,6 @@ def compile_protos(protos: Iterable[Path], import_paths: Sequence[Path] = ()) ->
 
 
 def _readable(text: str) -> list[str]:
-    """protoc's errors without its warnings."""
-    return [line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line.lower()]
+    """protoc's errors without its warnings, and without what its logging library says."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and "warning:" not in line.lower() and not _LOGGED.match(line)]

@@ -19,7 +19,7 @@ from .source import FileSet, Method, SchemaError, Source
 TTL = 300.0
 FAILURE_TTL = 5.0
 PATIENCE = 1.0
-_MAX_DRIFTS = 10_000
+_MAX_DOUBTED = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +68,9 @@ class Schema:
         )
         self._built_in = build(BUILT_IN.values())
         self._listeners: list[Callable[[FileSet], None]] = []
+        self._changes: list[Callable[[], None]] = []
         self._attached = Attached()
-        self._generation = 0
-        self._renewed: set[tuple[int, bytes]] = set()
+        self._doubted: set[bytes] = set()
         self._late: set[asyncio.Task[FileSet]] = set()
 
     @property
@@ -86,6 +86,10 @@ class Schema:
     def on_descriptors(self, listener: Callable[[FileSet], None]) -> None:
         """Call ``listener`` with every file set that is fetched or renewed."""
         self._listeners.append(listener)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when what was unknown may be known now."""
+        self._changes.append(listener)
 
     def peek(self, path: str) -> Method | None:
         """The method of a path such as ``/pkg.Service/Method`` if it is known already; no I/O."""
@@ -155,7 +159,7 @@ class Schema:
         They join what was attached before, as the first source: somebody has just said what the bytes mean. The
         answer's ``problems`` name what does not compile; what does is used at once.
         """
-        self._attached.files.update(files)
+        self._attached.add(files)
         found, problems = await asyncio.to_thread(read_attached, self._attached.files)
         if self._attached.source is None:
             self._attached.source = FileSource(ATTACHED)
@@ -166,15 +170,13 @@ class Schema:
 
     def invalidate(self) -> None:
         """The target was connected anew or local files changed: renew each answer on its next use."""
-        self._generation += 1
-        self._renewed.clear()
         self._symbols.invalidate()
+        self._changed()
 
     def forget(self) -> None:
         """Sources have changed: the next use of each answer waits for the new one."""
-        self._generation += 1
-        self._renewed.clear()
         self._symbols.forget()
+        self._changed()
 
     async def close(self) -> None:
         for task in self._late:
@@ -182,11 +184,16 @@ class Schema:
         await asyncio.gather(*self._late, return_exceptions=True)
         await self._symbols.close()
 
+    def _changed(self) -> None:
+        self._doubted.clear()
+        for listener in self._changes:
+            listener()
+
     def _doubt(self, built: Built) -> bool:
-        key = (self._generation, built.digest)
-        if key in self._renewed or len(self._renewed) >= _MAX_DRIFTS:
+        """Doubt a description; False if it was doubted before."""
+        if built.digest in self._doubted or len(self._doubted) >= _MAX_DOUBTED:
             return False
-        self._renewed.add(key)
+        self._doubted.add(built.digest)
         return True
 
     async def _fetch(self, symbol: str) -> _Resolved:

@@ -71,6 +71,79 @@ async def test_one_file_at_a_time_and_dependencies_by_name(shop):
     assert {request.file_by_filename for request in seen.requests} <= {"", *shop}
 
 
+async def test_a_server_that_finds_files_by_name_only(shop):
+    named = {"acme/shop/shop.proto": shop["shop.proto"]} | shop
+
+    def answer(request: Any, _: str) -> Any:
+        file = named.get(request.file_by_filename)
+        return error_answer(NOT_FOUND, "symbols are not known here") if file is None else files_answer(file)
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
+        with pytest.raises(SchemaError, match="symbols are not known here"):
+            await schema.method("/acme.other.Thing/Get")
+
+
+async def test_a_slow_server_is_waited_for(shop):
+    async def answer(request: Any, _: str) -> Any:
+        await asyncio.sleep(0.05)
+        return files_answer(shop[request.file_by_filename or "shop.proto"])
+
+    async with reflecting(answer) as seen, schema_of(seen, stall=5) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
+
+
+async def test_an_endless_answer_ends(shop):
+    numbers = iter(range(10**6))
+
+    async def answer(*_: Any) -> Any:
+        await asyncio.sleep(0.01)
+        number = next(numbers)
+        return files_answer(FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]))
+
+    async with reflecting(answer) as seen, schema_of(seen, total=0.3) as schema:
+        with pytest.raises(SchemaError, match="not done within"):
+            await schema.method("/a.B/C")
+
+
+async def test_a_file_that_cannot_be_read_is_named_and_the_rest_decodes(shop):
+    def answer(request: Any, _: str) -> Any:
+        response = files_answer(shop["shop.proto"])
+        response.file_descriptor_response.file_descriptor_proto.append(b"\xff no descriptor")
+        return response
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).request.full_name == "acme.shop.Item"
+
+
+async def test_a_server_that_switches_versions_is_followed(shop):
+    served = ["v1"]
+
+    def answer(_: Any, version: str) -> Any:
+        return files_answer(*shop.values()) if version in served else grpc.StatusCode.UNIMPLEMENTED
+
+    async with reflecting(answer) as seen, schema_of(seen) as schema:
+        assert (await schema.method("/acme.shop.Shop/Get")).provenance.source == "reflection v1"
+        served[:] = ["v1alpha"]
+        assert (await schema.refresh("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
+
+
+async def test_a_redeploy_with_another_schema_is_seen_when_asked_again(shop, tmp_path):
+    now = [shop]
+    async with reflecting(lambda *_: files_answer(*now[0].values())) as seen, schema_of(seen) as schema:
+        method = await schema.method("/acme.shop.Shop/Get")
+        now[0] = {
+            file.name: file
+            for file in compiled(
+                tmp_path, shop=SHOP.replace("double price = 11;", "double price = 11; bool sold = 12;")
+            ).file
+        }
+        newer = await schema.renewed(method)
+        assert newer is not None
+        assert "sold" in newer.request.fields_by_name
+        assert (await schema.method("/acme.shop.Shop/Get")).request is newer.request
+
+
 async def test_repeated_files_do_no_harm(shop):
     files = [*shop.values(), *shop.values()]
     async with reflecting(lambda *_: files_answer(*files)) as seen, schema_of(seen) as schema:
@@ -195,3 +268,19 @@ async def test_five_thousand_files(shop):
             schema = Schema([ReflectionSource(lambda: channel, seen.address)])
             assert (await schema.method("/s.S/M")).request.full_name == "p4999.M"
             await schema.close()
+
+
+async def test_five_thousand_files_asked_for_by_name():
+    files = {}
+    for number in range(5000):
+        file = FileDescriptorProto(name=f"f{number}.proto", package=f"p{number}", syntax="proto3")
+        file.message_type.add(name="M")
+        files[file.name] = file
+    root = FileDescriptorProto(name="s.proto", package="s", syntax="proto3", dependency=list(files))
+    root.service.add(name="S").method.add(name="M", input_type=".p0.M", output_type=".p4999.M")
+    async with (
+        reflecting(lambda request, _: files_answer(files.get(request.file_by_filename, root))) as seen,
+        schema_of(seen) as schema,
+    ):
+        assert (await schema.method("/s.S/M")).response.full_name == "p4999.M"
+    assert len(seen.requests) == 5001

@@ -1,0 +1,85 @@
+"""Files that somebody attaches on the page make recorded calls readable."""
+
+import aiohttp
+import grpc
+import grpc.aio
+import pytest
+
+from loom.model import Address
+from loom.runtime.loom import Loom
+from loom.runtime.settings import Settings
+from tests.support.zoo import running_zoo
+
+PROTO = (
+    'syntax = "proto3"; package zoo; message M { string said = 1; } service Zoo { rpc Echo(M) returns (M); }'
+)
+
+
+@pytest.fixture
+async def loom():
+    async with running_zoo() as zoo:
+        here = Address("127.0.0.1", 0)
+        running = Loom(Settings(target=Address.parse(zoo.address), listen=here, ui=here, session=None))
+        await running.start()
+        yield running
+        await running.stop(grace=0)
+
+
+async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
+    async with (
+        grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
+        aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
+    ):
+        call = channel.stream_stream("/zoo.Zoo/Echo")()
+        await call.write(b"\x0a\x02hi")
+        await call.done_writing()
+        await call.read()
+
+        async def shown():
+            async with page.get("/api/calls/1/messages/0") as answer:
+                return await answer.json()
+
+        before = await shown()
+        assert before["json"] is None
+        assert before["wire"]["children"][0]["value"] == "hi"
+
+        files = {"files": [{"name": "zoo.proto", "text": PROTO}, {"name": "bad.proto", "text": "?"}]}
+        async with page.post("/api/schema/protos", json=files) as answer:
+            assert answer.status == 200
+            told = await answer.json()
+        assert told["services"] == ["zoo.Zoo"]
+        assert told["problems"][0].startswith("bad.proto:1:1")
+
+        after = await shown()
+        assert (after["json"], after["source"]) == ({"said": "hi"}, "attached files")
+        async with page.get("/api/schema") as answer:
+            listed = (await answer.json())["sources"]
+        assert listed[0]["name"] == "attached files"
+        assert "reflection" in [source["name"] for source in listed]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("nonsense", 400),
+        ('{"files": [{"name": "a.protoset", "base64": "!"}]}', 400),
+        ('{"files": [{"name": "../a.proto", "text": ""}]}', 422),
+        ('{"files": []}', 200),
+    ],
+)
+async def test_what_cannot_be_attached_says_why(loom, body, status):
+    async with (
+        aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
+        page.post("/api/schema/protos", data=body) as answer,
+    ):
+        assert answer.status == status
+        if status != 200:
+            assert (await answer.json())["error"]["message"]
+
+
+async def test_another_site_cannot_attach(loom):
+    async with (
+        aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
+        page.post("/api/schema/protos", data="{}", headers={"Origin": "http://evil.example"}) as answer,
+    ):
+        assert answer.status == 403

@@ -1,0 +1,216 @@
+"""Several sources together: their order, what they fill in, how long is waited, what is doubted."""
+
+import asyncio
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from loom.schema import AttachError, Files, FileSet, FileSource, Provenance, Schema, SchemaError
+from tests.support.schemas import compiled
+
+TEXT = 'syntax = "proto3"; package a; message M {{ string {0} = 1; }} service S {{ rpc Do(M) returns (M); }}'
+
+
+class Scripted:
+    """A source whose answers a test gives: files, an error, or an event to wait for first."""
+
+    problems = ()
+
+    def __init__(self, name, *answers):
+        self.name, self.answers, self.asked = name, list(answers), []
+
+    async def fetch(self, symbol):
+        self.asked.append(symbol)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            return await self.fetch(symbol)
+        if isinstance(answer, Exception):
+            raise answer
+        return FileSet(tuple(answer), Provenance(self.name, "here"))
+
+    def fill(self, files):
+        return []
+
+
+def described(folder, field="x"):
+    return list(compiled(folder, a=TEXT.format(field)).file)
+
+
+def local(name, files):
+    made = Files()
+    made.add(files, "disk")
+    return FileSource(name, made)
+
+
+UNKNOWN = SchemaError("no such symbol")
+DOWN = SchemaError("not reached", temporary=True)
+
+
+async def test_the_first_source_that_knows_answers(tmp_path):
+    files = described(tmp_path)
+    schema = Schema([Scripted("one", UNKNOWN), Scripted("two", files), Scripted("three", files)])
+    assert (await schema.method("/a.S/Do")).provenance.source == "two"
+    await schema.close()
+
+
+async def test_when_nobody_knows_every_reason_is_told():
+    schema = Schema(
+        [Scripted("one", SchemaError("one is empty")), Scripted("two", SchemaError("two is not"))]
+    )
+    with pytest.raises(SchemaError, match="one is empty; two is not"):
+        await schema.method("/a.S/Do")
+    with pytest.raises(SchemaError, match="is not the path of a gRPC method"):
+        await schema.method("/nonsense")
+    await schema.close()
+
+
+async def test_without_sources_it_says_what_to_pass():
+    with pytest.raises(SchemaError, match="--proto"):
+        await Schema([]).method("/a.S/Do")
+
+
+async def test_a_slow_source_is_not_waited_for_where_a_later_one_knows(tmp_path):
+    slow = Scripted("slow", asyncio.Event())
+    schema = Schema([slow, Scripted("quick", described(tmp_path))], patience=0.01)
+    assert (await schema.method("/a.S/Do")).provenance.source == "quick"
+    await schema.close()
+
+
+async def test_a_slow_source_is_waited_for_where_nobody_else_knows(tmp_path):
+    come = asyncio.Event()
+    schema = Schema([Scripted("slow", come, described(tmp_path)), Scripted("other", UNKNOWN)], patience=0)
+    asking = asyncio.create_task(schema.method("/a.S/Do"))
+    await asyncio.wait([asking], timeout=0.05)
+    assert not asking.done()
+    come.set()
+    assert (await asking).provenance.source == "slow"
+    await schema.close()
+
+
+async def test_an_answer_in_place_of_one_that_could_not_be_asked_is_soon_asked_for_again(tmp_path):
+    files = described(tmp_path)
+    schema = Schema([Scripted("first", DOWN, files), Scripted("second", files)], failure_ttl=0)
+    assert (await schema.method("/a.S/Do")).provenance.source == "second"
+    told = asyncio.Event()
+    schema.on_descriptors(lambda _: told.set())
+    await schema.method("/a.S/Do")  # still the second's, and it makes the first be asked
+    await told.wait()
+    assert schema.peek("/a.S/Do").provenance.source in {"first", "second"}
+    assert (await schema.refresh("/a.S/Do")).provenance.source == "first"
+    await schema.close()
+
+
+async def test_local_files_fill_imports_and_extensions_that_reflection_lacks(tmp_path):
+    files = {
+        file.name: file
+        for file in compiled(
+            tmp_path,
+            common='syntax = "proto2"; package c; message Money { optional int64 units = 1; }',
+            base="""syntax = "proto2"; package a; import "common.proto";
+            message M { optional c.Money price = 1; extensions 100 to 200; } service S { rpc Do(M) returns (M); }""",
+            ext='syntax = "proto2"; package e; import "base.proto"; extend a.M { optional string note = 100; }',
+        ).file
+    }
+    reflected = Scripted("reflection", [files["base.proto"]])
+    method = await Schema([reflected, local("proto files", files.values())]).method("/a.S/Do")
+    assert method.problems == ()
+    assert method.provenance.source == "reflection"
+    assert [field.name for field in method.request.fields_by_name["price"].message_type.fields] == ["units"]
+    assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["e.note"]
+
+
+async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path):
+    schema = Schema([Scripted("one", UNKNOWN), local("proto files", described(tmp_path))])
+    found = await schema.message_type("a.M")
+    assert found is not None
+    assert found.full_name == "a.M"
+    assert (await schema.message_type("google.rpc.BadRequest")) is not None
+    assert await schema.message_type("no.Such") is None
+
+
+async def test_the_file_set_of_a_method_is_complete_and_in_order(tmp_path):
+    text = """syntax = "proto3"; package a; import "google/protobuf/timestamp.proto";
+    message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }"""
+    files = [file for file in compiled(tmp_path, a=text).file if file.name == "a.proto"]
+    found = await Schema([local("x", files)]).file_set("/a.S/Do")
+    assert [file.name for file in found.file] == ["google/protobuf/timestamp.proto", "a.proto"]
+
+
+async def test_who_listens_is_told_of_each_set_of_files(tmp_path):
+    told = []
+    schema = Schema([local("x", described(tmp_path))])
+    schema.on_descriptors(told.append)
+    await schema.method("/a.S/Do")
+    await schema.method("/a.S/Do")
+    assert [item.provenance.source for item in told] == ["x"]
+
+
+async def test_a_description_that_does_not_fit_is_renewed_once_and_the_new_one_is_used(tmp_path):
+    old, new = described(tmp_path, "before"), described(tmp_path, "after")
+    source = Scripted("reflection", old, new)
+    schema = Schema([source])
+    method = await schema.method("/a.S/Do")
+    newer = await schema.renewed(method)
+    assert newer is not None
+    assert [field.name for field in newer.request.fields] == ["after"]
+    assert await schema.renewed(newer) is None
+    assert await schema.renewed(method) is None
+    assert len(source.asked) == 2
+    await schema.close()
+
+
+async def test_a_description_that_stays_the_same_is_asked_for_once_only(tmp_path):
+    source = Scripted("reflection", described(tmp_path))
+    schema = Schema([source])
+    method = await schema.method("/a.S/Do")
+    for _ in range(3):
+        assert await schema.renewed(method) is None
+    assert len(source.asked) == 2
+    schema.invalidate()  # the target was connected anew: it may be doubted again
+    await schema.renewed(method)
+    assert len(source.asked) == 3
+    await schema.close()
+
+
+async def test_files_attached_later_are_asked_first_and_known_at_once(tmp_path):
+    schema = Schema([Scripted("reflection", UNKNOWN)])
+    changes = []
+    schema.on_change(lambda: changes.append(1))
+    with pytest.raises(SchemaError):
+        await schema.method("/a.S/Do")
+    source = await schema.add_protos({"dir/a.proto": TEXT.format("x").encode(), "bad.proto": b"?"})
+    assert source.services == ["a.S"]
+    assert source.problems[0].startswith("bad.proto:1:1")
+    assert (await schema.method("/a.S/Do")).provenance.source == "attached files"
+    assert changes == [1]
+    protoset = compiled(
+        tmp_path, b='syntax = "proto3"; package b; message M {} service S { rpc Do(M) returns (M); }'
+    )
+    assert (await schema.add_protos({"b.protoset": protoset.SerializeToString()})).services == ["a.S", "b.S"]
+    await schema.close()
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
+async def test_attached_names_stay_where_they_belong(name):
+    with pytest.raises(AttachError, match="relative file name"):
+        await Schema([]).add_protos({name: b""})
+
+
+async def test_too_much_is_not_attached():
+    with pytest.raises(AttachError, match="--proto instead"):
+        await Schema([]).add_protos({"a.proto": bytes(33 * 1024 * 1024)})
+    with pytest.raises(AttachError, match="--proto instead"):
+        await Schema([]).add_protos({f"{number}.proto": b"" for number in range(2001)})
+
+
+async def test_a_broken_file_among_others_is_left_out_and_named():
+    good = FileDescriptorProto(name="a.proto", package="a", syntax="proto3", dependency=["bad.proto"])
+    good.message_type.add(name="M").field.add(name="b", number=1, type=11, label=1, type_name=".b.Gone")
+    good.service.add(name="S").method.add(name="Do", input_type=".a.M", output_type=".a.M")
+    bad = FileDescriptorProto(name="bad.proto", package="b", syntax="proto3")
+    bad.message_type.add(name="Gone").field.add(name="x", number=1, type=11, label=1, type_name=".b.Nowhere")
+    method = await Schema([local("x", [good, bad])]).method("/a.S/Do")
+    assert [field.name for field in method.request.fields] == ["b"]
+    assert len(method.problems) == 1
+    assert method.problems[0].startswith("bad.proto: ")

@@ -14,7 +14,7 @@ from typing import Any
 
 from loom.model import MASK, Call, Direction, Metadata, Secrets
 
-from .messages import DecodedMessage
+from .messages import DecodedMessage, Decoding
 from .replay import sendable
 
 _STEP = re.compile(r"\[(?P<index>\d+|\*)\]|\[(?P<key>\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
@@ -206,8 +206,8 @@ def _bytes(message: DecodedMessage) -> str:
 def diff_calls(
     left: Call,
     right: Call,
-    left_messages: Sequence[DecodedMessage],
-    right_messages: Sequence[DecodedMessage],
+    left_decoding: Decoding,
+    right_decoding: Decoding,
     *,
     ignored: IgnoredPaths | None = None,
     secrets: Secrets | None = None,
@@ -226,20 +226,25 @@ def diff_calls(
         ("initial metadata", sendable(left.initial_metadata or ()), sendable(right.initial_metadata or ())),
         (
             "trailing metadata",
-            sendable(left.trailing_metadata or ()),
-            sendable(right.trailing_metadata or ()),
+            _without_details(left.trailing_metadata),
+            _without_details(right.trailing_metadata),
         ),
     )
     for direction in Direction:
         pairs = [
             [item for item in messages if item.direction is direction]
-            for messages in (left_messages, right_messages)
+            for messages in (left_decoding.messages, right_decoding.messages)
         ]
         changes += _diff_streams(pairs[0], pairs[1], direction, ignored)
     for where, before, after in blocks:
         changes += diff_values(_grouped(before, secrets), _grouped(after, secrets), where, ignored)
-    changes += diff_values(_status(left), _status(right), "status", ignored)
+    changes += diff_values(_status(left, left_decoding), _status(right, right_decoding), "status", ignored)
     return [_masked(change) for change in changes]
+
+
+def _without_details(trailing: Metadata | None) -> Metadata:
+    """Trailers but the status details, which are compared as part of the status."""
+    return tuple(item for item in sendable(trailing or ()) if item[0] != "grpc-status-details-bin")
 
 
 def _diff_streams(
@@ -291,12 +296,10 @@ def _hide(value: Any) -> Any:
     return MASK if isinstance(value, _Secret) else value
 
 
-def _status(call: Call) -> dict[str, Any]:
+def _status(call: Call, decoding: Decoding) -> dict[str, Any]:
+    """Details are compared as JSON where they can be read, by their bytes otherwise."""
     if call.status is None:
         return {"code": None}
-    details = call.status.details
-    return {
-        "code": call.status.name,
-        "message": call.status.message,
-        "details": details.hex() if details else None,
-    }
+    raw = call.status.details
+    details = decoding.details if decoding.details is not None or raw is None else raw.hex()
+    return {"code": call.status.name, "message": call.status.message, "details": details}

@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.codec import CompressionError, DecodeError, Types, TypesOf, decode, decompress, type_name
+from loom.codec import (
+    CompressionError,
+    DecodeError,
+    Types,
+    TypesOf,
+    content_of,
+    decode,
+    decompress,
+    status_details,
+    type_name,
+)
 from loom.model import Call, Direction, Message
 from loom.schema import Method, Schema, SchemaError
 
@@ -35,12 +45,17 @@ class DecodedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """A call's decoded messages, by which method and types; ``problem`` says why there is no method."""
+    """A call's decoded messages, by which method and types; ``problem`` says why there is no method.
+
+    ``details`` are the error details of its status, each as the JSON of an Any; None where there are none, or
+    where they cannot be read.
+    """
 
     messages: list[DecodedMessage]
     method: Method | None
     types: Types
     problem: str = ""
+    details: list[Any] | None = None
 
 
 async def decoded_by(schema: Schema, call: Call, direction: Direction | None = None) -> Decoding:
@@ -48,7 +63,11 @@ async def decoded_by(schema: Schema, call: Call, direction: Direction | None = N
 
     Every failure is part of the answer: nothing is raised for bad bytes or a schema that is not there.
     """
-    method, problem = await method_of(schema, call.method)
+    content = content_of(call.content_type)
+    if content.is_protobuf:
+        method, problem = await method_of(schema, call.method)
+    else:
+        method, problem = None, f"its messages are {content.encoding}, not protobuf"
     known: list[Types] = [schema.built_in.pool] if method is None else [method.pool, schema.built_in.pool]
     types = TypesOf(known)
     messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
@@ -59,7 +78,23 @@ async def decoded_by(schema: Schema, call: Call, direction: Direction | None = N
             break
         types = TypesOf([*known, *(built.pool for built in found)])
         messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
-    return Decoding(messages, method, types, problem)
+    return Decoding(messages, method, types, problem, await _details(schema, call, types))
+
+
+async def _details(schema: Schema, call: Call, types: Types) -> list[Any] | None:
+    raw = call.status.details if call.status else None
+    if raw is None:
+        return None
+    found = status_details(raw, types)
+    for _ in range(_ROUNDS):
+        extra = [built.pool for name in found.missing if (built := await schema.files_with(name)) is not None]
+        if not extra:
+            break
+        types = TypesOf([types, *extra])
+        found = status_details(raw, types)
+    if found.error or any(item["json"] is None for item in found.details):
+        return None
+    return [{"@type": item["type"], "value": item["json"]} for item in found.details]
 
 
 async def types_named(value: Any, types: Types, schema: Schema) -> Types:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.codec import CompressionError, EncodeError, Types, encode
+from loom.codec import CompressionError, EncodeError, Types, content_of, encode
 from loom.errors import LoomError
 from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Message, Metadata, is_binary_key
 from loom.schema import Method
@@ -105,6 +105,8 @@ def plan_replay(
         notes += [note] if note else []
     else:
         messages = _edited(call, edits.messages, decoding, types, recorded)
+    if not content_of(call.content_type).is_protobuf or "grpc-web" in call.content_type:
+        notes.append(f"sent as application/grpc, not as {call.content_type}")
     metadata = sendable(call.request_metadata) if edits.metadata is None else edits.metadata
     cancelled = call.state is CallState.ENDED and call.ended_by is EndedBy.CLIENT
     duration = (call.duration_ns or 0) / 1e9

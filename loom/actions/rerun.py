@@ -115,7 +115,7 @@ class Rerun:
         try:
             return tuple(
                 diff_calls(
-                    call, replay, left.messages, right.messages,
+                    call, replay, left, right,
                     ignored=self._rules.ignored, secrets=self._rules.secrets,
                 )
             )  # fmt: skip

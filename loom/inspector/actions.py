@@ -120,8 +120,8 @@ class Actions:
         ignored = IgnoredPaths(
             path for text in request.query_params.getlist("ignore") for path in text.split(",")
         )
-        before = (await decoded_by(self.repeating.schema, left)).messages
-        after = (await decoded_by(self.repeating.schema, right)).messages
+        before = await decoded_by(self.repeating.schema, left)
+        after = await decoded_by(self.repeating.schema, right)
         index = integer(request, "message", None)
         if index is None:
             changes = diff_calls(
@@ -134,8 +134,8 @@ class Actions:
             )
         else:
             position = integer(request, "other_message", index)
-            one = next((item for item in before if item.index == index), None)
-            two = next((item for item in after if item.index == position), None)
+            one = next((item for item in before.messages if item.index == index), None)
+            two = next((item for item in after.messages if item.index == position), None)
             if one is None or two is None:
                 gone, whose = (index, left.id) if one is None else (position, right.id)
                 raise ApiError(404, f"call {whose} holds no message {gone}")

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from loom.actions.diff import Change, ChangeKind, IgnoredPaths, diff_calls, diff_values, parse_path, path_text
-from loom.actions.messages import decoded_messages
+from loom.actions.messages import decoded_by
 from loom.actions.replay import Edits, plan_replay
-from loom.model import MASK, Address, Call
+from loom.model import MASK, Address, Call, Status
 from tests.actions.conftest import Bench, running_bench
 from tests.actions.test_replay import replayer
 from tests.support.mirror import make, running_mirror, thing
@@ -84,9 +85,8 @@ def test_a_path_reads_back(path: str) -> None:
 
 
 async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
-    method = await bench.schema.method(left.method)
     return diff_calls(
-        left, right, await decoded_messages(left, method), await decoded_messages(right, method),
+        left, right, await decoded_by(bench.schema, left), await decoded_by(bench.schema, right),
         ignored=IgnoredPaths(ignore),
     )  # fmt: skip
 
@@ -130,6 +130,37 @@ async def test_every_part_of_a_call_is_compared(bench: Bench) -> None:
         "status:message",
     )
     assert [item.where for item in await difference(bench, left, right, *places)] == ["status"]
+
+
+async def test_status_details_are_compared_by_what_they_say(bench: Bench) -> None:
+    def failed(call: Call, reason: str, type_url: str = "type.googleapis.com/google.rpc.ErrorInfo") -> Call:
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="d")
+        status = status_pb2.Status(code=9, message="m")
+        status.details.add(type_url=type_url, value=info.SerializeToString())
+        details = status.SerializeToString()
+        call.status = Status(9, "m", details)
+        call.trailing_metadata = (("grpc-status-details-bin", details),)
+        return call
+
+    left, right = await bench.call("Say", [b""]), await bench.call("Say", [b""])
+    (change,) = await difference(bench, failed(left, "A"), failed(right, "B"))
+    assert (change.where, change.path, change.left, change.right) == (
+        "status",
+        "details[0].value.reason",
+        "A",
+        "B",
+    )
+    assert await difference(bench, left, right, "status:details.value.reason") == []
+    (change,) = await difference(bench, failed(left, "A", "x/no.Such"), failed(right, "B", "x/no.Such"))
+    assert change.where == "status"
+
+
+async def test_messages_that_are_not_protobuf_are_compared_by_their_bytes(bench: Bench) -> None:
+    left, right = await bench.call("Say", [b'{"a":1}']), await bench.call("Say", [b'{"a":2}'])
+    left.content_type = right.content_type = "application/grpc+json"
+    found = await difference(bench, left, right)
+    assert [item.where for item in found] == ["request 0", "response 0"]
+    assert plan_replay(left, Edits()).notes == ("sent as application/grpc, not as application/grpc+json",)
 
 
 async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:

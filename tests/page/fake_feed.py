@@ -8,6 +8,7 @@ import asyncio
 import json
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -149,13 +150,14 @@ class FakeFeed:
     async def list_calls(self, request: Request) -> Response:
         limit = int(request.query_params.get("limit", 1000))
         before = int(request.query_params.get("before", 1 << 60))
-        ids = sorted(number for number in self.calls if number < before)
-        page = ids[-limit:]
+        ids = sorted(self.calls)
+        end = bisect_left(ids, before)
+        page = ids[max(0, end - limit) : end]
         return Json(
             {
                 "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
                 "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq,
-                "more": len(ids) > limit,
+                "more": end > limit,
             }
         )  # fmt: skip
 

@@ -50,7 +50,7 @@ export class Book {
   apply(batch: readonly Summary[]): Changes {
     const added: Summary[] = [];
     const updated: { before: Summary; after: Summary }[] = [];
-    for (const call of batch) {
+    for (const call of newestOf(batch)) {
       const before = this.ids.get(call.id);
       if (before === undefined) {
         added.push(call);
@@ -75,6 +75,8 @@ export class Book {
     const last = this.calls.at(-1);
     if (last === undefined || last.id < (added[0] as Summary).id) {
       for (const call of added) this.calls.push(call);
+    } else if ((added.at(-1) as Summary).id < (this.calls[0] as Summary).id) {
+      this.calls = added.concat(this.calls); // a page of the history, newest page first
     } else {
       this.calls = mergeSorted(this.calls, added, (a, b) => a.id - b.id);
     }
@@ -96,6 +98,16 @@ export class Book {
     this.calls = kept;
     return { added: [], updated: [], removed };
   }
+}
+
+/** Each call once: a frame may bring a call's beginning and its end. */
+function newestOf(batch: readonly Summary[]): Iterable<Summary> {
+  const newest = new Map<number, Summary>();
+  for (const call of batch) {
+    const other = newest.get(call.id);
+    if (other === undefined || call.version > other.version) newest.set(call.id, call);
+  }
+  return newest.values();
 }
 
 /** Two sorted arrays as one, in linear time. */

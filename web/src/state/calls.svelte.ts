@@ -97,7 +97,11 @@ export class Calls implements Listener {
   stats(stats: Stats): void {
     this.statsNow = stats;
     this.recent = [...this.recent.slice(1 - STRIP_SECONDS), secondOf(stats)];
-    if (stats.oldest_id !== undefined && this.inHistory === null) this.took(this.book.evict(stats.oldest_id));
+    this.evict(stats.oldest_id);
+  }
+
+  private evict(oldest: number | undefined): void {
+    if (oldest !== undefined && this.inHistory === null) this.took(this.book.evict(oldest));
   }
 
   calls(batch: readonly Summary[]): void {
@@ -126,6 +130,7 @@ export class Calls implements Listener {
     const still = this.inHistory;
     this.inHistory = null;
     this.took(this.book.keep((call) => still.has(call.id)));
+    this.evict(this.statsNow?.oldest_id); // what went while the pages were on their way
     if (this.skipped !== null) this.skipped = { ...this.skipped, fetched: true };
   }
 

@@ -9,6 +9,7 @@
 * :mod:`~loom.schema.attached`: files that somebody attaches from the page.
 * :mod:`~loom.schema.protoc`: compiles ``.proto`` files, no compiler to install.
 * :mod:`~loom.schema.pool`: files become descriptors; what is missing or broken is named.
+* :mod:`~loom.schema.repair`: mends files that no compiler wrote.
 * :mod:`~loom.schema.flight`: many who want one thing fetch it once.
 """
 

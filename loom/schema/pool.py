@@ -22,6 +22,8 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from .repair import repaired
+
 _BUILT_IN = (
     any_pb2,
     api_pb2,
@@ -107,6 +109,7 @@ def build(files: Iterable[FileDescriptorProto]) -> Built:
     named: dict[str, FileDescriptorProto] = {}
     for file in files:
         named.setdefault(file.name, file)
+    named = repaired(named, BUILT_IN)
     problems = [f"{name}: imported but not provided" for name in sorted(missing(named.values()))]
     builder = _Builder(named, problems)
     for name in named:

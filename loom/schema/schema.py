@@ -151,7 +151,7 @@ class Schema:
         """All files that a method's service needs, imports first, as protoc would write them."""
         service = path.lstrip("/").rpartition("/")[0]
         resolved = await self._symbols.get(service)
-        return _complete(resolved.files)
+        return FileDescriptorSet.FromString(resolved.built.serialized)
 
     async def add_protos(self, files: Mapping[str, bytes]) -> FileSource:
         """Take in files by their names (``.proto`` text, or descriptor sets) that a person attached.
@@ -279,23 +279,3 @@ def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method |
         problems=resolved.built.problems,
         built=resolved.built,
     )
-
-
-def _complete(files: FileSet) -> FileDescriptorSet:
-    """The files with the built-in ones that they import, each after its imports."""
-    named = {file.name: file for file in files.files}
-    ordered: dict[str, None] = {}
-    stack = [(name, False) for name in reversed(named)]
-    entered: set[str] = set()
-    while stack:
-        name, leaving = stack.pop()
-        file = named.get(name) or BUILT_IN.get(name)
-        if file is None:
-            continue
-        if leaving:
-            ordered[name] = None
-        elif name not in entered:
-            entered.add(name)
-            stack.append((name, True))
-            stack += ((item, False) for item in reversed(file.dependency))
-    return FileDescriptorSet(file=[named.get(name) or BUILT_IN[name] for name in ordered])

@@ -260,3 +260,16 @@ def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(sys.stdout)
     output.line("x" * 500, cut=True)
     assert capsys.readouterr().out == "x" * 500 + "\n"
+
+
+async def test_tail_says_what_it_skipped_and_fetches_it(api: Running) -> None:
+    async with started(api, "tail", "-n", "1") as tail:
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        await until_attached(api)
+        await api.call("Say", b"")
+        assert b"/Say" in await tail.stdout.readline()
+        api.loom.hub.send("gap", {"missed": 7})
+        assert b"7 updates were skipped" in await tail.stderr.readline()
+        await api.call("Chat", b"")
+        assert b"/Chat" in await tail.stdout.readline()

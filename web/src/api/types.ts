@@ -215,5 +215,5 @@ export interface ReplayRequest {
   metadata?: { key: string; value: string; binary: boolean }[];
   messages?: unknown[];
   deadline_ms?: number;
-  timing?: "fast" | "recorded";
+  timing?: "fast" | "recorded" | "turns";
 }

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "LOOM_TEST_BROWSER"
@@ -32,17 +33,25 @@ def arguments() -> list[str]:
 
 
 def find() -> Path | None:
-    """A browser that is there already."""
+    """A browser that is there already and starts."""
+    return next((path for path in _candidates() if _starts(path)), None)
+
+
+def _candidates() -> Iterator[Path]:
     named = os.environ.get(VARIABLE)
     if named:
-        return Path(named)
-    for name in _NAMES:
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    if _MAC.exists():
-        return _MAC
-    return _playwrights_own()
+        yield Path(named)
+        return
+    yield from (Path(found) for name in _NAMES if (found := shutil.which(name)))
+    yield _MAC
+    yield _playwrights_own()
+
+
+def _starts(path: Path) -> bool:
+    """One that was downloaded may lack libraries of the system."""
+    if not path.is_file():
+        return False
+    return subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def find_or_install() -> Path:
@@ -74,15 +83,14 @@ def _installers() -> list[list[str]]:
     return commands
 
 
-def _playwrights_own() -> Path | None:
+def _playwrights_own() -> Path:
     """Asked in a process of its own: Playwright may be at work in this one already."""
     script = (
         "from playwright.sync_api import sync_playwright\n"
         "with sync_playwright() as playwright: print(playwright.chromium.executable_path)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    path = Path(done.stdout.strip() or ".")
-    return path if path.is_file() else None
+    return Path(done.stdout.strip())
 
 
 if __name__ == "__main__":

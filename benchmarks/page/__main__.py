@@ -119,8 +119,9 @@ def section(promises: list[Promise], rate: int, seconds: float) -> str:
     rows = "\n".join(f"| {one.name} | {one.measured} | {one.promised} |" for one in promises)
     return f"""## The page
 
-`make bench-page`: a real Chromium at 1280 × 800 on two cores, which it shares with the feed; 100,000 calls held, {rate:,} summaries
-a second for {seconds:.0f} s, every call told of when it begins and when it ends, the oldest evicted as new ones come.
+`make bench-page`: a real Chromium at 1280 by 800 pixels on two cores, which it shares with the feed;
+100,000 calls held, {rate:,} summaries a second for {seconds:.0f} s, every call told of when it begins and
+when it ends, the oldest evicted as new ones come.
 
 | figure | measured | promised |
 | --- | --- | --- |

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.support.mirror import running_mirror
+from tests.support.process import ROOT
 
 TESTS = """
 import grpc, pytest
@@ -30,10 +31,14 @@ def test_that_fails(loom_proxy):
 """
 
 
+# Named on the command line and not found by its entry point: Loom may be installed here, or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
 async def pytest_in(folder: Path, *arguments: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "pytest", "-p", "loom.pytest_plugin", "-p", "no:cacheprovider", "-q", *arguments,
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        cwd=folder, env=ENVIRONMENT,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     out, _ = await process.communicate()

@@ -60,10 +60,19 @@ lint: dev
 	$(BIN)/lint-imports
 	$(WEB)/svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings
 
-bench: dev
+# The proxies that are compared; mitmproxy has dependencies of its own mind.
+$(VENV)/.bench: $(VENV)/.dev
+	@echo "installing what is compared …"
+	@$(PIP) install --group bench
+	@$(PYTHON) -m venv $(VENV)/mitmproxy
+	@$(VENV)/mitmproxy/bin/python -m pip --quiet --disable-pip-version-check install mitmproxy
+	@touch $@
+
+bench bench-quick: export PATH := $(CURDIR)/$(BIN):$(CURDIR)/$(VENV)/mitmproxy/bin:$(PATH)
+bench: $(VENV)/.bench dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: dev
+bench-quick: $(VENV)/.bench dev
 	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 bench-page: dev

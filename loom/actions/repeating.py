@@ -1,11 +1,12 @@
 """What a running Loom can say of how its calls are sent again: the addresses, TLS and schema that grpcurl needs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from loom.errors import ConfigError
 from loom.model import Address, Call, Direction, Secrets
 from loom.schema import Method, Schema
 
@@ -49,10 +50,11 @@ class Repeating:
         """The target that the call went to: a replay may have gone elsewhere, with the same TLS."""
         if not call.target or call.target == str(self.target.address):
             return self.target
-        to = self.target
-        return Reach(
-            Address.parse(call.target), to.tls, to.cacert, to.cert, to.key, to.server_name, to.authority
-        )
+        try:
+            address = Address.parse(call.target)
+        except ConfigError:  # imported calls may name their target otherwise
+            return self.target
+        return replace(self.target, address=address)
 
     def _descriptors(self, call: Call, method: Method | None, protoset: Path | None) -> Descriptors:
         if protoset is not None:

@@ -27,6 +27,7 @@ from loom.recording.sessions import check_name, list_sessions, session_path, ses
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.recording.summary import summarise
 from loom.runtime import parts
+from loom.runtime.lines import one_line
 from loom.runtime.settings import Settings
 from loom.runtime.sources import load
 
@@ -42,6 +43,7 @@ _SETTINGS = frozenset(
 )  # fmt: skip
 """The settings that mean the same here as when the proxy runs; flags, variables and loom.toml set them alike."""
 
+_LINE = 2000
 _EXIT_DIFFERENT = 1
 _EXIT_FAILED = 3
 
@@ -189,7 +191,7 @@ class _Command:
                 if result.outcome is not Outcome.SAME:
                     self._tell(result)
             for line in table(self._tally):
-                self._output.line(line)
+                self._output.line(one_line(line, _LINE))
         if self._wanted.junit is not None:
             _write(self._wanted.junit, junit(self._results, fail_on_diff=self._wanted.fail_on_diff))
         outcomes = self._tally.outcomes
@@ -202,9 +204,9 @@ class _Command:
             self._output.palette.doubtful if result.outcome is Outcome.SKIPPED else self._output.palette.bad
         )
         head, *rest = lines(result)
-        self._output.line(paint(head))
+        self._output.line(paint(one_line(head, _LINE)))
         for line in rest:
-            self._output.line(line)
+            self._output.line(one_line(line, _LINE))
 
     def _chosen(self, incoming: Incoming) -> Iterator[Call]:
         query = self._wanted.query

@@ -84,6 +84,18 @@ async def test_a_difference_is_told_and_fails_when_asked(recorded: Path) -> None
         assert code == 0
 
 
+async def test_what_a_backend_answers_never_reaches_the_terminal_as_control_characters(
+    recorded: Path,
+) -> None:
+    def hostile(message: Any) -> None:
+        message.text = "\x1b[31m\x9b2J\x07"
+
+    async with running_mirror(alter=changing(hostile)) as mirror:
+        _, out, _ = await replay(recorded, mirror, "-q", "method:Say")
+    assert "response 0 text" in out
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in out.replace("\n", ""))
+
+
 async def test_a_report_for_ci(recorded: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
 

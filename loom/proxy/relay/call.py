@@ -6,6 +6,7 @@ control on both connections. What happens is told to the sink as it happens.
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import Any
 from urllib.parse import unquote
@@ -33,6 +34,8 @@ from loom.proxy.target import Target
 from . import outcome
 from .metadata import forwarded, seen, user_agent
 from .upstream import UpstreamCall
+
+_log = logging.getLogger(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 """grpcio's handlers take the enumeration: given the plain number they turn 16 into UNKNOWN."""
@@ -107,23 +110,44 @@ class RelayedCall:
             if self._ticket is None:
                 self._refuse(self._breaker)
                 return
+        try:
+            await self._forward(metadata)
+        except asyncio.CancelledError:
+            self._client_gone()
+            raise
+        except Exception as error:  # noqa: BLE001 (a fault of Loom's own must not look like the backend's)
+            _log.exception("forwarding %s failed", self.method)
+            told = Status(
+                StatusCode.INTERNAL, f"Loom failed to forward the call: {type(error).__name__}: {error}"
+            )
+            self._tell(time.time_ns(), told, EndedBy.LOOM, told.message)
+        finally:
+            if self._ticket is not None:
+                self._ticket.abandoned()
+
+    async def _forward(self, metadata: Metadata) -> None:
+        """Run both pumps; the one of the responses ends the call."""
         channel = self._target.channel(user_agent(metadata))
         self._upstream = UpstreamCall(channel, self.method, outcome.passed_on(self._timeout))
         requests = asyncio.get_running_loop().create_task(
             self._pump_requests(self._forwarded(metadata)), name=f"relay-requests {self.id}"
         )
+        requests.add_done_callback(self._requests_ended)
         try:
             await self._pump_responses()
-        except asyncio.CancelledError:
-            self._client_gone()
-            raise
         finally:
             requests.cancel()
             self._upstream.cancel()
             if self._flushing is not None:
                 self._flushing.cancel()
-            if self._ticket is not None:
-                self._ticket.abandoned()
+
+    def _requests_ended(self, requests: asyncio.Task[None]) -> None:
+        """A pump that failed would leave the backend waiting: end the call, and say why in the log."""
+        if requests.cancelled() or (error := requests.exception()) is None:
+            return
+        self._upstream.cancel()
+        if not isinstance(error, grpc.aio.BaseError):  # those come of calls that are over
+            _log.error("forwarding the requests of %s failed", self.method, exc_info=error)
 
     async def _pump_requests(self, metadata: Any) -> None:
         upstream, read = self._upstream, self._context.read

@@ -221,3 +221,13 @@ async def test_the_deadline_reaches_the_backend(relay: Relay) -> None:
     started = relay.sink.of(CallStarted)[0]
     assert started.deadline_ns is not None
     assert 0 < started.deadline_ns - started.time_ns <= 500_000_000
+
+
+async def test_a_fault_of_looms_own_is_told_as_such(relay: Relay, caplog: pytest.LogCaptureFixture) -> None:
+    await relay.target.close()
+    call = relay.call("Echo")
+    assert await call.code() is grpc.StatusCode.INTERNAL
+    assert str(await call.details()).startswith("Loom failed to forward the call: ")
+    end = (await relay.sink.ended())[0]
+    assert (end.status.code, end.ended_by) == (StatusCode.INTERNAL, EndedBy.LOOM)
+    assert "forwarding /zoo.Zoo/Echo failed" in caplog.text

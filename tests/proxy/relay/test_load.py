@@ -6,6 +6,7 @@ import hashlib
 
 import grpc
 import grpc.aio
+import pytest
 
 from loom.model import Address, CallEnded, Direction, MessageSeen
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
@@ -19,6 +20,7 @@ OFFERED = 512 * MIB
 HELD = 64 * MIB
 
 
+@pytest.mark.timeout(300)
 async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
     stream = relay.channel.unary_stream(SERVICE + "Repeat")(b"100000 20")
     expected = 0
@@ -30,6 +32,7 @@ async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
     assert sum(seen.direction is Direction.RESPONSE for seen in relay.sink.of(MessageSeen)) == 100_000
 
 
+@pytest.mark.timeout(300)
 async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
     messages = (b"%020d" % number for number in range(100_000))
     assert await relay.channel.stream_unary(SERVICE + "Collect")(messages) == b"100000 2000000"

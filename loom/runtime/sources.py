@@ -95,12 +95,19 @@ def _read_file(file: Path, known: tuple[Option, ...]) -> dict[str, object]:
 
 
 def _value(option: Option, raw: object, source: str, base: Path) -> object:
+    if option.form.many and isinstance(raw, list | tuple):
+        # One by one, so that the complaint names the one that is wrong.
+        return tuple(value for item in raw for value in _read(option, [item], item, source, base))
+    return _read(option, raw, raw, source, base)
+
+
+def _read(option: Option, raw: object, shown: object, source: str, base: Path) -> Any:
     try:
         return option.form.read(raw, base)
     except (ValueError, TypeError) as error:
-        shown = raw if option.form.many and not isinstance(raw, str) else repr(raw)
         reason = f" ({error})" if str(error).startswith(("no such", "cannot be")) else ""
-        raise ConfigError(f"{source}: {shown} is wrong{reason}; allowed is {option.form.allowed}") from error
+        allowed = option.form.allowed
+        raise ConfigError(f"{source}: {shown!r} is wrong{reason}; allowed is {allowed}") from error
 
 
 def _check(settings: Settings, origins: Mapping[str, str]) -> None:

@@ -139,6 +139,11 @@ def test_wrong_values_name_flag_value_and_what_is_allowed(place: Place, name: st
     assert "\n" not in text
 
 
+def test_of_many_values_the_wrong_one_is_named(place: Place):
+    with pytest.raises(ConfigError, match=r"^--mask: 'not a key' is wrong; allowed is a metadata key"):
+        place.load({"mask": ("x-fine", "not a key")})
+
+
 def test_wrong_values_name_the_variable(place: Place):
     with pytest.raises(ConfigError, match=r"^variable LOOM_TLS: 'maybe' is wrong; allowed is true or false$"):
         place.load(environ={"LOOM_TLS": "maybe"})

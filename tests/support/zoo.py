@@ -5,6 +5,7 @@ their docstrings. ``Zoo.seen`` holds what reached the backend, call by call.
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -245,3 +246,14 @@ async def running_zoo(
         yield zoo
     finally:
         await server.stop(None)
+
+
+async def _serve() -> None:
+    """``python -m tests.support.zoo [PORT]``: print the port, then serve until killed."""
+    async with running_zoo(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as zoo:
+        print(zoo.port, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

@@ -8,7 +8,7 @@ from .upstream import UpstreamStatus
 
 STATUS_DETAILS = "grpc-status-details-bin"
 
-_CONNECT_PREFIX = "failed to connect to all addresses; last error: "
+_NOISE = re.compile(r"^failed to connect to all addresses; last error: (UNKNOWN: |UNAVAILABLE: )?")
 
 _CONNECTION_LOST = re.compile(
     r"Socket closed|Stream removed|GOAWAY|Connection reset|Broken pipe|Transport closed|keepalive"
@@ -32,10 +32,8 @@ def status_details(trailing: Metadata) -> bytes | None:
 
 def unreachable(target: Address, reason: str) -> Status:
     """What the client is told when no connection to the target could be had."""
-    return Status(
-        StatusCode.UNAVAILABLE,
-        f"Loom could not reach the target {target}: {reason.removeprefix(_CONNECT_PREFIX)}",
-    )
+    why = _NOISE.sub("", reason)
+    return Status(StatusCode.UNAVAILABLE, f"Loom could not reach the target {target}: {why}")
 
 
 def shed(target: Address, last_error: str, retry_in: float) -> Status:

@@ -74,6 +74,7 @@ class SessionStore:
         self._flushes_asked = 0
         self._flushes_done = 0
         self._error = ""
+        self._refused = False  # whether the error is that of the last write
         self._pruned = 0
         self._bytes = 0
         self._lock = SessionLock(path)
@@ -279,14 +280,14 @@ class SessionStore:
                 if not self._pending:
                     self._pending.extend(self._pack())
                 self._commit(connection)
-            if self._error:
-                self._error = ""
+            if self._refused:
+                self._refused, self._error = False, ""
                 _log.warning("calls are kept again in %s", self.path)
         except sqlite3.Error as error:
             text = explain(error, self.path)
             if text != self._error:
                 _log.warning("%s", text)
-            self._error = text
+            self._refused, self._error = True, text
             if connection.in_transaction:
                 connection.rollback()
             return False

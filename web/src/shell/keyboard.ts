@@ -81,8 +81,7 @@ function run(inspector: Inspector, command: Command): void {
     case "diff":
       return inspector.compareWithMark();
     case "follow":
-      inspector.follow = !inspector.follow;
-      return;
+      return inspector.toggleFollow();
     case "nextMessage":
       return stepMessage(inspector, 1);
     case "previousMessage":

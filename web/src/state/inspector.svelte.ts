@@ -30,6 +30,8 @@ export class Inspector {
   dialog = $state<Dialog>(null);
   /** Keeps the newest row in view. */
   follow = $state(true);
+  /** Keeps the newest message of an open live stream in view. */
+  followStream = $state(true);
   /** Bumped to ask the replay tab to send, and the editor to take the focus. */
   wantsEdit = $state(0);
   private stopFeed: (() => void) | null = null;
@@ -59,6 +61,7 @@ export class Inspector {
     if (place.filter !== this.calls.finder.text) this.calls.finder.set(place.filter);
     if (place.call === (this.open?.id ?? null)) return;
     this.open?.close();
+    this.followStream = true;
     this.open = place.call === null ? null : new OpenCall(place.call, this.calls.get(place.call));
     if (place.call !== null) {
       this.cursor = place.call;
@@ -103,12 +106,25 @@ export class Inspector {
   move(to: (index: number, count: number) => number): void {
     const rows = this.calls.rows;
     if (rows.length === 0) return;
-    const at = this.cursor === null ? -1 : rows.findIndex((row) => row.id === this.cursor);
+    const at = this.positionOfCursor(rows);
     const index = Math.max(0, Math.min(rows.length - 1, to(at, rows.length)));
     const id = (rows[index] as Summary).id;
     this.cursor = id;
     this.follow = false;
     if (this.open !== null) this.openCall(id);
+  }
+
+  /** Of a row that has left the table since: where it would stand in order of arrival. */
+  private positionOfCursor(rows: readonly Summary[]): number {
+    const cursor = this.cursor;
+    if (cursor === null) return -1;
+    const at = rows.findIndex((row) => row.id === cursor);
+    return at >= 0 ? at : rows.findIndex((row) => row.id > cursor) - 1;
+  }
+
+  toggleFollow(): void {
+    if (this.open?.summary?.state === "live" && this.place.tab === "messages") this.followStream = !this.followStream;
+    else this.follow = !this.follow;
   }
 
   /** The call that a command is about: the open one, else the one under the cursor. */

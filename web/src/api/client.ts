@@ -92,6 +92,8 @@ export const api = {
     ),
   diff: (left: number, right: number, ignore = "") =>
     request<Diff>(`/api/calls/${left}/diff/${right}${query({ ignore })}`),
+  attach: (files: readonly { name: string; text?: string; base64?: string }[]) =>
+    request<{ services: string[]; problems: string[] }>("/api/schema/protos", json(JSON.stringify({ files }))),
   clear: () => request<{ cleared: number }>("/api/calls", { method: "DELETE" }),
   stats: () => request<Stats>("/api/stats"),
   exportAddress: (format: string, q: string, ids: readonly number[]) =>

@@ -75,6 +75,8 @@ export interface Schema {
   readonly response_type: string | null;
   readonly error: string | null;
   readonly drift: boolean | null;
+  /** Files that cannot be used, and why. */
+  readonly problems?: readonly string[];
 }
 
 export interface CallDetail extends Summary {

@@ -16,6 +16,7 @@ from loom.codec import (
     render_line,
     status_details,
 )
+from loom.codec.rendering import TOO_LARGE
 from loom.codec.worker import Files
 from loom.model import Call, Direction, Message
 from loom.recording.summary import micros
@@ -51,8 +52,10 @@ class Decoder:
         content = content_of(call.content_type)
         method, _ = await self._method(call, content)
         row["type"] = _type(method, message.direction, content)
+        if message.size > INLINE_BYTES:
+            self.worker.prepare()
         if message.size > _PREVIEW_BYTES:
-            return row | {"preview": "too large for a preview: open it to see it"}
+            return row | {"preview": TOO_LARGE}
         payload, built = _payload(message, content), _built(method)
         text, error = render_line(
             payload, _descriptor(method, message.direction), _types([built], self.schema)

@@ -17,6 +17,10 @@ class CompressionError(ValueError):
     """The message cannot be decompressed, or grows past the bound."""
 
 
+class TooLargeError(CompressionError):
+    """It grows past the bound."""
+
+
 def decompress(data: bytes, encoding: str, limit: int = MAX_DECOMPRESSED) -> bytes:
     """The message before compression, at most ``limit`` bytes of it; :class:`CompressionError` otherwise.
 
@@ -75,5 +79,5 @@ def _zstd(data: bytes, limit: int) -> bytes:
     return bytes(out)
 
 
-def _too_large(limit: int) -> CompressionError:
-    return CompressionError(f"decompresses to more than {limit} bytes: not shown")
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"decompresses to more than {limit} bytes: not shown")

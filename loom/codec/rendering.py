@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from google.protobuf.descriptor import Descriptor
 
-from .compression import CompressionError, decompress
+from .compression import CompressionError, TooLargeError, decompress
 from .content import JSON, PROTOBUF
 from .json_tree import json_tree
 from .mapping import as_base64
@@ -19,6 +19,8 @@ from .protobuf import DecodeError, as_text, decode, tree_of
 from .types import Types
 from .wire import wire_view
 
+TOO_LARGE = "too large for a preview: open it to see it"
+_PREVIEW_BYTES = 1024 * 1024
 _PREVIEW_NODES = 48
 _PREVIEW_STEPS = 2_000
 
@@ -84,7 +86,7 @@ def render(payload: Payload, descriptor: Descriptor | None, types: Types, max_by
 def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -> tuple[str, str | None]:
     """One line of a payload, and why there is none."""
     try:
-        data = decompress(payload.data, payload.compression)
+        data = decompress(payload.data, payload.compression, _PREVIEW_BYTES)
         if payload.encoding == JSON:
             return _one_line(data), None
         if payload.encoding != PROTOBUF:
@@ -92,6 +94,8 @@ def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -
         if descriptor is None:
             return preview(wire_view(data, Budget(_PREVIEW_NODES, _PREVIEW_STEPS))), None
         return preview(tree_of(data, descriptor, types, _PREVIEW_NODES)), None
+    except TooLargeError:
+        return TOO_LARGE, None
     except (CompressionError, DecodeError) as error:
         return "", str(error)
 

@@ -8,14 +8,16 @@ length in four bytes.
 import asyncio
 import contextlib
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from .rendering import Payload, Rendered
 
 TIMEOUT = 20.0
-IDLE = 60.0
+IDLE = 300.0
 _MAX_WAITING = 32
 _LENGTH = 4
 
@@ -65,7 +67,8 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._sleep: asyncio.TimerHandle | None = None
         self._waiting = 0
-        self._retired: set[asyncio.Future[tuple[bytes, bytes]]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._preparing: asyncio.Task[Any] | None = None
 
     async def render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
         """As :func:`loom.codec.render`; an empty ``type_name`` renders without a descriptor."""
@@ -78,16 +81,27 @@ class Worker:
         finally:
             self._waiting -= 1
 
+    def prepare(self) -> None:
+        """Start the process now, beside everything else: somebody is about to look at a large payload."""
+        if self._process is None and not self._turn.locked():
+            self._preparing = self._beside(self._prepare())
+
     async def close(self) -> None:
         """End the process."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing])
         if self._sleep is not None:
             self._sleep.cancel()
+        await self._kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.communicate(b"")
-        await asyncio.gather(*self._retired)
 
     async def _render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
         if self._sleep is not None:
@@ -108,18 +122,22 @@ class Worker:
                     job.files = [item.data for item in files]
                     answer = await self._ask(job)
         except TimeoutError:
-            await self.close()
+            await self._kill()
             raise WorkerError(f"decoding took longer than {self._timeout:g} s and was given up") from None
         except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            await self.close()
+            await self._kill()
             raise WorkerError("decoding failed: its process ended") from error
         except asyncio.CancelledError:
-            await self.close()  # its answer would be taken for the next one's
+            await self._kill()  # its answer would be taken for the next one's
             raise
-        self._sleep = asyncio.get_running_loop().call_later(self._idle, self._retire)
+        self._rest()
         return Rendered(msgspec.msgpack.decode(answer.fields), frozenset(answer.missing))
 
-    async def _ask(self, job: Job) -> Answer:
+    async def _prepare(self) -> None:
+        async with self._turn:
+            await self._running()
+
+    async def _running(self) -> asyncio.subprocess.Process:
         process = self._process
         if process is None or process.returncode is not None:
             process = self._process = await asyncio.create_subprocess_exec(
@@ -129,6 +147,11 @@ class Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
+            self._rest()
+        return process
+
+    async def _ask(self, job: Job) -> Answer:
+        process = await self._running()
         assert process.stdin is not None  # noqa: S101 (both are pipes)
         assert process.stdout is not None  # noqa: S101
         data = msgspec.msgpack.encode(job)
@@ -138,10 +161,22 @@ class Worker:
         size = int.from_bytes(await process.stdout.readexactly(_LENGTH), "big")
         return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Answer)
 
+    def _rest(self) -> None:
+        """Count the idle time from now."""
+        if self._sleep is not None:
+            self._sleep.cancel()
+        self._sleep = asyncio.get_running_loop().call_later(self._idle, self._retire)
+
     def _retire(self) -> None:
         """Nothing to do for a while: closing its input ends the process."""
+        if self._turn.locked():
+            return
         process, self._process = self._process, None
         if process is not None:
-            ending = asyncio.ensure_future(process.communicate(b""))
-            self._retired.add(ending)
-            ending.add_done_callback(self._retired.discard)
+            self._beside(process.communicate(b""))
+
+    def _beside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

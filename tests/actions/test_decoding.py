@@ -258,3 +258,19 @@ async def test_the_worker_survives_its_process():
     worker._retire()  # what the idle timer does
     assert worker._process is None
     await worker.close()
+
+
+async def test_a_list_with_a_large_message_has_the_worker_started(decoder):
+    row = await decoder.row(
+        a_call(), a_message(message("Scalars", f_string="x" * 300_000).SerializeToString())
+    )
+    assert row["preview"] == "too large for a preview: open it to see it"
+    await decoder.worker._preparing
+    assert decoder.worker._process is not None
+
+
+async def test_closing_while_the_worker_is_being_started():
+    worker = Worker()
+    worker.prepare()
+    await worker.close()
+    assert worker._process is None

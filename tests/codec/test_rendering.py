@@ -36,6 +36,11 @@ def test_a_compressed_message_shows_what_is_in_it():
     assert line(gzip.compress(SCALARS.SerializeToString()), compression="gzip")[0].startswith("fInt64: 7")
 
 
+def test_a_bomb_has_no_preview():
+    text, error = line(gzip.compress(bytes(2_000_000)), compression="gzip")
+    assert (text, error) == ("too large for a preview: open it to see it", None)
+
+
 def test_what_cannot_be_decompressed_shows_its_error_and_its_bytes():
     shown = view(b"not gzip", compression="gzip")
     assert shown["error"].startswith("not valid gzip")

@@ -19,6 +19,8 @@ from .settings import Option, Settings, options
 
 FILE_NAME = "loom.toml"
 CONFIG_VARIABLE = "LOOM_CONFIG"
+RELAY_ONLY = ("authority", "metadata_limit", "breaker", "breaker_pause")
+"""Settings that change or limit what passes: only the relay can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,17 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> None:
         raise ConfigError(f"{origins['quiet']}: contradicts {origins['verbose']}; drop one of them")
     if settings.demo and settings.listen_cert is not None:
         raise ConfigError(f"{origins['listen_cert']}: the demo's clients speak cleartext; drop it, or --demo")
-    if settings.engine == "wire" and settings.authority is not None:
-        raise ConfigError(
-            f"{origins['authority']}: the wire engine changes nothing that passes; use --engine relay for it"
-        )
+    _check_engine(settings, origins)
+
+
+def _check_engine(settings: Settings, origins: Mapping[str, str]) -> None:
+    if settings.engine == "wire":
+        for name in RELAY_ONLY:
+            # Switching something off is what the wire engine does anyway.
+            if name in origins and getattr(settings, name) is not None:
+                raise ConfigError(
+                    f"{origins[name]}: the wire engine changes nothing that passes; use --engine relay for it"
+                )
 
 
 def _rank(origin: str) -> int:

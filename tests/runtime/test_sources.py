@@ -205,8 +205,11 @@ def test_no_tls_wins_over_a_weaker_source_and_contradicts_an_equal_one(place: Pl
 def test_contradictions(place: Place):
     with pytest.raises(ConfigError, match="--quiet: contradicts variable LOOM_VERBOSE"):
         place.load({"quiet": True}, {"LOOM_VERBOSE": "1"})
-    with pytest.raises(ConfigError, match="--authority: the wire engine changes nothing"):
-        place.load({"engine": "wire", "authority": "a"})
+    for name, value in (("authority", "a"), ("breaker", "3"), ("metadata_limit", "1MiB"), ("breaker_pause", "2s")):
+        flag = f"--{name.replace('_', '-')}"
+        with pytest.raises(ConfigError, match=f"{flag}: the wire engine changes nothing.* use --engine relay"):
+            place.load({"engine": "wire", name: value})
+    assert place.load({"engine": "wire", "breaker": "off"}).settings.engine == "wire"
 
 
 def test_the_demo_speaks_cleartext(place: Place):

@@ -110,7 +110,7 @@ class Exchange:
         if not by_client:
             text = f"the backend reset the stream with {error_name(code)}"
             self.end(now, Status(of_reset(code), text), EndedBy.BACKEND, text)
-        elif self._deadline_ns is not None and now >= self._deadline_ns - _DEADLINE_SLACK_NS:
+        elif self._is_late(now):
             self.end(now, Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), EndedBy.DEADLINE, "")
         else:
             note = "" if code == ErrorCode.CANCEL else f"the client reset the stream with {error_name(code)}"
@@ -146,7 +146,13 @@ class Exchange:
         if head.status is None:
             self._without_status(head, now)
             return
-        self.end(now, Status(head.status, head.message, head.details), EndedBy.BACKEND, self._cut())
+        # Backends keep the deadline as well, and may be the first to say that it has passed.
+        late = head.status == StatusCode.DEADLINE_EXCEEDED and self._is_late(now)
+        by = EndedBy.DEADLINE if late else EndedBy.BACKEND
+        self.end(now, Status(head.status, head.message, head.details), by, self._cut())
+
+    def _is_late(self, now: int) -> bool:
+        return self._deadline_ns is not None and now >= self._deadline_ns - _DEADLINE_SLACK_NS
 
     def _on_web_trailers(self, payload: bytes, now: int) -> None:
         """gRPC-Web sends its trailers as a last message of header lines."""

@@ -8,10 +8,10 @@ from typing import Any
 from loom.codec import (
     CompressionError,
     DecodeError,
+    JsonDecoder,
     Types,
     TypesOf,
     content_of,
-    decode,
     decompress,
     status_details,
     type_name,
@@ -159,10 +159,11 @@ def decode_all(
 ) -> list[DecodedMessage]:
     """These messages, decoded here and now; see :func:`decoded_messages`."""
     known = types or (method.pool if method else TypesOf(()))
-    return [_decode(message, method, known, problem) for message in messages]
+    decoder = JsonDecoder(known)
+    return [_decode(message, method, decoder, problem) for message in messages]
 
 
-def _decode(message: Message, method: Method | None, types: Types, problem: str) -> DecodedMessage:
+def _decode(message: Message, method: Method | None, decoder: JsonDecoder, problem: str) -> DecodedMessage:
     where = (message.index, message.direction)
     if message.data is None:
         return DecodedMessage(*where, error="its bytes are no longer held")
@@ -174,7 +175,7 @@ def _decode(message: Message, method: Method | None, types: Types, problem: str)
         return DecodedMessage(*where, error=problem, data=data)
     descriptor = method.request if message.direction is Direction.REQUEST else method.response
     try:
-        decoded = decode(data, descriptor, types)
+        decoded = decoder.decode(data, descriptor)
     except DecodeError as error:
         return DecodedMessage(*where, error=str(error), data=data)
     return DecodedMessage(

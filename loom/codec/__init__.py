@@ -22,7 +22,7 @@ from .content import Content, content_of
 from .details import StatusDetails, status_details
 from .node import Node
 from .preview import preview
-from .protobuf import Decoded, DecodeError, EncodeError, decode, encode
+from .protobuf import Decoded, DecodeError, EncodeError, JsonDecoder, decode, encode
 from .rendering import Payload, Rendered, render, render_line
 from .types import Types, TypesOf, type_name
 from .wire import wire_view
@@ -34,6 +34,7 @@ __all__ = [
     "DecodeError",
     "Decoded",
     "EncodeError",
+    "JsonDecoder",
     "Node",
     "Payload",
     "Rendered",

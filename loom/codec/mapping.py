@@ -41,7 +41,7 @@ WELL_KNOWN = _WRAPPERS | {
 
 
 class JsonMapping:
-    """Turns messages into JSON values. One of these serves one decode.
+    """Turns messages into JSON values, one after the other; :meth:`reset` before each.
 
     ``problems`` are what has no canonical JSON, each in one line; ``missing`` the type names that
     Anys wanted and ``types`` did not have; ``unknown`` tells that an Any held fields its type does not have.
@@ -54,6 +54,13 @@ class JsonMapping:
         self._types = types
         self._plans: dict[Descriptor, Convert] = {}
         self._planning: set[Descriptor] = set()
+        self._any_depth = 0
+
+    def reset(self) -> None:
+        """Forget what was noted of the message before."""
+        self.problems = []
+        self.missing = set()
+        self.unknown = False
         self._any_depth = 0
 
     def value(self, message: Message) -> Any:

@@ -78,6 +78,29 @@ def decode(data: bytes, descriptor: Descriptor, types: Types, *, max_nodes: int 
     return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, frozenset(mapping.missing))
 
 
+class JsonDecoder:
+    """Decodes many messages to JSON alone: ``text`` and ``tree`` of what it answers are empty.
+
+    How the fields of a type are read is worked out once, at the first message of it. Not for use by several threads
+    at once.
+    """
+
+    def __init__(self, types: Types) -> None:
+        self._mapping = JsonMapping(types)
+
+    def decode(self, data: bytes, descriptor: Descriptor) -> Decoded:
+        """As :func:`decode`."""
+        message = parse(data, descriptor)
+        mapping = self._mapping
+        mapping.reset()
+        try:
+            value = mapping.value(message)
+        except RecursionError:
+            raise DecodeError("nested too deeply to be shown") from None
+        unknown = mapping.unknown or has_unknown(message)
+        return Decoded(value, "", "; ".join(mapping.problems), {}, unknown, frozenset(mapping.missing))
+
+
 def tree_of(data: bytes, descriptor: Descriptor, types: Types, max_nodes: int) -> Node:
     """The typed view alone, for a preview; :class:`DecodeError` if the bytes are not such a message."""
     return Trees(types, max_nodes).message(parse(data, descriptor), key="", number=None)

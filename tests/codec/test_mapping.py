@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from loom.codec import decode
+from loom.codec import JsonDecoder, decode
 from loom.codec.mapping import JsonMapping, single
 from tests.support.protos import an_any, built, descriptor, message
 
@@ -299,6 +299,19 @@ def test_what_has_no_canonical_json_is_shown_all_the_same_and_named(fields, show
     [value] = mapping.value(message("WellKnown", **fields)).values()
     assert value == shown
     assert problem in mapping.problems[0]
+
+
+def test_many_messages_by_one_decoder_are_as_by_themselves():
+    many = JsonDecoder(built().pool)
+    unknown = message("google.protobuf.Any", type_url="x/no.Such", value=b"\1")
+    values = [
+        message("Scalars", f_int32=1), message("WellKnown", any=unknown), message("Scalars", f_int32=2),
+        message("Tree", left={"left": {"name": "x"}}),
+    ]  # fmt: skip
+    for value in values:
+        data = value.SerializeToString()
+        alone, found = decode(data, value.DESCRIPTOR, built().pool), many.decode(data, value.DESCRIPTOR)
+        assert (found.json, found.json_error, found.missing) == (alone.json, alone.json_error, alone.missing)
 
 
 def test_anys_in_anys_end_somewhere():

@@ -248,3 +248,24 @@ async def test_stopping_ends_the_feed_and_the_calls(backend):
         assert await call.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         with pytest.raises(EOFError):
             await events.next("never")
+
+
+async def test_a_token_is_asked_for_on_loopback_where_that_is_wanted(backend):
+    settings = Settings(
+        target=Address("127.0.0.1", backend),
+        listen=Address("127.0.0.1", 0),
+        ui=Address("127.0.0.1", 0),
+        session=None,
+        require_token=True,
+    )
+    loom = Loom(settings)
+    await loom.start()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        api = Api(session, f"http://{loom.ui_address}")
+        assert await api.status("/api/calls") == 401
+        assert await api.status("/live") == 200
+        async with session.get(loom.page_url) as answer:
+            assert answer.url.path == "/"
+            assert "token" not in answer.url.query
+        assert await api.status("/api/calls") == 200
+    await loom.stop(grace=0)

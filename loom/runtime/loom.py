@@ -181,7 +181,7 @@ class Loom:
             secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
-                required=not ui.is_loopback,
+                required=self.settings.require_token or not ui.is_loopback,
                 port=server.port,
                 hosts=frozenset(name.lower() for name in (ui.host, *self.settings.ui_host)),
             ),

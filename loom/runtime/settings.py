@@ -222,6 +222,12 @@ class Settings:
             "a new one each launch",
         ),
     ] = None
+    require_token: Annotated[
+        bool,
+        _Written(
+            forms.FLAG, Section.PAGE, "Ask for the token on loopback too, where others share the machine."
+        ),
+    ] = False
 
     reflection: Annotated[
         bool,

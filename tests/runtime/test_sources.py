@@ -205,9 +205,16 @@ def test_no_tls_wins_over_a_weaker_source_and_contradicts_an_equal_one(place: Pl
 def test_contradictions(place: Place):
     with pytest.raises(ConfigError, match="--quiet: contradicts variable LOOM_VERBOSE"):
         place.load({"quiet": True}, {"LOOM_VERBOSE": "1"})
-    for name, value in (("authority", "a"), ("breaker", "3"), ("metadata_limit", "1MiB"), ("breaker_pause", "2s")):
+    for name, value in (
+        ("authority", "a"),
+        ("breaker", "3"),
+        ("metadata_limit", "1MiB"),
+        ("breaker_pause", "2s"),
+    ):
         flag = f"--{name.replace('_', '-')}"
-        with pytest.raises(ConfigError, match=f"{flag}: the wire engine changes nothing.* use --engine relay"):
+        with pytest.raises(
+            ConfigError, match=f"{flag}: the wire engine changes nothing.* use --engine relay"
+        ):
             place.load({"engine": "wire", name: value})
     assert place.load({"engine": "wire", "breaker": "off"}).settings.engine == "wire"
 

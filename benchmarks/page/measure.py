@@ -1,5 +1,6 @@
 """What is measured inside the browser."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,22 @@ async def tasks(page: Page, opened_ms: float = 0) -> Tasks:
     return Tasks(
         max(early, default=0), max(later, default=0), sum(length > 100 for length in later), len(later)
     )
+
+
+def cpu_ms(trace: bytes) -> list[float]:
+    """CPU time of the tasks on the page's main thread, longest first: its cost, however busy the machine is."""
+    events = json.loads(trace)["traceEvents"]
+    mains = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    found = (
+        event["tdur"] / 1000
+        for event in events
+        if event["name"] == "RunTask" and "tdur" in event and (event["pid"], event["tid"]) in mains
+    )
+    return sorted(found, reverse=True)
 
 
 async def heap_mb(cdp: CDPSession) -> float:

@@ -185,9 +185,9 @@ def diff_messages(
     place = where.partition(" ")[0]
     if ignored.covers(place, ()):
         return []
+    if left.data is not None and left.data == right.data:
+        return []
     if left.error or right.error:
-        if left.data is not None and left.data == right.data:
-            return []
         return [Change(where, "", ChangeKind.CHANGED, _bytes(left), _bytes(right))]
     changes = list(diff_values(left.json, right.json, where, ignored))
     if not changes and left.data != right.data and (left.unknown or right.unknown):

@@ -22,6 +22,7 @@ from .messages import DecodedMessage, Decoding, plain
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _TEXT = re.compile(r"[\x20-\x7e]*")
+_LATE = 5.0  # seconds that the responses before a cancellation may take longer than they were recorded to
 _RECOMPRESSED = frozenset({"gzip", "deflate"})
 
 
@@ -109,7 +110,6 @@ def plan_replay(
         notes.append(f"sent as application/grpc, not as {call.content_type}")
     metadata = sendable(call.request_metadata) if edits.metadata is None else edits.metadata
     cancelled = call.state is CallState.ENDED and call.ended_by is EndedBy.CLIENT
-    duration = (call.duration_ns or 0) / 1e9
     return Plan(
         method=call.method,
         parent=call.id,
@@ -121,8 +121,8 @@ def plan_replay(
         timeout=_timeout(call, edits),
         encoding=encoding,
         half_close_after=_half_close(call, cancelled=cancelled),
-        cancel_after=max(duration, 0.001) if cancelled else None,
-        cancel_at=call.response_messages or None
+        cancel_after=_cancel_after(call, edits.timing) if cancelled else None,
+        cancel_at=(call.response_messages or None)
         if cancelled and edits.timing is not Timing.RECORDED
         else None,
         notes=tuple(notes),
@@ -252,6 +252,13 @@ def _encoding(recorded: Sequence[Message]) -> tuple[str, str]:
 
 def _after(call: Call, time_ns: int) -> float:
     return max(time_ns - call.started_ns, 0) / 1e9
+
+
+def _cancel_after(call: Call, timing: Timing) -> float:
+    """After how many seconds to cancel as the client had; where it is responses that count, later than it had."""
+    duration = max((call.duration_ns or 0) / 1e9, 0.001)
+    counts = call.response_messages and timing is not Timing.RECORDED
+    return duration + _LATE if counts else duration
 
 
 def _half_close(call: Call, *, cancelled: bool) -> float | None:

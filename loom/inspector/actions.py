@@ -1,5 +1,6 @@
 """What can be done with a call over HTTP: the grpcurl command, its schema as a file, replay, diff."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ class Actions:
         after = await decoded_by(self.repeating.schema, right)
         index = integer(request, "message", None)
         if index is None:
-            changes = diff_calls(
+            changes = await asyncio.to_thread(
+                diff_calls,
                 left,
                 right,
                 before,

@@ -2,5 +2,4 @@
 
 * :mod:`benchmarks.page.load`: the traffic, as summaries of calls.
 * :mod:`benchmarks.page.measure`: what is measured inside the browser, and how.
-* :mod:`benchmarks.page.report`: the figures as a section of docs/performance.md.
 """

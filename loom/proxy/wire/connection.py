@@ -37,8 +37,10 @@ from .windows import DEFAULT_WINDOW, Window
 UNOBSERVED = "(not observed)"
 MAX_OPEN = 100_000  # streams of one connection that are followed at a time
 MAX_UNFINISHED = 256 * 1024 * 1024  # bytes of unfinished messages that one connection may hold
+MAX_SETTINGS = 1000  # SETTINGS frames of one side that the other has yet to acknowledge
 _SETTINGS_TABLE, _SETTINGS_WINDOW = 1, 4
 _PRIORITY_SIZE = 5
+_PROMISED_SIZE = 4
 _HEADERS, _CONTINUATION = int(FrameType.HEADERS), int(FrameType.CONTINUATION)
 
 
@@ -240,7 +242,8 @@ class Connection:
         side = self._client if client else self._server
         if stream != side.block_stream or not stream:
             raise NotFollowedError("a CONTINUATION frame came without its HEADERS")
-        side.block.append(payload)
+        if payload:  # empty ones cost their sender nothing, and must not pile up here
+            side.block.append(payload)
         side.block_size += len(payload)
         if side.block_size > MAX_HELD:
             raise NotFollowedError(f"a header block of more than {MAX_HELD} bytes came")
@@ -295,6 +298,14 @@ class Connection:
         self._unfinished -= exchange.held
         self._exchanges.pop(stream, None)
 
+    def _on_push(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
+        """A promise is no gRPC call, but its header block changes the table that later blocks refer to."""
+        if not flags & END_HEADERS:
+            raise NotFollowedError("a PUSH_PROMISE goes on in CONTINUATION")
+        if flags & PADDED:
+            payload = unpadded(payload, flags)
+        (self._client if client else self._server).heads.read(payload[_PROMISED_SIZE:])
+
     def _on_reset(self, client: bool, _flags: int, stream: int, payload: bytes) -> None:
         exchange = self._exchanges.get(stream)
         if exchange is not None:
@@ -319,6 +330,8 @@ class Connection:
                     window = exchange.response_window if client else exchange.request_window
                     window.opened(change, self._now)
         # Every SETTINGS is acknowledged, so every one has its place in the queue.
+        if len(other.tables) >= MAX_SETTINGS:
+            raise NotFollowedError(f"more than {MAX_SETTINGS} SETTINGS frames were not acknowledged")
         other.tables.append(_current(other) if table is None else table)
 
     def _on_goaway(self, client: bool, _flags: int, _stream: int, payload: bytes) -> None:
@@ -348,6 +361,7 @@ def _current(side: _Side) -> int:
 
 _HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
     FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001 (the table is the class's own)
+    FrameType.PUSH_PROMISE: Connection._on_push,  # noqa: SLF001
     FrameType.RST_STREAM: Connection._on_reset,  # noqa: SLF001
     FrameType.SETTINGS: Connection._on_settings,  # noqa: SLF001
     FrameType.GOAWAY: Connection._on_goaway,  # noqa: SLF001

@@ -20,6 +20,7 @@ from .frames import NotFollowedError
 MAX_HEADER_LIST = 1024 * 1024
 MAX_TABLE = 1024 * 1024
 _REMEMBERED = 512
+_SMALL = 16 * 1024  # bytes, decoded, of a block that is worth remembering: so all of them stay below 8 MiB
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNITS = {
     "H": 3_600_000_000_000,
@@ -89,7 +90,10 @@ class HeadReader:
         first = entries[0] if entries else None
         if len(entries) != before[0] or first is not before[1] or table.maxsize != before[2]:
             self._known.clear()
-        elif len(self._known) < _REMEMBERED:
+        elif (
+            len(self._known) < _REMEMBERED
+            and sum(len(field[0]) + len(field[1]) for field in fields) <= _SMALL
+        ):
             self._known[block] = head
         return head
 

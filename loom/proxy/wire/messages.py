@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .frames import Piece
+from .frames import LARGE, Piece
 
 PREFIX = 5
+PIECE_COST = (
+    64  # bytes that keeping a piece takes beside the piece itself: small ones count for what they cost
+)
 MAX_MESSAGE = 64 * 1024 * 1024  # a larger one passes like any other; only its size is kept
 
 Found = tuple[int, bytes, int]
@@ -17,7 +20,7 @@ Found = tuple[int, bytes, int]
 
 
 class MessageReader(msgspec.Struct, gc=False):
-    """One direction of one stream. ``held`` is how many bytes of an unfinished message are kept."""
+    """One direction of one stream. ``held`` is how many bytes an unfinished message takes."""
 
     held: int = 0
     _prefix: bytes = b""  # of a prefix that is not whole yet
@@ -34,6 +37,8 @@ class MessageReader(msgspec.Struct, gc=False):
     def feed(self, data: Piece) -> Sequence[Found]:
         """The messages that end in these bytes."""
         size = len(data)
+        if not size:
+            return ()  # empty frames cost their sender nothing, and must not pile up here
         if self._left < 0:
             if not self._prefix and size >= PREFIX:
                 # Nearly always: one piece, one whole message.
@@ -45,7 +50,7 @@ class MessageReader(msgspec.Struct, gc=False):
             self._left -= size
             if self._size <= MAX_MESSAGE:
                 self._pieces.append(data)
-                self.held += size
+                self.held += size + PIECE_COST
             return ()
         return self._pieced(data, size)
 
@@ -59,8 +64,10 @@ class MessageReader(msgspec.Struct, gc=False):
                     break
             taken = min(self._left, end - position)
             if taken and self._size <= MAX_MESSAGE:
-                self._pieces.append(data[position : position + taken])
-                self.held += taken
+                piece = data[position : position + taken]
+                # A small view would keep the whole chunk that it looks into.
+                self._pieces.append(piece if taken > LARGE else bytes(piece))
+                self.held += taken + PIECE_COST
             self._left -= taken
             position += taken
             if self._left == 0:

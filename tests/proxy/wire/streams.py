@@ -6,6 +6,7 @@ from hpack import Encoder
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+PUSH_PROMISE = 5
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x1, 0x4, 0x8, 0x20
 
 Pairs = Sequence[tuple[str, str]]
@@ -13,6 +14,11 @@ Pairs = Sequence[tuple[str, str]]
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def promise(side: "Side", stream: int, promised: int, pairs: Pairs) -> bytes:
+    block = side.encoder.encode(list(pairs))
+    return frame(PUSH_PROMISE, END_HEADERS, stream, promised.to_bytes(4, "big") + block)
 
 
 def settings(*pairs: tuple[int, int]) -> bytes:

@@ -353,6 +353,58 @@ def test_unfinished_messages_are_bounded(monkeypatch):
     assert "unfinished messages hold more" in seen.connection.unobserved
 
 
+def test_empty_frames_do_not_pile_up():
+    seen = Watched().opened()
+    seen.sent(seen.client.request(1), data(1, message(b"x" * 10)[:8]))
+    [exchange] = seen.connection._exchanges.values()
+    held, pieces = exchange.request.held, len(exchange.request._pieces)
+    seen.sent(data(1, b"") * 1000)
+    assert (exchange.request.held, len(exchange.request._pieces)) == (held, pieces)
+    seen.sent(frame(streams.HEADERS, 0, 3, b"\x82"), frame(streams.CONTINUATION, 0, 3) * 1000)
+    assert len(seen.connection._client.block) == 1
+
+
+def test_settings_without_acknowledgement_are_bounded():
+    seen = Watched().opened()
+    seen.sent(streams.settings((1, 100)) * (connection_module.MAX_SETTINGS + 10))
+    assert "SETTINGS" in seen.connection.unobserved
+
+
+def test_small_pieces_count_for_what_keeping_them_costs(monkeypatch):
+    monkeypatch.setattr(connection_module, "MAX_UNFINISHED", 10_000)
+    seen = Watched().opened()
+    seen.sent(seen.client.request(1), data(1, message(b"x" * 5_000)[:6]))
+    for _ in range(1_000):
+        seen.sent(data(1, b"xx"))
+    assert "unfinished messages" in seen.connection.unobserved
+
+
+def test_large_header_blocks_are_not_remembered():
+    seen = Watched().opened()
+    block = (
+        b"\x00\x01k\x7f"
+        + bytes([19_873 % 128 | 128, 19_873 // 128 % 128 | 128, 19_873 // 16_384])
+        + b"v" * 20_000
+    )  # a literal that leaves the table as it is
+    heads = seen.connection._client.heads
+    assert len(heads.read(block).metadata[0][1]) == 20_000
+    assert not heads._known
+
+
+def test_a_promise_changes_the_table_for_what_follows():
+    seen = Watched().opened()
+    seen.sent(seen.client.request(1), data(1, message(b"a"), end=True))
+    seen.answered(
+        streams.promise(seen.server, 1, 2, [(":path", "/pushed"), ("x", "first")]),
+        seen.server.response(1, [("x", "first"), ("y", "second")]),
+        data(1, message(b"b")),
+        seen.server.trailers(1),
+    )
+    [initial] = [item for item in seen.sink.of(MetadataSeen) if item.section is Section.INITIAL]
+    assert initial.metadata[-2:] == (("x", "first"), ("y", "second"))
+    assert seen.end().status.code == StatusCode.OK
+
+
 def test_a_failed_connection_is_a_record_of_its_own():
     seen = Watched()
     seen.connection.failed("Connection refused", 5)

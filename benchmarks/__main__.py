@@ -15,15 +15,19 @@ def main() -> int:
         "--quick", action="store_true", help="fewer calls and ways, nothing written: two minutes"
     )
     parser.add_argument("--rounds", type=int, default=0, help="interleaved rounds (default: 3, quick: 1)")
+    parser.add_argument(
+        "--share", type=float, default=0.0, help="of the calls of each load (default: 1, quick: 0.3)"
+    )
     parser.add_argument("--only", action="append", choices=list(WAYS), help="measure this way; repeatable")
     parser.add_argument("--no-write", action="store_true", help="print only")
     chosen = parser.parse_args()
     names = chosen.only or (_QUICK if chosen.quick else list(WAYS))
     rounds = chosen.rounds or (1 if chosen.quick else 3)
-    table, missing = suite.measure(rounds, 0.3 if chosen.quick else 1.0, list(names))
+    share = chosen.share or (0.3 if chosen.quick else 1.0)
+    table, missing = suite.measure(rounds, share, list(names))
     listened, _ = suite.measure(
         1,
-        0.3 if chosen.quick else 1.0,
+        share,
         [name for name in ("direct", "Loom wire") if name in names],
         listeners=2,
     )

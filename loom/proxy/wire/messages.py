@@ -10,9 +10,7 @@ import msgspec
 from .frames import LARGE, Piece
 
 PREFIX = 5
-PIECE_COST = (
-    64  # bytes that keeping a piece takes beside the piece itself: small ones count for what they cost
-)
+PIECE_COST = 64  # bytes that keeping a piece takes beside the piece itself: small ones cost the most
 MAX_MESSAGE = 64 * 1024 * 1024  # a larger one passes like any other; only its size is kept
 
 Found = tuple[int, bytes, int]

@@ -126,13 +126,15 @@ async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
     ):
         for _ in range(100):
             stream = client.call("/a.B/C")
-            while "headers" not in stream.names():
-                if not {"end", "reset"} & set(stream.names()) and stream.room > 2005:
+            while not {"end", "reset", "lost"} & set(stream.names()):
+                if stream.room > 2005:
                     stream.send_message(bytes(2000))
                 await asyncio.sleep(0)
-            assert stream.header("grpc-status") == ["9"]
-            assert stream.header("grpc-message") == ["enough"]
-            assert stream.header("why") == ["first"]
+            # On a busy machine the initial metadata may go ahead of the status (docs/transparency.md).
+            what = "trailers" if "trailers" in stream.names() else "headers"
+            assert stream.header("grpc-status", what) == ["9"]
+            assert stream.header("grpc-message", what) == ["enough"]
+            assert stream.header("why", what) == ["first"]
 
 
 @pytest.mark.parametrize("how", ["reset", "abort", "deadline"])

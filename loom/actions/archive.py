@@ -14,7 +14,6 @@ from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.recording.sessions import SessionReader, SessionStore
 from loom.recording.sessions.fold import Fold
-from loom.recording.sessions.records import to_record
 from loom.recording.summary import summarise
 from loom.recording.unfold import unfold
 
@@ -133,14 +132,12 @@ class Archive:
     def _take(self, call: Call, numbers: dict[int, int]) -> int:
         number = self._ids.take()
         parent = None if call.replay_of is None else numbers.get(call.replay_of)
-        if self._store is not None:
-            self._store.declare(number, call.declared_kind)
         folding = Fold()
         taken: Call | None = None
         for event in unfold(call, number, parent):
-            taken = folding.feed(to_record(event, call.declared_kind)) or taken
+            taken = folding.feed(event) or taken
             if self._store is not None:
-                self._store.put(event)
+                self._store.emit(event)
         if taken is None:  # it had not ended when it was written
             taken = folding.rest()[0]
         taken.declared_kind, taken.modified, taken.restored = call.declared_kind, call.modified, True

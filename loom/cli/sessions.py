@@ -247,9 +247,8 @@ def import_(settings: Settings, file: Path, session: str) -> None:
             numbers: dict[int, int] = {}
             for count, call in enumerate(incoming.calls, 1):
                 number = numbers[call.id] = store.last_id + count
-                store.declare(number, call.declared_kind)
                 for event in unfold(call, number, numbers.get(call.replay_of or 0)):
-                    store.put(event)
+                    store.emit(event)
                 if store.waiting_bytes > _MOST_WAITING and not store.flush(60):
                     raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
             for item in incoming.descriptors:

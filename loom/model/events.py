@@ -7,7 +7,8 @@ at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. Emitting n
 Times are wall-clock nanoseconds since the epoch, taken once per event by the engine.
 
 The classes are msgspec's because every call makes eight of them in the path of the wire engine, and a
-frozen dataclass takes ten times as long to make.
+frozen dataclass takes ten times as long to make. Their numbers (``tag``) and the order of their fields are also
+how sessions keep them (:mod:`loom.recording.sessions.records`): adding, moving or renumbering changes that format.
 """
 
 import enum
@@ -29,7 +30,7 @@ class Section(enum.StrEnum):
     TRAILING = "trailing"
 
 
-class CallStarted(msgspec.Struct, frozen=True, gc=False):
+class CallStarted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0):
     """The request's headers are there. ``deadline_ns`` is absolute; None means no deadline.
 
     ``wire`` holds what only the wire engine knows (connection and stream ids, …): flat,
@@ -49,7 +50,7 @@ class CallStarted(msgspec.Struct, frozen=True, gc=False):
     wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
-class MetadataSeen(msgspec.Struct, frozen=True, gc=False):
+class MetadataSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """One block of metadata passed."""
 
     call_id: int
@@ -58,7 +59,7 @@ class MetadataSeen(msgspec.Struct, frozen=True, gc=False):
     metadata: Metadata
 
 
-class MessageSeen(msgspec.Struct, frozen=True, gc=False):
+class MessageSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """One message passed whole. ``data`` is the payload as on the wire, without its prefix.
 
     ``lost`` is the payload's size where it was too large to be kept and ``data`` is empty.
@@ -73,14 +74,14 @@ class MessageSeen(msgspec.Struct, frozen=True, gc=False):
     lost: int | None = None
 
 
-class HalfClosed(msgspec.Struct, frozen=True, gc=False):
+class HalfClosed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
     """The client has said that it sends no more messages."""
 
     call_id: int
     time_ns: int
 
 
-class CallEnded(msgspec.Struct, frozen=True, gc=False):
+class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     """The call is over. ``status`` is what the client was told, or would have been.
 
     ``note`` says in a sentence what the status alone does not (why the target was not

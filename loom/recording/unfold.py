@@ -16,10 +16,10 @@ from loom.model import (
     Status,
     StatusCode,
 )
-from loom.recording.sessions.records import MessageLost, Stored
+from loom.recording.sessions.records import KindDeclared, Record
 
 
-def unfold(call: Call, call_id: int | None = None, replay_of: int | None = None) -> Iterator[Stored]:
+def unfold(call: Call, call_id: int | None = None, replay_of: int | None = None) -> Iterator[Record]:
     """The events of a call, in order; ``call_id`` and ``replay_of`` renumber it.
 
     Messages that are no longer held come as lost ones. Those of a gap, of which only the
@@ -48,6 +48,7 @@ def unfold(call: Call, call_id: int | None = None, replay_of: int | None = None)
     if call.trailing_metadata is not None:
         yield MetadataSeen(number, call.ended_ns or call.started_ns, Section.TRAILING, call.trailing_metadata)
     if call.ended_ns is not None:
+        yield KindDeclared(number, call.ended_ns, call.declared_kind)
         yield CallEnded(
             number,
             call.ended_ns,
@@ -57,7 +58,7 @@ def unfold(call: Call, call_id: int | None = None, replay_of: int | None = None)
         )
 
 
-def _messages(call: Call, number: int) -> Iterator[Stored]:
+def _messages(call: Call, number: int) -> Iterator[Record]:
     """The messages, those of the gap, and the half-close in its place."""
     passed = 0
     gap = call.messages.gap()
@@ -79,17 +80,19 @@ def _messages(call: Call, number: int) -> Iterator[Stored]:
         yield HalfClosed(number, call.half_closed_ns)
 
 
-def _event(message: Message, number: int) -> Stored:
-    if message.data is None:
-        return MessageLost(
-            number, message.time_ns, message.direction, message.size, message.compressed, message.encoding
-        )
+def _event(message: Message, number: int) -> MessageSeen:
     return MessageSeen(
-        number, message.time_ns, message.direction, message.data, message.compressed, message.encoding
+        number,
+        message.time_ns,
+        message.direction,
+        message.data or b"",
+        message.compressed,
+        message.encoding,
+        message.size if message.data is None else None,
     )
 
 
-def _missing(call: Call, number: int) -> Iterator[MessageLost]:
+def _missing(call: Call, number: int) -> Iterator[MessageSeen]:
     for direction, count, size in (
         (Direction.REQUEST, call.request_messages, call.request_bytes),
         (Direction.RESPONSE, call.response_messages, call.response_bytes),
@@ -98,4 +101,4 @@ def _missing(call: Call, number: int) -> Iterator[MessageLost]:
         rest = size - sum(message.size for message in held)
         at = next((m.time_ns for m in held if m.index >= call.messages.gap().stop), call.started_ns)
         for index in range(count - len(held)):
-            yield MessageLost(number, at, direction, 0 if index else rest, compressed=False, encoding="")
+            yield MessageSeen(number, at, direction, b"", lost=0 if index else rest)

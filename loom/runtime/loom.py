@@ -42,11 +42,11 @@ class Fanout:
     """A sink of sinks: the recorder first, so that a call is visible before it is stored."""
 
     def __init__(self, *sinks: Sink) -> None:
-        self._sinks = sinks
+        self._emits = tuple(sink.emit for sink in sinks)
 
     def emit(self, event: Event) -> None:
-        for sink in self._sinks:
-            sink.emit(event)
+        for emit in self._emits:
+            emit(event)
 
 
 class Loom:

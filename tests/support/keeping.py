@@ -30,6 +30,6 @@ def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> Sessio
         store.put_descriptors(stored_descriptors())
     for call in calls:
         for event in unfold(call):
-            store.put(event)
+            store.emit(event)
     assert store.flush()
     return store

@@ -14,7 +14,7 @@ from loom.model import Call
 from loom.recording.history import History
 from loom.recording.sessions import SessionStore
 from loom.recording.sessions.reader import StoredDescriptors
-from loom.recording.sessions.records import to_record
+from loom.recording.sessions.records import Record
 from loom.recording.unfold import unfold
 
 from .jobs import Answer, Batch, Descriptors, End, Failed, Job, Origin, answer_decoder, frame
@@ -88,10 +88,10 @@ class Reading:
 async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
     """Calls as packed records, a little at a time: the loop that forwards is the one that packs."""
     encoder = msgspec.msgpack.Encoder()
-    records = []
+    records: list[Record] = []
     size = count = 0
     for call in calls:
-        records += [to_record(event, call.declared_kind) for event in unfold(call)]
+        records += unfold(call)
         size += call.request_bytes + call.response_bytes
         count += 1
         if size > _PAUSE_BYTES or count >= _PAUSE_CALLS:

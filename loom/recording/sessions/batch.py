@@ -1,70 +1,57 @@
 """The events of one row of the database, while it is put together."""
 
 import logging
+from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
-from loom.model import CallEnded, CallStarted, Kind, MessageSeen
+from loom.model import CallEnded, CallStarted
 
-from .records import Record, Stored, to_record
+from .records import KindDeclared, Record
 
 _log = logging.getLogger(__name__)
 
-EVENT_COST = 200  # what an event in the queue is counted as, beside its payload
 _UNPACKABLE = (UnicodeError, TypeError, OverflowError)  # text that is no Unicode, above all
+
+_call_id = attrgetter("call_id")
+_encoder = msgspec.msgpack.Encoder()
 
 
 class Batch:
-    """Collects events; :meth:`seal` packs them."""
+    """Events in the order in which they came (one at least), packed, and what the database says of them.
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.packed = b""
-        self.payload = 0  # bytes of its messages
-        self.queued = 0  # bytes that its events were counted as in the queue
-        self.began: set[int] = set()
-        self.went_on: set[int] = set()
-        self.ended = 0
-        self.first_ns = 0
-        self.last_ns = 0
+    ``kinds`` are those that the schema declares for the calls that end here. ``cost`` is what the events
+    were counted as in the queue, in bytes.
+    """
 
-    @property
-    def first_id(self) -> int | None:
-        return min(self.began, default=None)
+    def __init__(self, events: Sequence[Record], kinds: Sequence[KindDeclared], cost: int) -> None:
+        # In passes that are C's loops, not ours: this is done for every event of the traffic.
+        types = list(map(type, events))
+        ids = list(map(_call_id, events))
+        began = {number for number, which in zip(ids, types, strict=True) if which is CallStarted}
+        self.cost = cost
+        self.started = len(began)
+        self.ended = types.count(CallEnded)
+        self.first_id = min(began, default=None)
+        self.last_id = max(began, default=None)
+        self.first_ns = events[0].time_ns
+        self.last_ns = events[-1].time_ns
+        self.went_on = set(ids) - began
+        self.packed = pack([*kinds, *events])
 
-    @property
-    def last_id(self) -> int | None:
-        return max(self.began, default=None)
 
-    def add(self, event: Stored, kind: Kind | None = None) -> None:
-        """Take in an event; ``kind`` is the declared kind of a call that ended."""
-        kept = self.records
-        if not kept:
-            self.first_ns = event.time_ns
-        self.last_ns = event.time_ns
-        kept.append(to_record(event, kind))
-        if isinstance(event, MessageSeen):
-            self.payload += len(event.data)
-        elif isinstance(event, CallStarted):
-            self.began.add(event.call_id)
-        elif isinstance(event, CallEnded):
-            self.ended += 1
-        if event.call_id not in self.began:
-            self.went_on.add(event.call_id)
-
-    def seal(self, encoder: msgspec.msgpack.Encoder) -> None:
-        """Pack the records; one that cannot be packed (text that is no Unicode) goes, alone."""
-        self.queued = self.payload + EVENT_COST * len(self.records)
-        try:
-            self.packed = encoder.encode(self.records)
-        except _UNPACKABLE:
-            kept = []
-            for record in self.records:
-                try:
-                    encoder.encode(record)
-                except _UNPACKABLE as error:
-                    _log.warning("an event of call %s cannot be kept: %s", record[1], error)
-                    continue
-                kept.append(record)
-            self.packed = encoder.encode(kept)
-        self.records = []
+def pack(events: Sequence[Record]) -> bytes:
+    """The events as :mod:`.records` has them; one that cannot be packed is left out, alone, and told."""
+    try:
+        return _encoder.encode(events)
+    except _UNPACKABLE:
+        kept = []
+        for event in events:
+            try:
+                _encoder.encode(event)
+            except _UNPACKABLE as error:
+                _log.warning("an event of call %s cannot be kept: %s", event.call_id, error)
+                continue
+            kept.append(event)
+        return _encoder.encode(kept)

@@ -16,6 +16,8 @@ if sys.platform != "win32":
 
 APPLICATION_ID = 0x4C4F4F4D  # "LOOM": what `file` and SQLite's tools see in the header
 _WAL_LIMIT = 16 * 1024 * 1024
+_CHECKPOINT = 4 * 1024 * 1024  # bytes in the log after which they are moved to the file proper
+_PAGE = 16 * 1024
 _BUSY_SECONDS = 0.5
 
 _TABLES = """
@@ -66,7 +68,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         try:
             # Ahead of anything else: only an empty file may become a database of ours.
             check_version(connection, path)
+            # Batches are large: with 4 KiB a page, SQLite takes half as long again. Files that exist keep theirs.
+            connection.execute(f"PRAGMA page_size={_PAGE}")
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT // _PAGE}")
             # A commit survives the death of the process; that of the machine may cost the last moments.
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from loom.model import Call, CallState, Direction, EndedBy, Message, MessageSeen, Status, StatusCode
+from loom.model import Call, CallEnded, CallState, EndedBy, Kind, Message, Status, StatusCode
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
-from .records import ENDED, STARTED, MessageLost, Record, from_record, kind_in
+from .records import KindDeclared, Record
 
 STOPPED = "Loom stopped before this call ended"
 
@@ -17,44 +17,26 @@ class Fold:
 
     def __init__(self) -> None:
         self._live = _Live()
+        self._kinds: dict[int, Kind | None] = {}
         self._recorder = Recorder(self._live)
 
     def feed(self, record: Record) -> Call | None:
         """Take in one record; the call that it ends, if it does. Records of unknown calls are passed over."""
-        which, call_id = record[0], record[1]
-        call = self._live.calls.get(call_id)
-        if call is None and which != STARTED:
+        if isinstance(record, KindDeclared):
+            self._kinds[record.call_id] = record.kind
             return None
-        event = from_record(record)
-        if isinstance(event, MessageLost):
-            if call is not None:
-                self._lost(call, event)
+        self._recorder.emit(record)
+        if not isinstance(record, CallEnded):
             return None
-        if call is not None and which == ENDED:
-            call.declared_kind = kind_in(record)
-            self._recorder.emit(event)
-            return self._live.calls.pop(call_id)
-        self._recorder.emit(event)
-        return None
+        kind = self._kinds.pop(record.call_id, None)
+        call = self._live.calls.pop(record.call_id, None)
+        if call is not None:
+            call.declared_kind = kind
+        return call
 
     def rest(self) -> list[Call]:
         """The calls that have not ended, in order of id."""
         return sorted(self._live.calls.values(), key=lambda call: call.id)
-
-    def _lost(self, call: Call, event: MessageLost) -> None:
-        seen = MessageSeen(
-            event.call_id, event.time_ns, event.direction, b"", event.compressed, event.encoding
-        )
-        self._recorder.emit(seen)
-        message = call.messages.get(len(call.messages) - 1)
-        if message is not None:
-            message.data, message.size = None, event.size
-        if event.direction is Direction.REQUEST:
-            call.request_bytes += event.size
-        else:
-            call.response_bytes += event.size
-        call.dropped_messages += 1
-        call.dropped_bytes += event.size
 
 
 def fold(records: Iterable[Record]) -> Iterator[Call]:
@@ -98,6 +80,9 @@ class _Live(History):
         pass
 
     def keep(self, call: Call, message: Message) -> None:
+        if message.data is None:
+            call.dropped_messages += 1
+            call.dropped_bytes += message.size
         call.messages.append(message)
 
     def ended(self, call: Call) -> None:

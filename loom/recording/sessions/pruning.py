@@ -9,7 +9,10 @@ import sqlite3
 
 import msgspec
 
-from .records import MESSAGE, Record, unpack
+from loom.model import MessageSeen
+
+from .batch import pack
+from .records import Record, unpack
 
 _SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
 _MOST_CARRIED = 4 * 1024 * 1024  # bytes; past it the calls that began first are given up
@@ -46,11 +49,11 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
         connection.execute("DELETE FROM batches WHERE seq < ?", (last,))
         connection.execute("DELETE FROM spans WHERE seq <= ?", (last,))
         if carried:
-            ids = {record[1] for record in carried}
+            ids = {record.call_id for record in carried}
             connection.execute(
                 "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, events = ?"
                 " WHERE seq = ?",
-                (min(ids), max(ids), len(ids), msgspec.msgpack.encode(carried), last),
+                (min(ids), max(ids), len(ids), pack(carried), last),
             )
             calls -= len(ids)
         else:
@@ -73,12 +76,12 @@ def _carried(connection: sqlite3.Connection, last: int) -> list[Record]:
     kept: dict[int, list[Record]] = {}
     for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
         for record in unpack(events):
-            if record[1] in going_on:
-                kept.setdefault(record[1], []).append(_without_bytes(record))
+            if record.call_id in going_on:
+                kept.setdefault(record.call_id, []).append(_without_bytes(record))
     records: list[Record] = []
     size = 0
     for call_id in sorted(kept, reverse=True):
-        size += len(msgspec.msgpack.encode(kept[call_id]))
+        size += len(pack(kept[call_id]))
         if size > _MOST_CARRIED:
             break
         records[:0] = kept[call_id]
@@ -86,6 +89,6 @@ def _carried(connection: sqlite3.Connection, last: int) -> list[Record]:
 
 
 def _without_bytes(record: Record) -> Record:
-    if record[0] == MESSAGE and isinstance(record[4], bytes):
-        return (*record[:4], len(record[4]), *record[5:])
+    if isinstance(record, MessageSeen) and record.lost is None:
+        return msgspec.structs.replace(record, data=b"", lost=len(record.data))
     return record

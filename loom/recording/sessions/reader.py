@@ -115,7 +115,7 @@ class SessionReader:
         folding, found = Fold(), []
         for seq in sorted(batches):
             for record in self._records("WHERE seq = ?", (seq,)):
-                if record[1] in wanted:
+                if record.call_id in wanted:
                     call = folding.feed(record)
                     if call is not None:
                         found.append(call)
@@ -141,8 +141,8 @@ class SessionReader:
     def _batches(self, where: str, values: tuple[int, ...]) -> Iterator[tuple[int, Iterable[Record]]]:
         for seq, events in self._each(f"SELECT seq, events FROM batches {where} ORDER BY seq", values):  # noqa: S608 (constants of this class)
             try:
-                records = list(unpack(events))
-            except (msgspec.MsgspecError, UnicodeError) as error:
+                records = unpack(events)
+            except msgspec.MsgspecError as error:
                 self.damaged.append(f"{self.path}: batch {seq} is damaged and was passed over: {error}")
                 continue
             yield seq, records

@@ -12,24 +12,25 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from loom.model import Call, CallEnded, CallStarted, Event, Kind, MessageSeen
+from loom.model import Call, CallEnded, CallStarted, Kind, MessageSeen
 
-from .batch import EVENT_COST, Batch
+from .batch import Batch
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
-from .records import MessageLost, Stored
+from .records import KindDeclared, Record
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_BUDGET = 1024 * 1024 * 1024
 QUEUE_BUDGET = 64 * 1024 * 1024
 
+EVENT_COST = 200  # what an event in the queue is counted as, beside its payload
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
 _BATCH_BYTES = 256 * 1024
 _BATCH_EVENTS = 2000
-_YIELD_EVERY = 100  # events packed before the forwarding thread gets a chance at the interpreter
+_YIELD_EVERY = 500  # events taken before the forwarding thread gets a chance at the interpreter
 _LARGEST_MESSAGE = 512 * 1024 * 1024  # SQLite takes a value of a gigabyte at most
 
 
@@ -64,7 +65,7 @@ class SessionStore:
         self._budget = budget
         self._queue_budget = queue_budget
         self._declared_kind = declared_kind
-        self._queue: deque[Stored] = deque()
+        self._queue: deque[Record] = deque()
         self._queued = 0  # bytes put in, ever; the writer counts those it took out
         self._taken = 0
         self._idle = True
@@ -80,10 +81,8 @@ class SessionStore:
         self._lock = SessionLock(path)
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
-        self._encoder = msgspec.msgpack.Encoder()
-        self._live_methods: dict[int, str] = {}
+        self._methods: dict[int, str] = {}  # of the calls in flight
         self._pending: deque[Batch] = deque()
-        self._kinds: dict[int, Kind | None] = {}
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
 
@@ -149,41 +148,21 @@ class SessionStore:
         self._idle = False
         self._wake.set()
 
-    def declare(self, call_id: int, kind: Kind | None) -> None:
-        """Say the kind of a call that is about to be put; that of a method is asked for otherwise."""
-        self._kinds[call_id] = kind
-
-    def put(self, event: Stored) -> None:
-        """Queue an event, or a message whose bytes are lost (of an imported call)."""
-        if isinstance(event, MessageLost):
-            if self._connection is not None and self._queued - self._taken <= self._queue_budget:
-                self._append(event)
-        else:
-            self.emit(event)
-
-    def emit(self, event: Event) -> None:
-        """Queue one event."""
+    def emit(self, event: Record) -> None:
+        """Queue one event; of an imported call also the kind that its method was declared as."""
         if self._connection is None:
             return
-        waiting = self._queued - self._taken
-        if waiting > self._queue_budget:
+        room = self._queue_budget - self._queued + self._taken
+        if room < 0:
             self.dropped_events += 1
             return
-        if isinstance(event, MessageSeen):
-            size = len(event.data) if event.lost is None else event.lost
-            if event.lost is not None or waiting + size > self._queue_budget or size > _LARGEST_MESSAGE:
+        if type(event) is MessageSeen:
+            size = len(event.data)
+            if size > room or size > _LARGEST_MESSAGE:
                 self.dropped_bytes += size
-                lost = MessageLost(
-                    event.call_id, event.time_ns, event.direction, size, event.compressed, event.encoding
-                )
-                self._append(lost)
+                event = msgspec.structs.replace(event, data=b"", lost=size)
             else:
                 self._queued += size
-                self._append(event)
-        else:
-            self._append(event)
-
-    def _append(self, event: Stored) -> None:
         self._queue.append(event)
         self._queued += EVENT_COST
         if self._idle:
@@ -294,25 +273,34 @@ class SessionStore:
         return True
 
     def _pack(self) -> list[Batch]:
-        """Take events off the queue, at most one batch's worth."""
-        if not self._queue:
+        """Take events off the queue, about a batch's worth."""
+        queue = self._queue
+        events: list[Record] = []
+        payload = 0
+        while queue and payload < _BATCH_BYTES and len(events) < _BATCH_EVENTS:
+            taken = [queue.popleft() for _ in range(min(len(queue), _YIELD_EVERY))]
+            payload += sum([len(event.data) for event in taken if type(event) is MessageSeen])
+            events += taken
+            time.sleep(0)
+        if not events:
             return []
-        batch = Batch()
-        while self._queue and batch.payload < _BATCH_BYTES and len(batch.records) < _BATCH_EVENTS:
-            event = self._queue.popleft()
-            batch.add(event, self._declared(event) if type(event) is CallEnded else None)
-            if type(event) is CallStarted:
-                self._live_methods[event.call_id] = event.method
-            if not len(batch.records) % _YIELD_EVERY:
-                time.sleep(0)
-        batch.seal(self._encoder)
-        return [batch]
+        return [Batch(events, self._kinds(events), EVENT_COST * len(events) + payload)]
 
-    def _declared(self, event: CallEnded) -> Kind | None:
-        method = self._live_methods.pop(event.call_id, None)
-        if event.call_id in self._kinds:
-            return self._kinds.pop(event.call_id)
-        return None if method is None else self._declared_kind(method)
+    def _kinds(self, events: list[Record]) -> list[KindDeclared]:
+        """The declared kinds of the calls that end in these events, where they are known."""
+        methods, found = self._methods, []
+        known: dict[str, Kind | None] = {}
+        for event in events:
+            if isinstance(event, CallStarted):
+                methods[event.call_id] = event.method
+            elif isinstance(event, KindDeclared):  # an imported call has brought its own
+                methods.pop(event.call_id, None)
+            elif isinstance(event, CallEnded) and (method := methods.pop(event.call_id, None)) is not None:
+                if method not in known:
+                    known[method] = self._declared_kind(method)
+                if known[method] is not None:
+                    found.append(KindDeclared(event.call_id, event.time_ns, known[method]))
+        return found
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         """Write the packed batches in one transaction; they stay pending if it fails."""
@@ -325,7 +313,7 @@ class SessionStore:
                 (
                     batch.first_id,
                     batch.last_id,
-                    len(batch.began),
+                    batch.started,
                     batch.ended,
                     batch.first_ns,
                     batch.last_ns,
@@ -353,7 +341,7 @@ class SessionStore:
         for _ in descriptors:
             self._descriptors.popleft()
         for batch in self._pending:
-            self._taken += batch.queued
+            self._taken += batch.cost
             self.written_calls += batch.ended
         self._pending.clear()
         self._bytes = used_bytes(connection)

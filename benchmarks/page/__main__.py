@@ -15,6 +15,7 @@ from tests.support import browser as chromium
 
 OPENINGS = 5
 PLACES = 60
+TASKS = ["disabled-by-default-devtools.timeline"]  # what a trace has to hold for the CPU time of tasks
 
 
 @dataclass
@@ -48,13 +49,15 @@ async def under_load(browser: Browser, feed: FakeFeed, rate: int, seconds: float
     cdp = await context.new_cdp_session(page)
     await cdp.send("Performance.enable")
     await page.add_init_script(measure.WATCH)
+    await browser.start_tracing(page=page, categories=TASKS)
     await page.goto(feed.address)
     await page.locator(f"[data-held='{len(feed.calls)}']").wait_for(timeout=60_000)
+    opening = measure.cpu_ms(await browser.stop_tracing())
     filling = await measure.tasks(page)
     before = await measure.heap_mb(cdp)
     loaded_ms = float(await page.evaluate("performance.now()"))
     assert feed.loop is not None
-    await browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+    await browser.start_tracing(page=page, categories=TASKS)
     running = asyncio.run_coroutine_threadsafe(load.run(feed, rate, seconds), feed.loop)
     sent = await asyncio.wrap_future(running)
     newest = max(feed.calls)
@@ -71,8 +74,14 @@ async def under_load(browser: Browser, feed: FakeFeed, rate: int, seconds: float
             "summaries sent", f"{sent:,} in {seconds:.0f} s", f"{rate:,}/s", sent >= rate * seconds * 0.99
         ),
         Promise(
-            "longest task while 100,000 calls are fetched",
-            f"{max(filling.first_second_worst, filling.later_worst):.0f} ms",
+            "longest tasks while the page opens and fetches 100,000 calls, CPU time",
+            f"{opening[0]:.0f} ms (the page's mounting), then {opening[1]:.0f} ms",
+            "100 ms",
+            opening[0] <= 100,
+        ),
+        Promise(
+            "the same by the clock",
+            f"{filling.first_second_worst:.0f} ms in the first second, then {filling.later_text}",
             "100 ms after the first second",
             filling.later_worst <= 100,
         ),
@@ -84,7 +93,7 @@ async def under_load(browser: Browser, feed: FakeFeed, rate: int, seconds: float
         ),
         Promise(
             "longest task under load, by the clock",
-            f"{under.later_worst:.0f} ms ({under.later_over_100} over 100 ms)",
+            f"{under.later_text} ({under.later_over_100} over 100 ms)",
             "100 ms on a machine that is free",
             kept=True,  # other programs on the machine stretch it: judged by CPU time
         ),

@@ -66,6 +66,10 @@ class Tasks:
     later_over_100: int
     later: int
 
+    @property
+    def later_text(self) -> str:
+        return f"{self.later_worst:.0f} ms" if self.later else "none over 50 ms"
+
 
 async def tasks(page: Page, opened_ms: float = 0) -> Tasks:
     found: list[list[float]] = await page.evaluate("window.bench.tasks")

@@ -27,7 +27,8 @@ export interface Listener {
   history(page: CallsPage, progress: { readonly complete: boolean }): void;
 }
 
-const FIRST_PAGE = 100; // few enough to be on screen at once
+/** Few enough to be on screen at once; index.html asks for so many. */
+export const FIRST_PAGE = 100;
 const PAGE = 2_000; // read and merged without a task that a person would notice
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000] as const;
 
@@ -52,7 +53,6 @@ export class Feed {
     document.addEventListener("visibilitychange", visibility);
     window.addEventListener("online", online);
     this.open();
-    void this.glimpse();
     return () => {
       document.removeEventListener("visibilitychange", visibility);
       window.removeEventListener("online", online);
@@ -139,16 +139,6 @@ export class Feed {
     const batch = this.batch;
     this.batch = [];
     this.listener.calls(batch);
-  }
-
-  /** Something to see while the feed is being opened; the history proper is fetched once it is. */
-  private async glimpse(): Promise<void> {
-    try {
-      const page = await api.calls(FIRST_PAGE);
-      if (this.sync === 0) this.listener.calls(page.calls);
-    } catch {
-      // The feed says what is wrong.
-    }
   }
 
   /** Newest page first, so that the screen fills at once; the rest follows page by page. */

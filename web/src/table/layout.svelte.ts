@@ -13,8 +13,8 @@ const WIDEST = 800;
 export class TableLayout {
   widths = $state.raw<Widths>(remembered("widths", {}, isRecord));
   hidden = $state.raw<readonly ColumnId[]>(remembered("hidden", [], isIds));
-  /** Px that the table has. */
-  available = $state(0);
+  /** Px that the table has; until it is laid out, what it can have at most. */
+  available = $state(innerWidth);
   shown = $derived(fitting(this.wanted, this.widths, this.available));
 
   get wanted() {

@@ -18,8 +18,8 @@ import grpc
 import grpc.aio
 import uvloop
 
-from . import suite
-from .processes import PROXY_CORE, Running, free_port, running
+from . import proxies, suite
+from .processes import Running
 
 _RESET = struct.pack("ii", 1, 0)
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -103,20 +103,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="loom-soak-") as folder:
         work = Path(folder)
         with suite.backend(work) as backend:
-            port = free_port()
-            command = [
-                sys.executable,
-                "-m",
-                "loom",
-                "--target",
-                f"127.0.0.1:{backend}",
-                "--engine",
-                chosen.engine,
-            ]
-            command += ["--listen", f"127.0.0.1:{port}", "--ui", f"127.0.0.1:{free_port()}", "--quiet"]
-            command += ["--no-session", "--history-bytes", "32MiB"]
-            with running(command, port, PROXY_CORE, work / "loom.log") as loom:
-                good = uvloop.run(_soak(port, loom, chosen.seconds))
+            way = proxies.loom("--engine", chosen.engine, "--history-bytes", "32MiB")
+            with way(backend, work) as route:
+                good = uvloop.run(_soak(route.port, route.process, chosen.seconds))
             print((work / "loom.log").read_text()[-2000:])
     return 0 if good else 1
 

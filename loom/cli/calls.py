@@ -1,14 +1,12 @@
 """``loom calls``: the calls that a running Loom holds, in memory and in its session."""
 
-import json
-
 import click
 
 from loom.recording.query import parse
 
-from .attach import Attached, attach_options
-from .output import Output, color_option, run
-from .rows import row
+from .attach import Attached
+from .output import Output, run
+from .rows import listing_options, write_row
 
 
 @click.command("calls")
@@ -17,9 +15,7 @@ from .rows import row
     "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
 )
 @click.option("--before", type=int, metavar="ID", help="Only calls older than this one.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md.")
-@color_option
-@attach_options
+@listing_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -45,10 +41,7 @@ def command(
         async with Attached(ui, token) as attached:
             answer = await attached.get("/api/calls", limit=limit, before=before, q=query or None)
         for summary in answer["calls"]:
-            if as_json:
-                output.line(json.dumps(summary, ensure_ascii=False))
-            else:
-                output.line(row(summary, output.palette), cut=True)
+            write_row(summary, output, as_json=as_json)
         if not answer["calls"] and output.terminal:
             output.line("no calls match" if query else "no calls yet")
 

@@ -1,10 +1,19 @@
-"""Calls as the API tells them, as lines of text."""
+"""Calls as the API tells them, as lines of text or JSON, and the options of the commands that list them."""
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
 
 from loom.model import Call, EndedBy, Kind, Status
 from loom.runtime.lines import ended_line
 from loom.runtime.palette import Palette
+
+from .attach import attach_options
+from .output import Output, color_option
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _US = 1000
 
@@ -31,6 +40,22 @@ def call_of(summary: dict[str, Any]) -> Call:
     call.request_messages, call.response_messages = summary["messages"]
     call.request_bytes, call.response_bytes = summary["bytes"]
     return call
+
+
+def listing_options(function: F) -> F:
+    """``--json`` and what every command has that lists calls of a running Loom."""
+    made: F = click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md."
+    )(color_option(attach_options(function)))
+    return made
+
+
+def write_row(summary: dict[str, Any], output: Output, *, as_json: bool) -> None:
+    """Write the call as a line of text, cut to the terminal, or as a line of JSON."""
+    if as_json:
+        output.line(json.dumps(summary, ensure_ascii=False))
+    else:
+        output.line(row(summary, output.palette), cut=True)
 
 
 def row(summary: dict[str, Any], palette: Palette) -> str:

@@ -1,6 +1,5 @@
 """``loom tail``: the calls of a running Loom as they end."""
 
-import json
 import sys
 from typing import Any
 
@@ -8,10 +7,10 @@ import click
 
 from loom.recording.query import Query, parse
 
-from .attach import Attached, attach_options
+from .attach import Attached
 from .feed import FeedEvent, follow, live
-from .output import Output, color_option, run
-from .rows import row
+from .output import Output, run
+from .rows import listing_options, write_row
 
 _REFETCH = 1000
 _REMEMBERED = 50_000
@@ -27,9 +26,7 @@ _REMEMBERED = 50_000
     type=click.IntRange(0, 10_000),
     help="Begin with so many that have ended already.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md.")
-@color_option
-@attach_options
+@listing_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -153,10 +150,7 @@ class Tail:
             del self._printed[next(iter(self._printed))]
 
     def _write(self, summary: dict[str, Any]) -> None:
-        if self._as_json:
-            self._output.line(json.dumps(summary, ensure_ascii=False))
-        else:
-            self._output.line(row(summary, self._output.palette), cut=True)
+        write_row(summary, self._output, as_json=self._as_json)
 
     def _lost(self, reason: str) -> None:
         self._say(reason)

@@ -77,9 +77,6 @@ class History:
         """The ids of held calls that are replays of this one."""
         return [replay for replay in self._replays.get(call_id, []) if replay in self._calls]
 
-    def live_calls(self) -> list[Call]:
-        return list(self._live.values())
-
     def newest(self, limit: int, before: int | None = None) -> list[Call]:
         """At most ``limit`` calls, oldest first, the newest there are (older than ``before``)."""
         calls = reversed(self._calls.values())

@@ -255,13 +255,9 @@ class Loom:
         return f"http://{Address(host, address.port)}/?token={self.token}"
 
     async def run_until_stopped(self) -> None:
-        """Wait for :meth:`request_stop`, or a signal within :meth:`signals`, then stop."""
+        """Wait for a signal within :meth:`signals`, then stop."""
         await self._stopping.wait()
         await self.stop()
-
-    def request_stop(self) -> None:
-        """Begin to stop, from anywhere on the loop."""
-        self._stopping.set()
 
     async def stop(self, grace: float | None = None) -> None:
         """End calls under way within ``grace`` seconds (the setting ``drain``), then everything else."""

@@ -1,6 +1,5 @@
 """Descriptors from this machine: ``.proto`` files, folders of them, and descriptor sets."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,18 +7,12 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from .files import Files, FileSource
+from .files import Files
 from .protoc import ProtocError, compile_protos
 
 PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"
 _MOST_ROUNDS = 100
 _NAMED = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<what>.*)$")
-
-
-def load_protosets(paths: Sequence[Path]) -> FileSource:
-    """Descriptor sets, as ``protoc --descriptor_set_out --include_imports`` and ``buf build`` write them."""
-    files, problems = read_protosets(paths)
-    return FileSource(PROTOSETS, files, problems)
 
 
 def read_protosets(paths: Sequence[Path]) -> tuple[Files, list[str]]:
@@ -35,12 +28,6 @@ def read_protosets(paths: Sequence[Path]) -> tuple[Files, list[str]]:
         else:
             files.add(found.file, str(path))
     return files, problems
-
-
-async def load_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> FileSource:
-    """Proto files and folders of them. One that does not compile is named, and the others are there."""
-    files, problems = await asyncio.to_thread(read_protos, paths, import_paths)
-    return FileSource(PROTO_FILES, files, problems)
 
 
 def read_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> tuple[Files, list[str]]:

@@ -3,9 +3,14 @@
 import pytest
 
 from loom.schema import ProtocError, SchemaError, compile_protos
-from loom.schema.local import load_protos, load_protosets
+from loom.schema.files import FileSource
+from loom.schema.local import PROTO_FILES, PROTOSETS, read_protos, read_protosets
 
 GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'
+
+
+def protos(paths, import_paths=()):
+    return FileSource(PROTO_FILES, *read_protos(paths, import_paths))
 
 
 def write(folder, files):
@@ -18,7 +23,7 @@ def write(folder, files):
 
 async def test_a_folder_is_read_with_all_that_is_below(tmp_path):
     write(tmp_path, {"a.proto": GOOD.format("a"), "deep/er/b.proto": GOOD.format("b")})
-    source = await load_protos([tmp_path])
+    source = protos([tmp_path])
     assert source.services == ["a.S", "b.S"]
     assert source.problems == []
     found = await source.fetch("b.S")
@@ -37,7 +42,7 @@ async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path)
             "shared/common/money.proto": 'syntax = "proto3"; package common; message Money { int64 units = 1; }',
         },
     )
-    source = await load_protos([tmp_path / "apis"], [tmp_path / "shared"])
+    source = protos([tmp_path / "apis"], [tmp_path / "shared"])
     assert source.problems == []
     assert {"shop/shop.proto", "common/money.proto"} <= {
         file.name for file in (await source.fetch("shop.S")).files
@@ -46,7 +51,7 @@ async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path)
 
 async def test_one_file_with_its_import_path(tmp_path):
     write(tmp_path, {"acme/a.proto": GOOD.format("acme"), "acme/other.proto": "broken"})
-    source = await load_protos([tmp_path / "acme" / "a.proto"], [tmp_path])
+    source = protos([tmp_path / "acme" / "a.proto"], [tmp_path])
     assert source.problems == []
     assert [file.name for file in (await source.fetch("acme.S")).files] == ["acme/a.proto"]
 
@@ -62,7 +67,7 @@ async def test_a_broken_file_and_what_imports_it_are_named_and_the_others_live(t
             "fine/too.proto": GOOD.format("fine"),
         },
     )
-    source = await load_protos([tmp_path])
+    source = protos([tmp_path])
     assert source.services == ["fine.S", "good.S"]
     problems = [problem.removeprefix(f"{tmp_path}/") for problem in source.problems]
     by_file = {problem.partition(":")[0]: problem for problem in problems}
@@ -73,7 +78,7 @@ async def test_a_broken_file_and_what_imports_it_are_named_and_the_others_live(t
 
 async def test_paths_without_files_are_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    source = await load_protos([tmp_path / "gone.proto", tmp_path / "empty"])
+    source = protos([tmp_path / "gone.proto", tmp_path / "empty"])
     assert source.problems == [
         f"{tmp_path}/gone.proto: no such file or folder",
         f"{tmp_path}/empty: no .proto file in this folder",
@@ -82,7 +87,7 @@ async def test_paths_without_files_are_named(tmp_path):
 
 async def test_what_is_not_defined_says_so_with_what_is_broken(tmp_path):
     write(tmp_path, {"broken.proto": "?"})
-    source = await load_protos([tmp_path])
+    source = protos([tmp_path])
     with pytest.raises(
         SchemaError, match=r"no proto files define a\.B \(1 could not be read: .*/broken\.proto:1:1"
     ):
@@ -93,7 +98,9 @@ async def test_descriptor_sets(tmp_path):
     write(tmp_path, {"a.proto": GOOD.format("a"), "bad.protoset": "no set at all"})
     protoset = tmp_path / "good.protoset"
     protoset.write_bytes(compile_protos([tmp_path / "a.proto"]).SerializeToString())
-    source = load_protosets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"])
+    source = FileSource(
+        PROTOSETS, *read_protosets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"])
+    )
     assert (await source.fetch("a.S")).provenance.origin == str(protoset)
     assert [problem.partition(": ")[2][:22] for problem in source.problems] == [
         "not a descriptor set: ",
@@ -103,7 +110,7 @@ async def test_descriptor_sets(tmp_path):
 
 async def test_nested_messages_are_found_by_their_full_name(tmp_path):
     write(tmp_path, {"a.proto": 'syntax = "proto3"; package a; message Outer { message Inner {} }'})
-    assert (await (await load_protos([tmp_path])).fetch("a.Outer.Inner")).files[0].name == "a.proto"
+    assert (await protos([tmp_path]).fetch("a.Outer.Inner")).files[0].name == "a.proto"
 
 
 async def test_files_that_extend_a_message_come_with_it(tmp_path):
@@ -115,7 +122,7 @@ async def test_files_that_extend_a_message_come_with_it(tmp_path):
             "ext.proto": 'syntax = "proto2"; package q;import "base.proto"; extend p.Base { optional int32 x = 100; }',
         },
     )
-    found = await (await load_protos([tmp_path])).fetch("p.S")
+    found = await protos([tmp_path]).fetch("p.S")
     assert {file.name for file in found.files} == {"base.proto", "ext.proto"}
 
 
@@ -131,5 +138,5 @@ def test_what_protoc_complains_of_is_told_line_by_line(tmp_path):
 
 async def test_many_broken_files_take_nobody_down(tmp_path):
     write(tmp_path, {f"{number}.proto": "?" for number in range(3)} | {"good.proto": GOOD.format("good")})
-    source = await load_protos([tmp_path])
+    source = protos([tmp_path])
     assert (source.services, len(source.problems)) == (["good.S"], 3)

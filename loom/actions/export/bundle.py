@@ -15,7 +15,6 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from loom import __version__
@@ -159,9 +158,6 @@ class _Outlet(io.RawIOBase):
         self._parts: list[bytes] = []
         self.size = 0
 
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: Any, /) -> int:
         piece = bytes(data)
         self._parts.append(piece)
@@ -234,9 +230,3 @@ class Bundle:
             except (KeyError, TypeError, ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
                 self.problems.append(f"a set of descriptors cannot be read: {error}")
         return stored
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a file begins as an archive does."""
-    with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"

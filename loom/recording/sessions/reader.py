@@ -89,18 +89,6 @@ class SessionReader:
         for call in fold(self._records()):
             yield self._settle(call)
 
-    def calls_from(self, after_seq: int, folding: Fold) -> Iterator[tuple[int, Call | None]]:
-        """Read on after a batch, with a fold that knows the calls in flight: batch and call that ended in it.
-
-        Each batch also comes once with None, at its end.
-        """
-        for seq, records in self._batches("WHERE seq > ?", (after_seq,)):
-            for record in records:
-                call = folding.feed(record)
-                if call is not None:
-                    yield seq, self._settle(call)
-            yield seq, None
-
     def find(self, ids: Iterable[int]) -> list[Call]:
         """The calls of these ids that are there, in order of id."""
         wanted = set(ids)

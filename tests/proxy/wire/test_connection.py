@@ -1,15 +1,9 @@
-"""The parser: valid streams give their calls, whatever the chunks; anything else gives a reason, and nothing more."""
-
-import itertools
-import random
+"""The parser: valid streams give their calls."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from loom.model import (
     CallEnded,
-    CallIds,
     CallStarted,
     Direction,
     EndedBy,
@@ -19,48 +13,9 @@ from loom.model import (
     Section,
     StatusCode,
 )
-from loom.proxy.wire import connection as connection_module
-from loom.proxy.wire.connection import UNOBSERVED, Connection
 from tests.proxy.wire import streams
-from tests.proxy.wire.streams import PREFACE, Side, data, frame, message
-
-CLIENT, SERVER = True, False
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.events = []
-
-    def emit(self, event):
-        self.events.append(event)
-
-    def of(self, kind):
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-class Watched:
-    """A connection under test, with a clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.sink = Sink()
-        self.now = 1_000
-        self.connection = Connection(7, self.sink, CallIds(), peer="ipv4:127.0.0.1:5", target="localhost:1")
-        self.client, self.server = Side(), Side()
-
-    def sent(self, *parts: bytes) -> "Watched":
-        self.connection.saw(b"".join(parts), self.now, client=True)
-        return self
-
-    def answered(self, *parts: bytes) -> "Watched":
-        self.connection.saw(b"".join(parts), self.now, client=False)
-        return self
-
-    def opened(self) -> "Watched":
-        return self.sent(PREFACE, streams.settings()).answered(streams.settings())
-
-    def end(self) -> CallEnded:
-        [ended] = self.sink.of(CallEnded)
-        return ended
+from tests.proxy.wire.streams import PREFACE, data, frame, message
+from tests.proxy.wire.watched import Watched
 
 
 def test_a_unary_call():
@@ -278,119 +233,6 @@ def test_a_sender_with_nothing_to_say_is_not_held():
     assert "response_stalled_us" not in seen.end().wire
 
 
-@pytest.mark.parametrize(
-    ("first", "reason"),
-    [
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "it is HTTP/1.1"),
-        (b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "upgrade to h2c"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(30), "it is TLS"),
-        (b"\x00\x01garbage that is nothing at all", "does not begin as HTTP/2"),
-    ],
-)
-def test_what_is_not_http2_says_so(first, reason):
-    seen = Watched()
-    seen.sent(first)
-    seen.answered(b"HTTP/1.1 200 OK\r\n\r\n")
-    [started] = seen.sink.of(CallStarted)
-    assert started.method == UNOBSERVED
-    assert reason in started.wire["unobserved"]
-    seen.connection.closed(9, by_client=True)
-    assert "not observed" in seen.end().note
-
-
-@pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        (
-            frame(streams.HEADERS, streams.END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff"),
-            "header block cannot be decoded",
-        ),
-        (frame(streams.HEADERS, 0, 1, b"\x82") + frame(streams.DATA, 0, 1, b""), None),
-        (frame(streams.CONTINUATION, streams.END_HEADERS, 1, b"\x82"), "without its HEADERS"),
-        (frame(streams.HEADERS, streams.PADDED | streams.END_HEADERS, 1, b"\xff\x82"), "padding"),
-        ((2_000_000).to_bytes(3, "big") + bytes([streams.HEADERS, 4, 0, 0, 0, 1]), "2000000 bytes"),
-        (
-            frame(streams.HEADERS, streams.END_HEADERS, 1, b"\x3f\xe1\xff\xff\xff\x07"),
-            "header block cannot be decoded",
-        ),
-    ],
-)
-def test_what_cannot_be_followed_ends_the_watching_not_the_traffic(bad, reason):
-    seen = Watched().opened()
-    seen.sent(seen.client.request(101))
-    seen.sent(bad)
-    if reason is None:
-        return
-    assert reason in seen.connection.unobserved
-    assert seen.end().note.startswith("not observed from here on, because ")
-    before = len(seen.sink.events)
-    seen.sent(seen.client.request(103)).answered(b"anything")
-    assert len(seen.sink.events) == before
-
-
-def test_a_header_bomb_is_not_unpacked():
-    seen = Watched().opened()
-    block = seen.client.encoder.encode([("x" * 1000, "y" * 3000)]) + b"\xbe" * 100_000
-    parts = [block[at : at + 16_000] for at in range(0, len(block), 16_000)]
-    seen.sent(frame(streams.HEADERS, 0, 1, parts[0]))
-    for part in parts[1:]:
-        seen.sent(frame(streams.CONTINUATION, streams.END_HEADERS if part is parts[-1] else 0, 1, part))
-    assert "header block cannot be decoded" in seen.connection.unobserved
-
-
-def test_continuation_without_end_is_bounded():
-    seen = Watched().opened()
-    seen.sent(frame(streams.HEADERS, 0, 1, b"\x82"))
-    for _ in range(100):
-        seen.sent(frame(streams.CONTINUATION, 0, 1, bytes(16_000)))
-    assert "a header block of more than" in seen.connection.unobserved
-
-
-def test_unfinished_messages_are_bounded(monkeypatch):
-    monkeypatch.setattr(connection_module, "MAX_UNFINISHED", 1000)
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), data(1, b"\x00\x00\xff\xff\xff" + bytes(2000)))
-    assert "unfinished messages hold more" in seen.connection.unobserved
-
-
-def test_empty_frames_do_not_pile_up():
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), data(1, message(b"x" * 10)[:8]))
-    [exchange] = seen.connection._exchanges.values()
-    held, pieces = exchange.request.held, len(exchange.request._pieces)
-    seen.sent(data(1, b"") * 1000)
-    assert (exchange.request.held, len(exchange.request._pieces)) == (held, pieces)
-    seen.sent(frame(streams.HEADERS, 0, 3, b"\x82"), frame(streams.CONTINUATION, 0, 3) * 1000)
-    assert len(seen.connection._client.block) == 1
-
-
-def test_settings_without_acknowledgement_are_bounded():
-    seen = Watched().opened()
-    seen.sent(streams.settings((1, 100)) * (connection_module.MAX_SETTINGS + 10))
-    assert "SETTINGS" in seen.connection.unobserved
-
-
-def test_small_pieces_count_for_what_keeping_them_costs(monkeypatch):
-    monkeypatch.setattr(connection_module, "MAX_UNFINISHED", 10_000)
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), data(1, message(b"x" * 5_000)[:6]))
-    for _ in range(1_000):
-        seen.sent(data(1, b"xx"))
-    assert "unfinished messages" in seen.connection.unobserved
-
-
-def test_large_header_blocks_are_not_remembered():
-    seen = Watched().opened()
-    block = (
-        b"\x00\x01k\x7f"
-        + bytes([19_873 % 128 | 128, 19_873 // 128 % 128 | 128, 19_873 // 16_384])
-        + b"v" * 20_000
-    )  # a literal that leaves the table as it is
-    heads = seen.connection._client.heads
-    assert len(heads.read(block).metadata[0][1]) == 20_000
-    assert not heads._known
-
-
 def test_a_promise_changes_the_table_for_what_follows():
     seen = Watched().opened()
     seen.sent(seen.client.request(1), data(1, message(b"a"), end=True))
@@ -433,106 +275,3 @@ def test_grpc_web_trailers_are_in_the_body():
     )
     assert (seen.end().status.code, seen.end().status.message) == (9, "nope")
     assert [event.data for event in seen.sink.of(MessageSeen)] == [b"hi", b"yo"]
-
-
-# Properties
-
-
-def conversation(seed: int) -> tuple[bytes, bytes]:
-    """What both sides send over a connection of several interleaved calls of all kinds."""
-    chance = random.Random(seed)
-    client, server = Side(), Side()
-    up, down = (
-        [PREFACE, streams.settings((4, 100_000))],
-        [streams.settings((1, 4096)), streams.settings_ack()],
-    )
-    up.append(streams.settings_ack())
-    for stream in range(1, 2 * chance.randint(2, 6), 2):
-        pieces = chance.randint(1, 3)
-        extra = [("x", "y" * chance.randint(0, 90)), ("b-bin", "AAEC")]
-        up.append(
-            client.request(
-                stream,
-                f"/a.B/M{stream}",
-                extra,
-                pieces=pieces,
-                padding=chance.choice([0, 5]) if pieces == 1 else 0,
-            )
-        )
-        for _ in range(chance.randint(0, 3)):
-            body = message(chance.randbytes(chance.choice([0, 3, 700, 30_000])))
-            cut = chance.randint(0, len(body))
-            up += [data(stream, body[:cut]), data(stream, body[cut:], padding=chance.choice([0, 4]))]
-        up.append(data(stream, b"", end=True))
-        if chance.random() < 0.2:
-            down.append(frame(streams.RST_STREAM, 0, stream, (2).to_bytes(4, "big")))
-            continue
-        down.append(server.response(stream, extra, pieces=chance.randint(1, 2)))
-        down += [
-            data(stream, message(chance.randbytes(chance.randint(0, 300))))
-            for _ in range(chance.randint(0, 3))
-        ]
-        down += [frame(streams.PING, 0, 0, bytes(8)), server.trailers(stream, str(chance.randint(0, 16)))]
-    return b"".join(up), b"".join(down)
-
-
-def chunked(whole: bytes, cuts: list[int]) -> list[bytes]:
-    places = sorted({cut % (len(whole) + 1) for cut in cuts} | {0, len(whole)})
-    return [whole[start:stop] for start, stop in itertools.pairwise(places) if start != stop]
-
-
-def observe(up: list[bytes], down: list[bytes]) -> list[object]:
-    """Feed both directions, the client's first, and give the events back."""
-    seen = Watched()
-    for chunk in up:
-        seen.sent(chunk)
-    for chunk in down:
-        seen.answered(chunk)
-    assert not seen.connection.unobserved
-    return seen.sink.events
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    st.integers(0, 10_000),
-    st.lists(st.integers(0, 100_000), max_size=30),
-    st.lists(st.integers(0, 100_000), max_size=30),
-)
-def test_any_chunking_gives_the_same_events(seed, up_cuts, down_cuts):
-    up, down = conversation(seed)
-    assert observe(chunked(up, up_cuts), chunked(down, down_cuts)) == observe([up], [down])
-
-
-def test_byte_by_byte_gives_the_same_events():
-    up, down = conversation(3)
-    assert observe([bytes([byte]) for byte in up], [bytes([byte]) for byte in down]) == observe([up], [down])
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(
-    st.integers(0, 10_000),
-    st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 255)), min_size=1, max_size=20),
-    st.booleans(),
-)
-def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
-    sides = [bytearray(part) for part in conversation(seed)]
-    for place, value in mutations:
-        side = sides[0 if client else 1]
-        side[place % len(side)] = value
-    seen = Watched()
-    seen.sent(bytes(sides[0])).answered(bytes(sides[1]))
-    seen.connection.closed(9_999, by_client=True)
-    started = [event.call_id for event in seen.sink.of(CallStarted)]
-    ended = [event.call_id for event in seen.sink.of(CallEnded)]
-    assert sorted(started) == sorted(ended)
-    assert len(set(started)) == len(started)
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(st.binary(max_size=400), st.binary(max_size=400), st.booleans())
-def test_random_bytes_never_raise_and_nothing_piles_up(up, down, preface):
-    seen = Watched()
-    seen.sent(PREFACE if preface else b"", up).answered(down)
-    seen.connection.closed(9_999, by_client=False)
-    assert len(seen.sink.of(CallStarted)) == len(seen.sink.of(CallEnded))
-    assert seen.connection.live == 0

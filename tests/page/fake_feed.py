@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,12 +40,35 @@ def summary(number: int, **changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+class Stream(Sequence[dict[str, Any]]):
+    """The rows of a stream of any length, a message every 10 µs: made when they are asked for."""
+
+    def __init__(self, length: int) -> None:
+        self._indices = range(length)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self._row(index) for index in self._indices[key]]
+        return self._row(self._indices[key])
+
+    def _row(self, index: int) -> dict[str, Any]:
+        return {
+            "index": index, "direction": "response" if index else "request", "time_us": _START_US + 1000 + index * 10,
+            "size": 100 + index % 50, "compressed": False, "encoding": "", "dropped": False, "type": "acme.shop.v1.Tick",
+            "preview": f"number: {index}", "error": None,
+        }  # fmt: skip
+
+
 class FakeFeed:
-    """``calls`` is the history. Its methods are called from the test's thread and act on the server's loop."""
+    """``streams`` are calls with so many messages; ``calls`` is the history. Its methods are called from the test's thread and act on the server's loop."""
 
     def __init__(self) -> None:
         self.calls: dict[int, dict[str, Any]] = {}
         self.bodies: dict[int, list[dict[str, Any]]] = {}
+        self.streams: dict[int, int] = {}
         self.stats: dict[str, Any] = {}
         self.boot = "one"
         self.seq = 0
@@ -106,6 +129,12 @@ class FakeFeed:
 
         self.on_loop(act)
 
+    async def unheard(self) -> None:
+        """Once no page listens any more."""
+        async with asyncio.timeout(30):
+            while self._listeners:
+                await asyncio.sleep(0.01)
+
     def disconnect(self) -> None:
         """Every feed ends; with ``refusing`` set, new ones are refused."""
         self.on_loop(lambda: [queue.put_nowait(None) for queue in self._listeners] and None)
@@ -136,7 +165,7 @@ class FakeFeed:
         }  # fmt: skip
         try:
             yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.boot}:{self.seq}")
-            while (update := await queue.get()) is not None:
+            while not self.refusing and (update := await queue.get()) is not None:
                 yield update
         finally:
             self._listeners.discard(queue)
@@ -148,6 +177,7 @@ class FakeFeed:
         return EventSourceResponse(self._updates())
 
     async def list_calls(self, request: Request) -> Response:
+        self.requests.append(str(request.url))
         limit = int(request.query_params.get("limit", 1000))
         before = int(request.query_params.get("before", 1 << 60))
         ids = sorted(self.calls)
@@ -183,7 +213,9 @@ class FakeFeed:
             }
         )  # fmt: skip
 
-    def _rows(self, number: int) -> list[dict[str, Any]]:
+    def _rows(self, number: int) -> Sequence[dict[str, Any]]:
+        if number in self.streams:
+            return Stream(self.streams[number])
         keys = (
             "index",
             "direction",
@@ -202,16 +234,22 @@ class FakeFeed:
         rows = self._rows(request.path_params["id"])
         start = int(request.query_params.get("from", 0))
         limit = int(request.query_params.get("limit", 100))
+        self.requests.append(str(request.url))
         return Json({"total": len(rows), "gap": None, "messages": rows[start : start + limit]})
 
     async def one_message(self, request: Request) -> Response:
-        return Json(self.bodies[request.path_params["id"]][request.path_params["index"]])
+        number, index = request.path_params["id"], request.path_params["index"]
+        if number in self.streams:
+            nothing = {"json": None, "json_text": "{}", "tree": None, "wire": None, "hex": "", "data_base64": "",
+                       "source": "test", "drift": False, "truncated": 0}  # fmt: skip
+            return Json(self._rows(number)[index] | nothing)
+        return Json(self.bodies[number][index])
 
     async def rail(self, request: Request) -> Response:
         rows = self._rows(request.path_params["id"])
-        return Json(
-            {"total": len(rows), "samples": [[row["index"], row["time_us"], 0, row["size"]] for row in rows]}
-        )
+        step = max(1, len(rows) // int(request.query_params["points"]))
+        samples = [[row["index"], row["time_us"], 0, row["size"]] for row in rows[::step]]
+        return Json({"total": len(rows), "samples": samples})
 
     async def stats_now(self, _: Request) -> Response:
         return Json(self.numbers() | {"series": []})
@@ -267,6 +305,7 @@ def fake_feed() -> Iterator[FakeFeed]:
         assert server.up.wait(30), "the fake feed did not start"
         yield feed
     finally:
+        feed.refusing = True  # a page may be on its way back at this very moment
         feed.disconnect()
         server.should_exit = True
         thread.join(30)

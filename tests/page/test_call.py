@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.actions.test_grpcurl import run
 from tests.inspector.test_actions import Running, running
-from tests.support.mirror import SERVICE, make, running_mirror, thing
+from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
@@ -116,6 +116,31 @@ async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Run
     await page.get_by_role("button", name="Send edited").click()
     await expect(page.get_by_role("alert")).to_contain_text("nosuch")
     assert len(api.mirror.received) == 1
+
+
+async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: Page) -> None:
+    async with running_mirror(described=False) as mirror, running(mirror) as api:
+        await api.call("Say", thing(text="recorded before", big=7))
+        await opened(page, api, "/calls/1/schema")
+        panel = page.get_by_role("tabpanel")
+        await expect(panel).to_contain_text("No schema for this method")
+        await panel.locator("input[type=file]").set_input_files(PROTO)
+        await expect(page.get_by_text("1 service is described by attached files.")).to_be_visible()
+        await expect(panel).to_contain_text("mirror.v1.Thing")
+        await expect(panel).to_contain_text("attached files")
+        await page.keyboard.press("1")
+        tree = page.get_by_role("tree", name="Message 0")
+        await expect(tree).to_contain_text('text: "recorded before"')
+        await expect(tree).to_contain_text("big: 7")
+
+
+async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> None:
+    async with running_mirror(described=False) as mirror, running(mirror) as api:
+        await api.call("Say", thing(text="a"))
+        await opened(page, api, "/calls/1/schema")
+        broken = {"name": "broken.proto", "mimeType": "text/plain", "buffer": b'syntax = "proto3"; message {'}
+        await page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(broken)  # type: ignore[arg-type]
+        await expect(page.get_by_role("alert")).to_contain_text("broken.proto:1:")
 
 
 async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> None:

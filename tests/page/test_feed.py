@@ -90,7 +90,52 @@ async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page,
     feed.refusing = False
     await page.get_by_role("button", name="feed lost, retry").click()
     await expect(page.locator("[data-connection=open]")).to_be_visible()
-    assert f"last={feed.boot}%3A{feed.seq}" in feed.requests[-1]
+    assert f"last={feed.boot}%3A{feed.seq}" in [url for url in feed.requests if "/api/events" in url][-1]
+
+
+# The browser of the tests has no window that could be covered: the page is told so, in the browser's own words.
+_AWAY = """
+(hidden) => {
+  Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+"""
+
+
+async def test_a_hidden_tab_does_nothing_and_catches_up_when_shown(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {number: summary(number) for number in range(1, 4)}
+    await opened(page, feed)
+    await held(page, 3)
+    await page.evaluate(_AWAY, True)
+    await expect(page.locator("[data-connection=hidden]")).to_be_attached()
+    await feed.unheard()
+    asked = list(feed.requests)
+    await page.evaluate("""() => {
+      window.changes = 0;
+      new MutationObserver((all) => (window.changes += all.length))
+        .observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+    }""")
+    feed.put(*[summary(number) for number in range(4, 2000)], summary(1, version=2, flags=["modified"]))
+    feed.tick(rate=900.0)
+    feed.evict(below=3)
+    await page.evaluate("new Promise((done) => setTimeout(done, 300))")  # time in which it could do something
+    assert await page.evaluate("window.changes") == 0
+    assert feed.requests == asked
+    await page.evaluate(_AWAY, False)
+    await held(page, 1997)
+    await expect(page.get_by_text("2 evicted")).to_be_visible()
+    assert f"last={feed.boot}%3A" in next(url for url in feed.requests[len(asked) :] if "/api/events" in url)
+
+
+async def test_a_tab_opened_in_the_background_waits_until_it_is_shown(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {1: summary(1)}
+    await page.add_init_script(f"({_AWAY})(true)")
+    await page.goto(feed.address)
+    await expect(page.locator("[data-connection=hidden]")).to_be_attached()
+    assert not [url for url in feed.requests if "/api/events" in url]
+    feed.put(summary(2))
+    await page.evaluate(_AWAY, False)
+    await held(page, 2)
 
 
 async def test_evicted_calls_leave_the_table(page: Page, feed: FakeFeed) -> None:

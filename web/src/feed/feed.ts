@@ -52,7 +52,7 @@ export class Feed {
     const online = () => this.retryNow();
     document.addEventListener("visibilitychange", visibility);
     window.addEventListener("online", online);
-    this.open();
+    visibility();
     return () => {
       document.removeEventListener("visibilitychange", visibility);
       window.removeEventListener("online", online);
@@ -70,8 +70,10 @@ export class Feed {
     this.source = null;
   }
 
+  /** Nobody looks: nothing is fetched either. A history that was on its way is fetched anew on return. */
   private hide(): void {
     this.close();
+    this.sync += 1;
     this.listener.connection({ state: "hidden" });
   }
 

@@ -86,6 +86,10 @@ function run(inspector: Inspector, command: Command): void {
       return stepMessage(inspector, 1);
     case "previousMessage":
       return stepMessage(inspector, -1);
+    case "firstMessage":
+      return stepMessage(inspector, -Infinity);
+    case "lastMessage":
+      return stepMessage(inspector, Infinity);
     default: {
       const tab = TABS[Number(command.slice(3)) - 1];
       if (inspector.open !== null && tab !== undefined) inspector.setTab(tab);
@@ -96,7 +100,6 @@ function run(inspector: Inspector, command: Command): void {
 function stepMessage(inspector: Inspector, by: number): void {
   const open = inspector.open;
   if (open === null || open.messages.total === 0) return;
-  const at = inspector.place.message;
-  const next = at === null ? (by > 0 ? 0 : open.messages.total - 1) : at + by;
+  const next = (inspector.place.message ?? (by > 0 ? -1 : open.messages.total)) + by;
   inspector.go({ tab: "messages", message: Math.max(0, Math.min(open.messages.total - 1, next)) });
 }

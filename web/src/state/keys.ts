@@ -3,7 +3,7 @@
 export type Command =
   | "next" | "previous" | "pageDown" | "pageUp" | "first" | "last" | "open" | "close"
   | "filter" | "pause" | "clear" | "copy" | "replay" | "edit" | "mark" | "diff" | "follow" | "help"
-  | "nextMessage" | "previousMessage"
+  | "nextMessage" | "previousMessage" | "firstMessage" | "lastMessage"
   | "tab1" | "tab2" | "tab3" | "tab4" | "tab5" | "tab6";
 
 interface Key {
@@ -37,6 +37,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "?": "help",
   "]": "nextMessage",
   "[": "previousMessage",
+  "}": "lastMessage",
+  "{": "firstMessage",
   "1": "tab1",
   "2": "tab2",
   "3": "tab3",
@@ -57,6 +59,7 @@ export const HELP: readonly { readonly keys: readonly string[]; readonly does: s
   { keys: ["Enter", "Esc"], does: "open and close the call" },
   { keys: ["1", "–", "6"], does: "tabs of the open call" },
   { keys: ["[", "]"], does: "previous and next message" },
+  { keys: ["{", "}"], does: "first and last message" },
   { keys: ["/"], does: "filter" },
   { keys: ["p"], does: "pause the view, and catch up" },
   { keys: ["Shift", "X"], does: "clear…" },

@@ -1,0 +1,113 @@
+"""A stream of a million messages is as usable as one of ten: fetched in pages, walked by its rail, bounded in memory."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.page.fake_feed import FakeFeed, summary
+from tests.page.test_feed import opened
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+MILLION = 1_000_000
+
+
+def million(feed: FakeFeed, **changes: Any) -> None:
+    """Call 1 has a million messages over ten seconds."""
+    call = {"kind": "server", "messages": [1, MILLION - 1], "duration_us": MILLION * 10 + 2000}
+    feed.calls = {1: summary(1, **(call | changes))}
+    feed.streams = {1: MILLION}
+
+
+def pages(feed: FakeFeed) -> list[str]:
+    return [url for url in feed.requests if "/messages?" in url]
+
+
+def message(page: Page, index: int) -> Locator:
+    return page.locator(f"[data-message='{index}']")
+
+
+async def shown(page: Page) -> list[int]:
+    """Indices of the messages on screen whose row is here, and not on its way."""
+    return await page.locator("[data-message]:has-text('number: ')").evaluate_all(
+        "all => all.map(row => Number(row.dataset.message)).sort((a, b) => a - b)"
+    )
+
+
+# A row that is here, of a message within one part in a hundred of the stream from the wanted one.
+NEAR = """
+(wanted) => [...document.querySelectorAll('[data-message]')].some(
+  (row) => row.textContent.includes('number: ') && Math.abs(Number(row.dataset.message) - wanted) < 10_000)
+"""
+
+
+async def pick(page: Page, share: float) -> None:
+    """Click the rail at this share of the stream's time."""
+    rail = page.get_by_role("img", name="1 requests and 999\u202f999 responses")
+    box = await rail.bounding_box()
+    assert box is not None
+    await rail.click(position={"x": share * (box["width"] - 1), "y": 5})
+
+
+async def heap(page: Page) -> int:
+    """Bytes of JavaScript, after a collection."""
+    cdp = await page.context.new_cdp_session(page)
+    await cdp.send("HeapProfiler.collectGarbage")
+    used = await cdp.send("Runtime.getHeapUsage")
+    await cdp.detach()
+    return int(used["usedSize"])
+
+
+async def test_pages_are_fetched_as_they_are_looked_at(page: Page, feed: FakeFeed) -> None:
+    million(feed)
+    await opened(page, feed, "/calls/1")
+    await expect(message(page, 0)).to_contain_text("number: 0")
+    assert len(pages(feed)) == 1
+    await pick(page, 0.5)
+    await page.wait_for_function(NEAR, arg=MILLION // 2)
+    middle = await shown(page)
+    assert len(pages(feed)) <= 4
+    await page.get_by_role("list", name="Messages").press("PageDown")
+    await expect(message(page, middle[-1] + 1)).to_contain_text(f"number: {middle[-1] + 1}")
+    assert len(pages(feed)) <= 5
+
+
+async def test_the_end_is_a_step_away_by_button_by_key_and_by_address(page: Page, feed: FakeFeed) -> None:
+    million(feed)
+    await opened(page, feed, "/calls/1")
+    await page.get_by_role("button", name="Last message").click()
+    await expect(page.locator("[data-event=trailers]")).to_be_visible()
+    await expect(message(page, MILLION - 1)).to_contain_text(f"number: {MILLION - 1}")
+    await page.get_by_role("button", name="First message").click()
+    await expect(message(page, 0)).to_contain_text("number: 0")
+    await page.keyboard.press("}")
+    await expect(message(page, MILLION - 1)).to_be_in_viewport()
+    assert f"message={MILLION - 1}" in page.url
+    await page.keyboard.press("{")
+    await expect(message(page, 0)).to_be_in_viewport()
+    await opened(page, feed, f"/calls/1?message={MILLION - 7}")
+    await expect(message(page, MILLION - 7)).to_be_in_viewport()
+
+
+async def test_memory_and_document_stay_small_wherever_one_looks(page: Page, feed: FakeFeed) -> None:
+    million(feed)
+    await opened(page, feed, "/calls/1")
+    await expect(message(page, 0)).to_contain_text("number: 0")
+    before = await heap(page)
+    for step in range(1, 40):
+        await pick(page, step / 40)
+        await page.wait_for_function(NEAR, arg=step * MILLION // 40)
+    assert len(pages(feed)) >= 40, "the rail went nowhere"
+    assert await page.locator("[data-message]").count() < 100
+    assert await heap(page) - before < 20_000_000
+
+
+async def test_a_live_one_is_followed_as_it_grows(page: Page, feed: FakeFeed) -> None:
+    live = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
+    million(feed, **live)
+    await opened(page, feed, "/calls/1")
+    await expect(message(page, MILLION - 1)).to_contain_text(f"number: {MILLION - 1}")
+    feed.streams[1] = MILLION + 50_000
+    feed.put(summary(1, version=2, kind="server", messages=[1, MILLION + 49_999], **live))
+    await expect(message(page, MILLION + 49_999)).to_contain_text(f"number: {MILLION + 49_999}")
+    assert len(pages(feed)) <= 6

@@ -1,5 +1,6 @@
 """What describes the messages, and files that somebody adds to it (``/api/schema…``)."""
 
+import asyncio
 import base64
 import binascii
 
@@ -8,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.schema import AttachError
+from loom.recording.summary import micros
+from loom.schema import AttachError, SchemaError, outline
 from loom.schema.attached import MAX_BYTES
 
+from .calls import found
 from .context import inspector_of
 from .responses import ApiError, Json
 
 _BASE64_GROWTH = 2  # base64 and JSON around it
+_PATIENCE = 3.0  # seconds that a reader waits for the target's reflection
 
 
 class _File(msgspec.Struct):
@@ -34,6 +38,31 @@ async def sources(request: Request) -> Response:
     schema = inspector_of(request).decoder.schema
     return Json(
         {"sources": [{"name": source.name, "problems": list(source.problems)} for source in schema.sources]}
+    )
+
+
+async def of_call(request: Request) -> Response:
+    """Services, messages and enums of the method's schema, and where it came from."""
+    inspector = inspector_of(request)
+    call = await found(request, inspector)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            method = await inspector.decoder.schema.method(call.method)
+    except SchemaError as error:
+        raise ApiError(404, str(error), "attach .proto files, or start Loom with --proto") from error
+    except TimeoutError:
+        raise ApiError(503, "the schema is still being fetched", "look again in a moment") from None
+    made = await asyncio.to_thread(outline, method)  # a large one takes tens of milliseconds
+    return Json(
+        {
+            "source": method.provenance.source,
+            "origin": method.provenance.origin,
+            "fetched_us": micros(method.provenance.fetched_ns),
+            "services": made.services,
+            "messages": made.messages,
+            "enums": made.enums,
+            "more": made.more,
+        }
     )
 
 
@@ -74,5 +103,6 @@ def _content(file: _File) -> bytes:
 
 routes = [
     Route("/api/schema", sources, methods=["GET"]),
+    Route("/api/calls/{id:int}/schema", of_call),
     Route("/api/schema/protos", add_protos, methods=["POST"]),
 ]

@@ -10,11 +10,13 @@
 * :mod:`~loom.schema.protoc`: compiles ``.proto`` files, no compiler to install.
 * :mod:`~loom.schema.pool`: files become descriptors; what is missing or broken is named.
 * :mod:`~loom.schema.repair`: mends files that no compiler wrote.
+* :mod:`~loom.schema.outline`: what a schema says, as a person reads it.
 * :mod:`~loom.schema.flight`: many who want one thing fetch it once.
 """
 
 from .attached import AttachError
 from .files import Files, FileSource
+from .outline import Outline, outline
 from .pool import Built
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
@@ -29,10 +31,12 @@ __all__ = [
     "Files",
     "LocalFiles",
     "Method",
+    "Outline",
     "ProtocError",
     "Provenance",
     "Schema",
     "SchemaError",
     "Source",
     "compile_protos",
+    "outline",
 ]

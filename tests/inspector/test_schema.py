@@ -8,6 +8,8 @@ import pytest
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.mirror import running_mirror, thing
+from tests.support.whole import running
 from tests.support.zoo import running_zoo
 
 PROTO = (
@@ -56,6 +58,32 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
             listed = (await answer.json())["sources"]
         assert listed[0]["name"] == "attached files"
         assert "reflection" in [source["name"] for source in listed]
+
+
+async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
+    async with running_mirror() as mirror, running(mirror) as api:
+        call = await api.call("Say", thing(text="a"))
+        status, told = await api.get(f"/api/calls/{call}/schema")
+        assert status == 200
+        assert told["source"].startswith("reflection")
+        assert told["origin"] == mirror.address
+        assert told["fetched_us"] > 0
+        methods = {one["name"]: one["kind"] for one in told["services"][0]["methods"]}
+        assert (methods["Say"], methods["Chat"]) == ("unary", "bidi")
+        assert told["messages"][0]["fields"][0] == {
+            "number": 1, "name": "text", "type": "string", "label": "", "refers": None, "oneof": None,
+            "default": "", "deprecated": False,
+        }  # fmt: skip
+        assert told["enums"][0]["values"][2] == [2, "MOOD_WILD"]
+        assert (await api.get("/api/calls/99/schema"))[0] == 404
+
+
+async def test_a_method_that_nobody_knows_has_no_schema():
+    async with running_mirror(described=False) as mirror, running(mirror) as api:
+        call = await api.call("Say", thing(text="a"))
+        status, told = await api.get(f"/api/calls/{call}/schema")
+        assert status == 404
+        assert "--proto" in told["error"]["hint"]
 
 
 @pytest.mark.parametrize(

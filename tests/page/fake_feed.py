@@ -57,13 +57,16 @@ class Stream(Sequence[dict[str, Any]]):
     def _row(self, index: int) -> dict[str, Any]:
         return {
             "index": index, "direction": "response" if index else "request", "time_us": _START_US + 1000 + index * 10,
-            "size": 100 + index % 50, "compressed": False, "encoding": "", "dropped": False, "type": "acme.shop.v1.Tick",
+            "size": 100 + index % 50, "compressed": False, "encoding": "", "dropped": False, "type": "shop.v1.Tick",
             "preview": f"number: {index}", "error": None,
         }  # fmt: skip
 
 
 class FakeFeed:
-    """``streams`` are calls with so many messages; ``calls`` is the history. Its methods are called from the test's thread and act on the server's loop."""
+    """``calls`` is the history, ``streams`` those of them that have so many messages.
+
+    Its methods are called from the test's thread and act on the server's loop.
+    """
 
     def __init__(self) -> None:
         self.calls: dict[int, dict[str, Any]] = {}
@@ -128,12 +131,6 @@ class FakeFeed:
             self.send("stats", self.numbers())
 
         self.on_loop(act)
-
-    async def unheard(self) -> None:
-        """Once no page listens any more."""
-        async with asyncio.timeout(30):
-            while self._listeners:
-                await asyncio.sleep(0.01)
 
     def disconnect(self) -> None:
         """Every feed ends; with ``refusing`` set, new ones are refused."""

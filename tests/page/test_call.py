@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.actions.test_grpcurl import run
+from tests.actions.test_grpcurl_run import run
 from tests.inspector.test_actions import Running, running
 from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
 
@@ -141,6 +141,30 @@ async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> 
         broken = {"name": "broken.proto", "mimeType": "text/plain", "buffer": b'syntax = "proto3"; message {'}
         await page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(broken)  # type: ignore[arg-type]
         await expect(page.get_by_role("alert")).to_contain_text("broken.proto:1:")
+
+
+async def test_the_schema_lists_services_messages_and_enums_and_is_searched(page: Page, api: Running) -> None:
+    await api.call("Say", thing(text="a"))
+    await opened(page, api, "/calls/1/schema")
+    panel = page.get_by_role("tabpanel")
+    await expect(panel).to_contain_text("reflection v1")
+    method = panel.get_by_role("listitem")
+    await expect(method.filter(has_text="Chat")).to_contain_text("bidi")
+    await expect(method.filter(has_text="Gather")).to_contain_text("stream Thing → Thing")
+    whole = panel.locator("[data-type='mirror.v1.Thing']")
+    row = whole.get_by_role("row")
+    await expect(row.filter(has_text="numbers")).to_contain_text("9numbersrepeated int32")
+    await expect(row.filter(has_text="named")).to_contain_text("map<string, Part>")
+    await expect(row.filter(has_text="left")).to_contain_text("oneof choice")
+    await row.filter(has_text="mood").get_by_role("button", name="Mood").click()
+    mood = panel.locator("[data-type='mirror.v1.Mood']")
+    await expect(mood.get_by_role("row").filter(has_text="MOOD_WILD")).to_contain_text("2")
+    await expect(mood.get_by_role("button").first).to_be_focused()
+    await panel.get_by_role("searchbox").fill("wild")
+    await expect(panel.locator("[data-type]")).to_have_count(1)
+    await expect(mood).to_contain_text("MOOD_WILD")
+    await panel.get_by_role("searchbox").fill("no such thing")
+    await expect(panel).to_contain_text("Nothing in this schema matches.")
 
 
 async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> None:

@@ -1,4 +1,4 @@
-"""A stream of a million messages is as usable as one of ten: fetched in pages, walked by its rail, bounded in memory."""
+"""A stream of a million messages is as usable as a short one: fetched in pages, walked by its rail, memory bounded."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 /** Requests to the inspector's API. Every failure is an `ApiError` whose message can be shown as it is. */
 
-import type { CallDetail, CallsPage, Diff, MessagesPage, MessageView, ReplayRequest, Stats } from "./types";
+import type { CallDetail, CallsPage, Diff, MessagesPage, MessageView, Outline, ReplayRequest, Stats } from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -73,6 +73,7 @@ export const api = {
     request<CallsPage>(`/api/calls${query({ limit, before })}`, { signal }),
   call: (id: number, reveal = false, signal?: AbortSignal) =>
     request<CallDetail>(`/api/calls/${id}${query({ reveal })}`, { signal }),
+  schema: (id: number, signal?: AbortSignal) => request<Outline>(`/api/calls/${id}/schema`, { signal }),
   messages: (id: number, from: number, limit: number, signal?: AbortSignal) =>
     request<MessagesPage>(`/api/calls/${id}/messages${query({ from, limit })}`, { signal }),
   message: (id: number, index: number, signal?: AbortSignal) =>

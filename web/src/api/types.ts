@@ -79,6 +79,52 @@ export interface Schema {
   readonly problems?: readonly string[];
 }
 
+export interface OutlinedField {
+  readonly number: number;
+  readonly name: string;
+  readonly type: string;
+  readonly label: "" | "optional" | "repeated" | "required" | "map";
+  /** The message or enum that the field, or the map's value, is of. */
+  readonly refers: string | null;
+  readonly oneof: string | null;
+  readonly default: string;
+  readonly deprecated: boolean;
+}
+
+export interface OutlinedMessage {
+  readonly name: string;
+  readonly file: string;
+  readonly fields: readonly OutlinedField[];
+  readonly deprecated: boolean;
+}
+
+export interface OutlinedEnum {
+  readonly name: string;
+  readonly file: string;
+  readonly values: readonly (readonly [number: number, name: string])[];
+  readonly deprecated: boolean;
+}
+
+export interface OutlinedService {
+  readonly name: string;
+  readonly file: string;
+  readonly methods: readonly {
+    readonly name: string;
+    readonly kind: Kind;
+    readonly request: string;
+    readonly response: string;
+    readonly deprecated: boolean;
+  }[];
+}
+
+/** What a method's schema says: its service first, the types nearest to it first. */
+export interface Outline {
+  readonly services: readonly OutlinedService[];
+  readonly messages: readonly OutlinedMessage[];
+  readonly enums: readonly OutlinedEnum[];
+  readonly more: number;
+}
+
 export interface CallDetail extends Summary {
   readonly metadata: {
     readonly request: readonly MetadataItem[];

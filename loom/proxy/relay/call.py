@@ -92,6 +92,7 @@ class RelayedCall:
         context = self._context
         now = time.time_ns()
         metadata = seen(context.invocation_metadata())
+        self._began = time.monotonic()
         remaining = context.time_remaining()
         self._timeout = None if remaining is None else min(remaining, MAX_TIMEOUT)
         self._emit(
@@ -178,7 +179,8 @@ class RelayedCall:
         await self._context.read()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        if self._context.time_remaining() == 0:
+        remaining = self._remaining()
+        if remaining is not None and remaining <= 0:
             await asyncio.sleep(_CLOSING)
 
     async def _pump_responses(self) -> None:
@@ -220,8 +222,7 @@ class RelayedCall:
         status = await self._upstream.status()
         context = self._context
         now = time.time_ns()
-        remaining = context.time_remaining()
-        late = outcome.deadline_passed(remaining, self._timeout)
+        late = outcome.deadline_passed(self._remaining(), self._timeout)
         if self._reached is False and status.code == StatusCode.UNAVAILABLE:
             told = outcome.unreachable(self._target.address, status.message)
             self._target.unreached(told.message)
@@ -234,6 +235,14 @@ class RelayedCall:
                 self._emit(MetadataSeen(self.id, now, Section.TRAILING, status.trailing))
                 context.set_trailing_metadata(self._forwarded(status.trailing))
             self._tell(now, told, outcome.ended_by(status.code, deadline=late), outcome.note_on(status))
+
+    def _remaining(self) -> float | None:
+        """Seconds until the deadline, below 0 once it has passed; None without one.
+
+        grpcio tells the same, but by the system's clock, which may be set while the call runs. Its core does not
+        end calls by that one.
+        """
+        return None if self._timeout is None else self._timeout - (time.monotonic() - self._began)
 
     def _refuse(self, breaker: Breaker) -> None:
         """Tell the client that the breaker is open."""
@@ -268,7 +277,7 @@ class RelayedCall:
         if self.stopping:
             status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
             self._end(now, status, EndedBy.LOOM, "Loom was stopped while the call was under way")
-        elif outcome.deadline_passed(self._context.time_remaining(), self._timeout):
+        elif outcome.deadline_passed(self._remaining(), self._timeout):
             status = Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
             self._end(now, status, EndedBy.DEADLINE, "")
         else:

@@ -51,17 +51,15 @@ static ssize_t give(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
   stream *s = source->ptr;
   size_t done = 0;
   if (s->message) {
+    /* A prefix is cut where the room ends, as the rest of a message is: giving nothing would have an empty
+     * frame sent, again and again, for as long as the peer's window is smaller than a prefix. */
+    const uint8_t prefix[5] = {0, (s->message - 5) >> 24, (s->message - 5) >> 16, (s->message - 5) >> 8, s->message - 5};
     while (done < room && s->left) {
-      if (s->at == 0) {
-        uint32_t size = htonl(s->message - 5);
-        if (room - done < 5) break;
-        buffer[done] = 0;
-        memcpy(buffer + done + 1, &size, 4);
-        done += 5; s->at = 5; s->left -= 5;
-      }
-      size_t n = s->message - s->at;
+      const int leading = s->at < sizeof prefix;
+      size_t n = (leading ? sizeof prefix : s->message) - s->at;
       if (n > room - done) n = room - done;
-      memset(buffer + done, 'x', n);
+      if (leading) memcpy(buffer + done, prefix + s->at, n);
+      else memset(buffer + done, 'x', n);
       done += n; s->at += n; s->left -= n;
       if (s->at == s->message) s->at = 0;
     }

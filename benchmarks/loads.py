@@ -13,7 +13,6 @@ class Load:
     """``concurrent`` calls at a time, spread over ``connections``, ``calls`` in all.
 
     ``answer`` is 0 for an echo, else how many messages of ``size`` bytes one call is answered with.
-    ``slow`` divides the calls for proxies that would take minutes.
     """
 
     name: str
@@ -39,6 +38,7 @@ LOADS = (
     Load("unary 1 MiB, 4 at a time", 300, 4, 1, size=1024 * 1024),
 )
 
+_STALLED_SECONDS = 120.0  # a load takes seconds: a proxy that has not answered by then does not
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -53,7 +53,7 @@ class Result:
 
 
 def run(load: Load, port: int, work: Path, *, share: float = 1.0, tls: bool = False) -> Result:
-    """Send a load, or a share of its calls, and read what h2load logged of every call."""
+    """Send a load, or a share of its calls, and read what h2load logged of every call; all failed when it stalls."""
     body = work / f"message-{load.size}"
     if not body.exists():
         payload = b"" if load.answer else b"x" * load.size
@@ -63,24 +63,16 @@ def run(load: Load, port: int, work: Path, *, share: float = 1.0, tls: bool = Fa
     path = f"/bench.Bench/Stream/{answer}/{load.size}" if answer else "/bench.Bench/Echo"
     log = work / "h2load.log"
     log.unlink(missing_ok=True)
-    done = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, program("h2load", "apt-get install nghttp2-client")]
-        + [
-            "-n",
-            str(calls),
-            "-c",
-            str(load.connections),
-            "-m",
-            str(max(1, load.concurrent // load.connections)),
-        ]
-        + ["-w", "22", "-W", "24", "-d", str(body), f"--log-file={log}"]
-        + ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-        + [f"{'https' if tls else 'http'}://127.0.0.1:{port}{path}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    command = ["taskset", "-c", LOAD_CORE, program("h2load", "apt-get install nghttp2-client")]
+    command += ["-n", str(calls), "-c", str(load.connections)]
+    command += ["-m", str(max(1, load.concurrent // load.connections))]
+    command += ["-w", "22", "-W", "24", "-d", str(body), f"--log-file={log}"]
+    command += ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+    command.append(f"{'https' if tls else 'http'}://127.0.0.1:{port}{path}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_STALLED_SECONDS)
+    except subprocess.TimeoutExpired:
+        return Result(rate=0.0, p50=_STALLED_SECONDS, p99=_STALLED_SECONDS, failed=calls)
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
     seconds = _seconds(r"finished in ([\d.]+)(us|ms|s)", done.stdout)

@@ -11,7 +11,7 @@ import msgspec
 
 from loom.model import MessageSeen
 
-from .batch import pack
+from .batch import join, pack
 from .records import Record, unpack
 
 _SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
@@ -53,7 +53,7 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
             connection.execute(
                 "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, events = ?"
                 " WHERE seq = ?",
-                (min(ids), max(ids), len(ids), pack(carried), last),
+                (min(ids), max(ids), len(ids), join([pack(carried)]), last),
             )
             calls -= len(ids)
         else:

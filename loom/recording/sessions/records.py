@@ -1,7 +1,8 @@
 """An event as a record of a few bytes, and back.
 
-A batch is a MessagePack array of arrays, one per event: the event's fields as :mod:`loom.model.events` declares
-them, after a number for its type. The second item is the call's id, the third the time in nanoseconds:
+A batch is a MessagePack array of parts, a part is an array of events, and an event an array: a number for its
+type, then its fields as :mod:`loom.model.events` declares them. The second item is the call's id, the third the
+time in nanoseconds:
 
     [0, id, ns, method, peer, authority, target, engine, deadline_ns, content_type, replay_of, wire]
     [1, id, ns, section, [[key, value], …]]                  metadata: "request", "initial" or "trailing"
@@ -10,8 +11,8 @@ them, after a number for its type. The second item is the call's id, the third t
     [4, id, ns, status, ended_by, note, wire]                status is {code, message, details}
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
 
-msgspec packs a whole batch of events in one call: nothing is done per event in Python, which is what keeps
-writing cheap for the traffic that shares the interpreter. Raise :data:`FORMAT` when this changes.
+msgspec packs a whole part in one call: nothing is done per event in Python, which is what keeps writing cheap
+for the traffic that shares the interpreter. Raise :data:`FORMAT` when this changes.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ from loom.model import (
     Status,
 )
 
-FORMAT = 2
+FORMAT = 3
 """The version of the database and of the records in it."""
 
 
@@ -71,12 +72,12 @@ def _kind(call_id: int, time_ns: int, kind: str | None) -> KindDeclared:
 # In the order of the types' numbers. msgspec's own decoder takes no "text or bytes", which metadata is.
 _MAKE: tuple[Callable[..., Record], ...] = (CallStarted, _metadata, _message, HalfClosed, _ended, _kind)
 
-_decoder = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
+_decoder = msgspec.msgpack.Decoder(list[list[tuple[Any, ...]]])
 
 
 def unpack(batch: bytes) -> list[Record]:
     """The events of a batch; :class:`msgspec.DecodeError` if it is damaged."""
     try:
-        return [_MAKE[which](*fields) for which, *fields in _decoder.decode(batch)]
+        return [_MAKE[which](*fields) for part in _decoder.decode(batch) for which, *fields in part]
     except (LookupError, TypeError, ValueError) as error:
         raise msgspec.DecodeError(f"it holds what is no event: {error}") from error

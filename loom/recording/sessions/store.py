@@ -4,7 +4,6 @@ import hashlib
 import logging
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import msgspec
 
 from loom.model import Call, CallEnded, CallStarted, Kind, MessageSeen
 
-from .batch import Batch
+from .batch import Batch, Part
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
@@ -25,12 +24,14 @@ _log = logging.getLogger(__name__)
 DEFAULT_BUDGET = 1024 * 1024 * 1024
 QUEUE_BUDGET = 64 * 1024 * 1024
 
-EVENT_COST = 200  # what an event in the queue is counted as, beside its payload
+EVENT_COST = 200  # what an event that is not packed yet is counted as, beside its payload
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
-_BATCH_BYTES = 256 * 1024
+_PART_EVENTS = 256  # so few that they are still in the processor's cache when they are packed
 _BATCH_EVENTS = 2000
-_YIELD_EVERY = 500  # events taken before the forwarding thread gets a chance at the interpreter
+_BATCH_BYTES = 256 * 1024
+_LARGE = 4 * 1024  # bytes of a message for which room is looked for, however much there is
+_MARGIN = 2 * _PART_EVENTS * (EVENT_COST + _LARGE)  # with less room than that it is looked for each time
 _LARGEST_MESSAGE = 512 * 1024 * 1024  # SQLite takes a value of a gigabyte at most
 
 
@@ -43,6 +44,9 @@ class SessionStore:
     Nothing here raises towards traffic: what goes wrong is in :meth:`status`, writing is tried
     again every few seconds, and what the queue (``queue_budget`` bytes) cannot hold
     meanwhile is dropped and counted: first the bytes of messages, then whole events.
+
+    Events are packed by whoever emits them, some hundreds at a time: the interpreter is held for that in
+    any thread, and in this one they are in the cache. The writer's thread is left with what waits for the disk.
 
     ``budget`` bounds the file: past it the oldest calls go. ``declared_kind`` answers a
     method's kind if it is known, without I/O.
@@ -65,9 +69,12 @@ class SessionStore:
         self._budget = budget
         self._queue_budget = queue_budget
         self._declared_kind = declared_kind
-        self._queue: deque[Record] = deque()
-        self._queued = 0  # bytes put in, ever; the writer counts those it took out
+        self._fresh: deque[Record] = deque()  # events that are not packed yet
+        self._packing = threading.Lock()  # held while fresh events become a part
+        self._parts: deque[Part] = deque()
+        self._packed = 0  # bytes put in, ever; the writer counts those it took out
         self._taken = 0
+        self._tight = True  # whether there may be no room for the next event
         self._idle = True
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -98,7 +105,7 @@ class SessionStore:
     @property
     def waiting_bytes(self) -> int:
         """What is queued and not yet in the file."""
-        return self._queued - self._taken
+        return self._packed - self._taken + len(self._fresh) * EVENT_COST
 
     def open(self) -> None:
         """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
@@ -152,22 +159,63 @@ class SessionStore:
         """Queue one event; of an imported call also the kind that its method was declared as."""
         if self._connection is None:
             return
-        room = self._queue_budget - self._queued + self._taken
-        if room < 0:
-            self.dropped_events += 1
-            return
-        if type(event) is MessageSeen:
-            size = len(event.data)
-            if size > room or size > _LARGEST_MESSAGE:
-                self.dropped_bytes += size
-                event = msgspec.structs.replace(event, data=b"", lost=size)
-            else:
-                self._queued += size
-        self._queue.append(event)
-        self._queued += EVENT_COST
+        if self._tight or (type(event) is MessageSeen and len(event.data) > _LARGE):
+            fitted = self._fitted(event)
+            if fitted is None:
+                self.dropped_events += 1
+                return
+            event = fitted
+        fresh = self._fresh
+        fresh.append(event)
+        if len(fresh) >= _PART_EVENTS:
+            self._pack()
         if self._idle:
             self._idle = False
             self._wake.set()
+
+    def _fitted(self, event: Record) -> Record | None:
+        """The event, or one that only says how long its message was, or None, whichever the queue has room for."""
+        self._pack()
+        room = self._queue_budget - self.waiting_bytes
+        self._tight = room < _MARGIN
+        if room <= 0:
+            return None
+        if isinstance(event, MessageSeen) and (size := len(event.data)) > min(room, _LARGEST_MESSAGE):
+            self.dropped_bytes += size
+            return msgspec.structs.replace(event, data=b"", lost=size)
+        return event
+
+    def _pack(self) -> None:
+        """Make a part of the fresh events."""
+        with self._packing:
+            events = [self._fresh.popleft() for _ in range(len(self._fresh))]
+            if not events:
+                return
+            try:
+                part = Part(events, self._kinds(events))
+            except Exception:  # noqa: BLE001 (whoever emits forwards traffic)
+                self.dropped_events += len(events)
+                _log.exception("events could not be packed")
+                return
+            self._packed += len(part.packed)
+            self._parts.append(part)
+        self._tight = self._queue_budget - self.waiting_bytes < _MARGIN
+
+    def _kinds(self, events: list[Record]) -> list[KindDeclared]:
+        """The declared kinds of the calls that end in these events, where they are known."""
+        methods = self._methods
+        methods.update([(event.call_id, event.method) for event in events if type(event) is CallStarted])
+        brought = {event.call_id for event in events if type(event) is KindDeclared}  # by an imported call
+        known: dict[str, Kind | None] = {}
+        found = []
+        for event in [event for event in events if type(event) is CallEnded]:
+            method = methods.pop(event.call_id, None)
+            if method is None or event.call_id in brought:
+                continue
+            kind = known[method] if method in known else known.setdefault(method, self._declared_kind(method))
+            if kind is not None:
+                found.append(KindDeclared(event.call_id, event.time_ns, kind))
+        return found
 
     def put_descriptors(self, item: StoredDescriptors) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
@@ -254,10 +302,11 @@ class SessionStore:
 
     def _write(self, connection: sqlite3.Connection) -> bool:
         """Write all that waits; False if the disk refused, and it waits on."""
+        self._pack()
         try:
-            while self._queue or self._pending or self._descriptors or self._cleared_waits:
-                if not self._pending:
-                    self._pending.extend(self._pack())
+            while self._parts or self._pending or self._descriptors or self._cleared_waits:
+                if self._parts and not self._pending:
+                    self._pending.append(self._gather())
                 self._commit(connection)
             if self._refused:
                 self._refused, self._error = False, ""
@@ -272,35 +321,15 @@ class SessionStore:
             return False
         return True
 
-    def _pack(self) -> list[Batch]:
-        """Take events off the queue, about a batch's worth."""
-        queue = self._queue
-        events: list[Record] = []
-        payload = 0
-        while queue and payload < _BATCH_BYTES and len(events) < _BATCH_EVENTS:
-            taken = [queue.popleft() for _ in range(min(len(queue), _YIELD_EVERY))]
-            payload += sum([len(event.data) for event in taken if type(event) is MessageSeen])
-            events += taken
-            time.sleep(0)
-        if not events:
-            return []
-        return [Batch(events, self._kinds(events), EVENT_COST * len(events) + payload)]
-
-    def _kinds(self, events: list[Record]) -> list[KindDeclared]:
-        """The declared kinds of the calls that end in these events, where they are known."""
-        methods, found = self._methods, []
-        known: dict[str, Kind | None] = {}
-        for event in events:
-            if isinstance(event, CallStarted):
-                methods[event.call_id] = event.method
-            elif isinstance(event, KindDeclared):  # an imported call has brought its own
-                methods.pop(event.call_id, None)
-            elif isinstance(event, CallEnded) and (method := methods.pop(event.call_id, None)) is not None:
-                if method not in known:
-                    known[method] = self._declared_kind(method)
-                if known[method] is not None:
-                    found.append(KindDeclared(event.call_id, event.time_ns, known[method]))
-        return found
+    def _gather(self) -> Batch:
+        """Take parts off the queue, about a row's worth."""
+        parts = [self._parts.popleft()]
+        events, size = parts[0].size, len(parts[0].packed)
+        while self._parts and events < _BATCH_EVENTS and size < _BATCH_BYTES:
+            part = self._parts.popleft()
+            events, size = events + part.size, size + len(part.packed)
+            parts.append(part)
+        return Batch(parts)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         """Write the packed batches in one transaction; they stay pending if it fails."""

@@ -1,7 +1,8 @@
 """The status a call ends with (gRPC's ``grpc-status``, ``grpc-message`` and details)."""
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 
 class StatusCode(enum.IntEnum):
@@ -35,8 +36,10 @@ class EndedBy(enum.StrEnum):
     LOOM = "loom"  # Loom itself: target not reached, breaker open, shutdown
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+_NAMES = {code.value: code.name for code in StatusCode}
+
+
+class Status(msgspec.Struct, frozen=True, gc=False):
     """``code`` is the number on the wire: it may lie outside :class:`StatusCode`.
 
     ``details`` is the value of ``grpc-status-details-bin``, if there was one.
@@ -49,7 +52,4 @@ class Status:
     @property
     def name(self) -> str:
         """The code's name, or ``CODE_<n>`` where the number has none."""
-        try:
-            return StatusCode(self.code).name
-        except ValueError:
-            return f"CODE_{self.code}"
+        return _NAMES.get(self.code) or f"CODE_{self.code}"

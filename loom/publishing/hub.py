@@ -66,7 +66,11 @@ class Hub(Observer):
         self._dirty[call.id] = call
 
     def ended(self, call: Call) -> None:
-        self.rates.ended(call.duration_ns or 0, error=call.is_error)
+        status = call.status
+        self.rates.ended(
+            (call.ended_ns or call.started_ns) - call.started_ns,
+            error=status is not None and status.code != 0,
+        )
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """From the next tick on this subscriber is told of everything."""

@@ -14,7 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from loom.model import Call, Observer
+from loom.model import Call, Observer, Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
@@ -33,7 +33,7 @@ class Metrics(Collector, Observer):
         self._stats = stats
         self._methods: set[str] = set()
         self._started: dict[str, int] = {}
-        self._handled: dict[tuple[str, str], int] = {}
+        self._handled: dict[tuple[str, int | None], int] = {}
         self._messages = [0, 0]
         self._bytes = [0, 0]
         self._buckets = [0] * (len(BUCKETS) + 1)
@@ -49,7 +49,7 @@ class Metrics(Collector, Observer):
         self._started[method] = self._started.get(method, 0) + 1
 
     def ended(self, call: Call) -> None:
-        key = (self._label(call.method), call.status.name if call.status else "")
+        key = (self._label(call.method), call.status.code if call.status else None)
         self._handled[key] = self._handled.get(key, 0) + 1
         self._messages[0] += call.request_messages
         self._messages[1] += call.response_messages
@@ -82,7 +82,7 @@ class Metrics(Collector, Observer):
         yield started
         handled = CounterMetricFamily("loom_calls", "Calls that ended.", labels=["method", "code"])
         for (method, code), count in self._handled.items():
-            handled.add_metric([method, code], count)
+            handled.add_metric([method, "" if code is None else Status(code).name], count)
         yield handled
         messages = CounterMetricFamily("loom_messages", "Messages of ended calls.", labels=["direction"])
         size = CounterMetricFamily("loom_message_bytes", "Their payload bytes.", labels=["direction"])

@@ -34,12 +34,13 @@ _KINDS = {
 class _Resolved:
     """The files of one symbol, built once. ``provisional``: an earlier source could not be asked just then."""
 
-    __slots__ = ("built", "files", "provisional")
+    __slots__ = ("built", "files", "methods", "provisional")
 
     def __init__(self, files: FileSet, *, provisional: bool) -> None:
         self.files = files
         self.built: Built = build(files.files)
         self.provisional = provisional
+        self.methods: dict[str, Method] = {}  # those that were asked for
 
 
 class Schema:
@@ -265,11 +266,14 @@ def _has(built: Built, message: str) -> bool:
 
 
 def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method | None:
+    known = resolved.methods.get(path)
+    if known is not None:
+        return known
     try:
         found: MethodDescriptor = resolved.built.pool.FindServiceByName(service).FindMethodByName(name)
     except KeyError:
         return None
-    return Method(
+    method = resolved.methods[path] = Method(
         path=path,
         kind=_KINDS[found.client_streaming, found.server_streaming],
         request=found.input_type,
@@ -279,3 +283,4 @@ def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method |
         problems=resolved.built.problems,
         built=resolved.built,
     )
+    return method

@@ -154,7 +154,7 @@ class Connection:
         note = f"Loom could not reach the target {self._target}: {reason}"
         self._emit(CallEnded(call, now, Status(StatusCode.UNAVAILABLE, note), EndedBy.LOOM, note))
 
-    def closed(self, now: int, *, by_client: bool, by_loom: bool = False) -> None:
+    def closed(self, now: int, by: EndedBy) -> None:
         """The connection is gone; calls that are open end with it."""
         if self._record is not None:
             note = f"not observed, because {self.unobserved}"
@@ -162,10 +162,10 @@ class Connection:
             self._record = None
         for exchange in list(self._exchanges.values()):
             exchange.facts.update(self._goaway)
-            if by_loom:
+            if by is EndedBy.LOOM:
                 status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
                 exchange.end(now, status, EndedBy.LOOM, "Loom was stopped while the call was under way")
-            elif by_client:
+            elif by is EndedBy.CLIENT:
                 status = Status(StatusCode.CANCELLED, "the client closed the connection")
                 exchange.end(now, status, EndedBy.CLIENT, "the client closed the connection")
             else:
@@ -183,7 +183,9 @@ class Connection:
 
     # Frames
 
-    def on_data(self, client: bool, stream: int, payload: Piece, size: int, *, last: bool) -> None:
+    def on_data(  # noqa: C901 (for every frame there is: each further call would cost)
+        self, client: bool, stream: int, payload: Piece, size: int, *, last: bool
+    ) -> None:
         exchange = self._exchanges.get(stream)
         now = self._now
         side = self._client if client else self._server
@@ -197,14 +199,19 @@ class Connection:
         window.left -= size
         if window.left <= 0 or window.pending:
             window.used(now)
-        if client:
-            reader = exchange.request
-            before = reader.held
-            exchange.on_request_data(payload, now, last=last)
-        else:
-            reader = exchange.response
-            before = reader.held
-            exchange.on_response_data(payload, now, last=last)
+        reader = exchange.request if client else exchange.response
+        before = reader.held
+        found = reader.feed(payload)
+        if found:
+            if client:
+                exchange.on_requests(found, now)
+            else:
+                exchange.on_responses(found, now)
+        if last:
+            if client:
+                exchange.on_half_close(now)
+            else:
+                exchange.on_response_end(now)
         if reader.held != before:
             self._unfinished += reader.held - before
             if self._unfinished > MAX_UNFINISHED:

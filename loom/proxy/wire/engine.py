@@ -14,6 +14,7 @@ from loom.model import Address, CallIds, Sink
 from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.listening import bindable_hosts, check_server_tls, check_target_tls
 
+from .backlog import Backlog
 from .connection import Connection
 from .tunnel import Side, Tunnel
 
@@ -48,6 +49,7 @@ class WireEngine:
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._tunnels: set[Tunnel] = set()
+        self._backlog = Backlog()
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._port = 0
@@ -95,9 +97,10 @@ class WireEngine:
                 while self._tunnels:
                     self._idle.clear()
                     await self._idle.wait()
+        self._backlog.drain()
 
     async def _until_idle(self) -> None:
-        while any(tunnel.connection.live for tunnel in self._tunnels):  # noqa: ASYNC110 (once, at the end)
+        while self._backlog or any(tunnel.connection.live for tunnel in self._tunnels):  # noqa: ASYNC110 (once, at the end)
             await asyncio.sleep(0.02)
 
     async def _bind(self, hosts: tuple[str, ...]) -> None:
@@ -124,7 +127,7 @@ class WireEngine:
 
     def _accept(self) -> Side:
         connection = Connection(next(self._numbers), self._sink, self._ids, peer="", target=str(self._target))
-        tunnel = Tunnel(connection, self._begin_connecting, self._end)
+        tunnel = Tunnel(connection, self._backlog, self._begin_connecting, self._end)
         self._tunnels.add(tunnel)
         return tunnel.client
 

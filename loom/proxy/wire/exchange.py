@@ -1,5 +1,7 @@
 """What is known of one stream: a call, from its headers to its end."""
 
+from collections.abc import Sequence
+
 from loom.model import (
     CallEnded,
     Direction,
@@ -14,9 +16,8 @@ from loom.model import (
 )
 
 from .codes import ErrorCode, error_name, of_http, of_reset
-from .frames import Piece
 from .heads import Head
-from .messages import MessageReader
+from .messages import Found, MessageReader
 from .windows import Window
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
@@ -70,11 +71,10 @@ class Exchange:
         """Bytes of unfinished messages."""
         return self.request.held + self.response.held
 
-    def on_request_data(self, data: Piece, now: int, *, last: bool) -> None:
-        for flag, payload, size in self.request.feed(data):
+    def on_requests(self, found: Sequence[Found], now: int) -> None:
+        """Messages of the client's are whole."""
+        for flag, payload, size in found:
             self._message(_REQUEST, flag, payload, size, self._request_encoding, now)
-        if last:
-            self.on_half_close(now)
 
     def on_half_close(self, now: int) -> None:
         """The client has ended its side."""
@@ -82,13 +82,17 @@ class Exchange:
             self._half_closed = True
             self._emit(HalfClosed(self.call_id, now))
 
-    def on_response_data(self, data: Piece, now: int, *, last: bool) -> None:
-        for flag, payload, size in self.response.feed(data):
+    def on_responses(self, found: Sequence[Found], now: int) -> None:
+        """Messages of the server's are whole."""
+        for flag, payload, size in found:
             if flag & _TRAILERS and self._web:
                 self._on_web_trailers(payload, now)
                 continue
             self._message(_RESPONSE, flag, payload, size, self._response_encoding, now)
-        if last and not self.ended:
+
+    def on_response_end(self, now: int) -> None:
+        """The server has ended the stream with DATA: it sent no trailers."""
+        if not self.ended:
             self._without_trailers(now)
 
     def on_response_head(self, head: Head, now: int, *, last: bool) -> None:

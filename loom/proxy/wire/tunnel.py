@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from loom.model import EndedBy
+
+from .backlog import Backlog
 from .connection import Connection
 
 HIGH_WATER = 1024 * 1024  # bytes waiting for one side before the other is read no more
@@ -56,7 +59,7 @@ class Side(asyncio.Protocol):
         else:
             # uvloop reads once more although reading was paused when the connection was made.
             self._early.append(data)
-        self._tunnel.passed(data, self.client)
+        self._tunnel.backlog.passed(self._tunnel.connection, data, client=self.client)
 
     def write(self, data: bytes) -> None:
         """Send bytes on, unless this end is gone."""
@@ -113,15 +116,19 @@ class Tunnel:
     """A client's connection and the one to the target that was made for it."""
 
     def __init__(
-        self, connection: Connection, connect: Callable[["Tunnel"], None], on_end: Callable[["Tunnel"], None]
+        self,
+        connection: Connection,
+        backlog: Backlog,
+        connect: Callable[["Tunnel"], None],
+        on_end: Callable[["Tunnel"], None],
     ) -> None:
         self.connection = connection
+        self.backlog = backlog
         self.client = Side(self, client=True)
         self.target = Side(self, client=False)
         self.stopping = False
         self._connect = connect
         self._on_end = on_end
-        self._waiting: list[tuple[bytes, int, bool]] = []
         self._closed = False
 
     def made(self, side: Side) -> None:
@@ -142,25 +149,13 @@ class Tunnel:
         self.connection.failed(reason, time.time_ns())
         self.client.close(abort=True)
 
-    def passed(self, data: bytes, client: bool) -> None:
-        """Bytes have been handed on; look at them once the loop has sent what is to be sent."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._look)
-        self._waiting.append((data, time.time_ns(), client))
-
-    def _look(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        saw = self.connection.saw
-        for data, now, client in waiting:
-            saw(data, now, client=client)
-
     def lost(self, side: Side, error: Exception | None) -> None:
         """An end is gone: the other one goes too, and as it went."""
-        self._look()
         other = self.target if side.client else self.client
         if not self._closed:
             self._closed = True
-            self.connection.closed(time.time_ns(), by_client=side.client, by_loom=self.stopping)
+            by = EndedBy.CLIENT if side.client else EndedBy.BACKEND
+            self.backlog.closed(self.connection, EndedBy.LOOM if self.stopping else by)
         other.close(abort=error is not None)
         if not self.client.open and not self.target.open:
             self.client.part()

@@ -6,7 +6,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom.model import CallEnded, CallStarted
+from loom.model import CallEnded, CallStarted, EndedBy
 from tests.proxy.wire import streams
 from tests.proxy.wire.streams import PREFACE, Side, data, frame, message
 from tests.proxy.wire.watched import Watched
@@ -95,7 +95,7 @@ def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
         side[place % len(side)] = value
     seen = Watched()
     seen.sent(bytes(sides[0])).answered(bytes(sides[1]))
-    seen.connection.closed(9_999, by_client=True)
+    seen.connection.closed(9_999, EndedBy.CLIENT)
     started = [event.call_id for event in seen.sink.of(CallStarted)]
     ended = [event.call_id for event in seen.sink.of(CallEnded)]
     assert sorted(started) == sorted(ended)
@@ -107,6 +107,6 @@ def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
 def test_random_bytes_never_raise_and_nothing_piles_up(up, down, preface):
     seen = Watched()
     seen.sent(PREFACE if preface else b"", up).answered(down)
-    seen.connection.closed(9_999, by_client=False)
+    seen.connection.closed(9_999, EndedBy.BACKEND)
     assert len(seen.sink.of(CallStarted)) == len(seen.sink.of(CallEnded))
     assert seen.connection.live == 0

@@ -172,7 +172,7 @@ def test_goaway_is_told_with_the_calls_it_meets():
     seen.answered(
         frame(streams.GOAWAY, 0, 0, (1).to_bytes(4, "big") + (11).to_bytes(4, "big") + b"too_many_pings")
     )
-    seen.connection.closed(2_000, by_client=False)
+    seen.connection.closed(2_000, EndedBy.BACKEND)
     first, second = seen.sink.of(CallEnded)
     assert first.wire["goaway"] == "ENHANCE_YOUR_CALM too_many_pings"
     assert "goaway_refused" not in first.wire
@@ -180,12 +180,12 @@ def test_goaway_is_told_with_the_calls_it_meets():
     assert (first.status.code, first.ended_by) == (StatusCode.UNAVAILABLE, EndedBy.BACKEND)
 
 
-@pytest.mark.parametrize(("by_client", "ended_by"), [(True, EndedBy.CLIENT), (False, EndedBy.BACKEND)])
-def test_a_lost_connection_ends_its_calls(by_client, ended_by):
+@pytest.mark.parametrize("by", [EndedBy.CLIENT, EndedBy.BACKEND, EndedBy.LOOM])
+def test_a_lost_connection_ends_its_calls(by):
     seen = Watched().opened()
     seen.sent(seen.client.request(1))
-    seen.connection.closed(2_000, by_client=by_client)
-    assert seen.end().ended_by is ended_by
+    seen.connection.closed(2_000, by)
+    assert seen.end().ended_by is by
 
 
 def test_a_table_that_changes_size():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loom.model import CallStarted
+from loom.model import CallStarted, EndedBy
 from loom.proxy.wire import connection as connection_module
 from loom.proxy.wire.connection import UNOBSERVED
 from tests.proxy.wire import streams
@@ -26,7 +26,7 @@ def test_what_is_not_http2_says_so(first, reason):
     [started] = seen.sink.of(CallStarted)
     assert started.method == UNOBSERVED
     assert reason in started.wire["unobserved"]
-    seen.connection.closed(9, by_client=True)
+    seen.connection.closed(9, EndedBy.CLIENT)
     assert "not observed" in seen.end().note
 
 

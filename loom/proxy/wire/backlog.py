@@ -1,0 +1,72 @@
+"""What has been passed on and is still to be looked at: forwarding goes first, looking takes turns with it."""
+
+import asyncio
+import time
+from collections import deque
+
+from loom.model import EndedBy
+
+from .connection import Connection
+
+TURN_SECONDS = 0.000_5  # of looking, before the loop gets to see which bytes have come meanwhile
+LONG_TURN_SECONDS = 0.005
+MOST_LAG_NS = 100_000_000  # bytes that have waited for longer make turns long
+MAX_WAITING = 8 * 1024 * 1024  # bytes that may wait at all
+
+_Seen = tuple[Connection, bytes | EndedBy, int, bool]
+"""A chunk, or who ended the connection; when that was, and whether the client sent it."""
+
+
+class Backlog:
+    """Chunks of all connections, in the order in which they passed, with the time at which they did.
+
+    While bytes keep coming, they are looked at in turns of :data:`TURN_SECONDS` between which the loop forwards, so
+    that a burst passes nearly as quickly as it would unobserved. Once the first of them have waited for
+    :data:`MOST_LAG_NS`, turns are longer, and forwarding slows down to the speed of looking; with more than
+    :data:`MAX_WAITING` bytes it waits. Nothing is left out.
+    """
+
+    def __init__(self) -> None:
+        self._queue: deque[_Seen] = deque()
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        """How many chunks and ends of connections wait."""
+        return len(self._queue)
+
+    def passed(self, connection: Connection, data: bytes, *, client: bool) -> None:
+        """Bytes have been handed on; look at them once the loop has sent what is to be sent."""
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._queue.append((connection, data, time.time_ns(), client))
+        self._waiting += len(data)
+
+    def closed(self, connection: Connection, by: EndedBy) -> None:
+        """The connection is gone; it ends after what passed on it."""
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._queue.append((connection, by, time.time_ns(), False))
+
+    def drain(self) -> None:
+        """Look at all that waits, now."""
+        while self._queue:
+            self._look()
+
+    def _turn(self) -> None:
+        queue = self._queue
+        late = time.time_ns() - queue[0][2] > MOST_LAG_NS if queue else False
+        until = time.perf_counter() + (LONG_TURN_SECONDS if late else TURN_SECONDS)
+        while queue:
+            self._look()
+            if self._waiting <= MAX_WAITING and time.perf_counter() >= until:
+                break
+        if queue:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _look(self) -> None:
+        connection, data, now, client = self._queue.popleft()
+        if isinstance(data, bytes):
+            self._waiting -= len(data)
+            connection.saw(data, now, client=client)
+        else:
+            connection.closed(now, data)

@@ -19,7 +19,7 @@ export const METHOD_MIN = 168;
 
 export const COLUMNS: readonly Column[] = [
   { id: "id", title: "#", hint: "Number of the call", width: 56, min: 40, align: "end", rank: 6 },
-  { id: "time", title: "Time", hint: "When the call came in", width: 92, min: 84, rank: 4 },
+  { id: "time", title: "Time", hint: "When the call came in", width: 110, min: 84, rank: 4 },
   { id: "method", title: "Method", width: 320, min: METHOD_MIN, rank: 10 },
   { id: "kind", title: "Kind", hint: "Stream type", width: 76, min: 30, rank: 5 },
   { id: "status", title: "Status", width: 186, min: 60, rank: 9 },

@@ -162,6 +162,20 @@ async def test_a_deep_link_survives_a_reload(page: Page, feed: FakeFeed) -> None
         await page.reload()
 
 
+async def test_the_row_of_the_open_call_is_in_view_above_the_pane(page: Page, feed: FakeFeed) -> None:
+    await page.set_viewport_size({"width": 800, "height": 900})
+    feed.calls = {number: summary(number) for number in range(1, 1001)}
+    await opened(page, feed, "/calls/997")
+    await expect(page.locator("#call-997")).to_be_in_viewport()
+    await page.keyboard.press("Escape")
+    last = page.get_by_role("gridcell", name="1000", exact=True)
+    await page.keyboard.press("End")
+    await expect(last).to_be_in_viewport()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("separator", name="Size of the detail pane")).to_be_visible()
+    await expect(last).to_be_in_viewport()
+
+
 async def test_clear_says_which_and_the_view_comes_back(page: Page, feed: FakeFeed) -> None:
     feed.calls = {1: summary(1), 2: summary(2)}
     await opened(page, feed)

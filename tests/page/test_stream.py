@@ -94,10 +94,10 @@ async def test_memory_and_document_stay_small_wherever_one_looks(page: Page, fee
     await opened(page, feed, "/calls/1")
     await expect(message(page, 0)).to_contain_text("number: 0")
     before = await heap(page)
-    for step in range(1, 40):
-        await pick(page, step / 40)
-        await page.wait_for_function(NEAR, arg=step * MILLION // 40)
-    assert len(pages(feed)) >= 40, "the rail went nowhere"
+    for step in range(1, 30):
+        await pick(page, step / 30)
+        await page.wait_for_function(NEAR, arg=step * MILLION // 30)
+    assert len(pages(feed)) >= 30, "the rail went nowhere"
     assert await page.locator("[data-message]").count() < 100
     assert await heap(page) - before < 20_000_000
 

@@ -23,7 +23,7 @@ def create_app(inspector: Inspector) -> Starlette:
             *search.routes,
             *exchange.routes,
             *inspector.routes,
-            *page_routes(),
+            *page_routes(calls.newest),
         ],
         middleware=[
             Middleware(Guard, access=inspector.access),

@@ -65,6 +65,14 @@ async def list_calls(request: Request) -> Response:
     return _page(inspector, position, summaries, more=len(calls) == limit and limit < len(history))
 
 
+def newest(request: Request, limit: int) -> dict[str, Any]:
+    """A page of the newest summaries, so few that they are made at once."""
+    inspector = inspector_of(request)
+    position = inspector.hub.position
+    calls = [summarise(call) for call in inspector.history.newest(limit, None)]
+    return _content(inspector, position, calls, more=len(inspector.history) > limit)
+
+
 async def _matching(
     inspector: Inspector, text: str, limit: int, before: int | None, after: int | None
 ) -> list[dict[str, Any]]:
@@ -82,18 +90,22 @@ async def _matching(
 
 
 def _page(inspector: Inspector, position: Feed, summaries: list[dict[str, Any]], *, more: bool) -> Response:
+    return Json(_content(inspector, position, summaries, more=more))
+
+
+def _content(
+    inspector: Inspector, position: Feed, summaries: list[dict[str, Any]], *, more: bool
+) -> dict[str, Any]:
     history = inspector.history
-    return Json(
-        {
-            "calls": summaries,
-            "total": len(history),
-            "oldest_id": history.oldest_id,
-            "evicted": history.evicted,
-            "boot": position.boot,
-            "seq": position.seq,
-            "more": more,
-        }
-    )
+    return {
+        "calls": summaries,
+        "total": len(history),
+        "oldest_id": history.oldest_id,
+        "evicted": history.evicted,
+        "boot": position.boot,
+        "seq": position.seq,
+        "more": more,
+    }
 
 
 async def one_call(request: Request) -> Response:

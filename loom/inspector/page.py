@@ -1,13 +1,20 @@
-"""The built page: static files, and one page for every deep link."""
+"""The built page: static files, and one page for every deep link, with its first rows in it."""
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from .responses import encoded
+
+FIRST_CALLS = 60
+"""How many summaries the page comes with: more than a screen has rows."""
+
+_BODY = b"<body>"
 _NOT_BUILT = (
     "Loom runs, but its page was not built into this installation.\n"
     "In a checkout: run 'make demo' or 'pip install --editable .', which build it.\n"
@@ -29,15 +36,28 @@ class _Assets(StaticFiles):
         return response
 
 
-def page_routes(folder: Path | None = None) -> list[Mount | Route]:
-    """Routes for the page at ``/`` and for every path that the page itself makes sense of."""
+def _inert(content: object) -> bytes:
+    """JSON that ends no element and opens none, whatever its strings hold."""
+    return encoded(content).replace(b"<", b"\\u003c")
+
+
+def page_routes(newest: Callable[[Request, int], object], folder: Path | None = None) -> list[Mount | Route]:
+    """Routes for the page at ``/`` and for every path that the page itself makes sense of.
+
+    ``newest`` answers the newest calls, so many at most, as ``/api/calls`` does: the page draws its first rows from
+    them without asking again.
+    """
     where = folder or static_folder()
     index = where / "index.html"
 
-    async def page(_: Request) -> Response:
+    async def page(request: Request) -> Response:
         if not index.is_file():
             return PlainTextResponse(_NOT_BUILT, 503)
-        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+        first = b'<script type="application/json" id="first-calls">%b</script>' % _inert(
+            newest(request, FIRST_CALLS)
+        )
+        html = index.read_bytes().replace(_BODY, _BODY + first, 1)
+        return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
     async def icon(_: Request) -> Response:
         file = where / "favicon.svg"

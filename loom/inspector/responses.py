@@ -11,6 +11,11 @@ from starlette.responses import Response
 _encoder = msgspec.json.Encoder()
 
 
+def encoded(content: object) -> bytes:
+    """JSON as every answer has it."""
+    return _encoder.encode(content)
+
+
 class Json(Response):
     """A JSON body, never cached."""
 
@@ -22,7 +27,7 @@ class Json(Response):
         super().__init__(content, status_code, {"Cache-Control": "no-store", **(headers or {})})
 
     def render(self, content: object) -> bytes:
-        return _encoder.encode(content)
+        return encoded(content)
 
 
 class ApiError(Exception):

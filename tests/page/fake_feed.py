@@ -176,17 +176,18 @@ class FakeFeed:
     async def list_calls(self, request: Request) -> Response:
         self.requests.append(str(request.url))
         limit = int(request.query_params.get("limit", 1000))
-        before = int(request.query_params.get("before", 1 << 60))
+        return Json(self.newest(limit, int(request.query_params.get("before", 1 << 60))))
+
+    def newest(self, limit: int, before: int = 1 << 60) -> dict[str, Any]:
+        """A page of the history."""
         ids = sorted(self.calls)
         end = bisect_left(ids, before)
         page = ids[max(0, end - limit) : end]
-        return Json(
-            {
-                "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
-                "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq,
-                "more": end > limit,
-            }
-        )  # fmt: skip
+        return {
+            "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
+            "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq,
+            "more": end > limit,
+        }  # fmt: skip
 
     async def one_call(self, request: Request) -> Response:
         call = self.calls.get(request.path_params["id"])
@@ -269,7 +270,7 @@ class FakeFeed:
                 Route("/api/calls/{id:int}/messages", self.messages),
                 Route("/api/calls/{id:int}/rail", self.rail),
                 Route("/api/calls/{id:int}/messages/{index:int}", self.one_message),
-                *page_routes(),
+                *page_routes(lambda _, limit: self.newest(limit)),
             ],
             middleware=[Middleware(Guard, access=access)],
         )

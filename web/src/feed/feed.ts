@@ -27,8 +27,7 @@ export interface Listener {
   history(page: CallsPage, progress: { readonly complete: boolean }): void;
 }
 
-/** Few enough to be on screen at once; index.html asks for so many. */
-export const FIRST_PAGE = 60;
+const FIRST_PAGE = 60; // few enough to be on screen at once
 const PAGE = 2_000; // read and merged without a task that a person would notice
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000] as const;
 

@@ -141,7 +141,7 @@ class Archive:
         if taken is None:  # it had not ended when it was written
             taken = folding.rest()[0]
         taken.declared_kind, taken.modified, taken.restored = call.declared_kind, call.modified, True
-        self._history.add(taken)
+        self._history.restore(taken)
         self._changed(taken)
         return number
 

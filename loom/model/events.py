@@ -13,6 +13,7 @@ how sessions keep them (:mod:`loom.recording.sessions.records`): adding, moving 
 
 import enum
 import itertools
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -102,14 +103,26 @@ Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded
 class Sink(Protocol):
     """Where events go. ``emit`` appends and returns: it never waits and never raises."""
 
-    def emit(self, event: Event, /) -> None: ...
+    def emit(self, *events: Event) -> None:
+        """Take in events of one call, at least one, in their order."""
 
 
 class CallIds:
-    """Hands out call ids: 1, 2, 3 … within one history or session."""
+    """Hands out call ids: 1, 2, 3 … within one history or session.
+
+    Calls are emitted in the order of their ids. Who emits a call at once takes its id; who emits it a moment later
+    reserves one, and sets ``settle`` to what emits all that is still to come.
+    """
 
     def __init__(self, first: int = 1) -> None:
         self._next = itertools.count(first)
+        self.settle: Callable[[], None] = lambda: None
 
     def take(self) -> int:
+        """An id for a call that starts now."""
+        self.settle()
+        return next(self._next)
+
+    def reserve(self) -> int:
+        """An id for a call that ``settle`` would emit."""
         return next(self._next)

@@ -93,47 +93,56 @@ class History:
             found.append(call)
         return found[::-1][:limit]
 
-    def add(self, call: Call) -> None:
-        """Take in a call: one that starts now, or one that was restored (in order of id)."""
-        self._calls[call.id] = call
+    def add(self, call: Call, cost: int = 0) -> None:
+        """Take in the newest call, live or ended; its messages and metadata are counted as ``cost`` bytes."""
+        call_id = call.id
+        self._calls[call_id] = call
         self._queue.append(call)
-        self.last_id = max(self.last_id, call.id)
+        self.last_id = max(self.last_id, call_id)
         if call.ended_ns is None:
-            self._live[call.id] = call
+            self._live[call_id] = call
         if call.replay_of is not None:
-            self._replays.setdefault(call.replay_of, []).append(call.id)
-        cost = CALL_COST + len(call.method)
-        if call.ended_ns is not None:  # a restored one comes with all that it holds
-            cost += sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
-            for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
-                cost += metadata_cost(metadata or ())
-        self._costs[call.id] = cost
+            self._replays.setdefault(call.replay_of, []).append(call_id)
+        cost += CALL_COST + len(call.method)
+        self._costs[call_id] = cost
         self.bytes += cost
+        if cost > self.call_budget:
+            self._trim(call, self.call_budget)
         if self.bytes > self.budget:
             self._shrink()
 
+    def restore(self, call: Call) -> None:
+        """Take in a call with all that it holds (in order of id)."""
+        cost = sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
+        for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
+            cost += metadata_cost(metadata or ())
+        self.add(call, cost)
+
     def grew(self, call: Call, cost: int) -> None:
         """A held call has grown by ``cost`` bytes."""
-        try:
-            total = self._costs[call.id] = self._costs[call.id] + cost
-        except KeyError:  # evicted or cleared while live: it is counted no more
+        total = self._costs.get(call.id)
+        if total is None:  # evicted or cleared while live: it is counted no more
             return
+        total += cost
+        self._costs[call.id] = total
         self.bytes += cost
         if total > self.call_budget:
             self._trim(call, self.call_budget)
         if self.bytes > self.budget:
             self._shrink()
 
-    def keep(self, call: Call, message: Message) -> None:
-        """Append a message to its call; one too large for a call's budget keeps its size only."""
-        cost = MESSAGE_COST
-        if message.data is None or message.size > self.call_budget:
-            message.data = None
-            self._count_dropped(call, message.size)
-        else:
-            cost += message.size
+    def keep(self, call: Call, message: Message) -> int:
+        """Append a message to its call; the bytes by which that :meth:`grew`.
+
+        One too large for a call's budget keeps its size only.
+        """
         call.messages.append(message)
-        self.grew(call, cost)
+        size = message.size
+        if message.data is None or size > self.call_budget:
+            message.data = None
+            self._count_dropped(call, size)
+            return MESSAGE_COST
+        return MESSAGE_COST + size
 
     def ended(self, call: Call) -> None:
         """A held call is in flight no more."""
@@ -200,4 +209,5 @@ class History:
     def _remove(self, call: Call) -> None:
         del self._calls[call.id]
         self.bytes -= self._costs.pop(call.id)
-        self._replays.pop(call.id, None)
+        if self._replays:
+            self._replays.pop(call.id, None)

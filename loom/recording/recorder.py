@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from loom.model import (
     Call,
@@ -22,6 +21,7 @@ from loom.model import (
 from .history import History, metadata_cost
 
 _REQUEST = Direction.REQUEST
+_REQUEST_SECTION, _INITIAL = Section.REQUEST, Section.INITIAL
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +36,7 @@ def _defined(observers: list[Observer], name: str) -> list[Callable[[Call], None
 
 
 class Recorder:
-    """A :class:`loom.model.Sink`: one call of :meth:`emit` per event, in order per call.
+    """A :class:`loom.model.Sink`.
 
     ``declared_kind`` answers a method's kind if the schema already knows it, without I/O.
     """
@@ -56,21 +56,14 @@ class Recorder:
         self.failures = 0
         self._declared_kind = declared_kind
         self._live: dict[int, Call] = {}
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            CallStarted: self._started,
-            MetadataSeen: self._metadata,
-            MessageSeen: self._message,
-            HalfClosed: self._half_closed,
-            CallEnded: self._ended,
-        }
 
-    def emit(self, event: Event) -> None:
-        """Record one event. A failure in here is logged and counted, and never reaches the traffic."""
+    def emit(self, *events: Event) -> None:
+        """Record events of one call. A failure in here is logged and counted, and never reaches the traffic."""
         try:
-            self._handlers[type(event)](event)
+            self._record(events)
         except Exception:  # noqa: BLE001 (see the docstring)
             self.failures += 1
-            _log.exception("recording failed for %r", type(event).__name__)
+            _log.exception("recording failed for %r", [type(event).__name__ for event in events])
 
     def observe(self, *observers: Observer) -> None:
         """Tell these too from now on, after those that are there."""
@@ -79,12 +72,57 @@ class Recorder:
         self._on_changed = _defined(self._observers, "changed")
         self._on_ended = _defined(self._observers, "ended")
 
-    def _changed(self, call: Call) -> None:
-        call.version += 1
+    def _record(self, events: tuple[Event, ...]) -> None:
+        """Fold the events into their call; the history counts, and observers are told, once for all of them."""
+        first = events[0]
+        if type(first) is CallStarted:
+            call = self._started(first)
+            self.history.add(call, self._fold(call, events))
+            if call.ended_ns is None:
+                self._live[call.id] = call
+            for tell in self._on_started:
+                tell(call)
+        else:
+            found = self._live.get(first.call_id)
+            if found is None:
+                return
+            call = found
+            self.history.grew(call, self._fold(call, events))
+            if call.ended_ns is not None:
+                del self._live[call.id]
+                self.history.ended(call)
         for tell in self._on_changed:
             tell(call)
+        if call.ended_ns is not None:
+            for tell in self._on_ended:
+                tell(call)
 
-    def _started(self, event: CallStarted) -> None:
+    def _fold(self, call: Call, events: tuple[Event, ...]) -> int:
+        """What the history counts the events' messages and metadata as."""
+        cost = 0
+        for event in events:
+            if type(event) is MessageSeen:
+                cost += self._message(call, event)
+            elif type(event) is MetadataSeen:
+                metadata = event.metadata
+                cost += metadata_cost(metadata)
+                section = event.section
+                if section is _REQUEST_SECTION:
+                    call.request_metadata = metadata
+                elif section is _INITIAL:
+                    call.initial_metadata = metadata
+                    call.initial_ns = event.time_ns
+                else:
+                    call.trailing_metadata = metadata
+            elif type(event) is HalfClosed:
+                call.half_closed_ns = event.time_ns
+                call.half_closed_after = call.request_messages + call.response_messages
+            elif type(event) is CallEnded:
+                self._ended(call, event)
+        call.version += 1
+        return cost
+
+    def _started(self, event: CallStarted) -> Call:
         call = Call(
             event.call_id,
             event.method,
@@ -99,64 +137,36 @@ class Recorder:
             self._declared_kind(event.method),
         )
         if event.wire:
-            call.wire = dict(event.wire)
-        self._live[call.id] = call
-        self.history.add(call)
-        for tell in self._on_started:
-            tell(call)
-        self._changed(call)
+            call.wire = event.wire.copy()
+        return call
 
-    def _metadata(self, event: MetadataSeen) -> None:
-        call = self._live.get(event.call_id)
-        if call is None:
-            return
-        if event.section is Section.REQUEST:
-            call.request_metadata = event.metadata
-        elif event.section is Section.INITIAL:
-            call.initial_metadata = event.metadata
-            call.initial_ns = event.time_ns
-        else:
-            call.trailing_metadata = event.metadata
-        self.history.grew(call, metadata_cost(event.metadata))
-        self._changed(call)
-
-    def _message(self, event: MessageSeen) -> None:
-        call = self._live.get(event.call_id)
-        if call is None:
-            return
-        size = len(event.data) if event.lost is None else event.lost
+    def _message(self, call: Call, event: MessageSeen) -> int:
+        """Count a message, and keep it if the history has room; what it is counted as."""
+        lost = event.lost
+        data = event.data if lost is None else None
+        size = len(event.data) if lost is None else lost
         time_ns = event.time_ns
-        index = call.request_messages + call.response_messages
-        direction = event.direction
-        if direction is _REQUEST:
-            if not call.request_messages:
+        requests, responses = call.request_messages, call.response_messages
+        if event.direction is _REQUEST:
+            if not requests:
                 call.first_request_ns = time_ns
             call.last_request_ns = time_ns
-            call.request_messages += 1
+            call.request_messages = requests + 1
             call.request_bytes += size
         else:
-            if not call.response_messages:
+            if not responses:
                 call.first_response_ns = time_ns
             call.last_response_ns = time_ns
-            call.response_messages += 1
+            call.response_messages = responses + 1
             call.response_bytes += size
-        data = event.data if event.lost is None else None
-        message = Message(index, direction, time_ns, size, data, event.compressed, event.encoding)
-        self.history.keep(call, message)
-        self._changed(call)
+        return self.history.keep(
+            call,
+            Message(
+                requests + responses, event.direction, time_ns, size, data, event.compressed, event.encoding
+            ),
+        )
 
-    def _half_closed(self, event: HalfClosed) -> None:
-        call = self._live.get(event.call_id)
-        if call is None:
-            return
-        call.half_closed_ns = event.time_ns
-        call.half_closed_after = call.request_messages + call.response_messages
-        self._changed(call)
-
-    def _ended(self, event: CallEnded) -> None:
-        call = self._live.pop(event.call_id, None)
-        if call is None:
-            return
+    def _ended(self, call: Call, event: CallEnded) -> None:
         call.ended_ns = event.time_ns
         call.status = event.status
         call.ended_by = event.ended_by
@@ -166,7 +176,3 @@ class Recorder:
         if call.declared_kind is None:
             # The schema may have arrived while the call ran.
             call.declared_kind = self._declared_kind(call.method)
-        self.history.ended(call)
-        self._changed(call)
-        for tell in self._on_ended:
-            tell(call)

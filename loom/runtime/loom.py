@@ -44,9 +44,9 @@ class Fanout:
     def __init__(self, *sinks: Sink) -> None:
         self._emits = tuple(sink.emit for sink in sinks)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, *events: Event) -> None:
         for emit in self._emits:
-            emit(event)
+            emit(*events)
 
 
 class Loom:
@@ -149,7 +149,7 @@ class Loom:
         """Bring the last calls of earlier runs back into the history, and write what comes."""
         self._exit.push_async_callback(asyncio.to_thread, store.close)
         for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
-            self.history.add(call)
+            self.history.restore(call)
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
 

@@ -143,7 +143,7 @@ class Viewer:
             incoming = await asyncio.to_thread(file.read)
             calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
         for call in _numbered(calls):
-            self.history.add(call)
+            self.history.restore(call)
         kept.take(incoming.descriptors)
         self._remembered = Remembered(str(self.path))
         self._remembered.add(incoming.descriptors)

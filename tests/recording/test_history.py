@@ -24,6 +24,10 @@ def message(call: Call, size: int) -> Message:
     return Message(index, Direction.REQUEST, index, size, b"x" * size)
 
 
+def keep(history: History, call: Call, message: Message) -> None:
+    history.grew(call, history.keep(call, message))
+
+
 def ids(history: History) -> list[int]:
     return [call.id for call in history]
 
@@ -63,7 +67,7 @@ def test_a_stream_over_its_share_loses_its_middle_only():
     other = add(history, 1)
     call = add(history, 2, live=True)
     for _ in range(2000):
-        history.keep(call, message(call, 1000))
+        keep(history, call, message(call, 1000))
     assert history.get(1) is other
     assert call.messages.get(0) is not None
     assert call.messages.get(1999) is not None
@@ -75,7 +79,7 @@ def test_a_stream_over_its_share_loses_its_middle_only():
 def test_one_message_over_the_share_keeps_its_size():
     history = History(budget=1 << 20)
     call = add(history, 1, live=True)
-    history.keep(call, message(call, 1 << 19))
+    keep(history, call, message(call, 1 << 19))
     held = call.messages.get(0)
     assert held.data is None
     assert held.size == 1 << 19
@@ -87,7 +91,7 @@ def test_many_live_streams_share_the_budget():
     calls = [add(history, call_id, live=True) for call_id in range(1, 9)]
     for _ in range(400):
         for call in calls:
-            history.keep(call, message(call, 1000))
+            keep(history, call, message(call, 1000))
     assert history.bytes <= history.budget
     assert len(history) == 8
     assert history.dropped_messages > 0
@@ -156,6 +160,6 @@ def test_cost_of_a_message_covers_its_bytes():
     history = History()
     call = add(history, 1, live=True)
     before = history.bytes
-    history.keep(call, message(call, 10))
+    keep(history, call, message(call, 10))
     assert history.bytes - before == MESSAGE_COST + 10
     assert isinstance(call.messages, Messages)

@@ -1,5 +1,7 @@
 import logging
 
+import pytest
+
 from loom.model import (
     Call,
     CallEnded,
@@ -66,6 +68,24 @@ def test_a_call_is_the_fold_of_its_events():
     assert notes.ends == [1]
     assert [version for _, version in notes.changes] == list(range(1, 10))
     assert summarise(call)["duration_us"] == 6
+
+
+@pytest.mark.parametrize("together", [2, 3, 5, 9])
+def test_events_that_come_together_make_the_same_call(together):
+    one, several, notes = History(), History(), Notes()
+    by_one, by_several = Recorder(one), Recorder(several, [notes])
+    for event in events():
+        by_one.emit(event)
+    for start in range(0, 9, together):
+        by_several.emit(*events()[start : start + together])
+    call, expected = several.get(1), one.get(1)
+    assert list(call.messages) == list(expected.messages)
+    assert several.bytes == one.bytes
+    assert several.live == 0
+    assert notes.ends == [1]
+    assert [version for _, version in notes.changes] == list(range(1, -(-9 // together) + 1))
+    call.messages, call.version = expected.messages, expected.version
+    assert call == expected
 
 
 def test_a_call_is_there_from_its_first_event():

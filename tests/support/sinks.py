@@ -16,8 +16,8 @@ class ListSink:
         self.events: list[Event] = []
         self._arrived = asyncio.Event()
 
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
+    def emit(self, *events: Event) -> None:
+        self.events += events
         self._arrived.set()
 
     def of(self, kind: type[E], call_id: int | None = None) -> list[E]:

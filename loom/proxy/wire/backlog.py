@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from loom.model import EndedBy
 
 from .connection import Connection
 
-TURN_SECONDS = 0.000_5  # of looking, before the loop gets to see which bytes have come meanwhile
+TURN_SECONDS = 0.000_1  # of looking, before the loop gets to see which bytes have come meanwhile
 LONG_TURN_SECONDS = 0.005
-MOST_LAG_NS = 100_000_000  # bytes that have waited for longer make turns long
-MAX_WAITING = 8 * 1024 * 1024  # bytes that may wait at all
+MOST_LAG_NS = 150_000_000_00  # bytes that have waited for longer make turns long
+MAX_WAITING = 32 * 1024 * 1024  # bytes that may wait at all
 
 _Seen = tuple[Connection, bytes | EndedBy, int, bool]
 """A chunk, or who ended the connection; when that was, and whether the client sent it."""
@@ -29,6 +30,7 @@ class Backlog:
     def __init__(self) -> None:
         self._queue: deque[_Seen] = deque()
         self._waiting = 0
+        self._begun: Iterator[None] | None = None  # of the first chunk: what is left of it
 
     def __len__(self) -> int:
         """How many chunks and ends of connections wait."""
@@ -49,24 +51,37 @@ class Backlog:
 
     def drain(self) -> None:
         """Look at all that waits, now."""
-        while self._queue:
-            self._look()
+        for _ in self._look():
+            pass
+
+    def settle(self) -> None:
+        """Look at the rest of a chunk that has been begun: until then nothing of it is emitted."""
+        for _ in self._begun or ():
+            pass
 
     def _turn(self) -> None:
         queue = self._queue
         late = time.time_ns() - queue[0][2] > MOST_LAG_NS if queue else False
         until = time.perf_counter() + (LONG_TURN_SECONDS if late else TURN_SECONDS)
-        while queue:
-            self._look()
+        for _ in self._look():
             if self._waiting <= MAX_WAITING and time.perf_counter() >= until:
                 break
         if queue:
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _look(self) -> None:
-        connection, data, now, client = self._queue.popleft()
-        if isinstance(data, bytes):
-            self._waiting -= len(data)
-            connection.saw(data, now, client=client)
-        else:
-            connection.closed(now, data)
+    def _look(self) -> Iterator[None]:
+        """Look at what waits, in small steps; it may be left at any of them, and another goes on from there."""
+        queue = self._queue
+        while queue:
+            connection, data, now, client = queue[0]
+            if isinstance(data, bytes):
+                if self._begun is None:
+                    self._begun = connection.saw(data, now, client=client)
+                for _ in self._begun:  # not "yield from", which would end it when this is left
+                    yield
+                self._begun = None
+                self._waiting -= len(data)
+            else:
+                connection.closed(now, data)
+            queue.popleft()
+            yield

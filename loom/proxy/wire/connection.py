@@ -1,8 +1,7 @@
 """Both directions of one connection become events; nothing here can stop or change what passes."""
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 
 from loom.model import (
     CallEnded,
@@ -28,27 +27,33 @@ from .frames import (
     FrameReader,
     FrameType,
     NotFollowedError,
-    Piece,
     unpadded,
 )
 from .heads import Head, HeadReader
 from .windows import DEFAULT_WINDOW, Window
 
 UNOBSERVED = "(not observed)"
+STEP = 64  # frames that are looked at in one go
 MAX_OPEN = 100_000  # streams of one connection that are followed at a time
 MAX_UNFINISHED = 256 * 1024 * 1024  # bytes of unfinished messages that one connection may hold
 MAX_SETTINGS = 1000  # SETTINGS frames of one side that the other has yet to acknowledge
 _SETTINGS_TABLE, _SETTINGS_WINDOW = 1, 4
+_SHAPE = END_HEADERS | PADDED | PRIORITY_GIVEN
 _PRIORITY_SIZE = 5
+_REQUEST = Section.REQUEST
 _PROMISED_SIZE = 4
-_HEADERS, _CONTINUATION = int(FrameType.HEADERS), int(FrameType.CONTINUATION)
+_DATA, _HEADERS, _CONTINUATION = (
+    0,
+    1,
+    9,
+)  # plain numbers: an enumeration's members compare four times as slowly
 
 
 class _Side:
     """What one side sends: its frames, its header blocks, and the flow control that the other side grants it."""
 
-    def __init__(self, handler: "_Frames") -> None:
-        self.reader = FrameReader(handler)
+    def __init__(self) -> None:
+        self.reader = FrameReader()
         self.heads = HeadReader()
         self.window = Window(DEFAULT_WINDOW)  # of the connection
         self.stream_window = DEFAULT_WINDOW  # that a new stream begins with
@@ -56,15 +61,7 @@ class _Side:
         self.block: list[bytes] = []  # a header block that goes on in CONTINUATION
         self.block_size = 0
         self.block_stream = 0
-        self.block_ends = False
-
-
-class _Frames:
-    """Hands one side's frames to the connection, with the side's name on them."""
-
-    def __init__(self, connection: "Connection", *, client: bool) -> None:
-        self.on_data = partial(connection.on_data, client)
-        self.on_frame = partial(connection.on_frame, client)
+        self.block_ends = 0
 
 
 class Connection:
@@ -86,17 +83,16 @@ class Connection:
     ) -> None:
         self.number = number
         self.unobserved = ""
-        self._sink = sink
-        self._emit = sink.emit
         self._ids = ids
+        self._emit = sink.emit
         self.peer = peer
         self._target = target
         self._clock = clock
         self._now = 0
         self._preface = b""
         self._exchanges: dict[int, Exchange] = {}
-        self._client = _Side(_Frames(self, client=True))
-        self._server = _Side(_Frames(self, client=False))
+        self._fresh: list[Exchange] = []  # those with events that are to be handed on
+        self._client, self._server = _Side(), _Side()
         self._goaway: Facts = {}
         self._unfinished = 0
         self._record: int | None = None  # the call that stands for an unobserved connection
@@ -106,24 +102,86 @@ class Connection:
         """How many calls are under way."""
         return len(self._exchanges)
 
-    def saw(self, chunk: bytes, now: int, *, client: bool) -> None:
-        """Bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds). Never raises."""
+    def saw(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
+        """Look at bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds).
+
+        To be iterated to the end, before the next is asked for; between any two steps something else may be done.
+        Never raises.
+        """
         if self.unobserved:
             return
         self._now = now
         try:
-            if client:
-                if len(self._preface) < len(PREFACE):
-                    chunk = self._after_preface(chunk)
-                    if not chunk:
-                        return
-                self._client.reader.feed(chunk)
-            else:
-                self._server.reader.feed(chunk)
+            if client and len(self._preface) < len(PREFACE):
+                chunk = self._after_preface(chunk)
+            if chunk:
+                yield from self._read(chunk, now, client=client)
         except NotFollowedError as error:
             self.give_up(str(error), now)
         except Exception as error:  # noqa: BLE001 (a bug in here must not reach the traffic)
             self.give_up(f"the parser failed: {type(error).__name__}: {error}", now)
+        self._hand_on()
+
+    def _read(  # noqa: C901, PLR0912 (for every frame there is: each further call would cost)
+        self, chunk: bytes, now: int, *, client: bool
+    ) -> Iterator[None]:
+        """Look at the frames of a chunk; what nearly every one of them needs is done here."""
+        side = self._client if client else self._server
+        window = side.window
+        heads = side.heads
+        find = self._exchanges.get
+        left = STEP
+        fresh = self._fresh
+        for kind, flags, stream, payload, size in side.reader.feed(chunk):
+            exchange = find(stream)
+            if exchange is not None and not exchange.events:
+                fresh.append(exchange)
+            if kind == _DATA:
+                window.left -= size
+                if window.left <= 0 or window.pending:
+                    window.used(now)
+                if exchange is None:
+                    continue
+                last = flags & END_STREAM
+                if client:
+                    more = exchange.on_request_data(payload, size, now, last)
+                else:
+                    more = exchange.on_response_data(payload, size, now, last)
+                if more:
+                    self._unfinished += more
+                    if self._unfinished > MAX_UNFINISHED:
+                        raise NotFollowedError(f"unfinished messages hold more than {MAX_UNFINISHED} bytes")
+            elif side.block_stream and kind != _CONTINUATION:
+                raise NotFollowedError("a header block was left unfinished")
+            elif kind == _HEADERS and flags & _SHAPE == END_HEADERS:
+                head = heads.known.get(payload) or heads.read(payload)
+                self._on_head(client, exchange, stream, head, flags & END_STREAM)
+            else:
+                handle = _HANDLERS.get(kind)
+                if handle is not None:
+                    handle(self, client, flags, stream, payload)
+            if exchange is not None and exchange.ended:
+                self._unfinished -= exchange.held
+                self._exchanges.pop(stream, None)
+            left -= 1
+            if not left:
+                left = STEP
+                yield
+
+    def _hand_on(self) -> None:
+        """Emit what has come of the calls, each call's events together, in the order in which they began to come."""
+        for exchange in self._fresh:
+            events = exchange.events
+            if events:
+                exchange.events = []
+                self._emit(*events)
+        self._fresh.clear()
+
+    def _let_go(self) -> None:
+        """All calls have been ended: hand on what is left of them."""
+        self._fresh += self._exchanges.values()
+        self._exchanges.clear()
+        self._hand_on()
 
     def give_up(self, reason: str, now: int) -> None:
         """Stop observing, and say why."""
@@ -131,12 +189,12 @@ class Connection:
             return
         self.unobserved = reason
         note = f"not observed from here on, because {reason}"
-        for exchange in list(self._exchanges.values()):
+        for exchange in self._exchanges.values():
             exchange.facts["unobserved"] = reason
             exchange.end(now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
-        self._exchanges.clear()
-        self._client, self._server = _Side(_Frames(self, client=True)), _Side(_Frames(self, client=False))
-        self._record = self._ids.take()
+        self._let_go()
+        self._client, self._server = _Side(), _Side()
+        self._record = self._ids.reserve()
         facts: Facts = {"connection": self.number, "unobserved": reason}
         self._emit(
             CallStarted(
@@ -146,7 +204,7 @@ class Connection:
 
     def failed(self, reason: str, now: int) -> None:
         """The target could not be reached for this connection."""
-        call = self._ids.take()
+        call = self._ids.reserve()
         facts: Facts = {"connection": self.number}
         self._emit(
             CallStarted(call, now, "(connection)", self.peer, target=self._target, engine="wire", wire=facts)
@@ -160,7 +218,7 @@ class Connection:
             note = f"not observed, because {self.unobserved}"
             self._emit(CallEnded(self._record, now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note))
             self._record = None
-        for exchange in list(self._exchanges.values()):
+        for exchange in self._exchanges.values():
             exchange.facts.update(self._goaway)
             if by is EndedBy.LOOM:
                 status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
@@ -171,7 +229,7 @@ class Connection:
             else:
                 status = Status(StatusCode.UNAVAILABLE, "the backend closed the connection")
                 exchange.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
-        self._exchanges.clear()
+        self._let_go()
 
     def _after_preface(self, chunk: bytes) -> bytes:
         """Check the client's first bytes; the rest of the chunk, once they are complete."""
@@ -181,65 +239,16 @@ class Connection:
             raise NotFollowedError(_what_else(self._preface + chunk[len(PREFACE) - have :]))
         return chunk[len(PREFACE) - have :]
 
-    # Frames
-
-    def on_data(  # noqa: C901 (for every frame there is: each further call would cost)
-        self, client: bool, stream: int, payload: Piece, size: int, *, last: bool
-    ) -> None:
-        exchange = self._exchanges.get(stream)
-        now = self._now
-        side = self._client if client else self._server
-        window = side.window
-        window.left -= size
-        if window.left <= 0 or window.pending:
-            window.used(now)
-        if exchange is None:
-            return
-        window = exchange.request_window if client else exchange.response_window
-        window.left -= size
-        if window.left <= 0 or window.pending:
-            window.used(now)
-        reader = exchange.request if client else exchange.response
-        before = reader.held
-        found = reader.feed(payload)
-        if found:
-            if client:
-                exchange.on_requests(found, now)
-            else:
-                exchange.on_responses(found, now)
-        if last:
-            if client:
-                exchange.on_half_close(now)
-            else:
-                exchange.on_response_end(now)
-        if reader.held != before:
-            self._unfinished += reader.held - before
-            if self._unfinished > MAX_UNFINISHED:
-                raise NotFollowedError(f"unfinished messages hold more than {MAX_UNFINISHED} bytes")
-        if exchange.ended:
-            self._drop(stream, exchange)
-
-    def on_frame(self, client: bool, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        side = self._client if client else self._server
-        if side.block_stream and kind != _CONTINUATION:
-            raise NotFollowedError("a header block was left unfinished")
-        if kind == _HEADERS:
-            self._on_headers(client, flags, stream, payload)
-            return
-        handle = _HANDLERS.get(kind)
-        if handle is not None:
-            handle(self, client, flags, stream, payload)
-
     def _on_headers(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
         if flags & PADDED:
             payload = unpadded(payload, flags)
         if flags & PRIORITY_GIVEN:
             payload = payload[_PRIORITY_SIZE:]
-        last = bool(flags & END_STREAM)
-        if flags & END_HEADERS:
-            self._on_head(client, stream, payload, last=last)
-            return
         side = self._client if client else self._server
+        last = flags & END_STREAM
+        if flags & END_HEADERS:
+            self._on_head(client, self._exchanges.get(stream), stream, side.heads.read(payload), last)
+            return
         side.block = [payload]
         side.block_size = len(payload)
         side.block_stream = stream
@@ -256,54 +265,54 @@ class Connection:
             raise NotFollowedError(f"a header block of more than {MAX_HELD} bytes came")
         if flags & END_HEADERS:
             block, side.block, side.block_stream = b"".join(side.block), [], 0
-            self._on_head(client, stream, block, last=side.block_ends)
+            self._on_head(
+                client, self._exchanges.get(stream), stream, side.heads.read(block), side.block_ends
+            )
 
-    def _on_head(self, client: bool, stream: int, block: bytes, *, last: bool) -> None:
-        head = (self._client if client else self._server).heads.read(block)
-        exchange = self._exchanges.get(stream)
+    def _on_head(self, client: bool, exchange: Exchange | None, stream: int, head: Head, last: int) -> None:
         if exchange is not None:
             if not client:
-                exchange.on_response_head(head, self._now, last=last)
-                if exchange.ended:
-                    self._drop(stream, exchange)
+                exchange.on_response_head(head, self._now, last)
             elif last:
                 exchange.on_half_close(self._now)
         elif client and head.path:
-            self._begin(stream, head, last=last)
+            self._begin(stream, head, last)
 
-    def _begin(self, stream: int, head: Head, *, last: bool) -> None:
+    def _begin(self, stream: int, head: Head, last: int) -> None:
         if len(self._exchanges) >= MAX_OPEN:
             raise NotFollowedError(f"more than {MAX_OPEN} streams are open")
         now = self._now
-        call = self._ids.take()
+        call = self._ids.reserve()
         deadline = None if head.timeout_ns is None else now + head.timeout_ns
         facts: Facts = {"connection": self.number, "stream": stream}
         if head.encoding:
             facts["request_encoding"] = head.encoding
-        self._emit(
-            CallStarted(
-                call,
-                now,
-                head.path,
-                self.peer,
-                head.authority,
-                self._target,
-                "wire",
-                deadline,
-                head.content_type,
-                None,
-                facts,
-            )
+        started = CallStarted(
+            call,
+            now,
+            head.path,
+            self.peer,
+            head.authority,
+            self._target,
+            "wire",
+            deadline,
+            head.content_type,
+            None,
+            facts,
         )
-        self._emit(MetadataSeen(call, now, Section.REQUEST, head.metadata))
-        windows = (self._client.stream_window, self._server.stream_window)
-        exchange = self._exchanges[stream] = Exchange(call, self._sink, head, deadline, windows)
+        exchange = Exchange(
+            call,
+            Window(self._client.stream_window),
+            Window(self._server.stream_window),
+            head.encoding,
+            deadline,
+            head.web,
+            [started, MetadataSeen(call, now, _REQUEST, head.metadata)],
+        )
+        self._exchanges[stream] = exchange
+        self._fresh.append(exchange)
         if last:
             exchange.on_half_close(now)
-
-    def _drop(self, stream: int, exchange: Exchange) -> None:
-        self._unfinished -= exchange.held
-        self._exchanges.pop(stream, None)
 
     def _on_push(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
         """A promise is no gRPC call, but its header block changes the table that later blocks refer to."""
@@ -317,7 +326,6 @@ class Connection:
         exchange = self._exchanges.get(stream)
         if exchange is not None:
             exchange.on_reset(int.from_bytes(payload[:4], "big"), self._now, by_client=client)
-            self._drop(stream, exchange)
 
     def _on_settings(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
         side, other = (self._client, self._server) if client else (self._server, self._client)
@@ -367,7 +375,8 @@ def _current(side: _Side) -> int:
 
 
 _HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
-    FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001 (the table is the class's own)
+    FrameType.HEADERS: Connection._on_headers,  # noqa: SLF001 (the table is the class's own)
+    FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001
     FrameType.PUSH_PROMISE: Connection._on_push,  # noqa: SLF001
     FrameType.RST_STREAM: Connection._on_reset,  # noqa: SLF001
     FrameType.SETTINGS: Connection._on_settings,  # noqa: SLF001

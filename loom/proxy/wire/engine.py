@@ -50,6 +50,7 @@ class WireEngine:
         self._servers: list[asyncio.Server] = []
         self._tunnels: set[Tunnel] = set()
         self._backlog = Backlog()
+        ids.settle = self._backlog.settle
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._port = 0

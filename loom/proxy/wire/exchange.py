@@ -1,111 +1,109 @@
 """What is known of one stream: a call, from its headers to its end."""
 
-from collections.abc import Sequence
+import msgspec
 
 from loom.model import (
     CallEnded,
     Direction,
     EndedBy,
+    Event,
     HalfClosed,
     MessageSeen,
     MetadataSeen,
     Section,
-    Sink,
     Status,
     StatusCode,
 )
 
 from .codes import ErrorCode, error_name, of_http, of_reset
+from .frames import Piece
 from .heads import Head
 from .messages import Found, MessageReader
 from .windows import Window
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _INITIAL, _TRAILING = Section.INITIAL, Section.TRAILING
+_BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED)
 _COMPRESSED = 1
 _TRAILERS = 0x80  # gRPC-Web's flag
 _DEADLINE_SLACK_NS = 50_000_000
 Facts = dict[str, str | int | float]
 
 
-class Exchange:
-    """One call on the wire. Emits its events, from the request's head on, until it has ended."""
+def _seen(call_id: int, now: int, way: Direction, message: Found, encoding: str) -> MessageSeen:
+    flag, payload, size = message
+    compressed = bool(flag & _COMPRESSED)
+    lost = size if size != len(payload) else None
+    return MessageSeen(call_id, now, way, payload, compressed, encoding if compressed else "", lost)
 
-    __slots__ = (
-        "_deadline_ns",
-        "_emit",
-        "_half_closed",
-        "_request_encoding",
-        "_response_encoding",
-        "_response_head",
-        "_web",
-        "call_id",
-        "ended",
-        "facts",
-        "request",
-        "request_window",
-        "response",
-        "response_window",
-    )
 
-    def __init__(
-        self, call_id: int, sink: Sink, request: Head, deadline_ns: int | None, windows: tuple[int, int]
-    ) -> None:
-        self.call_id = call_id
-        self.ended = False
-        self.facts: Facts = {}
-        self.request_window = Window(windows[0])
-        self.response_window = Window(windows[1])
-        self._emit = sink.emit
-        self._deadline_ns = deadline_ns
-        self._request_encoding = request.encoding
-        self._response_encoding = ""
-        self._response_head: Head | None = None
-        self._half_closed = False
-        self._web = request.content_type.startswith("application/grpc-web")
-        self.request = MessageReader()
-        self.response = MessageReader()
+class Exchange(msgspec.Struct, gc=False):
+    """One call on the wire: what it needs for its events, and those that are still to be handed on."""
+
+    call_id: int
+    request_window: Window
+    response_window: Window
+    request_encoding: str
+    deadline_ns: int | None
+    web: bool  # gRPC-Web, which has trailers of its own
+    events: list[Event]
+    request: MessageReader = msgspec.field(default_factory=MessageReader)
+    response: MessageReader = msgspec.field(default_factory=MessageReader)
+    response_head: Head | None = None
+    half_closed: bool = False
+    ended: bool = False
+    facts: Facts = {}  # for the end
 
     @property
     def held(self) -> int:
         """Bytes of unfinished messages."""
         return self.request.held + self.response.held
 
-    def on_requests(self, found: Sequence[Found], now: int) -> None:
-        """Messages of the client's are whole."""
-        for flag, payload, size in found:
-            self._message(_REQUEST, flag, payload, size, self._request_encoding, now)
+    def on_request_data(self, payload: Piece, size: int, now: int, last: int) -> int:
+        """A piece of DATA from the client; by how many bytes :attr:`held` has grown."""
+        window = self.request_window
+        window.left -= size
+        if window.left <= 0 or window.pending:
+            window.used(now)
+        reader = self.request
+        held = reader.held
+        for message in reader.feed(payload):
+            self.events.append(_seen(self.call_id, now, _REQUEST, message, self.request_encoding))
+        if last:
+            self.on_half_close(now)
+        return reader.held - held
+
+    def on_response_data(self, payload: Piece, size: int, now: int, last: int) -> int:
+        """A piece of DATA from the server; by how many bytes :attr:`held` has grown."""
+        window = self.response_window
+        window.left -= size
+        if window.left <= 0 or window.pending:
+            window.used(now)
+        reader = self.response
+        held = reader.held
+        for message in reader.feed(payload):
+            if self.web and message[0] & _TRAILERS:
+                self._on_web_trailers(message[1], now)
+            elif not self.ended:
+                encoding = "" if self.response_head is None else self.response_head.encoding
+                self.events.append(_seen(self.call_id, now, _RESPONSE, message, encoding))
+        if last and not self.ended:
+            self._without_trailers(now)
+        return reader.held - held
 
     def on_half_close(self, now: int) -> None:
         """The client has ended its side."""
-        if not self._half_closed and not self.ended:
-            self._half_closed = True
-            self._emit(HalfClosed(self.call_id, now))
+        if not self.half_closed and not self.ended:
+            self.half_closed = True
+            self.events.append(HalfClosed(self.call_id, now))
 
-    def on_responses(self, found: Sequence[Found], now: int) -> None:
-        """Messages of the server's are whole."""
-        for flag, payload, size in found:
-            if flag & _TRAILERS and self._web:
-                self._on_web_trailers(payload, now)
-                continue
-            self._message(_RESPONSE, flag, payload, size, self._response_encoding, now)
-
-    def on_response_end(self, now: int) -> None:
-        """The server has ended the stream with DATA: it sent no trailers."""
-        if not self.ended:
-            self._without_trailers(now)
-
-    def on_response_head(self, head: Head, now: int, *, last: bool) -> None:
+    def on_response_head(self, head: Head, now: int, last: int) -> None:
         """A header block of the server's: informational, initial metadata, trailers, or both of these in one."""
-        http = head.http_status
-        if http is not None and 100 <= http < 200:  # noqa: PLR2004 (informational)
-            return
         if last:
             self._on_trailers(head, now)
-        elif self._response_head is None:
-            self._response_head = head
-            self._response_encoding = head.encoding
-            self._emit(MetadataSeen(self.call_id, now, _INITIAL, head.metadata))
+        elif self.response_head is None and not head.informational:
+            self.response_head = head
+            self.events.append(MetadataSeen(self.call_id, now, _INITIAL, head.metadata))
 
     def on_reset(self, code: int, now: int, *, by_client: bool) -> None:
         """RST_STREAM from either side."""
@@ -125,38 +123,33 @@ class Exchange:
         if self.ended:
             return
         self.ended = True
-        for name, window in (("request", self.request_window), ("response", self.response_window)):
-            if window.stalled_ns:
-                self.facts[f"{name}_stalled_us"] = window.stalled_ns // 1000
-        self._emit(CallEnded(self.call_id, now, status, by, note, self.facts))
-
-    def _message(self, way: Direction, flag: int, payload: bytes, size: int, encoding: str, now: int) -> None:
-        compressed = bool(flag & _COMPRESSED)
-        lost = size if size != len(payload) else None
-        self._emit(
-            MessageSeen(self.call_id, now, way, payload, compressed, encoding if compressed else "", lost)
-        )
+        if self.request_window.stalled_ns:
+            self.facts["request_stalled_us"] = self.request_window.stalled_ns // 1000
+        if self.response_window.stalled_ns:
+            self.facts["response_stalled_us"] = self.response_window.stalled_ns // 1000
+        self.events.append(CallEnded(self.call_id, now, status, by, note, self.facts))
 
     def _on_trailers(self, head: Head, now: int) -> None:
         trailing = head.trailing
-        if trailing and self._response_head is not None:
-            self._emit(MetadataSeen(self.call_id, now, _TRAILING, trailing))
-        elif self._response_head is None:
+        if trailing and self.response_head is not None:
+            self.events.append(MetadataSeen(self.call_id, now, _TRAILING, trailing))
+        elif self.response_head is None:
             # Trailers-Only: one block that is both; what is not HTTP's is trailing metadata.
             self.facts["trailers_only"] = 1
             own = tuple(item for item in trailing if item[0] != "content-type")
             if own:
-                self._emit(MetadataSeen(self.call_id, now, _TRAILING, own))
-        if head.status is None:
+                self.events.append(MetadataSeen(self.call_id, now, _TRAILING, own))
+        status = head.status
+        if status is None:
             self._without_status(head, now)
-            return
-        # Backends keep the deadline as well, and may be the first to say that it has passed.
-        late = head.status == StatusCode.DEADLINE_EXCEEDED and self._is_late(now)
-        by = EndedBy.DEADLINE if late else EndedBy.BACKEND
-        self.end(now, Status(head.status, head.message, head.details), by, self._cut())
+        elif status.code == _DEADLINE_EXCEEDED and self._is_late(now):
+            # Backends keep the deadline as well, and may be the first to say that it has passed.
+            self.end(now, status, EndedBy.DEADLINE, self._cut())
+        else:
+            self.end(now, status, _BACKEND, self._cut())
 
     def _is_late(self, now: int) -> bool:
-        return self._deadline_ns is not None and now >= self._deadline_ns - _DEADLINE_SLACK_NS
+        return self.deadline_ns is not None and now >= self.deadline_ns - _DEADLINE_SLACK_NS
 
     def _on_web_trailers(self, payload: bytes, now: int) -> None:
         """gRPC-Web sends its trailers as a last message of header lines."""
@@ -166,14 +159,14 @@ class Exchange:
         self._on_trailers(digest([(key.strip().lower(), value.strip()) for key, _, value in lines]), now)
 
     def _without_trailers(self, now: int) -> None:
-        head = self._response_head
+        head = self.response_head
         if head is None or head.status is None:
             self._without_status(head, now)
         else:
-            self.end(now, Status(head.status, head.message, head.details), EndedBy.BACKEND, self._cut())
+            self.end(now, head.status, _BACKEND, self._cut())
 
     def _without_status(self, head: Head | None, now: int) -> None:
-        first = self._response_head or head
+        first = self.response_head or head
         http = first.http_status if first else None
         kind = first.content_type if first else ""
         if http == 200 and not kind.startswith("application/grpc"):  # noqa: PLR2004

@@ -4,8 +4,9 @@ DATA is handed on as it comes, so that a large frame is never held; every other 
 """
 
 import enum
+from collections.abc import Iterator
 from struct import Struct
-from typing import Protocol
+from typing import Any
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER_SIZE = 9
@@ -44,36 +45,29 @@ Piece = bytes | memoryview
 """Part of a chunk; a large one is not copied until its message is whole."""
 
 
-class FrameHandler(Protocol):
-    """Who is told of frames, in the order in which they came."""
+Frame = tuple[int, int, int, Any, int]
+"""A frame, or a piece of a DATA frame: type, flags, stream, payload, size.
 
-    def on_data(self, stream: int, payload: Piece, size: int, *, last: bool) -> None:
-        """A piece of a DATA frame without its padding.
-
-        ``size`` is the whole frame's payload in its first piece and 0 in the others; ``last`` is set on the
-        last piece of a frame with END_STREAM.
-        """
-
-    def on_frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        """Any other frame, whole."""
+The payload is bytes; that of DATA is a :data:`Piece` and comes without padding. ``size`` is the length of the whole
+frame's payload, in the first piece of DATA, and 0 in the others; END_STREAM is set on the last piece only.
+"""
 
 
 class FrameReader:
-    """One direction of a connection. :meth:`feed` raises :class:`NotFollowedError` at most once: feed no more then."""
+    """One direction of a connection. After :class:`NotFollowedError` it is of no more use."""
 
-    __slots__ = ("_data_end", "_data_left", "_data_stream", "_handler", "_held", "_held_size", "_need")
+    __slots__ = ("_data_flags", "_data_left", "_data_stream", "_held", "_held_size", "_need")
 
-    def __init__(self, handler: FrameHandler) -> None:
-        self._handler = handler
+    def __init__(self) -> None:
         self._held: list[bytes] = []  # the beginning of a frame that is not whole yet
         self._held_size = 0
         self._need = HEADER_SIZE  # bytes without which looking again is of no use
         self._data_left = 0  # bytes of the current DATA frame that are still to come
         self._data_stream = 0
-        self._data_end = False
+        self._data_flags = 0
 
-    def feed(self, chunk: bytes) -> None:  # noqa: C901 (the hot loop: every call of a function costs here)
-        """Take in the next bytes."""
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """The frames that end in the next bytes; to be taken to the last one before the next call."""
         if self._held:
             self._held.append(chunk)
             self._held_size += len(chunk)
@@ -85,53 +79,45 @@ class FrameReader:
         position = 0
         end = len(chunk)
         if self._data_left:
-            position = self._more_data(chunk, end)
-        handler = self._handler
-        view = memoryview(chunk) if end > LARGE else None
-        while end - position >= HEADER_SIZE:
+            yield self._more_data(chunk, end)
+            position = min(self._data_left, end)
+            self._data_left -= position
+        view = memoryview(chunk) if end > LARGE else chunk
+        while (start := position + HEADER_SIZE) <= end:
             head, flags, stream = _head(chunk, position)
             size = head >> 8
             kind = head & 0xFF
             stream &= 0x7FFFFFFF
-            start = position + HEADER_SIZE
             stop = start + size
-            if kind == _DATA and not flags & PADDED:
-                if stop <= end:
-                    payload = chunk[start:stop] if size < LARGE or view is None else view[start:stop]
-                    handler.on_data(stream, payload, size, last=bool(flags & END_STREAM))
-                    position = stop
-                    continue
+            if stop <= end:
+                position = stop
+                payload = chunk[start:stop] if size < LARGE or kind != _DATA else view[start:stop]
+                if flags & PADDED and kind == _DATA:
+                    payload = unpadded(chunk[start:stop], flags)
+                yield kind, flags, stream, payload, size
+            elif kind == _DATA and not flags & PADDED:
                 self._data_left = stop - end
                 self._data_stream = stream
-                self._data_end = bool(flags & END_STREAM)
-                handler.on_data(
-                    stream, chunk[start:end] if view is None else view[start:end], size, last=False
-                )
+                self._data_flags = flags
+                yield kind, flags & ~END_STREAM, stream, view[start:end], size
                 return
-            if stop > end:
-                if size > MAX_HELD and kind != _DATA:
-                    raise NotFollowedError(f"a frame of type {kind} with {size} bytes came")
+            elif size > MAX_HELD and kind != _DATA:
+                raise NotFollowedError(f"a frame of type {kind} with {size} bytes came")
+            else:
                 self._need = HEADER_SIZE + size
                 break
-            if kind == _DATA:
-                payload = unpadded(chunk[start:stop], flags)
-                handler.on_data(stream, payload, size, last=bool(flags & END_STREAM))
-            else:
-                handler.on_frame(kind, flags, stream, chunk[start:stop])
-            position = stop
         else:
             self._need = HEADER_SIZE
         if position < end:
             self._held = [chunk[position:]]
             self._held_size = end - position
 
-    def _more_data(self, chunk: bytes, end: int) -> int:
-        taken = min(self._data_left, end)
-        self._data_left -= taken
-        last = self._data_end and not self._data_left
-        piece = memoryview(chunk)[:taken] if taken > LARGE else chunk[:taken]
-        self._handler.on_data(self._data_stream, piece, 0, last=last)
-        return taken
+    def _more_data(self, chunk: bytes, end: int) -> Frame:
+        """The next piece of the current DATA frame."""
+        left = self._data_left
+        piece = memoryview(chunk)[:left] if min(left, end) > LARGE else chunk[:left]
+        flags = self._data_flags if left <= end else self._data_flags & ~END_STREAM
+        return _DATA, flags, self._data_stream, piece, 0
 
 
 def unpadded(payload: bytes, flags: int) -> bytes:

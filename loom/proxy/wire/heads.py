@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from hpack import Decoder
 from hpack.exceptions import HPACKError
 
-from loom.model import Metadata, MetadataItem, is_binary_key
+from loom.model import Metadata, MetadataItem, Status, is_binary_key
 
 from .frames import NotFollowedError
 
@@ -49,9 +49,12 @@ class Head:
     encoding: str  # grpc-encoding
     timeout_ns: int | None
     user_agent: str
-    status: int | None  # grpc-status
-    message: str  # grpc-message, percent-decoded
-    details: bytes | None
+    web: bool  # gRPC-Web, which has trailers of its own
+    status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
+
+    @property
+    def informational(self) -> bool:
+        return self.http_status is not None and 100 <= self.http_status < 200  # noqa: PLR2004
 
 
 class HeadReader:
@@ -59,7 +62,8 @@ class HeadReader:
 
     def __init__(self) -> None:
         self._decoder = Decoder(max_header_list_size=MAX_HEADER_LIST)
-        self._known: dict[bytes, Head] = {}
+        self.known: dict[bytes, Head] = {}
+        """Blocks that :meth:`read` would not have to decode: look here first."""
 
     @property
     def table_limit(self) -> int:
@@ -69,13 +73,10 @@ class HeadReader:
     def allow_table(self, size: int) -> None:
         """The receiver's SETTINGS_HEADER_TABLE_SIZE is in force."""
         self._decoder.max_allowed_table_size = min(size, MAX_TABLE)
-        self._known.clear()
+        self.known.clear()
 
     def read(self, block: bytes) -> Head:
         """Decode a whole block; :class:`NotFollowedError` if that cannot be done."""
-        known = self._known.get(block)
-        if known is not None:
-            return known
         table = self._decoder.header_table
         entries = table.dynamic_entries
         before = (len(entries), entries[0] if entries else None, table.maxsize)
@@ -89,12 +90,11 @@ class HeadReader:
         entries = table.dynamic_entries
         first = entries[0] if entries else None
         if len(entries) != before[0] or first is not before[1] or table.maxsize != before[2]:
-            self._known.clear()
+            self.known.clear()
         elif (
-            len(self._known) < _REMEMBERED
-            and sum(len(field[0]) + len(field[1]) for field in fields) <= _SMALL
+            len(self.known) < _REMEMBERED and sum(len(field[0]) + len(field[1]) for field in fields) <= _SMALL
         ):
-            self._known[block] = head
+            self.known[block] = head
         return head
 
 
@@ -129,10 +129,17 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         encoding=plain.get("grpc-encoding", ""),
         timeout_ns=timeout_ns(plain.get("grpc-timeout", "")),
         user_agent=plain.get("user-agent", ""),
-        status=_number(plain.get("grpc-status", "")),
-        message=unquote_to_bytes(plain.get("grpc-message", "").encode("latin-1")).decode(errors="replace"),
-        details=details,
+        web=plain.get("content-type", "").startswith("application/grpc-web"),
+        status=_status(plain, details),
     )
+
+
+def _status(plain: dict[str, str], details: bytes | None) -> Status | None:
+    code = _number(plain.get("grpc-status", ""))
+    if code is None:
+        return None
+    message = unquote_to_bytes(plain.get("grpc-message", "").encode("latin-1")).decode(errors="replace")
+    return Status(code, message, details)
 
 
 def _number(text: str) -> int | None:

@@ -29,6 +29,7 @@ CREATE TABLE batches (
   ended INTEGER NOT NULL,
   first_ns INTEGER NOT NULL,
   last_ns INTEGER NOT NULL,
+  size INTEGER NOT NULL,         -- of the events, before they were compressed
   events BLOB NOT NULL           -- see records.py
 );
 CREATE INDEX batches_by_id ON batches (first_id, last_id);
@@ -45,6 +46,10 @@ CREATE TABLE descriptors (
   origin TEXT NOT NULL,
   fetched_ns INTEGER NOT NULL,
   file_set BLOB NOT NULL         -- a google.protobuf.FileDescriptorSet
+) WITHOUT ROWID;
+CREATE TABLE kinds (             -- what the schema says of methods, for calls that do not say it themselves
+  method TEXT PRIMARY KEY,
+  kind TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO facts VALUES ('last_id', 0), ('pruned', 0);

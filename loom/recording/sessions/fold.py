@@ -1,6 +1,7 @@
 """Records become calls: the recorder's own fold, with nothing dropped for want of room."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from loom.model import Call, CallEnded, CallState, EndedBy, Kind, Message, Status, StatusCode
@@ -9,13 +10,18 @@ from loom.recording.recorder import Recorder
 
 from .records import KindDeclared, Record
 
+_UNSAID: Any = object()
 STOPPED = "Loom stopped before this call ended"
 
 
 class Fold:
-    """Feed it records in order; it hands out each call when it ends."""
+    """Feed it records in order; it hands out each call when it ends.
 
-    def __init__(self) -> None:
+    ``declared`` are the kinds of methods whose calls do not say themselves what they were declared as.
+    """
+
+    def __init__(self, declared: Mapping[str, Kind] = MappingProxyType({})) -> None:
+        self._declared = declared
         self._live = _Live()
         self._kinds: dict[int, Kind | None] = {}
         self._recorder = Recorder(self._live)
@@ -28,20 +34,22 @@ class Fold:
         self._recorder.emit(record)
         if not isinstance(record, CallEnded):
             return None
-        kind = self._kinds.pop(record.call_id, None)
         call = self._live.calls.pop(record.call_id, None)
-        if call is not None:
-            call.declared_kind = kind
-        return call
+        return None if call is None else self._known(call)
 
     def rest(self) -> list[Call]:
         """The calls that have not ended, in order of id."""
-        return sorted(self._live.calls.values(), key=lambda call: call.id)
+        return sorted(map(self._known, self._live.calls.values()), key=lambda call: call.id)
+
+    def _known(self, call: Call) -> Call:
+        own = self._kinds.pop(call.id, _UNSAID)
+        call.declared_kind = self._declared.get(call.method) if own is _UNSAID else own
+        return call
 
 
-def fold(records: Iterable[Record]) -> Iterator[Call]:
+def fold(records: Iterable[Record], declared: Mapping[str, Kind] = MappingProxyType({})) -> Iterator[Call]:
     """The calls of these records: each when it ends, then those that have not."""
-    folding = Fold()
+    folding = Fold(declared)
     for record in records:
         call = folding.feed(record)
         if call is not None:
@@ -73,17 +81,19 @@ class _Live(History):
         super().__init__()
         self.calls: dict[int, Call] = {}
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Call, cost: int = 0) -> None:
+        del cost
         self.calls[call.id] = call
 
     def grew(self, call: Call, cost: int) -> None:
         pass
 
-    def keep(self, call: Call, message: Message) -> None:
+    def keep(self, call: Call, message: Message) -> int:
         if message.data is None:
             call.dropped_messages += 1
             call.dropped_bytes += message.size
         call.messages.append(message)
+        return 0
 
     def ended(self, call: Call) -> None:
         pass

@@ -11,7 +11,7 @@ import msgspec
 
 from loom.model import MessageSeen
 
-from .batch import join, pack
+from .batch import Batch
 from .records import Record, unpack
 
 _SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
@@ -48,14 +48,13 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
         carried = _carried(connection, last)
         connection.execute("DELETE FROM batches WHERE seq < ?", (last,))
         connection.execute("DELETE FROM spans WHERE seq <= ?", (last,))
-        if carried:
-            ids = {record.call_id for record in carried}
+        if len(carried):
             connection.execute(
-                "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, events = ?"
+                "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, size = ?, events = ?"
                 " WHERE seq = ?",
-                (min(ids), max(ids), len(ids), join([pack(carried)]), last),
+                (carried.first_id, carried.last_id, carried.started, len(carried), carried.row(), last),
             )
-            calls -= len(ids)
+            calls -= carried.started
         else:
             connection.execute("DELETE FROM batches WHERE seq = ?", (last,))
         connection.execute("UPDATE facts SET value = value + ? WHERE name = 'pruned'", (calls,))
@@ -66,26 +65,23 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
     return calls
 
 
-def _carried(connection: sqlite3.Connection, last: int) -> list[Record]:
-    """The records to keep of calls that go on after batch ``last``; messages without their bytes."""
+def _carried(connection: sqlite3.Connection, last: int) -> Batch:
+    """What to keep of calls that go on after batch ``last``: their events, messages without their bytes."""
+    carried = Batch()
     going_on = {
         row[0] for row in connection.execute("SELECT DISTINCT call_id FROM spans WHERE seq > ?", (last,))
     }
     if not going_on:
-        return []
+        return carried
     kept: dict[int, list[Record]] = {}
     for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
         for record in unpack(events):
             if record.call_id in going_on:
                 kept.setdefault(record.call_id, []).append(_without_bytes(record))
-    records: list[Record] = []
-    size = 0
     for call_id in sorted(kept, reverse=True):
-        size += len(pack(kept[call_id]))
-        if size > _MOST_CARRIED:
+        if not carried.add(kept[call_id], _MOST_CARRIED):
             break
-        records[:0] = kept[call_id]
-    return records
+    return carried
 
 
 def _without_bytes(record: Record) -> Record:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from loom.model import Call
+from loom.model import Call, Kind
 
 from .database import SessionError, explain, open_for_reading
 from .fold import Fold, fold, seal
@@ -74,19 +74,20 @@ class SessionReader:
     def newest(self, limit: int, max_bytes: int) -> list[Call]:
         """At most ``limit`` calls, the last that began, oldest first; reads about ``max_bytes`` of events."""
         first = started = size = 0
-        query = "SELECT seq, started, length(events) FROM batches ORDER BY seq DESC"
+        query = "SELECT seq, started, size FROM batches ORDER BY seq DESC"
         for seq, count, length in self._each(query):
             if first and size + length > max_bytes:
                 break
             first, started, size = seq, started + count, size + length
             if started >= limit:
                 break
-        calls = sorted(fold(self._records("WHERE seq >= ?", (first,))), key=lambda call: call.id)
+        records = self._records("WHERE seq >= ?", (first,))
+        calls = sorted(fold(records, self._kinds()), key=lambda call: call.id)
         return [self._settle(call) for call in calls[-limit:]] if limit else []
 
     def calls(self) -> Iterator[Call]:
         """Every call: each when its end is read, then those that have not ended."""
-        for call in fold(self._records()):
+        for call in fold(self._records(), self._kinds()):
             yield self._settle(call)
 
     def find(self, ids: Iterable[int]) -> list[Call]:
@@ -100,7 +101,7 @@ class SessionReader:
                     " UNION SELECT seq FROM spans WHERE call_id = ?1", (call_id,)
                 )
             )  # fmt: skip
-        folding, found = Fold(), []
+        folding, found = Fold(self._kinds()), []
         for seq in sorted(batches):
             for record in self._records("WHERE seq = ?", (seq,)):
                 if record.call_id in wanted:
@@ -115,6 +116,9 @@ class SessionReader:
             "SELECT target, source, origin, fetched_ns, file_set FROM descriptors ORDER BY fetched_ns DESC"
         )
         return [StoredDescriptors(*row) for row in self._rows(query)]
+
+    def _kinds(self) -> dict[str, Kind]:
+        return {method: Kind(kind) for method, kind in self._rows("SELECT method, kind FROM kinds")}
 
     def _settle(self, call: Call) -> Call:
         if self._live_from is None or call.id < self._live_from:

@@ -1,8 +1,8 @@
 """An event as a record of a few bytes, and back.
 
-A batch is a MessagePack array of parts, a part is an array of events, and an event an array: a number for its
-type, then its fields as :mod:`loom.model.events` declares them. The second item is the call's id, the third the
-time in nanoseconds:
+A batch is a MessagePack array of parts, compressed with zstd; a part is an array of events of one call, and an event
+an array: a number for its type, then its fields as :mod:`loom.model.events` declares them. The second item is the
+call's id, the third the time in nanoseconds:
 
     [0, id, ns, method, peer, authority, target, engine, deadline_ns, content_type, replay_of, wire]
     [1, id, ns, section, [[key, value], …]]                  metadata: "request", "initial" or "trailing"
@@ -12,13 +12,17 @@ time in nanoseconds:
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
 
 msgspec packs a whole part in one call: nothing is done per event in Python, which is what keeps writing cheap
-for the traffic that shares the interpreter. Raise :data:`FORMAT` when this changes.
+for the traffic that shares the interpreter. A compressed batch begins with zstd's magic number, which no array
+does: the process that reads recorded calls is sent batches that are not compressed.
+
+Raise :data:`FORMAT` when this changes.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import zstandard
 
 from loom.model import (
     CallEnded,
@@ -34,7 +38,7 @@ from loom.model import (
     Status,
 )
 
-FORMAT = 3
+FORMAT = 4
 """The version of the database and of the records in it."""
 
 
@@ -76,8 +80,10 @@ _decoder = msgspec.msgpack.Decoder(list[list[tuple[Any, ...]]])
 
 
 def unpack(batch: bytes) -> list[Record]:
-    """The events of a batch; :class:`msgspec.DecodeError` if it is damaged."""
+    """The events of a batch, compressed or not; :class:`msgspec.DecodeError` if it is damaged."""
     try:
+        if batch[:4] == zstandard.FRAME_HEADER:
+            batch = zstandard.ZstdDecompressor().decompress(batch)
         return [_MAKE[which](*fields) for part in _decoder.decode(batch) for which, *fields in part]
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, zstandard.ZstdError) as error:
         raise msgspec.DecodeError(f"it holds what is no event: {error}") from error

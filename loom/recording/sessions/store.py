@@ -6,18 +6,19 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from loom.model import Call, CallEnded, CallStarted, Kind, MessageSeen
+from loom.model import Call, Kind, MessageSeen
 
-from .batch import Batch, Part
+from .batch import Batch
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
-from .records import KindDeclared, Record
+from .records import Record
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +28,8 @@ QUEUE_BUDGET = 64 * 1024 * 1024
 EVENT_COST = 200  # what an event that is not packed yet is counted as, beside its payload
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
-_PART_EVENTS = 256  # so few that they are still in the processor's cache when they are packed
-_BATCH_EVENTS = 2000
 _BATCH_BYTES = 256 * 1024
-_LARGE = 4 * 1024  # bytes of a message for which room is looked for, however much there is
-_MARGIN = 2 * _PART_EVENTS * (EVENT_COST + _LARGE)  # with less room than that it is looked for each time
-_LARGEST_MESSAGE = 512 * 1024 * 1024  # SQLite takes a value of a gigabyte at most
+_MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
 
 
 _T = TypeVar("_T")
@@ -45,8 +42,8 @@ class SessionStore:
     again every few seconds, and what the queue (``queue_budget`` bytes) cannot hold
     meanwhile is dropped and counted: first the bytes of messages, then whole events.
 
-    Events are packed by whoever emits them, some hundreds at a time: the interpreter is held for that in
-    any thread, and in this one they are in the cache. The writer's thread is left with what waits for the disk.
+    Events are packed by whoever emits them: the interpreter is held for that in any thread, and in this one they are
+    in the cache. The writer's thread is left with what does not hold it: compressing, and waiting for the disk.
 
     ``budget`` bounds the file: past it the oldest calls go. ``declared_kind`` answers a
     method's kind if it is known, without I/O.
@@ -69,12 +66,13 @@ class SessionStore:
         self._budget = budget
         self._queue_budget = queue_budget
         self._declared_kind = declared_kind
-        self._fresh: deque[Record] = deque()  # events that are not packed yet
-        self._packing = threading.Lock()  # held while fresh events become a part
-        self._parts: deque[Part] = deque()
-        self._packed = 0  # bytes put in, ever; the writer counts those it took out
+        self._batch = Batch()  # what events are added to
+        self._filling = threading.Lock()  # held while they are, and while another takes its place
+        self._batches: deque[Batch] = deque()
+        self._packed = (
+            0  # bytes of all batches that were left to the writer, and of those that it has written
+        )
         self._taken = 0
-        self._tight = True  # whether there may be no room for the next event
         self._idle = True
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -88,7 +86,8 @@ class SessionStore:
         self._lock = SessionLock(path)
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
-        self._methods: dict[int, str] = {}  # of the calls in flight
+        self._kinds: dict[str, Kind] = {}  # of methods, as they are in the file
+        self._kindless: set[str] = set()
         self._pending: deque[Batch] = deque()
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
@@ -105,7 +104,7 @@ class SessionStore:
     @property
     def waiting_bytes(self) -> int:
         """What is queued and not yet in the file."""
-        return self._packed - self._taken + len(self._fresh) * EVENT_COST
+        return self._packed - self._taken + len(self._batch)
 
     def open(self) -> None:
         """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
@@ -155,67 +154,48 @@ class SessionStore:
         self._idle = False
         self._wake.set()
 
-    def emit(self, event: Record) -> None:
-        """Queue one event; of an imported call also the kind that its method was declared as."""
+    def emit(self, *events: Record) -> None:
+        """Queue events of one call; of an imported call also the kind that its method was declared as."""
         if self._connection is None:
             return
-        if self._tight or (type(event) is MessageSeen and len(event.data) > _LARGE):
-            fitted = self._fitted(event)
-            if fitted is None:
-                self.dropped_events += 1
-                return
-            event = fitted
-        fresh = self._fresh
-        fresh.append(event)
-        if len(fresh) >= _PART_EVENTS:
-            self._pack()
+        with self._filling:
+            batch = self._batch
+            room = self._queue_budget - (self._packed - self._taken)
+            if not batch.add(events, room):
+                events = self._fitted(events, room - len(batch))
+                if not events:
+                    return
+                batch.add(events)
+            if len(batch) >= _BATCH_BYTES:
+                self._close_batch()
         if self._idle:
             self._idle = False
             self._wake.set()
 
-    def _fitted(self, event: Record) -> Record | None:
-        """The event, or one that only says how long its message was, or None, whichever the queue has room for."""
-        self._pack()
-        room = self._queue_budget - self.waiting_bytes
-        self._tight = room < _MARGIN
-        if room <= 0:
-            return None
-        if isinstance(event, MessageSeen) and (size := len(event.data)) > min(room, _LARGEST_MESSAGE):
-            self.dropped_bytes += size
-            return msgspec.structs.replace(event, data=b"", lost=size)
-        return event
-
-    def _pack(self) -> None:
-        """Make a part of the fresh events."""
-        with self._packing:
-            events = [self._fresh.popleft() for _ in range(len(self._fresh))]
-            if not events:
-                return
-            try:
-                part = Part(events, self._kinds(events))
-            except Exception:  # noqa: BLE001 (whoever emits forwards traffic)
-                self.dropped_events += len(events)
-                _log.exception("events could not be packed")
-                return
-            self._packed += len(part.packed)
-            self._parts.append(part)
-        self._tight = self._queue_budget - self.waiting_bytes < _MARGIN
-
-    def _kinds(self, events: list[Record]) -> list[KindDeclared]:
-        """The declared kinds of the calls that end in these events, where they are known."""
-        methods = self._methods
-        methods.update([(event.call_id, event.method) for event in events if type(event) is CallStarted])
-        brought = {event.call_id for event in events if type(event) is KindDeclared}  # by an imported call
-        known: dict[str, Kind | None] = {}
-        found = []
-        for event in [event for event in events if type(event) is CallEnded]:
-            method = methods.pop(event.call_id, None)
-            if method is None or event.call_id in brought:
+    def _fitted(self, events: tuple[Record, ...], room: int) -> tuple[Record, ...]:
+        """Those for which there is room; what there is none for is dropped and counted, the bytes of messages first."""
+        kept: list[Record] = []
+        for event in events:
+            if room <= 0:
+                self.dropped_events += 1
                 continue
-            kind = known[method] if method in known else known.setdefault(method, self._declared_kind(method))
-            if kind is not None:
-                found.append(KindDeclared(event.call_id, event.time_ns, kind))
-        return found
+            room -= EVENT_COST
+            if isinstance(event, MessageSeen):
+                size = len(event.data)
+                if size > room:
+                    self.dropped_bytes += size
+                    kept.append(msgspec.structs.replace(event, data=b"", lost=size))
+                    continue
+                room -= size
+            kept.append(event)
+        return tuple(kept)
+
+    def _close_batch(self) -> None:
+        """Leave the batch to the writer, and begin another."""
+        if len(self._batch):
+            self._packed += len(self._batch)
+            self._batches.append(self._batch)
+            self._batch = Batch()
 
     def put_descriptors(self, item: StoredDescriptors) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
@@ -302,11 +282,12 @@ class SessionStore:
 
     def _write(self, connection: sqlite3.Connection) -> bool:
         """Write all that waits; False if the disk refused, and it waits on."""
-        self._pack()
+        with self._filling:
+            self._close_batch()
         try:
-            while self._parts or self._pending or self._descriptors or self._cleared_waits:
-                if self._parts and not self._pending:
-                    self._pending.append(self._gather())
+            while self._batches or self._pending or self._descriptors or self._cleared_waits:
+                if self._batches and not self._pending:
+                    self._pending.append(self._batches.popleft())
                 self._commit(connection)
             if self._refused:
                 self._refused, self._error = False, ""
@@ -321,24 +302,14 @@ class SessionStore:
             return False
         return True
 
-    def _gather(self) -> Batch:
-        """Take parts off the queue, about a row's worth."""
-        parts = [self._parts.popleft()]
-        events, size = parts[0].size, len(parts[0].packed)
-        while self._parts and events < _BATCH_EVENTS and size < _BATCH_BYTES:
-            part = self._parts.popleft()
-            events, size = events + part.size, size + len(part.packed)
-            parts.append(part)
-        return Batch(parts)
-
     def _commit(self, connection: sqlite3.Connection) -> None:
         """Write the packed batches in one transaction; they stay pending if it fails."""
         connection.execute("BEGIN IMMEDIATE")
         last_id = 0
         for batch in self._pending:
             cursor = connection.execute(
-                "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, events)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, size, events)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     batch.first_id,
                     batch.last_id,
@@ -346,7 +317,8 @@ class SessionStore:
                     batch.ended,
                     batch.first_ns,
                     batch.last_ns,
-                    batch.packed,
+                    len(batch),
+                    batch.row(),
                 ),
             )
             seq = cursor.lastrowid
@@ -354,6 +326,7 @@ class SessionStore:
                 "INSERT OR IGNORE INTO spans VALUES (?, ?)", [(call_id, seq) for call_id in batch.went_on]
             )
             last_id = max(last_id, batch.last_id or 0)
+        self._write_kinds(connection)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
         descriptors = list(self._descriptors)
@@ -370,10 +343,19 @@ class SessionStore:
         for _ in descriptors:
             self._descriptors.popleft()
         for batch in self._pending:
-            self._taken += batch.cost
+            self._taken += len(batch)
             self.written_calls += batch.ended
         self._pending.clear()
         self._bytes = used_bytes(connection)
         if self._bytes > self._budget:
             self._pruned += prune(connection, self._budget)
             self._bytes = used_bytes(connection)
+
+    def _write_kinds(self, connection: sqlite3.Connection) -> None:
+        """What is known by now of the methods that were called."""
+        asked = self._kindless.union(*[batch.methods for batch in self._pending])
+        found = {method: kind for method in asked if (kind := self._declared_kind(method)) is not None}
+        self._kindless = set(islice(asked - found.keys(), _MOST_KINDLESS))
+        new = [(method, kind) for method, kind in found.items() if self._kinds.get(method) is not kind]
+        connection.executemany("INSERT OR REPLACE INTO kinds VALUES (?, ?)", new)
+        self._kinds.update(new)

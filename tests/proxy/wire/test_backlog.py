@@ -1,6 +1,7 @@
 """What has passed is looked at in its order, in turns between which the loop is free."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -17,8 +18,11 @@ class Looked:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def saw(self, chunk: bytes, now: int, *, client: bool) -> None:
-        self.told.append((chunk, client, now))
+    def saw(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
+        """Look in two steps."""
+        self.told.append((b"", client, now))
+        yield
+        self.told[-1] = (chunk, client, now)
 
     def closed(self, now: int, by: EndedBy) -> None:
         self.told.append((by, now))
@@ -65,7 +69,21 @@ async def test_the_loop_is_free_between_turns(looked: Looked, monkeypatch: pytes
     while backlog:
         await turn()
         seen.append(len(looked.told))
-    assert seen == [1, 2, 3]
+    assert seen == [1, 1, 2, 2, 3, 3]  # each in two steps
+    assert looked.what == [b"0", b"1", b"2"]
+
+
+async def test_settling_finishes_what_was_begun(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
+    backlog = Backlog()
+    for number in range(2):
+        backlog.passed(connection(looked), b"%d" % number, client=True)
+    await turn()
+    assert looked.what == [b""]
+    backlog.settle()
+    assert looked.what == [b"0"]
+    backlog.drain()
+    assert looked.what == [b"0", b"1"]
 
 
 async def test_what_waited_for_long_gets_a_long_turn(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,4 +120,4 @@ def test_large_header_blocks_are_not_remembered():
     )  # a literal that leaves the table as it is
     heads = seen.connection._client.heads
     assert len(heads.read(block).metadata[0][1]) == 20_000
-    assert not heads._known
+    assert not heads.known

@@ -10,8 +10,8 @@ class Sink:
     def __init__(self) -> None:
         self.events = []
 
-    def emit(self, event):
-        self.events.append(event)
+    def emit(self, *events):
+        self.events += events
 
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
@@ -27,11 +27,11 @@ class Watched:
         self.client, self.server = Side(), Side()
 
     def sent(self, *parts: bytes) -> "Watched":
-        self.connection.saw(b"".join(parts), self.now, client=True)
+        list(self.connection.saw(b"".join(parts), self.now, client=True))
         return self
 
     def answered(self, *parts: bytes) -> "Watched":
-        self.connection.saw(b"".join(parts), self.now, client=False)
+        list(self.connection.saw(b"".join(parts), self.now, client=False))
         return self
 
     def opened(self) -> "Watched":

@@ -1,6 +1,7 @@
 """What goes into a session comes out of it, and what is wrong with it does not reach the traffic."""
 
 import os
+import random
 import signal
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from loom.recording.sessions import store as store_module
 from loom.recording.sessions.database import SessionLock, open_for_writing
 from loom.recording.sessions.fold import STOPPED
 from loom.recording.sessions.reader import StoredDescriptors
+from loom.recording.unfold import unfold
 from tests.support.traffic import DOWN, UP, began, ended, many, message, recorded, unary
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +43,11 @@ def emit(store: SessionStore, *events: Event) -> None:
     for event in events:
         store.emit(event)
     assert store.flush()
+
+
+def dense(size: int) -> bytes:
+    """Bytes that compressing does not make fewer."""
+    return random.Random(size).randbytes(size)
 
 
 def test_gives_back_calls_as_the_recorder_had_them(store: SessionStore) -> None:
@@ -113,6 +120,36 @@ def test_the_declared_kind_is_kept(path: Path) -> None:
     emit(store, *unary(1))
     assert store.restore(1)[0].declared_kind is Kind.SERVER
     store.close()
+
+
+def test_a_kind_that_is_known_later_is_kept_too(path: Path) -> None:
+    known: dict[str, Kind] = {}
+    store = SessionStore(path, declared_kind=known.get)
+    store.open()
+    emit(store, *unary(1), *began(2, "/other.Service/Method"))
+    assert [call.declared_kind for call in store.restore(2)] == [None, None]
+    known[unary(1)[0].method] = Kind.BIDI
+    emit(store, *unary(3))
+    assert [call.declared_kind for call in store.restore(3)] == [Kind.BIDI, None, Kind.BIDI]
+    store.close()
+
+
+def test_an_imported_call_says_its_kind_itself(path: Path) -> None:
+    store = SessionStore(path, declared_kind=lambda _: Kind.SERVER)
+    store.open()
+    first, second = recorded(*unary(1), *unary(2))
+    first.declared_kind = Kind.BIDI
+    for call in (first, second):
+        emit(store, *unfold(call))
+    assert [call.declared_kind for call in store.restore(2)] == [Kind.BIDI, None]
+    store.close()
+
+
+def test_what_repeats_takes_little_room(path: Path, store: SessionStore) -> None:
+    before = path.stat().st_size
+    emit(store, *many(1, 5000))
+    store.close()
+    assert path.stat().st_size - before < 5000 * 100
 
 
 def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
@@ -223,7 +260,7 @@ def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, store: SessionStore
     assert connection is not None
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")
-    for event in unary(2, b"x" * 1_000_000):
+    for event in unary(2, dense(1_000_000)):
         store.emit(event)
     assert not store.flush(1.0)
     assert store.status()["error"] == f"the disk is full: calls are not kept in {path} until there is room"
@@ -269,7 +306,7 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> N
         connection.execute("PRAGMA user_version=99")
     connection.close()
     store.open()
-    assert "was written by a newer Loom (session format 99; this one reads 3)" in store.status()["error"]
+    assert "was written by a newer Loom (session format 99; this one reads 4)" in store.status()["error"]
     with pytest.raises(SessionError, match="newer Loom"):
         SessionReader(path)
 
@@ -301,7 +338,7 @@ def test_past_the_budget_the_oldest_go(path: Path) -> None:
     store = SessionStore(path, budget=2_000_000)
     store.open()
     for call_id in range(1, 41):
-        emit(store, *unary(call_id, bytes([call_id]) * 200_000))
+        emit(store, *unary(call_id, dense(200_000)))
     status = store.status()
     assert status["bytes"] <= 2_000_000
     assert status["pruned"] >= 30
@@ -318,7 +355,7 @@ def test_a_stream_outlives_the_batch_that_it_began_in(path: Path) -> None:
     store.open()
     emit(store, *began(1), message(1, UP, b"first"))
     for call_id in range(2, 41):
-        emit(store, *unary(call_id, b"x" * 200_000))
+        emit(store, *unary(call_id, dense(200_000)))
         emit(store, message(1, DOWN, b"y" * call_id))
     emit(store, *ended(1))
     with SessionReader(path) as reader:

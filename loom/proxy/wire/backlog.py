@@ -11,7 +11,8 @@ from .connection import Connection
 
 TURN_SECONDS = 0.000_1  # of looking, before the loop gets to see which bytes have come meanwhile
 LONG_TURN_SECONDS = 0.005
-MOST_LAG_NS = 150_000_000_00  # bytes that have waited for longer make turns long
+FREE_LAG_SECONDS = 0.1  # bytes that have waited for longer make turns longer
+MOST_LAG_SECONDS = 0.2  # ... up to here, where they are longest
 MAX_WAITING = 32 * 1024 * 1024  # bytes that may wait at all
 
 _Seen = tuple[Connection, bytes | EndedBy, int, bool]
@@ -22,9 +23,11 @@ class Backlog:
     """Chunks of all connections, in the order in which they passed, with the time at which they did.
 
     While bytes keep coming, they are looked at in turns of :data:`TURN_SECONDS` between which the loop forwards, so
-    that a burst passes nearly as quickly as it would unobserved. Once the first of them have waited for
-    :data:`MOST_LAG_NS`, turns are longer, and forwarding slows down to the speed of looking; with more than
-    :data:`MAX_WAITING` bytes it waits. Nothing is left out.
+    that a burst passes nearly as quickly as it would unobserved. Once the first of them have waited for longer than
+    :data:`FREE_LAG_SECONDS`, turns grow with the lag, and forwarding slows down to the speed of looking; with more
+    than :data:`MAX_WAITING` bytes it waits. Nothing is left out.
+
+    What a session promises after a kill (docs/sessions.md) counts on the lag staying well below a quarter of a second.
     """
 
     def __init__(self) -> None:
@@ -61,8 +64,7 @@ class Backlog:
 
     def _turn(self) -> None:
         queue = self._queue
-        late = time.time_ns() - queue[0][2] > MOST_LAG_NS if queue else False
-        until = time.perf_counter() + (LONG_TURN_SECONDS if late else TURN_SECONDS)
+        until = time.perf_counter() + (_turn_seconds(time.time_ns() - queue[0][2]) if queue else 0)
         for _ in self._look():
             if self._waiting <= MAX_WAITING and time.perf_counter() >= until:
                 break
@@ -85,3 +87,9 @@ class Backlog:
                 connection.closed(now, data)
             queue.popleft()
             yield
+
+
+def _turn_seconds(lag_ns: int) -> float:
+    """How long to look before the loop forwards again, where the first bytes have waited for so long."""
+    late = (lag_ns / 1e9 - FREE_LAG_SECONDS) / (MOST_LAG_SECONDS - FREE_LAG_SECONDS)
+    return TURN_SECONDS + (LONG_TURN_SECONDS - TURN_SECONDS) * min(max(late, 0.0), 1.0)

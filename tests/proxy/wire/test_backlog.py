@@ -89,7 +89,8 @@ async def test_settling_finishes_what_was_begun(looked: Looked, monkeypatch: pyt
 async def test_what_waited_for_long_gets_a_long_turn(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
     monkeypatch.setattr(backlog_module, "LONG_TURN_SECONDS", 60)
-    monkeypatch.setattr(backlog_module, "MOST_LAG_NS", -1)
+    monkeypatch.setattr(backlog_module, "FREE_LAG_SECONDS", -2)
+    monkeypatch.setattr(backlog_module, "MOST_LAG_SECONDS", -1)
     backlog = Backlog()
     for number in range(3):
         backlog.passed(connection(looked), b"%d" % number, client=True)

@@ -23,7 +23,7 @@ class CallState(enum.StrEnum):
     ENDED = "ended"
 
 
-class Call(msgspec.Struct):
+class Call(msgspec.Struct, gc=False):
     """Everything recorded of one call.
 
     Counters and byte totals (message payloads, as on the wire) count everything that

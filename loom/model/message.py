@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Message(msgspec.Struct, gc=False):
     encoding: str = ""
 
 
-class Messages:
+class Messages(msgspec.Struct, gc=False):
     """The messages of one call that are still held: its first ones, and its newest.
 
     A stream may outgrow its budget; then messages go from the middle, oldest first,
@@ -39,13 +40,11 @@ class Messages:
     never change: a dropped message leaves a gap.
     """
 
-    HEAD = 64
-    __slots__ = ("_dropped", "_items", "_start")
+    HEAD: ClassVar[int] = 64
 
-    def __init__(self) -> None:
-        self._items: list[Message] = []
-        self._start = 0  # in a trimmed stream: where in _items, after the head, the held ones begin
-        self._dropped = 0  # how many messages are gone between the head and the held ones
+    _items: list[Message] = []
+    _start: int = 0  # in a trimmed stream: where in _items, after the head, the held ones begin
+    _dropped: int = 0  # how many messages are gone between the head and the held ones
 
     def __len__(self) -> int:
         return len(self._items) - self._start

@@ -60,7 +60,11 @@ class Recorder:
     def emit(self, *events: Event) -> None:
         """Record events of one call. A failure in here is logged and counted, and never reaches the traffic."""
         try:
-            self._record(events)
+            first = events[0]
+            if type(first) is CallStarted:
+                self._begin(first, events)
+            elif (call := self._live.get(first.call_id)) is not None:
+                self._go_on(call, events)
         except Exception:  # noqa: BLE001 (see the docstring)
             self.failures += 1
             _log.exception("recording failed for %r", [type(event).__name__ for event in events])
@@ -72,25 +76,39 @@ class Recorder:
         self._on_changed = _defined(self._observers, "changed")
         self._on_ended = _defined(self._observers, "ended")
 
-    def _record(self, events: tuple[Event, ...]) -> None:
-        """Fold the events into their call; the history counts, and observers are told, once for all of them."""
-        first = events[0]
-        if type(first) is CallStarted:
-            call = self._started(first)
-            self.history.add(call, self._fold(call, events))
-            if call.ended_ns is None:
-                self._live[call.id] = call
-            for tell in self._on_started:
-                tell(call)
-        else:
-            found = self._live.get(first.call_id)
-            if found is None:
-                return
-            call = found
-            self.history.grew(call, self._fold(call, events))
-            if call.ended_ns is not None:
-                del self._live[call.id]
-                self.history.ended(call)
+    # The history counts, and observers are told, once for all events that come together.
+
+    def _begin(self, started: CallStarted, events: tuple[Event, ...]) -> None:
+        call = Call(
+            started.call_id,
+            started.method,
+            started.time_ns,
+            started.peer,
+            started.authority,
+            started.target,
+            started.engine,
+            started.content_type,
+            started.deadline_ns,
+            started.replay_of,
+            self._declared_kind(started.method),
+        )
+        if started.wire:
+            call.wire = started.wire.copy()
+        self.history.add(call, self._fold(call, events))
+        if call.ended_ns is None:
+            self._live[call.id] = call
+        for tell in self._on_started:
+            tell(call)
+        self._tell(call)
+
+    def _go_on(self, call: Call, events: tuple[Event, ...]) -> None:
+        self.history.grew(call, self._fold(call, events))
+        if call.ended_ns is not None:
+            del self._live[call.id]
+            self.history.ended(call)
+        self._tell(call)
+
+    def _tell(self, call: Call) -> None:
         for tell in self._on_changed:
             tell(call)
         if call.ended_ns is not None:
@@ -121,24 +139,6 @@ class Recorder:
                 self._ended(call, event)
         call.version += 1
         return cost
-
-    def _started(self, event: CallStarted) -> Call:
-        call = Call(
-            event.call_id,
-            event.method,
-            event.time_ns,
-            event.peer,
-            event.authority,
-            event.target,
-            event.engine,
-            event.content_type,
-            event.deadline_ns,
-            event.replay_of,
-            self._declared_kind(event.method),
-        )
-        if event.wire:
-            call.wire = event.wire.copy()
-        return call
 
     def _message(self, call: Call, event: MessageSeen) -> int:
         """Count a message, and keep it if the history has room; what it is counted as."""

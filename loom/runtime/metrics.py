@@ -18,6 +18,7 @@ from loom.model import Call, Observer, Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
+_OTHER = "other"
 _BREAKER_STATES = ("closed", "open", "half_open")
 
 
@@ -31,7 +32,6 @@ class Metrics(Collector, Observer):
         self.registry = CollectorRegistry()
         self._version = version
         self._stats = stats
-        self._methods: set[str] = set()
         self._started: dict[str, int] = {}
         self._handled: dict[tuple[str, int | None], int] = {}
         self._messages = [0, 0]
@@ -45,26 +45,23 @@ class Metrics(Collector, Observer):
         return generate_latest(self.registry)
 
     def started(self, call: Call) -> None:
-        method = self._label(call.method)
-        self._started[method] = self._started.get(method, 0) + 1
+        try:
+            self._started[call.method] += 1
+        except KeyError:
+            method = call.method if len(self._started) < MAX_METHODS else _OTHER
+            self._started[method] = self._started.get(method, 0) + 1
 
     def ended(self, call: Call) -> None:
-        key = (self._label(call.method), call.status.code if call.status else None)
+        method = call.method if call.method in self._started else _OTHER
+        key = (method, call.status.code if call.status else None)
         self._handled[key] = self._handled.get(key, 0) + 1
         self._messages[0] += call.request_messages
         self._messages[1] += call.response_messages
         self._bytes[0] += call.request_bytes
         self._bytes[1] += call.response_bytes
-        seconds = (call.duration_ns or 0) / 1e9
+        seconds = ((call.ended_ns or call.started_ns) - call.started_ns) / 1e9
         self._buckets[bisect_left(BUCKETS, seconds)] += 1
         self._seconds += seconds
-
-    def _label(self, method: str) -> str:
-        if method not in self._methods:
-            if len(self._methods) >= MAX_METHODS:
-                return "other"
-            self._methods.add(method)
-        return method
 
     def describe(self) -> list[Metric]:
         """Nothing is registered by name: collecting at registration would need a running Loom."""

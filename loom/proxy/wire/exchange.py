@@ -50,6 +50,7 @@ class Exchange(msgspec.Struct, gc=False):
     request: MessageReader = msgspec.field(default_factory=MessageReader)
     response: MessageReader = msgspec.field(default_factory=MessageReader)
     response_head: Head | None = None
+    response_encoding: str = ""
     half_closed: bool = False
     ended: bool = False
     facts: Facts = {}  # for the end
@@ -85,8 +86,7 @@ class Exchange(msgspec.Struct, gc=False):
             if self.web and message[0] & _TRAILERS:
                 self._on_web_trailers(message[1], now)
             elif not self.ended:
-                encoding = "" if self.response_head is None else self.response_head.encoding
-                self.events.append(_seen(self.call_id, now, _RESPONSE, message, encoding))
+                self.events.append(_seen(self.call_id, now, _RESPONSE, message, self.response_encoding))
         if last and not self.ended:
             self._without_trailers(now)
         return reader.held - held
@@ -103,6 +103,7 @@ class Exchange(msgspec.Struct, gc=False):
             self._on_trailers(head, now)
         elif self.response_head is None and not head.informational:
             self.response_head = head
+            self.response_encoding = head.encoding
             self.events.append(MetadataSeen(self.call_id, now, _INITIAL, head.metadata))
 
     def on_reset(self, code: int, now: int, *, by_client: bool) -> None:

@@ -50,11 +50,8 @@ class Head:
     timeout_ns: int | None
     user_agent: str
     web: bool  # gRPC-Web, which has trailers of its own
+    informational: bool  # of an HTTP status from 100 to 199
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
-
-    @property
-    def informational(self) -> bool:
-        return self.http_status is not None and 100 <= self.http_status < 200  # noqa: PLR2004
 
 
 class HeadReader:
@@ -119,10 +116,12 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         else:
             metadata.append((key, value))
             plain[key] = value
+    http_status = _number(pseudo.get(":status", ""))
     return Head(
         path=pseudo.get(":path", ""),
         authority=pseudo.get(":authority", ""),
-        http_status=_number(pseudo.get(":status", "")),
+        http_status=http_status,
+        informational=http_status is not None and 100 <= http_status < 200,  # noqa: PLR2004
         metadata=tuple(metadata),
         trailing=tuple(item for item in metadata if item[0] not in _HIDDEN_IN_TRAILERS),
         content_type=plain.get("content-type", ""),

@@ -8,7 +8,10 @@ import pytest
 from google.protobuf import json_format
 
 from loom.codec import JsonDecoder, decode
-from loom.codec.mapping import JsonMapping, single
+from loom.codec.beginning import beginning
+from loom.codec.mapping import JsonMapping
+from loom.codec.readers import WARM
+from loom.codec.scalars import single
 from tests.support.protos import an_any, built, descriptor, message
 
 INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
@@ -33,6 +36,10 @@ def mapped(value: Any) -> Any:
     made = mapping.value(value)
     assert mapping.problems == []
     assert made == json_format.MessageToDict(value, descriptor_pool=built().pool)
+    assert [mapping.value(value) for _ in range(WARM)][-1] == made, "once its readers are compiled"
+    text, whole = beginning(JsonMapping(built().pool), value, 1_000_000)
+    assert whole
+    assert json.loads(text) == made
     decoded = decode(value.SerializeToString(), value.DESCRIPTOR, built().pool)
     assert decoded.json == made
     assert json.loads(decoded.text) == made
@@ -271,11 +278,11 @@ def test_deep_nesting():
     mapped(made)
 
 
-def test_a_message_with_more_fields_than_are_read_at_once():
-    fields = list(descriptor("WellKnown").fields)
-    mapping = JsonMapping(built().pool)
-    value = message("WellKnown", w_int32={"value": 1}, null_value=0)
-    assert mapping._listed(fields)(value) == mapping._read(fields)(value) == {"wInt32": 1}
+def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
+    for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
+        mapping = JsonMapping(built().pool)
+        shown = [mapping.value(message(name, **fields)) for _ in range(WARM + 1)]
+        assert shown == [fields] * (WARM + 1)
 
 
 @pytest.mark.parametrize(

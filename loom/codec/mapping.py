@@ -55,7 +55,7 @@ class JsonMapping:
         self.problems: list[str] = []
         self.missing: set[str] = set()
         self.unknown = False
-        self.readers = Readers(self._special)
+        self.readers = Readers(self._special, self._text)
         self._types = types
         self._days = _Days()
         self._kinds: dict[str, type[Message]] = {}
@@ -98,6 +98,12 @@ class JsonMapping:
         """Note what could not be shown canonically; the first few are enough."""
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(text)
+
+    def _text(self, value: str | bytes) -> str:
+        if isinstance(value, str):
+            return value
+        self._problem("a string is no valid UTF-8: what is not is shown as �")
+        return value.decode("utf-8", "replace")
 
     def _special(self, descriptor: Descriptor) -> Convert | None:
         """How a well-known type converts; None for any other."""

@@ -27,6 +27,7 @@ _SCOPE = {
     "doubles": doubles,
 }
 _SOURCES = {
+    FieldDescriptor.TYPE_STRING: "({0} if {0}.__class__ is str else text({0}))",
     FieldDescriptor.TYPE_BYTES: "base64({0}, newline=False).decode()",
     FieldDescriptor.TYPE_DOUBLE: "double({0})",
     FieldDescriptor.TYPE_FLOAT: "singles[{0}]",
@@ -34,12 +35,17 @@ _SOURCES = {
 
 
 class Readers:
-    """Functions by message type. ``special`` gives that of a type whose JSON is not that of its fields, or None."""
+    """Functions by message type.
 
-    def __init__(self, special: Callable[[Descriptor], Convert | None]) -> None:
+    ``special`` gives that of a type whose JSON is not that of its fields, or None; ``text`` makes text of a string
+    field's value, which is bytes where UTF-8 is not enforced and these are none.
+    """
+
+    def __init__(self, special: Callable[[Descriptor], Convert | None], text: Convert) -> None:
         self._special = special
+        self._text = text
         self._names: dict[Any, str] = {}
-        self._scope: dict[str, Any] = _SCOPE | {"singles": Singles()}
+        self._scope: dict[str, Any] = _SCOPE | {"singles": Singles(), "text": text}
 
     def read(self, message: Message) -> Any:
         """The JSON value of a message."""
@@ -120,6 +126,8 @@ class Readers:
             return self.of(field.message_type)
         if field.enum_type is not None:
             return enum(field.enum_type)
+        if field.type == FieldDescriptor.TYPE_STRING:
+            return self._text
         return SCALARS.get(field.type)
 
     def _body(self, descriptor: Descriptor) -> list[str]:

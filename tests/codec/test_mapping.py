@@ -238,6 +238,36 @@ def test_names_that_are_keywords_or_hide_methods():
     assert len(decoded.tree["children"]) == 3
 
 
+def test_names_that_python_cannot_say():
+    fields = {
+        "from": 1,
+        "class": "c",
+        "None": True,
+        "lambda": b"\xff",
+        "not": 1,
+        "and": [0, 1, 9],
+        "d": "d",
+        "v": 0.5,
+    }
+    made = message("Keywords", **fields, m={True: 0, False: 9})
+    assert mapped(made) == {
+        "from": 1, "class": "c", 'a "key"': True, "lambda": "/w==", "not": "RED", "d": "d", "v": 0.5,
+        "and": ["COLOUR_UNSPECIFIED", "RED", 9], "m": {"true": "COLOUR_UNSPECIFIED", "false": 9},
+    }  # fmt: skip
+    assert mapped(message("Keywords", **{"is": ""})) == {"is": ""}
+
+
+def test_a_string_that_is_no_text_is_shown_as_far_as_it_is_and_named():
+    """Only proto3 and its kin enforce UTF-8."""
+    data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
+    for decoded in (
+        decode(data, descriptor("older.Base"), built().pool),
+        JsonDecoder(built().pool).decode(data, descriptor("older.Base")),
+    ):
+        assert decoded.json == {"id": "�", "[loom.test.older.note]": "a�"}
+        assert "no valid UTF-8" in decoded.json_error
+
+
 def test_proto2_presence_groups_extensions_and_closed_enums():
     base = message("older.Base", id="", count=7, unpacked=[1, 2], packed=[3])
     base.detail.text = "in a group"

@@ -262,12 +262,14 @@ class Connection:
         head = (self._client if client else self._server).heads.read(block)
         exchange = self._exchanges.get(stream)
         if exchange is not None:
+            before = exchange.held
             if not client:
                 exchange.on_response_head(head, self._now, last=last)
-                if exchange.ended:
-                    self._drop(stream, exchange)
             elif last:
                 exchange.on_half_close(self._now)
+            self._unfinished += exchange.held - before  # a body may be whole now
+            if exchange.ended:
+                self._drop(stream, exchange)
         elif client and head.path:
             self._begin(stream, head, last=last)
 

@@ -91,7 +91,7 @@ class JsonMapping:
         except DecodeError as error:
             self._problem(f"the content of an Any is no valid {name}: {error}")
             return None
-        self.unknown = self.unknown or has_unknown(inner, message.value)
+        self.unknown = self.unknown or drop_unknown(inner)
         return inner
 
     def _problem(self, text: str) -> None:
@@ -211,19 +211,16 @@ def unopened(message: Any) -> dict[str, str]:
     return {"@type": message.type_url, "@value": as_base64(message.value)}
 
 
-def has_unknown(message: Message, data: bytes) -> bool:
-    """Whether there are fields, at any depth, that the descriptor does not have (Anys are not opened).
+def drop_unknown(message: Message) -> bool:
+    """Drop the fields, at any depth, that the descriptor does not have; whether there were any.
 
-    ``data`` are the bytes that the message was read from.
+    Anys are not opened.
     """
     kind = type(message)  # through the class: a field may have the name of a method
-    known = kind.FromString(data)
-    kind.DiscardUnknownFields(known)
-    # Not SerializeToString: that fails where a required field is missing.
-    without = kind.SerializePartialToString(known)
-    if without == data:
-        return False
-    return len(without) != len(kind.SerializePartialToString(message))
+    # Not ByteSize: that fails where a required field is missing.
+    before = len(kind.SerializePartialToString(message))
+    kind.DiscardUnknownFields(message)
+    return len(kind.SerializePartialToString(message)) != before
 
 
 def _fraction(nanos: int) -> str:

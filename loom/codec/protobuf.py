@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from .beginning import beginning
 from .edit import Opaque, WithBytes, carry_unknown
-from .mapping import JsonMapping, has_unknown
+from .mapping import JsonMapping, drop_unknown
 from .misfit import REFUSALS, misfit, parse_into
 from .node import Node
 from .tree import Trees
@@ -86,7 +86,7 @@ def decode(
         raise DecodeError("nested too deeply to be shown") from None
     unknown = mapping.unknown or trees.unknown
     if not (unknown or trees.complete):
-        unknown = has_unknown(message, data)
+        unknown = drop_unknown(message)
     missing = frozenset(mapping.missing | trees.missing)
     return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, missing, cut)
 
@@ -123,7 +123,7 @@ class JsonDecoder:
             value = mapping.value(message)
         except RecursionError:
             raise DecodeError("nested too deeply to be shown") from None
-        unknown = mapping.unknown or has_unknown(message, data)
+        unknown = mapping.unknown or drop_unknown(message)
         return Decoded(value, "", "; ".join(mapping.problems), {}, unknown, frozenset(mapping.missing))
 
 

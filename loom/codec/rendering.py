@@ -14,13 +14,14 @@ from .content import JSON, PROTOBUF
 from .json_tree import json_tree
 from .node import Budget
 from .preview import LENGTH, preview
-from .protobuf import DecodeError, decode, tree_of
+from .protobuf import MAX_NODES, DecodeError, decode, tree_of
 from .scalars import as_base64
 from .types import Types
 from .wire import wire_view
 
 TOO_LARGE = "too large for a preview: open it to see it"
 _LARGE = 256 * 1024
+_LARGE_NODES = 3_000  # of the tree of such a message
 _BESIDE_NODES = 500  # of the wire view of a large message that has a typed one
 _PREVIEW_BYTES = 1024 * 1024
 _PREVIEW_NODES = 48
@@ -78,12 +79,13 @@ def render(
         return Rendered(view | _json(data, max_text))
     if payload.encoding != PROTOBUF:
         return Rendered(view | {"error": f"{payload.encoding} is not decoded here: see the bytes"})
-    beside = descriptor is not None and len(data) > _LARGE
-    view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if beside else None)
+    large = len(data) > _LARGE
+    view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if large and descriptor is not None else None)
     if descriptor is None:
         return Rendered(view | {"preview": preview(view["wire"])} | _looks_like_json(data, max_text))
     try:
-        decoded = decode(data, descriptor, types, max_text=max_text)
+        nodes = _LARGE_NODES if large else MAX_NODES
+        decoded = decode(data, descriptor, types, max_nodes=nodes, max_text=max_text)
     except DecodeError as error:
         return Rendered(view | {"error": str(error)} | _looks_like_json(data, max_text))
     shown = {

@@ -16,6 +16,7 @@ from .wire import unknown_nodes, wire_view
 
 _MAX_DEPTH = 100
 _JSON = frozenset({STRUCT, LIST, VALUE})
+_CONTAINERS = frozenset({"struct_value", "list_value"})
 _BRIEF = 500  # leaves of a Struct that is shown in one value
 _MOST_LEAVES = 5_000  # of all Structs of a tree: each shows in those that it is in, too
 _TYPES = {
@@ -89,7 +90,8 @@ class Trees:
 
     def _is_brief(self, message: Any) -> bool:
         """Whether the value may be shown beside the fields: not the whole of a large Struct at each of its levels."""
-        if type(message).DESCRIPTOR.full_name not in _JSON:
+        name = type(message).DESCRIPTOR.full_name
+        if name not in _JSON or (name == VALUE and message.WhichOneof("kind") not in _CONTAINERS):
             return True
         leaves = _leaves(message, min(_BRIEF, self._leaves))
         self._leaves -= leaves
@@ -170,7 +172,7 @@ def _leaves(message: Any, most: int) -> int:
             waiting.append(map(inner.fields.__getitem__, inner.fields))
         elif name == LIST:
             waiting.append(iter(inner.values))
-        elif kind in {"struct_value", "list_value"}:
+        elif kind in _CONTAINERS:
             waiting.append(iter((getattr(inner, kind),)))
     return found
 

@@ -52,7 +52,7 @@ class Decoder:
         content = content_of(call.content_type)
         method, _ = await self._method(call, content)
         row["type"] = _type(method, message.direction, content)
-        if message.size > INLINE_BYTES:
+        if message.size > INLINE_BYTES or message.compressed:
             self.worker.prepare()
         if message.size > _PREVIEW_BYTES:
             return row | {"preview": TOO_LARGE}

@@ -266,11 +266,17 @@ async def test_the_worker_survives_its_process():
     await worker.close()
 
 
-async def test_a_list_with_a_large_message_has_the_worker_started(decoder):
-    row = await decoder.row(
-        a_call(), a_message(message("Scalars", f_string="x" * 300_000).SerializeToString())
-    )
-    assert row["preview"] == "too large for a preview: open it to see it"
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_worker_started(
+    decoder, compressed
+):
+    data = message("Scalars", f_string="x" * 300_000).SerializeToString()
+    if compressed:
+        row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))
+        assert row["preview"].startswith('fString: "xxx')
+    else:
+        row = await decoder.row(a_call(), a_message(data))
+        assert row["preview"] == "too large for a preview: open it to see it"
     await decoder.worker._preparing
     assert decoder.worker._process is not None
 

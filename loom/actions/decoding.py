@@ -52,7 +52,7 @@ class Decoder:
         content = content_of(call.content_type)
         method, _ = await self._method(call, content)
         row["type"] = _type(method, message.direction, content)
-        if message.size > INLINE_BYTES:
+        if message.size > INLINE_BYTES or message.compressed:
             self.worker.prepare()
         if message.size > _PREVIEW_BYTES:
             return row | {"preview": TOO_LARGE}
@@ -62,19 +62,24 @@ class Decoder:
         )
         return row | {"preview": text, "error": error}
 
-    async def view(self, call: Call, message: Message, max_bytes: int) -> dict[str, Any]:
-        """The message in every view; hex and base64 show at most ``max_bytes`` of it."""
+    async def view(
+        self, call: Call, message: Message, max_bytes: int, max_text: int | None = None
+    ) -> dict[str, Any]:
+        """The message in every view; hex and base64 show at most ``max_bytes`` of it, the JSON text ``max_text``.
+
+        The views of a large message are :class:`msgspec.Raw`: JSON already.
+        """
         content = content_of(call.content_type)
         method, problem = await self._method(call, content)
         if message.data is None:
             held = {"error": "the bytes of this message are not held any more"}
             return _view_of(message, method, problem, content) | _NOTHING | held
-        fields = await self._rendered(message, method, content, max_bytes)
+        fields = await self._rendered(message, method, content, max_bytes, max_text)
         if method is not None and (fields["drift"] or fields["tree"] is None):
             newer = await self.schema.renewed(method)
             if newer is not None:
                 method = newer
-                fields = await self._rendered(message, method, content, max_bytes)
+                fields = await self._rendered(message, method, content, max_bytes, max_text)
             if fields["drift"]:
                 self._remember_drift(method)
         return _view_of(message, method, problem, content) | fields
@@ -128,31 +133,43 @@ class Decoder:
             return None, "the schema is still being fetched: look again in a moment"
 
     async def _rendered(
-        self, message: Message, method: Method | None, content: Content, max_bytes: int
+        self,
+        message: Message,
+        method: Method | None,
+        content: Content,
+        max_bytes: int,
+        max_text: int | None,
     ) -> dict[str, Any]:
         """Render; fetch the types that Anys name and render again, as long as that finds new ones."""
         extra: list[Built] = []
-        rendered = await self._render(message, method, content, extra, max_bytes)
+        rendered = await self._render(message, method, content, extra, max_bytes, max_text)
         for _ in range(_ROUNDS):
             fetched = await self._fetch_types(rendered.missing)
             if not fetched:
                 break
             extra += fetched
-            rendered = await self._render(message, method, content, extra, max_bytes)
+            rendered = await self._render(message, method, content, extra, max_bytes, max_text)
         return rendered.fields
 
     async def _render(
-        self, message: Message, method: Method | None, content: Content, extra: list[Built], max_bytes: int
+        self,
+        message: Message,
+        method: Method | None,
+        content: Content,
+        extra: list[Built],
+        max_bytes: int,
+        max_text: int | None,
     ) -> Rendered:
         payload, built = _payload(message, content), _built(method)
         descriptor = _descriptor(method, message.direction)
         if message.size <= INLINE_BYTES and not message.compressed:
-            return render(payload, descriptor, _types([built, *extra], self.schema), max_bytes)
+            types = _types([built, *extra], self.schema)
+            return render(payload, descriptor, types, max_bytes, max_text)
         pools = [item for item in (built, *extra, self.schema.built_in) if item is not None]
         files = [Files(item.digest, item.serialized) for item in pools]
         name = descriptor.full_name if descriptor is not None and built is not None else ""
         try:
-            return await self.worker.render(payload, name, files, max_bytes)
+            return await self.worker.render(payload, name, files, max_bytes, max_text)
         except WorkerError as error:
             data = message.data or b""
             shown = data[:max_bytes]
@@ -178,7 +195,8 @@ class Decoder:
 
 _NOTHING: dict[str, Any] = {
     "json": None,
-    "json_text": "",
+    "json_text": None,
+    "json_cut": False,
     "tree": None,
     "wire": None,
     "error": None,

@@ -7,7 +7,8 @@ from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from .mapping import JsonMapping, as_base64
+from .mapping import JsonMapping
+from .scalars import as_base64
 from .types import Types, type_name
 from .wire import wire_view
 

@@ -11,7 +11,8 @@ from google.protobuf import message_factory, wrappers_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from .mapping import ANY, is_map, set_fields
+from .mapping import ANY
+from .readers import is_map, set_fields
 from .types import Types, type_name
 
 _MARK = "opaque.invalid/"

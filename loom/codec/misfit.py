@@ -8,7 +8,8 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from .mapping import ANY, WELL_KNOWN, is_map
+from .mapping import ANY, WELL_KNOWN
+from .readers import is_map
 from .types import Types
 
 REFUSALS = (json_format.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)

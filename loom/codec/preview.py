@@ -23,7 +23,7 @@ def _write(node: Node, parts: list[str], room: list[int], *, top: bool = False) 
     elif kind == "bytes":
         _put(parts, room, f"<{_bytes_of(value)} bytes>")
     elif value is not None and kind != "any" and not isinstance(value, dict | list):
-        _put(parts, room, str(value))
+        _put(parts, room, str(value).lower() if isinstance(value, bool) else str(value))
     else:
         _nested(node, parts, room, top=top)
 

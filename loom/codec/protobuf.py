@@ -12,8 +12,9 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
+from .beginning import beginning
 from .edit import Opaque, WithBytes, carry_unknown
-from .mapping import JsonMapping, has_unknown
+from .mapping import JsonMapping, drop_unknown
 from .misfit import REFUSALS, misfit, parse_into
 from .node import Node
 from .tree import Trees
@@ -21,6 +22,7 @@ from .types import Types
 
 MAX_DEPTH = 100
 MAX_NODES = 5_000
+_SHORT = 16 * 1024  # bytes of a message whose JSON is made whole, and cut where it is still too long
 
 
 class DecodeError(ValueError):
@@ -41,7 +43,8 @@ class Decoded:
 
     ``json_error`` says what in it has no canonical JSON (an Any of unknown type, whose bytes ``json`` then holds
     under ``@value``). ``unknown`` tells that fields came which the descriptor does not have; ``missing`` are the
-    types that Anys name and ``types`` did not know.
+    types that Anys name and ``types`` did not know. Where ``cut``, ``text`` is only the beginning, on one line,
+    ``json`` None, and ``json_error`` is that of the beginning.
     """
 
     json: Any
@@ -50,6 +53,7 @@ class Decoded:
     tree: Node
     unknown: bool
     missing: frozenset[str] = frozenset()
+    cut: bool = False
 
 
 def parse(data: bytes, descriptor: Descriptor) -> Message:
@@ -60,22 +64,44 @@ def parse(data: bytes, descriptor: Descriptor) -> Message:
         raise DecodeError(f"not a valid {descriptor.full_name}: {error}") from error
 
 
-def decode(data: bytes, descriptor: Descriptor, types: Types, *, max_nodes: int = MAX_NODES) -> Decoded:
+def decode(
+    data: bytes,
+    descriptor: Descriptor,
+    types: Types,
+    *,
+    max_nodes: int = MAX_NODES,
+    max_text: int | None = None,
+) -> Decoded:
     """Decode for viewing; :class:`DecodeError` if the bytes are not such a message.
 
-    ``types`` (a pool will do) knows the types of Anys.
+    ``types`` (a pool will do) knows the types of Anys. ``max_text`` are the bytes of JSON that are wanted.
     """
     message = parse(data, descriptor)
     mapping = JsonMapping(types)
+    trees = Trees(types, max_nodes)
     try:
-        value = mapping.value(message)
-        text = as_text(value)
-        trees = Trees(types, max_nodes)
+        value, text, cut = _json(mapping, message, len(data), max_text)
         tree = trees.message(message, key="", number=None)
     except RecursionError:
         raise DecodeError("nested too deeply to be shown") from None
-    unknown = mapping.unknown or has_unknown(message)
-    return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, frozenset(mapping.missing))
+    unknown = mapping.unknown or trees.unknown
+    if not (unknown or trees.complete):
+        unknown = drop_unknown(message)
+    missing = frozenset(mapping.missing | trees.missing)
+    return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, missing, cut)
+
+
+def _json(mapping: JsonMapping, message: Message, size: int, most: int | None) -> tuple[Any, str, bool]:
+    """The value, its text, and whether there is more of it than this."""
+    if most is None:
+        value = mapping.value(message)
+        return value, as_text(value), False
+    if size > _SHORT:
+        text, whole = beginning(mapping, message, most)
+        return (msgspec.json.decode(text), text, False) if whole else (None, text, True)
+    value = mapping.value(message)
+    text = msgspec.json.encode(value).decode()
+    return (value, text, False) if len(text) <= most else (None, text[:most], True)
 
 
 class JsonDecoder:
@@ -97,7 +123,7 @@ class JsonDecoder:
             value = mapping.value(message)
         except RecursionError:
             raise DecodeError("nested too deeply to be shown") from None
-        unknown = mapping.unknown or has_unknown(message)
+        unknown = mapping.unknown or drop_unknown(message)
         return Decoded(value, "", "; ".join(mapping.problems), {}, unknown, frozenset(mapping.missing))
 
 

@@ -11,6 +11,7 @@ MAX_GROUP_DEPTH = 32
 MAX_FIELD = 2**29 - 1
 VARINT, I64, LEN, SGROUP, EGROUP, I32 = range(6)
 _MOST_VARINT = 10
+_CONTINUES = 0x80
 
 Field = tuple[int, int, Any]  # number, wire type, value (an int, bytes, or a list of fields for a group)
 
@@ -43,7 +44,7 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 (the continuation bit)
+        if byte < _CONTINUES:
             return result & 0xFFFFFFFFFFFFFFFF, position
         shift += 7
     raise InvalidError("a number longer than ten bytes")
@@ -58,15 +59,19 @@ class _Reader:
 
     def fields(self, group: int | None, depth: int) -> list[Field]:
         found: list[Field] = []
-        end = len(self._data)
+        data, end, budget = self._data, len(self._data), self._budget
         while self.position < end:
             if self._left <= 0:
                 return found
-            if self._budget.steps <= 0:
+            if budget.steps <= 0:
                 raise SpentError
-            self._budget.steps -= 1
+            budget.steps -= 1
             start = self.position
-            tag, self.position = read_varint(self._data, start)
+            tag = data[start]
+            if tag < _CONTINUES:  # most are, and a call costs as much as all the rest
+                self.position = start + 1
+            else:
+                tag, self.position = read_varint(data, start)
             number, kind = tag >> 3, tag & 7
             if not 0 < number <= MAX_FIELD:
                 raise InvalidError(f"field number {number} at byte {start}")
@@ -80,12 +85,11 @@ class _Reader:
 
     def _value(self, number: int, kind: int, start: int, depth: int) -> Any:
         if kind == VARINT:
-            value, self.position = read_varint(self._data, self.position)
-            return value
+            return self._varint()
         if kind == SGROUP and depth < MAX_GROUP_DEPTH:
             return self.fields(number, depth + 1)
         if kind == LEN:
-            size, self.position = read_varint(self._data, self.position)
+            size = self._varint()
         elif kind in {I64, I32}:
             size = 8 if kind == I64 else 4
         else:
@@ -96,3 +100,11 @@ class _Reader:
         piece = self._data[self.position : end]
         self.position = end
         return piece if kind == LEN else int.from_bytes(piece, "little")
+
+    def _varint(self) -> int:
+        position = self.position
+        if position < len(self._data) and self._data[position] < _CONTINUES:
+            self.position = position + 1
+            return self._data[position]
+        value, self.position = read_varint(self._data, position)
+        return value

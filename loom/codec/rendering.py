@@ -12,14 +12,17 @@ from google.protobuf.descriptor import Descriptor
 from .compression import CompressionError, TooLargeError, decompress
 from .content import JSON, PROTOBUF
 from .json_tree import json_tree
-from .mapping import as_base64
 from .node import Budget
 from .preview import LENGTH, preview
-from .protobuf import DecodeError, as_text, decode, tree_of
+from .protobuf import MAX_NODES, DecodeError, decode, tree_of
+from .scalars import as_base64
 from .types import Types
 from .wire import wire_view
 
 TOO_LARGE = "too large for a preview: open it to see it"
+_LARGE = 256 * 1024
+_LARGE_NODES = 3_000  # of the tree of such a message
+_BESIDE_NODES = 500  # of the wire view of a large message that has a typed one
 _PREVIEW_BYTES = 1024 * 1024
 _PREVIEW_NODES = 48
 _PREVIEW_STEPS = 2_000
@@ -45,11 +48,22 @@ class Rendered:
     missing: frozenset[str] = frozenset()
 
 
-def render(payload: Payload, descriptor: Descriptor | None, types: Types, max_bytes: int) -> Rendered:
-    """Every view of a payload; what fails says so in ``error`` and leaves the others."""
+def render(
+    payload: Payload,
+    descriptor: Descriptor | None,
+    types: Types,
+    max_bytes: int,
+    max_text: int | None = None,
+) -> Rendered:
+    """Every view of a payload; what fails says so in ``error`` and leaves the others.
+
+    ``max_bytes`` and ``max_text`` are how much of the bytes and of the JSON text are wanted; the JSON value is left
+    out where the text is cut.
+    """
     view: dict[str, Any] = {
         "json": None,
-        "json_text": "",
+        "json_text": None,
+        "json_cut": False,
         "tree": None,
         "wire": None,
         "error": None,
@@ -62,19 +76,22 @@ def render(payload: Payload, descriptor: Descriptor | None, types: Types, max_by
         return Rendered(view | {"error": str(error)} | _bytes(payload.data, max_bytes))
     view |= _bytes(data, max_bytes)
     if payload.encoding == JSON:
-        return Rendered(view | _json(data))
+        return Rendered(view | _json(data, max_text))
     if payload.encoding != PROTOBUF:
         return Rendered(view | {"error": f"{payload.encoding} is not decoded here: see the bytes"})
-    view["wire"] = wire_view(data)
+    large = len(data) > _LARGE
+    view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if large and descriptor is not None else None)
     if descriptor is None:
-        return Rendered(view | {"preview": preview(view["wire"])} | _looks_like_json(data))
+        return Rendered(view | {"preview": preview(view["wire"])} | _looks_like_json(data, max_text))
     try:
-        decoded = decode(data, descriptor, types)
+        nodes = _LARGE_NODES if large else MAX_NODES
+        decoded = decode(data, descriptor, types, max_nodes=nodes, max_text=max_text)
     except DecodeError as error:
-        return Rendered(view | {"error": str(error)} | _looks_like_json(data))
+        return Rendered(view | {"error": str(error)} | _looks_like_json(data, max_text))
     shown = {
         "json": decoded.json,
         "json_text": decoded.text,
+        "json_cut": decoded.cut,
         "tree": decoded.tree,
         "error": decoded.json_error or None,
         "drift": decoded.unknown,
@@ -100,24 +117,27 @@ def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -
         return "", str(error)
 
 
-def _json(data: bytes) -> dict[str, Any]:
+def _json(data: bytes, most: int | None) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(data)
+        tree = json_tree(msgspec.json.decode(data))
+        text = msgspec.json.format(data, indent=2 if most is None else -1).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return {"error": f"not valid JSON: {error}"}
+    cut = most is not None and len(text) > most
     return {
-        "json": value,
-        "json_text": as_text(value),
-        "tree": json_tree(value),
+        "json": None if cut else msgspec.Raw(text.encode()),  # as it came: no number loses digits
+        "json_text": text[:most],
+        "json_cut": cut,
+        "tree": tree,
         "preview": _one_line(data),
     }
 
 
-def _looks_like_json(data: bytes) -> dict[str, Any]:
+def _looks_like_json(data: bytes, most: int | None) -> dict[str, Any]:
     """JSON under a content type that the engine could not see, as the relay cannot."""
     if data[:1] not in {b"{", b"["}:
         return {}
-    shown = _json(data)
+    shown = _json(data, most)
     if shown.get("error"):
         return {}
     return shown | {"error": "not protobuf: this is JSON", "payload": JSON, "wire": None}

@@ -7,12 +7,18 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from .mapping import ANY, WELL_KNOWN, JsonMapping, as_base64, double, is_map, set_fields, single
+from .mapping import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonMapping
 from .node import Budget, Node, node
+from .readers import is_map, is_synthetic, key_of, key_text, set_fields
+from .scalars import as_base64, double, single
 from .types import Types, type_name
 from .wire import unknown_nodes, wire_view
 
 _MAX_DEPTH = 100
+_JSON = frozenset({STRUCT, LIST, VALUE})
+_CONTAINERS = frozenset({"struct_value", "list_value"})
+_BRIEF = 500  # leaves of a Struct that is shown in one value
+_MOST_LEAVES = 5_000  # of all Structs of a tree: each shows in those that it is in, too
 _TYPES = {
     FieldDescriptor.TYPE_DOUBLE: "double",
     FieldDescriptor.TYPE_FLOAT: "float",
@@ -34,19 +40,30 @@ _AS_TEXT = frozenset({"int64", "uint64", "fixed64", "sfixed64", "sint64"})
 
 
 class Trees:
-    """Makes nodes out of messages, ``max_nodes`` at most; ``unknown`` tells of fields without descriptor."""
+    """Makes nodes out of messages, ``max_nodes`` at most.
+
+    ``missing`` are types that Anys in them name; ``unknown`` tells of fields without a descriptor, ``complete`` that
+    there are nodes for everything.
+    """
 
     def __init__(self, types: Types, max_nodes: int) -> None:
+        self.missing: set[str] = set()
         self.unknown = False
         self._types = types
         self._json = JsonMapping(types)
         self._budget = Budget(max_nodes)
+        self._leaves = _MOST_LEAVES
+        self._cut = False
+
+    @property
+    def complete(self) -> bool:
+        return self._budget.left >= 0 and not self._cut
 
     def message(self, message: Message, *, key: str, number: int | None, depth: int = 0) -> Node:
         """A message with its set fields, in order of number, unknown ones last."""
         descriptor = type(message).DESCRIPTOR
         made = node(key, "message", descriptor.full_name, number=number)
-        if descriptor.full_name in WELL_KNOWN:
+        if descriptor.full_name in WELL_KNOWN and self._is_brief(message):
             made["value"] = self._json.value(message)
             made["note"] = "; ".join(self._json.problems)
             self._json.problems.clear()
@@ -54,6 +71,7 @@ class Trees:
             self._open_any(made, message, depth)
             return made
         if depth >= _MAX_DEPTH:
+            self._cut = True
             made["note"] = f"nested deeper than {_MAX_DEPTH}: not shown"
             return made
         for field, value in set_fields(message):
@@ -70,6 +88,15 @@ class Trees:
             self.unknown = True
             made["children"] += unknown_nodes(unknown, self._budget)
 
+    def _is_brief(self, message: Any) -> bool:
+        """Whether the value may be shown beside the fields: not the whole of a large Struct at each of its levels."""
+        name = type(message).DESCRIPTOR.full_name
+        if name not in _JSON or (name == VALUE and message.WhichOneof("kind") not in _CONTAINERS):
+            return True
+        leaves = _leaves(message, min(_BRIEF, self._leaves))
+        self._leaves -= leaves
+        return leaves < _BRIEF and self._leaves > 0
+
     def _open_any(self, made: Node, message: Any, depth: int) -> None:
         made["kind"] = "any"
         name = type_name(message.type_url)
@@ -79,6 +106,7 @@ class Trees:
             kind = message_factory.GetMessageClass(self._types.FindMessageTypeByName(name))
             inner = kind.FromString(message.value)
         except KeyError:
+            self.missing.add(name)
             made["note"] = f"no source knows {name or 'a type without a name'}: shown without a schema"
         except DecodeError as error:
             made["note"] = f"its content is no valid {name}: {error}"
@@ -89,7 +117,7 @@ class Trees:
         made["children"] += wire_view(message.value, self._budget)["children"]
 
     def _field(self, field: FieldDescriptor, value: Any, depth: int) -> Node:
-        key = f"[{field.full_name}]" if field.is_extension else field.json_name
+        key = key_of(field)
         if is_map(field):
             made = self._map(field, value, key, depth)
         elif field.is_repeated:
@@ -102,8 +130,7 @@ class Trees:
         else:
             made = self._value(field, value, key, field.number, depth)
         oneof = field.containing_oneof
-        # A proto3 optional field sits in a oneof of its own, which is no news to anybody.
-        if oneof is not None and not (len(oneof.fields) == 1 and oneof.name.startswith("_")):
+        if oneof is not None and not is_synthetic(oneof):
             made["oneof"] = oneof.name
         return made
 
@@ -115,8 +142,7 @@ class Trees:
             if not self._budget.take():
                 made["more"] = len(value) - position
                 break
-            text = str(name).lower() if isinstance(name, bool) else str(name)
-            made["children"].append(self._value(entry["value"], value[name], text, None, depth))
+            made["children"].append(self._value(entry["value"], value[name], key_text(name), None, depth))
         return made
 
     def _value(self, field: FieldDescriptor, value: Any, key: str, number: int | None, depth: int) -> Node:
@@ -128,6 +154,27 @@ class Trees:
         if isinstance(value, bytes):
             return node(key, "bytes", type_name, number=number, value=as_base64(value))
         return node(key, "scalar", type_name, number=number, value=_scalar(value, type_name))
+
+
+def _leaves(message: Any, most: int) -> int:
+    """How many values there are in a Struct, a ListValue or a Value; counts up to ``most``."""
+    found = 0
+    waiting = [iter((message,))]
+    while waiting and found < most:
+        inner = next(waiting[-1], None)
+        if inner is None:
+            waiting.pop()
+            continue
+        found += 1
+        name = type(inner).DESCRIPTOR.full_name
+        kind = inner.WhichOneof("kind") if name == VALUE else None
+        if name == STRUCT:
+            waiting.append(map(inner.fields.__getitem__, inner.fields))
+        elif name == LIST:
+            waiting.append(iter(inner.values))
+        elif kind in _CONTAINERS:
+            waiting.append(iter((getattr(inner, kind),)))
+    return found
 
 
 def _enum(kind: EnumDescriptor, value: int, key: str, number: int | None) -> Node:

@@ -39,12 +39,17 @@ class Job(msgspec.Struct):
     digests: list[bytes]
     files: list[bytes]
     max_bytes: int
+    max_text: int | None
 
 
 class Answer(msgspec.Struct):
-    """What it says. ``wants`` tells that it does not (or no longer) have the files, and nothing else was done."""
+    """What it says: small fields as they are, each large one in JSON already, as it will be sent on.
 
-    fields: msgspec.Raw = msgspec.Raw(b"\x80")
+    ``wants`` tells that it does not (or no longer) have the files, and nothing else was done.
+    """
+
+    small: dict[str, Any] = {}
+    large: dict[str, bytes] = {}
     missing: list[str] = []
     wants: bool = False
 
@@ -70,14 +75,24 @@ class Worker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._preparing: asyncio.Task[Any] | None = None
 
-    async def render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
-        """As :func:`loom.codec.render`; an empty ``type_name`` renders without a descriptor."""
+    async def render(
+        self,
+        payload: Payload,
+        type_name: str,
+        files: list[Files],
+        max_bytes: int,
+        max_text: int | None = None,
+    ) -> Rendered:
+        """As :func:`loom.codec.render`, with the views as :class:`msgspec.Raw`.
+
+        An empty ``type_name`` renders without a descriptor.
+        """
         if self._waiting >= _MAX_WAITING:
             raise WorkerError("too many large messages are being decoded: try again in a moment")
         self._waiting += 1
         try:
             async with self._turn:
-                return await self._render(payload, type_name, files, max_bytes)
+                return await self._render(payload, type_name, files, max_bytes, max_text)
         finally:
             self._waiting -= 1
 
@@ -103,7 +118,9 @@ class Worker:
                 process.kill()
             await process.communicate(b"")
 
-    async def _render(self, payload: Payload, type_name: str, files: list[Files], max_bytes: int) -> Rendered:
+    async def _render(
+        self, payload: Payload, type_name: str, files: list[Files], max_bytes: int, max_text: int | None
+    ) -> Rendered:
         if self._sleep is not None:
             self._sleep.cancel()
         job = Job(
@@ -114,6 +131,7 @@ class Worker:
             [item.digest for item in files],
             [],
             max_bytes,
+            max_text,
         )
         try:
             async with asyncio.timeout(self._timeout):
@@ -131,7 +149,8 @@ class Worker:
             await self._kill()  # its answer would be taken for the next one's
             raise
         self._rest()
-        return Rendered(msgspec.msgpack.decode(answer.fields), frozenset(answer.missing))
+        views = {name: msgspec.Raw(data) for name, data in answer.large.items()}
+        return Rendered(answer.small | views, frozenset(answer.missing))
 
     async def _prepare(self) -> None:
         async with self._turn:

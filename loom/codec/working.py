@@ -16,6 +16,7 @@ from loom.codec.worker import Answer, Job
 
 _LENGTH = 4
 _MAX_POOLS = 64
+_LARGE = ("json", "json_text", "tree", "wire", "hex", "data_base64")
 
 
 class Pools:
@@ -51,8 +52,10 @@ def answer(job: Job, pools: Pools) -> Answer:
     known = [pool for pool in found if pool is not None]
     descriptor = known[0].FindMessageTypeByName(job.type_name) if job.type_name else None
     payload = Payload(job.data, job.compression, job.encoding)
-    rendered: Rendered = render(payload, descriptor, TypesOf(known), job.max_bytes)
-    return Answer(msgspec.Raw(msgspec.msgpack.encode(rendered.fields)), list(rendered.missing))
+    rendered: Rendered = render(payload, descriptor, TypesOf(known), job.max_bytes, job.max_text)
+    fields = rendered.fields
+    large = {name: msgspec.json.encode(fields[name]) for name in _LARGE if fields.get(name) is not None}
+    return Answer({name: fields[name] for name in fields if name not in large}, large, list(rendered.missing))
 
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:

@@ -182,7 +182,8 @@ async def one_message(request: Request) -> Response:
             headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
         )
     limit = integer(request, "bytes", 65536, 0, _MAX_BYTES) or 0
-    return Json(await inspector.decoder.view(call, message, limit))
+    text = integer(request, "text", None, 0, _MAX_BYTES)
+    return Json(await inspector.decoder.view(call, message, limit, text))
 
 
 async def clear(request: Request) -> Response:

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from loom.codec import DecodeError, Payload, decode, encode, render, render_line, wire_view
+from loom.codec.beginning import beginning
 from loom.codec.compression import CompressionError, decompress
-from loom.codec.mapping import JsonMapping, single
+from loom.codec.mapping import JsonMapping
+from loom.codec.scalars import single
 from tests.support.protos import an_any, built, descriptor, message
 
 quick = settings(max_examples=80, deadline=None, derandomize=True)
@@ -184,7 +186,18 @@ def test_a_float_reads_back_as_itself(number):
 @quick
 @given(messages)
 def test_reading_all_fields_and_asking_for_the_set_ones_agree(value):
-    mapping = JsonMapping(built().pool)
-    fields = list(value.DESCRIPTOR.fields)
-    read = mapping._read(fields) if fields else None
-    assert read is None or as_text(read(value)) == as_text(mapping._listed(fields)(value))
+    readers = JsonMapping(built().pool).readers
+    kind = value.DESCRIPTOR
+    assert as_text(readers.compiled(kind)(value)) == as_text(readers.listed()(value))
+
+
+@quick
+@given(messages, some.integers(0, 200))
+def test_the_beginning_of_the_text_is_that_of_the_whole(value, most):
+    whole, complete = beginning(JsonMapping(built().pool), value, 1_000_000)
+    assert complete
+    assert as_text(json.loads(whole)) == as_text(JsonMapping(built().pool).value(value))
+    text, complete = beginning(JsonMapping(built().pool), value, most)
+    assert complete == (len(whole.encode()) <= most)
+    assert whole.startswith(text)
+    assert len(text.encode()) in range(min(most, len(whole.encode())) - 3, most + 1)

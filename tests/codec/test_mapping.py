@@ -8,7 +8,10 @@ import pytest
 from google.protobuf import json_format
 
 from loom.codec import JsonDecoder, decode
-from loom.codec.mapping import JsonMapping, single
+from loom.codec.beginning import beginning
+from loom.codec.mapping import JsonMapping
+from loom.codec.readers import WARM
+from loom.codec.scalars import single
 from tests.support.protos import an_any, built, descriptor, message
 
 INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
@@ -33,6 +36,10 @@ def mapped(value: Any) -> Any:
     made = mapping.value(value)
     assert mapping.problems == []
     assert made == json_format.MessageToDict(value, descriptor_pool=built().pool)
+    assert [mapping.value(value) for _ in range(WARM)][-1] == made, "once its readers are compiled"
+    text, whole = beginning(JsonMapping(built().pool), value, 1_000_000)
+    assert whole
+    assert json.loads(text) == made
     decoded = decode(value.SerializeToString(), value.DESCRIPTOR, built().pool)
     assert decoded.json == made
     assert json.loads(decoded.text) == made
@@ -231,6 +238,36 @@ def test_names_that_are_keywords_or_hide_methods():
     assert len(decoded.tree["children"]) == 3
 
 
+def test_names_that_python_cannot_say():
+    fields = {
+        "from": 1,
+        "class": "c",
+        "None": True,
+        "lambda": b"\xff",
+        "not": 1,
+        "and": [0, 1, 9],
+        "d": "d",
+        "v": 0.5,
+    }
+    made = message("Keywords", **fields, m={True: 0, False: 9})
+    assert mapped(made) == {
+        "from": 1, "class": "c", 'a "key"': True, "lambda": "/w==", "not": "RED", "d": "d", "v": 0.5,
+        "and": ["COLOUR_UNSPECIFIED", "RED", 9], "m": {"true": "COLOUR_UNSPECIFIED", "false": 9},
+    }  # fmt: skip
+    assert mapped(message("Keywords", **{"is": ""})) == {"is": ""}
+
+
+def test_a_string_that_is_no_text_is_shown_as_far_as_it_is_and_named():
+    """Only proto3 and its kin enforce UTF-8."""
+    data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
+    for decoded in (
+        decode(data, descriptor("older.Base"), built().pool),
+        JsonDecoder(built().pool).decode(data, descriptor("older.Base")),
+    ):
+        assert decoded.json == {"id": "�", "[loom.test.older.note]": "a�"}
+        assert "no valid UTF-8" in decoded.json_error
+
+
 def test_proto2_presence_groups_extensions_and_closed_enums():
     base = message("older.Base", id="", count=7, unpacked=[1, 2], packed=[3])
     base.detail.text = "in a group"
@@ -271,11 +308,11 @@ def test_deep_nesting():
     mapped(made)
 
 
-def test_a_message_with_more_fields_than_are_read_at_once():
-    fields = list(descriptor("WellKnown").fields)
-    mapping = JsonMapping(built().pool)
-    value = message("WellKnown", w_int32={"value": 1}, null_value=0)
-    assert mapping._listed(fields)(value) == mapping._read(fields)(value) == {"wInt32": 1}
+def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
+    for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
+        mapping = JsonMapping(built().pool)
+        shown = [mapping.value(message(name, **fields)) for _ in range(WARM + 1)]
+        assert shown == [fields] * (WARM + 1)
 
 
 @pytest.mark.parametrize(

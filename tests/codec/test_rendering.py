@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import msgspec
 import pytest
 
 from loom.codec import Payload, render, render_line
@@ -11,8 +12,11 @@ from tests.support.protos import an_any, built, descriptor, message
 SCALARS = message("Scalars", f_string="héllo", f_int64=7)
 
 
-def view(data, name="Scalars", max_bytes=65536, **fields):
-    return render(Payload(data, **fields), name and descriptor(name), built().pool, max_bytes).fields
+def view(data, name="Scalars", max_bytes=65536, max_text=None, **fields):
+    shown = render(
+        Payload(data, **fields), name and descriptor(name), built().pool, max_bytes, max_text
+    ).fields
+    return msgspec.json.decode(msgspec.json.encode(shown))
 
 
 def line(data, name="Scalars", **fields):
@@ -150,3 +154,55 @@ def test_a_preview_is_one_short_line(size):
     assert error is None
     assert len(text) <= 200
     assert "\n" not in text
+
+
+def test_of_a_very_large_message_the_beginning_of_its_json_will_do():
+    data = message("Lists", f_message=[{"f_int32": i} for i in range(1, 20_001)]).SerializeToString()
+    shown = view(data, "Lists", max_text=1000)
+    assert (shown["json"], shown["json_cut"]) == (None, True)
+    assert len(shown["json_text"]) == 1000
+    assert shown["json_text"].startswith('{"fMessage":[{"fInt32":1},{"fInt32":2},')
+    assert shown["tree"]["children"][0]["more"]
+    whole = view(data, "Lists", max_text=10_000_000)
+    assert (whole["json_cut"], len(whole["json"]["fMessage"])) == (False, 20_000)
+
+
+def test_a_short_message_with_a_long_text_is_cut_all_the_same():
+    shown = view(message("Lists", f_bool=[True] * 1000).SerializeToString(), "Lists", max_text=20)
+    assert (shown["json_text"], shown["json"], shown["json_cut"]) == ('{"fBool":[true,true,', None, True)
+    shown = view(b"[" + b"1," * 1000 + b"1]", max_text=5, encoding="json")
+    assert (shown["json_text"], shown["json"], shown["json_cut"]) == ("[1,1,", None, True)
+
+
+def test_unknown_fields_are_seen_behind_the_part_that_is_shown():
+    message_of = message("Lists", f_message=[{"f_int32": 1}] * 6_000)
+    shown = view(message_of.SerializeToString() + b"\xf8\x3f\x01", "Lists", max_text=10)
+    assert shown["drift"]
+    assert not view(message_of.SerializeToString(), "Lists", max_text=10)["drift"]
+
+
+def test_numbers_in_json_payloads_keep_their_digits():
+    text = '{"a":123456789012345678901234567890,"b":1.0000000000000000000001,"c":9007199254740993}'
+    shown = render(Payload(text.encode(), "", "json"), None, built().pool, 100).fields
+    assert msgspec.json.format(msgspec.json.encode(shown["json"]), indent=-1) == text.encode()
+    assert json.loads(shown["json_text"])["a"] == 123456789012345678901234567890
+    values = [child["value"] for child in shown["tree"]["children"]]
+    assert values == ["123456789012345678901234567890", 1.0, "9007199254740993"]
+    msgspec.json.encode(shown)
+
+
+@pytest.mark.parametrize("depth", [50, 900, 100_000])
+def test_json_payloads_of_any_depth_can_be_shown(depth):
+    shown = render(Payload(b"[" * depth + b"]" * depth, "", "json"), None, built().pool, 100).fields
+    assert b"nested deeper" in msgspec.json.encode(shown) or depth == 50 or shown["error"]
+
+
+def test_a_large_struct_is_not_repeated_at_each_of_its_levels():
+    made = message("WellKnown")
+    place = made.struct
+    for depth in range(25):
+        place.update({f"k{at}": "x" * 100 for at in range(40)})
+        place.update({"inner": {"depth": depth}})
+        place = place.fields["inner"].struct_value
+    data = made.SerializeToString()
+    assert len(msgspec.json.encode(view(data, "WellKnown")["tree"])) < 10 * len(data)

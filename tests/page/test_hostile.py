@@ -72,9 +72,34 @@ async def test_a_string_of_ten_megabytes_is_cut_in_the_tree_and_whole_in_the_tex
     assert len(await tree.inner_text()) < 2000
     await page.locator("[data-body='0']").get_by_role("button", name="JSON", exact=True).first.click()
     text = page.get_by_role("group", name="Message 0 as JSON")
+    await page.get_by_role("button", name="Show all of it").click()
+    await expect(page.locator("[data-body='0']")).not_to_contain_text("Only the beginning")
     await text.press("End")
     await expect(text).to_contain_text("END")
     assert len(await text.inner_text()) < 20_000
+
+
+async def test_of_a_large_json_the_beginning_is_shown_and_all_of_it_copied(
+    page: Page, feed: FakeFeed
+) -> None:
+    rows = json.dumps({"rows": [{"number": number} for number in range(10_000)]})
+    feed.calls = {1: summary(1)}
+    feed.bodies = {1: [body(root(leaf("text", "x")), rows)]}
+    await opened(page, feed, "/calls/1")
+    content = page.locator("[data-body='0']")
+    await content.get_by_role("button", name="JSON", exact=True).first.click()
+    text = page.get_by_role("group", name="Message 0 as JSON")
+    await expect(content).to_contain_text("Only the beginning of the JSON is here.")
+    await text.press("End")
+    await expect(text).not_to_contain_text("9999")
+    asked = [url for url in feed.requests if "/messages/0" in url]
+    assert [url.endswith("?text=65536") for url in asked] == [True]
+    await content.get_by_title("Copy as JSON").click()
+    await expect(page.get_by_role("log", name="Notices")).to_contain_text("Copied message as JSON")
+    assert json.loads(await page.evaluate("navigator.clipboard.readText()")) == json.loads(rows)
+    await expect(content).not_to_contain_text("Only the beginning")
+    await text.press("End")
+    await expect(text).to_contain_text("9999")
 
 
 async def test_nesting_ten_thousand_deep_is_only_deep(page: Page, feed: FakeFeed) -> None:

@@ -7,6 +7,7 @@
 * :mod:`~loom.proxy.wire.frames`: bytes become HTTP/2 frames.
 * :mod:`~loom.proxy.wire.heads`: header blocks become what a call starts, answers and ends with.
 * :mod:`~loom.proxy.wire.messages`: DATA becomes length-prefixed messages.
+* :mod:`~loom.proxy.wire.bodies`: the same for Connect's unary calls and for gRPC-Web in base64.
 * :mod:`~loom.proxy.wire.windows`: how long flow control held a sender.
 * :mod:`~loom.proxy.wire.codes`: HTTP/2 and HTTP codes as gRPC statuses.
 

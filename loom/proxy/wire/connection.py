@@ -271,10 +271,13 @@ class Connection:
 
     def _on_head(self, client: bool, exchange: Exchange | None, stream: int, head: Head, last: int) -> None:
         if exchange is not None:
+            before = exchange.held if self._unfinished else 0
             if not client:
                 exchange.on_response_head(head, self._now, last)
             elif last:
                 exchange.on_half_close(self._now)
+            if before:
+                self._unfinished += exchange.held - before  # a body may be whole now
         elif client and head.path:
             self._begin(stream, head, last)
 
@@ -307,6 +310,9 @@ class Connection:
             head.encoding,
             deadline,
             head.web,
+            head.connect,
+            head.reader(),
+            head.reader(),
             [started, MetadataSeen(call, now, _REQUEST, head.metadata)],
         )
         self._exchanges[stream] = exchange

@@ -15,6 +15,7 @@ from loom.model import (
     StatusCode,
 )
 
+from .bodies import BodyReader, status_at_end, status_of_error
 from .codes import ErrorCode, error_name, of_http, of_reset
 from .frames import Piece
 from .heads import Head
@@ -26,6 +27,8 @@ _INITIAL, _TRAILING = Section.INITIAL, Section.TRAILING
 _BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED)
 _COMPRESSED = 1
 _TRAILERS = 0x80  # gRPC-Web's flag
+_END_OF_STREAM = 2  # Connect's flag
+_HTTP_OK = 200
 _DEADLINE_SLACK_NS = 50_000_000
 Facts = dict[str, str | int | float]
 
@@ -46,9 +49,11 @@ class Exchange(msgspec.Struct, gc=False):
     request_encoding: str
     deadline_ns: int | None
     web: bool  # gRPC-Web, which has trailers of its own
+    connect: bool  # the Connect protocol, which has its status in a message
+    request: MessageReader
+    response: MessageReader
     events: list[Event]
-    request: MessageReader = msgspec.field(default_factory=MessageReader)
-    response: MessageReader = msgspec.field(default_factory=MessageReader)
+    connect_status: Status | None = None
     response_head: Head | None = None
     response_encoding: str = ""
     half_closed: bool = False
@@ -85,16 +90,23 @@ class Exchange(msgspec.Struct, gc=False):
         for message in reader.feed(payload):
             if self.web and message[0] & _TRAILERS:
                 self._on_web_trailers(message[1], now)
+            elif self.connect and message[0] & _END_OF_STREAM:
+                self.connect_status = status_at_end(message[1])
             elif not self.ended:
                 self.events.append(_seen(self.call_id, now, _RESPONSE, message, self.response_encoding))
         if last and not self.ended:
-            self._without_trailers(now)
+            if type(reader) is BodyReader:
+                self._on_body(reader, now)
+            if not self.ended:
+                self._without_trailers(now)
         return reader.held - held
 
     def on_half_close(self, now: int) -> None:
         """The client has ended its side."""
         if not self.half_closed and not self.ended:
             self.half_closed = True
+            if type(self.request) is BodyReader:
+                self._body(_REQUEST, self.request, self.request_encoding, now)
             self.events.append(HalfClosed(self.call_id, now))
 
     def on_response_head(self, head: Head, now: int, last: int) -> None:
@@ -130,7 +142,26 @@ class Exchange(msgspec.Struct, gc=False):
             self.facts["response_stalled_us"] = self.response_window.stalled_ns // 1000
         self.events.append(CallEnded(self.call_id, now, status, by, note, self.facts))
 
+    def _body(self, way: Direction, body: BodyReader, encoding: str, now: int) -> None:
+        _, payload, size = body.end()
+        found = (_COMPRESSED if encoding else 0, payload, size)
+        self.events.append(_seen(self.call_id, now, way, found, encoding))
+
+    def _on_body(self, body: BodyReader, now: int) -> None:
+        """A whole answer that is not length-prefixed: the message, or the error of a Connect call."""
+        http = self.response_head.http_status if self.response_head else None
+        if http == _HTTP_OK or not self.connect:
+            self._body(_RESPONSE, body, self.response_encoding, now)
+        else:
+            self.connect_status = status_of_error(body.end()[1], of_http(http or 0))
+        if self.connect:
+            self.end(now, self.connect_status or Status(StatusCode.OK), _BACKEND, "")
+
     def _on_trailers(self, head: Head, now: int) -> None:
+        if type(self.response) is BodyReader and self.response_head is not None:
+            self._on_body(self.response, now)
+            if self.ended:
+                return
         trailing = head.trailing
         if trailing and self.response_head is not None:
             self.events.append(MetadataSeen(self.call_id, now, _TRAILING, trailing))
@@ -168,9 +199,12 @@ class Exchange(msgspec.Struct, gc=False):
 
     def _without_status(self, head: Head | None, now: int) -> None:
         first = self.response_head or head
+        if self.connect_status is not None:
+            self.end(now, self.connect_status, _BACKEND, self._cut())
+            return
         http = first.http_status if first else None
         kind = first.content_type if first else ""
-        if http == 200 and not kind.startswith("application/grpc"):  # noqa: PLR2004
+        if http == _HTTP_OK and not kind.startswith("application/grpc"):
             note = f"not gRPC: the answer is {kind or 'of no content-type'}, HTTP status 200"
             self.end(now, Status(StatusCode.OK), EndedBy.BACKEND, note)
             return

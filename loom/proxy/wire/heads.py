@@ -15,7 +15,9 @@ from hpack.exceptions import HPACKError
 
 from loom.model import Metadata, MetadataItem, Status, is_binary_key
 
+from .bodies import connect_encoding, is_connect, reader_of
 from .frames import NotFollowedError
+from .messages import MessageReader
 
 MAX_HEADER_LIST = 1024 * 1024
 MAX_TABLE = 1024 * 1024
@@ -46,10 +48,12 @@ class Head:
     metadata: Metadata
     trailing: Metadata  # of a trailers block: without what is the status
     content_type: str
-    encoding: str  # grpc-encoding
+    encoding: str  # grpc-encoding, or what Connect has for it
     timeout_ns: int | None
     user_agent: str
     web: bool  # gRPC-Web, which has trailers of its own
+    connect: bool  # of the Connect protocol, if it is a request
+    reader: type[MessageReader]  # of what follows
     informational: bool  # of an HTTP status from 100 to 199
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
 
@@ -116,6 +120,7 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         else:
             metadata.append((key, value))
             plain[key] = value
+    content_type = plain.get("content-type", "")
     http_status = _number(pseudo.get(":status", ""))
     return Head(
         path=pseudo.get(":path", ""),
@@ -124,11 +129,13 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         informational=http_status is not None and 100 <= http_status < 200,  # noqa: PLR2004
         metadata=tuple(metadata),
         trailing=tuple(item for item in metadata if item[0] not in _HIDDEN_IN_TRAILERS),
-        content_type=plain.get("content-type", ""),
-        encoding=plain.get("grpc-encoding", ""),
+        content_type=content_type,
+        encoding=plain.get("grpc-encoding", "") or connect_encoding(content_type, plain),
         timeout_ns=timeout_ns(plain.get("grpc-timeout", "")),
         user_agent=plain.get("user-agent", ""),
-        web=plain.get("content-type", "").startswith("application/grpc-web"),
+        web=content_type.startswith("application/grpc-web"),
+        connect=is_connect(content_type, plain),
+        reader=reader_of(content_type),
         status=_status(plain, details),
     )
 

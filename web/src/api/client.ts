@@ -2,6 +2,9 @@
 
 import type { CallDetail, CallsPage, Diff, MessagesPage, MessageView, Outline, ReplayRequest, Stats } from "./types";
 
+/** Characters of a message's JSON that are fetched before somebody asks for all of it. */
+const BEGINNING = 65_536;
+
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -76,8 +79,9 @@ export const api = {
   schema: (id: number, signal?: AbortSignal) => request<Outline>(`/api/calls/${id}/schema`, { signal }),
   messages: (id: number, from: number, limit: number, signal?: AbortSignal) =>
     request<MessagesPage>(`/api/calls/${id}/messages${query({ from, limit })}`, { signal }),
-  message: (id: number, index: number, signal?: AbortSignal) =>
-    request<MessageView>(`/api/calls/${id}/messages/${index}`, { signal }),
+  /** With the beginning of the JSON alone, if there is much of it, or with all. */
+  message: (id: number, index: number, whole: boolean, signal?: AbortSignal) =>
+    request<MessageView>(`/api/calls/${id}/messages/${index}${whole ? "" : `?text=${BEGINNING}`}`, { signal }),
   rail: (id: number, points: number) =>
     request<{ total: number; samples: [number, number, 0 | 1, number][] }>(`/api/calls/${id}/rail${query({ points })}`),
   messageRaw: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,

@@ -88,16 +88,18 @@ export class Messages {
     return { state: "loading" };
   }
 
-  async load(index: number): Promise<Body> {
+  /** The message; `whole` with all of its JSON, however much that is. */
+  async load(index: number, whole = false): Promise<Body> {
     const held = this.bodies.get(index);
-    if (held !== undefined && held.state === "here") return held;
+    if (held !== undefined && held.state === "here" && !(whole && held.view.json_cut === true)) return held;
     if (held === undefined) this.bodies.set(index, { state: "loading" });
     let body: Body;
     try {
-      body = { state: "here", view: await api.message(this.id, index, this.gone.signal) };
+      body = { state: "here", view: await api.message(this.id, index, whole, this.gone.signal) };
     } catch (error) {
       if (!(error instanceof ApiError)) return { state: "loading" };
       body = { state: "failed", error };
+      if (held?.state === "here") return body; // what was here stays
     }
     this.bodies.set(index, body);
     for (const key of this.bodies.keys()) {

@@ -76,7 +76,7 @@ class Readers:
         """Reads by attribute all fields that the type has; not for those that :func:`_is_plain` refuses."""
         source = "\n ".join(["def read(m):", "d = {}", *self._body(descriptor), "return d"])
         scope: dict[str, Any] = {}
-        exec(source, self._scope, scope)  # noqa: S102 (names of fields are identifiers, or they are quoted)
+        exec(source, self._scope, scope)  # noqa: S102 (see _is_plain; all other names are quoted)
         made: Convert = scope["read"]
         return made
 
@@ -202,9 +202,14 @@ def key_of(field: FieldDescriptor) -> str:
 
 
 def _is_plain(descriptor: Descriptor) -> bool:
-    """Whether its fields can be read by attribute: no extensions, no names that hide methods, not too many."""
-    odd = descriptor.is_extendable or any(field.name in _RESERVED for field in descriptor.fields)
-    return not odd and len(descriptor.fields) <= _MOST_FIELDS
+    """Whether its fields can be read by attribute: no extensions, not too many, names that are fit for code.
+
+    Descriptors come from whoever answers reflection. protobuf refuses names that are no identifiers; code that is
+    made of them does not rely on that.
+    """
+    if descriptor.is_extendable or len(descriptor.fields) > _MOST_FIELDS:
+        return False
+    return all(field.name.isidentifier() and field.name not in _RESERVED for field in descriptor.fields)
 
 
 def key_text(key: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 from loom.codec import JsonDecoder, decode
 from loom.codec.beginning import beginning
 from loom.codec.mapping import JsonMapping
-from loom.codec.readers import WARM
+from loom.codec.readers import WARM, _is_plain
 from loom.codec.scalars import single
 from tests.support.protos import an_any, built, descriptor, message
 
@@ -313,6 +314,13 @@ def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
         mapping = JsonMapping(built().pool)
         shown = [mapping.value(message(name, **fields)) for _ in range(WARM + 1)]
         assert shown == [fields] * (WARM + 1)
+
+
+def test_a_name_that_is_no_identifier_never_becomes_code():
+    """A descriptor is whatever the peer sends; that protobuf refuses such names is not relied on."""
+    for name, plain in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
+        stand_in = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
+        assert _is_plain(stand_in) is plain
 
 
 @pytest.mark.parametrize(

@@ -180,14 +180,15 @@ export interface Node {
 
 export interface MessageView extends MessageRow {
   readonly json: unknown;
-  /** Of a large message only the beginning, where `json_cut`; `json` is null then. */
-  readonly json_text: string | null;
+  /** Empty where there is no JSON. Of a large message only the beginning, where `json_cut`; `json` is null then. */
+  readonly json_text: string;
   readonly json_cut?: boolean;
   readonly tree: Node | null;
   readonly wire: Node | null;
   readonly hex: string;
   readonly data_base64: string;
   readonly source: string | null;
+  readonly schema_error?: string | null;
   readonly drift: boolean;
   readonly truncated: number;
 }

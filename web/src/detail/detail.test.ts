@@ -5,7 +5,7 @@ import { compareJson } from "./compare";
 import { lensOf, phasesOf } from "./lens";
 import { columnOf, railOf } from "./rail";
 import { readMessages, readMetadata } from "./resend";
-import { layoutOf } from "./status_layout";
+import { layoutOf, lineOf } from "./status_layout";
 import { Timeline, type TimelineShape } from "./timeline";
 
 describe("timeline", () => {
@@ -82,6 +82,20 @@ describe("error details", () => {
     expect(rows("google.rpc.RetryInfo", { retryDelay: "1.5s" })).toEqual([["after", "1.5s"]]);
     expect(rows("google.rpc.ErrorInfo", { reason: "R", domain: "d", metadata: { a: "b" } })).toEqual([["reason", "R"], ["domain", "d"], ["a", "b"]]);
     expect(rows("acme.Own", {})).toBeUndefined();
+  });
+  test("lose nothing that a newer version of their type has", () => {
+    const violation = { field: "sku", description: "unknown", reason: "SKU", localizedMessage: { locale: "de", message: "unbekannt" } };
+    expect(rows("google.rpc.BadRequest", { fieldViolations: [violation] })).toEqual([["sku", "unknown · SKU\nlocalized message: unbekannt (de)"]]);
+    const quota = { subject: "ip", description: "used up", quotaMetric: "cpus", quotaDimensions: { region: "eu" }, quotaValue: "10" };
+    expect(rows("google.rpc.QuotaFailure", { violations: [quota] })).toEqual([
+      ["ip", "used up\nquota metric: cpus\nquota dimensions: region=eu\nquota value: 10"],
+    ]);
+  });
+  test("are one line each where the error is first seen", () => {
+    const line = (type: string, json: unknown) => lineOf({ type, json, error: null });
+    const violations = [{ field: "a", description: "is missing" }, { field: "b", description: "is wrong", reason: "R" }];
+    expect(line("google.rpc.BadRequest", { fieldViolations: violations })).toBe("a: is missing; b: is wrong · R");
+    expect(line("acme.Own", { left: 3 })).toBe('{"left":3}');
   });
   test("of the wrong shape break nothing", () => {
     for (const json of [null, 7, "x", [], { fieldViolations: 3 }]) expect(rows("google.rpc.BadRequest", json)).toEqual([]);

@@ -29,6 +29,26 @@ function link(name: string, url: unknown): Row[] {
   return /^https?:\/\//i.test(address) ? [{ name, value: address, href: address }] : row(name, url);
 }
 
+/** `quotaMetric` as people write it. */
+const words = (key: string): string => key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+/** Some of a violation's parts in one line; then whatever else it has, so that nothing of a newer kind is lost. */
+function said(json: Json, first: readonly string[], shown: readonly string[], between = " · "): string {
+  const main = first.map((key) => text(json[key])).filter((part) => part !== "");
+  const others = Object.entries(json).flatMap(([key, value]) =>
+    first.includes(key) || shown.includes(key) || text(value) === "" ? [] : [`${words(key)}: ${textOf(value)}`],
+  );
+  return [main.join(between), ...others].filter((part) => part !== "").join("\n");
+}
+
+/** A localized message, or a map of texts, without its braces. */
+function textOf(value: unknown): string {
+  const { locale, message, ...more } = record(value);
+  if (typeof message === "string" && Object.keys(more).length === 0) return `${message}${text(locale) === "" ? "" : ` (${text(locale)})`}`;
+  const entries = Object.entries(record(value));
+  return entries.length === 0 ? text(value) : entries.map(([key, one]) => `${key}=${text(one)}`).join(", ");
+}
+
 const map = (value: unknown): Row[] => Object.entries(record(value)).flatMap(([key, one]) => row(key, one));
 
 const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Row[] }>> = {
@@ -37,7 +57,7 @@ const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Ro
     rows: (json) =>
       list(json.fieldViolations).map((one) => ({
         name: text(one.field) || "(request)",
-        value: [text(one.description), text(one.reason)].filter((part) => part !== "").join(" · "),
+        value: said(one, ["description", "reason"], ["field"]),
       })),
   },
   RetryInfo: { title: "Retry", rows: (json) => row("after", json.retryDelay) },
@@ -54,14 +74,14 @@ const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Ro
   },
   QuotaFailure: {
     title: "Quota",
-    rows: (json) => list(json.violations).map((one) => ({ name: text(one.subject), value: text(one.description) })),
+    rows: (json) => list(json.violations).map((one) => ({ name: text(one.subject), value: said(one, ["description"], ["subject"]) })),
   },
   PreconditionFailure: {
     title: "Precondition",
     rows: (json) =>
       list(json.violations).map((one) => ({
         name: text(one.type),
-        value: [text(one.subject), text(one.description)].filter((part) => part !== "").join(": "),
+        value: said(one, ["subject", "description"], ["type"], ": "),
       })),
   },
   RequestInfo: {
@@ -83,6 +103,13 @@ const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Ro
   },
   LocalizedMessage: { title: "Message for users", rows: (json) => row(text(json.locale) || "message", json.message) },
 };
+
+/** A detail in one line, for where there is no room for more. */
+export function lineOf(detail: StatusDetail): string {
+  const { rows } = layoutOf(detail);
+  if (rows === null) return detail.error ?? text(detail.json);
+  return rows.map(({ name, value }) => `${name}: ${value}`).join("; ").replaceAll("\n", " · ");
+}
 
 export function layoutOf({ type, json }: StatusDetail): Layout {
   const name = type.slice(type.lastIndexOf(".") + 1);

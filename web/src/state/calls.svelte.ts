@@ -33,6 +33,8 @@ export class Calls implements Listener {
   /** The last two minutes of statistics, one a second. */
   recent = $state.raw<readonly Second[]>([]);
   loaded = $state(false);
+  /** How many calls the page holds, shown or not, paused or not. */
+  held = $state(0);
   /** Updates that the server skipped for this page, and whether they were fetched since. */
   skipped = $state.raw<{ readonly missed: number; readonly fetched: boolean } | null>(null);
   paused = $state(false);
@@ -48,16 +50,16 @@ export class Calls implements Listener {
   private hiddenUpTo = 0;
   private inHistory: Set<number> | null = null;
   private frozenUpTo = 0;
+  private frozenAt: number | null = null;
 
   get rows(): readonly Summary[] {
     void this.revision;
     return this.view.rows;
   }
 
-  /** How many calls the page holds, hidden by the filter or not. */
-  get held(): number {
-    void this.revision;
-    return this.book.size;
+  /** The server's clock as of the last statistics, in µs; it stands still while the view does. */
+  get clock(): number | null {
+    return this.paused ? this.frozenAt : (this.statsNow?.now_us ?? null);
   }
 
   /** The file that is only looked at, where one is: nothing can be changed or sent. */
@@ -136,6 +138,7 @@ export class Calls implements Listener {
 
   private took(changes: Changes): void {
     if (changes === NO_CHANGES) return;
+    this.held = this.book.size;
     const news = changes.updated.map(({ after }) => after).concat(changes.added);
     this.finder.noticed(news);
     if (this.paused) {
@@ -174,6 +177,7 @@ export class Calls implements Listener {
   }
 
   pause(paused: boolean): void {
+    this.frozenAt = this.clock;
     this.paused = paused;
     this.rebuild();
   }

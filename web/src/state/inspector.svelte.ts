@@ -10,7 +10,7 @@ import { Notices } from "./notices.svelte";
 import { OpenCall } from "./open_call.svelte";
 import { type Place, readPlace, START, type Tab, writePlace } from "./route";
 
-export type Dialog = "help" | "clear" | "export" | null;
+export type Dialog = "help" | "clear" | null;
 export interface DiffSides {
   readonly left: { readonly call: number; readonly message: number | null };
   readonly right: { readonly call: number; readonly message: number | null };
@@ -84,6 +84,11 @@ export class Inspector {
 
   close(): void {
     this.go({ call: null });
+  }
+
+  /** The browser tells late that a dialog has closed: by then a key may have opened another one. */
+  closeDialog(dialog: Dialog): void {
+    if (this.dialog === dialog) this.dialog = null;
   }
 
   setTab(tab: Tab): void {

@@ -15,34 +15,34 @@ export interface Column {
 }
 
 /** The method takes what the others leave, and this at least. */
-export const METHOD_MIN = 168;
+export const METHOD_MIN = 220;
 
 export const COLUMNS: readonly Column[] = [
-  { id: "id", title: "#", hint: "Number of the call", width: 56, min: 40, align: "end", rank: 6 },
+  { id: "id", title: "#", hint: "Number of the call", width: 56, min: 40, align: "end", rank: 8 },
   { id: "time", title: "Time", hint: "When the call came in", width: 110, min: 84, rank: 4 },
   { id: "method", title: "Method", width: 320, min: METHOD_MIN, rank: 10 },
   { id: "kind", title: "Kind", hint: "Stream type", width: 76, min: 30, rank: 5 },
   { id: "status", title: "Status", width: 186, min: 60, rank: 9 },
-  { id: "duration", title: "Duration", width: 84, min: 64, align: "end", rank: 8 },
-  { id: "messages", title: "Messages", hint: "Messages to the backend ↑ and back ↓", width: 112, min: 84, align: "end", rank: 7 },
-  { id: "bytes", title: "Bytes", hint: "Bytes of messages to the backend ↑ and back ↓", width: 164, min: 120, align: "end", rank: 3 },
-  { id: "peer", title: "Peer", hint: "The client's address", width: 132, min: 72, rank: 1 },
-  { id: "flags", title: "Flags", hint: "live, replayed, modified, truncated, restored", width: 112, min: 48, rank: 2 },
+  { id: "duration", title: "Duration", width: 84, min: 64, align: "end", rank: 7 },
+  { id: "messages", title: "Messages", hint: "Messages to the backend ↑ and back ↓", width: 112, min: 84, align: "end", rank: 6 },
+  { id: "bytes", title: "Bytes", hint: "Bytes of messages to the backend ↑ and back ↓", width: 150, min: 120, align: "end", rank: 3 },
+  { id: "peer", title: "Peer", hint: "The client's address", width: 124, min: 72, rank: 1 },
+  { id: "flags", title: "Flags", hint: "live, replayed, modified, truncated, unobserved, restored", width: 132, min: 48, rank: 2 },
 ];
 
 export type Widths = Readonly<Partial<Record<ColumnId, number>>>;
 
-/** Which of the wanted columns are shown in `available` px: those of the lowest rank give way. */
+/** Which of the wanted columns are shown in `available` px: those of a high rank first, as long as there is room. */
 export function fitting(wanted: readonly Column[], widths: Widths, available: number): readonly Column[] {
   const widthOf = (column: Column) => (column.id === "method" ? METHOD_MIN : (widths[column.id] ?? column.width));
-  let total = wanted.reduce((sum, column) => sum + widthOf(column), 0);
-  const gone = new Set<ColumnId>();
-  for (const column of [...wanted].sort((a, b) => a.rank - b.rank)) {
-    if (total <= available || column.id === "method") break;
-    gone.add(column.id);
-    total -= widthOf(column);
+  let room = available;
+  const shown = new Set<ColumnId>();
+  for (const column of [...wanted].sort((a, b) => b.rank - a.rank)) {
+    if (widthOf(column) > room && column.id !== "method") continue;
+    shown.add(column.id);
+    room -= widthOf(column);
   }
-  return wanted.filter(({ id }) => !gone.has(id));
+  return wanted.filter(({ id }) => shown.has(id));
 }
 
 /** The value of `grid-template-columns`. */

@@ -16,7 +16,7 @@ export function titleOf(call: Summary, column: ColumnId): string {
     case "status":
       return call.status === null ? "in flight" : `${call.status.name} (${call.status.code}) ${call.status.message}`.trim();
     case "duration":
-      return call.duration_us === null ? "in flight" : `${grouped(call.duration_us)} µs`;
+      return call.duration_us === null ? "so far: it is in flight" : `${grouped(call.duration_us)} µs`;
     case "messages":
       return `${grouped(call.messages[0])} up, ${grouped(call.messages[1])} down`;
     case "bytes":
@@ -24,7 +24,7 @@ export function titleOf(call: Summary, column: ColumnId): string {
     case "peer":
       return call.peer;
     case "flags":
-      return call.flags.join(", ");
+      return [...(call.state === "live" ? ["live"] : []), ...call.flags].join(", ");
     default:
       return "";
   }

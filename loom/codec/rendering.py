@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from .compression import CompressionError, TooLargeError, decompress
 from .content import JSON, PROTOBUF
 from .json_tree import json_tree
-from .node import Budget
+from .node import Budget, Node
 from .preview import LENGTH, preview
 from .protobuf import MAX_NODES, DecodeError, decode, tree_of
 from .scalars import as_base64
@@ -26,6 +26,7 @@ _BESIDE_NODES = 500  # of the wire view of a large message that has a typed one
 _PREVIEW_BYTES = 1024 * 1024
 _PREVIEW_NODES = 48
 _PREVIEW_STEPS = 2_000
+_PREVIEW_HEX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def render(
     large = len(data) > _LARGE
     view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if large and descriptor is not None else None)
     if descriptor is None:
-        return Rendered(view | {"preview": preview(view["wire"])} | _looks_like_json(data, max_text))
+        return Rendered(view | {"preview": _schemaless(view["wire"], data)} | _looks_like_json(data, max_text))
     try:
         nodes = _LARGE_NODES if large else MAX_NODES
         decoded = decode(data, descriptor, types, max_nodes=nodes, max_text=max_text)
@@ -109,7 +110,7 @@ def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -
         if payload.encoding != PROTOBUF:
             return f"{len(data)} bytes of {payload.encoding}", None
         if descriptor is None:
-            return preview(wire_view(data, Budget(_PREVIEW_NODES, _PREVIEW_STEPS))), None
+            return _schemaless(wire_view(data, Budget(_PREVIEW_NODES, _PREVIEW_STEPS)), data), None
         return preview(tree_of(data, descriptor, types, _PREVIEW_NODES)), None
     except TooLargeError:
         return TOO_LARGE, None
@@ -141,6 +142,17 @@ def _looks_like_json(data: bytes, most: int | None) -> dict[str, Any]:
     if shown.get("error"):
         return {}
     return shown | {"error": "not protobuf: this is JSON", "payload": JSON, "wire": None}
+
+
+def _schemaless(tree: Node, data: bytes) -> str:
+    """The fields by number; of bytes that are no message, their text, or themselves."""
+    if tree["kind"] != "bytes":
+        return preview(tree)
+    line = _one_line(data)
+    if line.isprintable() and "\ufffd" not in line:
+        return line
+    shown = data[:_PREVIEW_HEX]
+    return shown.hex(" ") + (" …" if len(data) > len(shown) else "")
 
 
 def _one_line(data: bytes) -> str:

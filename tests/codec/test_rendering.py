@@ -72,6 +72,20 @@ def test_without_a_descriptor_the_wire_view_is_the_preview():
     assert line(SCALARS.SerializeToString(), name=None) == ('4: 7, 14: "héllo"', None)
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\xff\xff\x01", "ff ff 01"),
+        (b"\xff" * 100, "ff " * 64 + "…"),
+        (b'{"a": 1}\n', '{"a": 1}'),
+        (b"", ""),
+    ],
+)
+def test_bytes_that_are_no_message_are_previewed_as_what_they_are(data, expected):
+    assert line(data, None) == (expected, None)
+    assert view(data, None)["preview"] == expected
+
+
 def test_json_payloads_are_shown_as_json():
     shown = view(b'{"a": [1, null, {"b": "c"}]}', encoding="json")
     assert shown["json"] == {"a": [1, None, {"b": "c"}]}

@@ -17,6 +17,11 @@ export class ApiError extends Error {
   ) {
     super(message);
   }
+
+  /** Loom was not reached, or is going down or coming up: asking again may help. */
+  get mayPass(): boolean {
+    return this.status === 0 || this.status >= 502;
+  }
 }
 
 interface ErrorBody {

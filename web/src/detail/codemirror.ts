@@ -28,6 +28,7 @@ const look = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "20px" },
   ".cm-content": { caretColor: "var(--ink)" },
   ".cm-gutters": { color: "var(--ink-3)", backgroundColor: "var(--sunken)", borderRight: "1px solid var(--line)" },
+  ".cm-lineNumbers .cm-gutterElement": { color: "var(--ink-3)" },
   ".cm-activeLine": { backgroundColor: "var(--hover)" },
   ".cm-changedLine": { backgroundColor: "var(--warn-wash) !important" },
   ".cm-changedText": { background: "light-dark(#f3d18d, #6b5313) !important" },

@@ -21,7 +21,7 @@ function taken(command: Command, target: EventTarget | null): boolean {
 
 export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
   const target = event.composedPath()[0] ?? null;
-  if (event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
+  if (event.defaultPrevented || document.querySelector("dialog[open], :popover-open") !== null) return;
   if (typing(target)) {
     if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
     return;
@@ -43,15 +43,15 @@ function run(inspector: Inspector, command: Command): void {
     case "next":
       return inspector.move((at) => at + 1);
     case "previous":
-      return inspector.move((at, count) => (at < 0 ? count - 1 : at - 1));
+      return inspector.move((at) => at - 1);
     case "pageDown":
       return inspector.move((at) => at + pageRows());
     case "pageUp":
       return inspector.move((at) => at - pageRows());
     case "first":
-      return inspector.move(() => 0);
+      return inspector.move(() => 0, "jump");
     case "last":
-      return inspector.move((_, count) => count - 1);
+      return inspector.move((_, count) => count - 1, "jump");
     case "open":
       if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
       return;
@@ -74,7 +74,7 @@ function run(inspector: Inspector, command: Command): void {
       return void inspector.replay();
     case "edit":
       if (inspector.current !== null) inspector.openCall(inspector.current, "replay");
-      inspector.wantsEdit += 1;
+      inspector.wantsEdit = inspector.current !== null;
       return;
     case "mark":
       return inspector.setMark();

@@ -47,6 +47,10 @@ export class Calls implements Listener {
   readonly feed = new Feed(this);
   /** Told of every summary that changed, paused or not: the open call follows by it. */
   onChanged: (calls: readonly Summary[]) => void = () => {};
+  /** Told when the feed is there again; `renewed` if of another launch, whose numbers mean other calls. */
+  onBack: (renewed: boolean) => void = () => {};
+  /** What the book holds is of an earlier launch: it goes with the first that comes of this one. */
+  private outlived = false;
   private hiddenUpTo = 0;
   private inHistory: Set<number> | null = null;
   private frozenUpTo = 0;
@@ -78,7 +82,12 @@ export class Calls implements Listener {
   hello(hello: Hello): void {
     const before = this.helloNow;
     this.helloNow = hello;
-    if (before !== null && before.boot !== hello.boot) this.hiddenUpTo = 0;
+    const renewed = before !== null && before.boot !== hello.boot;
+    if (renewed) {
+      this.hiddenUpTo = 0;
+      this.outlived = true;
+    }
+    if (before !== null) this.onBack(renewed);
     this.stats(hello.stats);
     void this.fillStrip();
   }
@@ -106,7 +115,16 @@ export class Calls implements Listener {
     if (oldest !== undefined && this.inHistory === null) this.took(this.book.evict(oldest));
   }
 
+  /** Versions of two launches cannot be compared: nothing of the earlier one may stay. */
+  private leaveEarlier(): void {
+    if (!this.outlived) return;
+    this.outlived = false;
+    this.frozenUpTo = 0;
+    this.took(this.book.keep(() => false));
+  }
+
   calls(batch: readonly Summary[]): void {
+    this.leaveEarlier();
     if (this.inHistory !== null) for (const call of batch) this.inHistory.add(call.id);
     this.took(this.book.apply(batch));
     this.onChanged(batch);
@@ -124,6 +142,7 @@ export class Calls implements Listener {
   }
 
   history(page: CallsPage, { complete }: { complete: boolean }): void {
+    this.leaveEarlier();
     this.inHistory ??= new Set();
     for (const call of page.calls) this.inHistory.add(call.id);
     this.took(this.book.apply(page.calls));

@@ -8,6 +8,7 @@ import { Theme } from "../theme/theme.svelte";
 import { Calls } from "./calls.svelte";
 import { Notices } from "./notices.svelte";
 import { OpenCall } from "./open_call.svelte";
+import { toggled } from "../filter/terms_in";
 import { type Place, readPlace, START, type Tab, writePlace } from "./route";
 
 export type Dialog = "help" | "clear" | null;
@@ -32,12 +33,15 @@ export class Inspector {
   follow = $state(true);
   /** Keeps the newest message of an open live stream in view. */
   followStream = $state(true);
-  /** Bumped to ask the replay tab to send, and the editor to take the focus. */
-  wantsEdit = $state(0);
+  /** Asks the replay tab to open its editor and to give it the focus. */
+  wantsEdit = $state(false);
+  /** Index of the first row that the table shows whole; it says so itself. */
+  firstOnScreen = 0;
   private stopFeed: (() => void) | null = null;
 
   start(): () => void {
     this.calls.onChanged = (batch) => this.keepOpenCallFresh(batch);
+    this.calls.onBack = (renewed) => this.back(renewed);
     const back = () => this.show(readPlace(location));
     window.addEventListener("popstate", back);
     this.show(readPlace(location));
@@ -54,6 +58,16 @@ export class Inspector {
     if (open === null) return;
     const summary = batch.find(({ id }) => id === open.id);
     if (summary !== undefined) open.changed(summary);
+  }
+
+  /** After another launch a number may mean another call: what is open is read anew, and what was marked is gone. */
+  private back(renewed: boolean): void {
+    if (!renewed) return this.open?.retry();
+    this.mark = null;
+    this.diff = null;
+    if (this.open === null) return;
+    this.open.close();
+    this.open = new OpenCall(this.open.id, undefined);
   }
 
   private show(place: Place): void {
@@ -102,17 +116,17 @@ export class Inspector {
 
   /** Adds a term to the filter, or takes it away if it is there. */
   toggleTerm(term: string): void {
-    const terms = this.calls.finder.text.split(/\s+/).filter((one) => one !== "");
-    const without = terms.filter((one) => one !== term);
-    this.filter((without.length < terms.length ? without : [...terms, term]).join(" "));
+    this.filter(toggled(this.calls.finder.text, term));
   }
 
-  /** Moves the cursor by rows; an open pane follows it. */
-  move(to: (index: number, count: number) => number): void {
+  /** Moves the cursor by rows; an open pane follows it. Without one, `start` says where it first stands. */
+  move(to: (index: number, count: number) => number, start: "jump" | "step" = "step"): void {
     const rows = this.calls.rows;
     if (rows.length === 0) return;
     const at = this.positionOfCursor(rows);
-    const index = Math.max(0, Math.min(rows.length - 1, to(at, rows.length)));
+    const first = this.follow ? rows.length - 1 : this.firstOnScreen;
+    const wanted = at < 0 && start === "step" ? first : to(at, rows.length);
+    const index = Math.max(0, Math.min(rows.length - 1, wanted));
     const id = (rows[index] as Summary).id;
     this.cursor = id;
     this.follow = false;

@@ -4,13 +4,19 @@ import { api, ApiError } from "../api/client";
 import type { MessageRow, MessageView } from "../api/types";
 
 const PAGE = 200;
+/** More rows than a screen has. */
+const SCREEN = 80;
 const PAGES_KEPT = 60;
 const BODIES_KEPT = 40;
+/** After a failure that may pass. */
+const RETRY_MS = 2_000;
 
 export type Body =
   | { readonly state: "loading" }
   | { readonly state: "here"; readonly view: MessageView }
   | { readonly state: "failed"; readonly error: ApiError };
+
+const failed = (body: Body): boolean => body.state === "failed" && body.error.mayPass;
 
 export class Messages {
   total = $state(0);
@@ -18,15 +24,35 @@ export class Messages {
   gap = $state.raw<readonly [number, number] | null>(null);
   error = $state.raw<ApiError | null>(null);
   revision = $state(0);
+  /** The end is looked at: it moves on when its rows are here, so that a fast stream shows messages, not their absence. */
+  following = false;
+  private announced = 0;
+  private tail = false;
   private readonly pages = new Map<number, readonly MessageRow[]>();
   private readonly asked = new Set<number>();
   private readonly bodies = new Map<number, Body>();
   private readonly gone = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly id: number) {}
 
   close(): void {
+    clearTimeout(this.timer);
     this.gone.abort();
+  }
+
+  /** Asks again for what could not be fetched. */
+  retry(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.error === null && ![...this.bodies.values()].some(failed)) return;
+    for (const [index, body] of this.bodies) if (failed(body)) this.bodies.delete(index);
+    this.error = null;
+    this.revision += 1;
+  }
+
+  private retryLater(error: ApiError): void {
+    if (error.mayPass) this.timer ??= setTimeout(() => this.retry(), RETRY_MS);
   }
 
   /** The row of a message, or undefined while its page is on the way. */
@@ -39,22 +65,24 @@ export class Messages {
     return row;
   }
 
-  /** A page holds all it can: asking again would bring nothing. */
-  private full(page: number): boolean {
+  /** A page holds all it can of what is before `end`: asking again would bring nothing. */
+  private reaches(page: number, end: number): boolean {
     const rows = this.pages.get(page);
     if (rows === undefined) return false;
     const last = rows.at(-1)?.index ?? page * PAGE - 1;
-    return last >= Math.min((page + 1) * PAGE, this.total) - 1;
+    return last >= Math.min((page + 1) * PAGE, end) - 1;
   }
 
   fetch(page: number): void {
-    if (this.asked.has(page) || this.full(page)) return;
+    if (this.asked.has(page) || this.reaches(page, this.total)) return;
     this.asked.add(page);
     void this.fetchNow(page);
   }
 
-  private async fetchNow(page: number): Promise<void> {
+  /** Up to `until`, where it is known how far one will look. */
+  private async fetchNow(page: number, until = Infinity): Promise<void> {
     try {
+      if (this.reaches(page, until)) return;
       const answer = await api.messages(this.id, page * PAGE, PAGE, this.gone.signal);
       this.pages.delete(page);
       const end = (page + 1) * PAGE;
@@ -64,12 +92,13 @@ export class Messages {
         this.pages.delete(key);
       }
       this.gap = answer.gap ?? null;
-      this.total = Math.max(this.total, answer.total);
+      this.grew(answer.total);
       this.error = null;
       this.revision += 1;
     } catch (error) {
       if (!(error instanceof ApiError)) return;
       this.error = error;
+      this.retryLater(error);
     } finally {
       this.asked.delete(page);
     }
@@ -77,7 +106,22 @@ export class Messages {
 
   /** More messages have passed: the last page is no longer whole. */
   grew(total: number): void {
-    if (total > this.total) this.total = total;
+    this.announced = Math.max(this.announced, total);
+    if (!this.following || this.total === 0) this.total = this.announced;
+    else if (this.announced > this.total) void this.fetchTail();
+  }
+
+  private async fetchTail(): Promise<void> {
+    if (this.tail) return;
+    this.tail = true;
+    const end = this.announced;
+    const last = Math.floor((end - 1) / PAGE);
+    const pages = end % PAGE === 0 || end % PAGE > SCREEN ? [last] : [Math.max(0, last - 1), last];
+    await Promise.all(pages.map((page) => this.fetchNow(page, end)));
+    this.tail = false;
+    if (this.gone.signal.aborted) return;
+    this.total = Math.max(this.total, end);
+    this.grew(this.announced);
   }
 
   body(index: number): Body {
@@ -100,6 +144,7 @@ export class Messages {
       if (!(error instanceof ApiError)) return { state: "loading" };
       body = { state: "failed", error };
       if (held?.state === "here") return body; // what was here stays
+      this.retryLater(error);
     }
     this.bodies.set(index, body);
     for (const key of this.bodies.keys()) {

@@ -5,6 +5,8 @@ import type { CallDetail, Summary } from "../api/types";
 import { Messages } from "./messages.svelte";
 
 const REFRESH_MS = 300;
+/** After a failure that may pass. */
+const RETRY_MS = 2_000;
 
 export class OpenCall {
   summary = $state.raw<Summary | null>(null);
@@ -52,6 +54,18 @@ export class OpenCall {
     this.timer = setTimeout(() => void this.fetch(), REFRESH_MS);
   }
 
+  /** The feed is there again: what failed is asked for at once. */
+  retry(): void {
+    this.messages.retry();
+    if (this.error !== null) this.again(0);
+    else this.refresh();
+  }
+
+  private again(wait: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.fetch(), wait);
+  }
+
   private async fetch(): Promise<void> {
     this.timer = undefined;
     this.busy = true;
@@ -67,6 +81,7 @@ export class OpenCall {
     } catch (error) {
       if (!(error instanceof ApiError)) return;
       this.error = error;
+      if (error.mayPass) this.again(RETRY_MS);
     } finally {
       this.busy = false;
       if (this.stale && !this.gone.signal.aborted) this.refresh();

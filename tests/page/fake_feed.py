@@ -63,7 +63,8 @@ class Stream(Sequence[dict[str, Any]]):
 
 
 class FakeFeed:
-    """``calls`` is the history, ``streams`` those of them that have so many messages.
+    """``calls`` is the history, ``streams`` those of them that have so many messages, ``details`` what else of a call
+    is not as usual; a search finds ``found`` and never ends.
 
     Its methods are called from the test's thread and act on the server's loop.
     """
@@ -72,6 +73,9 @@ class FakeFeed:
         self.calls: dict[int, dict[str, Any]] = {}
         self.bodies: dict[int, list[dict[str, Any]]] = {}
         self.streams: dict[int, int] = {}
+        self.details: dict[int, dict[str, Any]] = {}
+        self.found: list[int] = []
+        self.searching = 0
         self.stats: dict[str, Any] = {}
         self.boot = "one"
         self.seq = 0
@@ -209,6 +213,7 @@ class FakeFeed:
                 "status_details": None, "schema": None, "note": "", "wire": {}, "dropped": {"messages": 0, "bytes": 0},
                 "replays": [], "content_type": "application/grpc",
             }
+            | self.details.get(call["id"], {})
         )  # fmt: skip
 
     def _rows(self, number: int) -> Sequence[dict[str, Any]]:
@@ -254,6 +259,20 @@ class FakeFeed:
         samples = [[row["index"], row["time_us"], 0, row["size"]] for row in rows[::step]]
         return Json({"total": len(rows), "samples": samples})
 
+    async def _search(self) -> AsyncIterator[ServerSentEvent]:
+        self.searching += 1
+        try:
+            yield ServerSentEvent('{"searched":1200,"of":5000}', event="progress")
+            found = {"ids": self.found, "calls": [self.calls[number] for number in self.found]}
+            yield ServerSentEvent(json.dumps(found), event="found")
+            await asyncio.Event().wait()
+        finally:
+            self.searching -= 1
+
+    async def search(self, request: Request) -> Response:
+        self.requests.append(str(request.url))
+        return EventSourceResponse(self._search())
+
     async def stats_now(self, _: Request) -> Response:
         return Json(self.numbers() | {"series": []})
 
@@ -269,6 +288,7 @@ class FakeFeed:
             routes=[
                 Route("/api/events", self.events),
                 Route("/api/stats", self.stats_now),
+                Route("/api/search", self.search),
                 Route("/api/calls", self.list_calls, methods=["GET"]),
                 Route("/api/calls", self.clear, methods=["DELETE"]),
                 Route("/api/calls/{id:int}", self.one_call),

@@ -69,15 +69,6 @@ async def test_a_gap_says_how_many_and_fetches_what_was_missed(page: Page, feed:
     await held(page, 3)
 
 
-async def test_a_restart_is_survived_and_its_history_replaces_the_old(page: Page, feed: FakeFeed) -> None:
-    feed.calls = {number: summary(number) for number in range(1, 4)}
-    await opened(page, feed)
-    await held(page, 3)
-    feed.restart(summary(7, method="/acme.shop.v1.Shop/AfterRestart"))
-    await held(page, 1)
-    await expect(rows(page).first).to_contain_text("AfterRestart")
-
-
 async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page, feed: FakeFeed) -> None:
     feed.calls = {1: summary(1)}
     await opened(page, feed)

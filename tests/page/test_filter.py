@@ -59,3 +59,42 @@ async def test_completion_is_chosen_by_keys_and_nothing_matching_says_so(page: P
     await expect(page.get_by_text("Nothing matches")).to_be_visible()
     await page.get_by_role("button", name="Remove the filter").last.click()
     await held(page, 9)
+
+
+async def test_a_search_on_the_server_shows_its_progress_and_is_cancelled(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    feed.found = [3]
+    await opened(page, feed)
+    await page.get_by_role("combobox", name="Filter").fill("body:alice")
+    await expect(page.get_by_text("searched 1\u202f200 of 5\u202f000")).to_be_visible()
+    await held(page, 1)
+    assert feed.searching == 1
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    for _ in range(100):
+        if feed.searching == 0:
+            break
+        await page.evaluate("new Promise(requestAnimationFrame)")
+    assert feed.searching == 0
+    await held(page, 1)
+
+
+async def test_while_nothing_is_found_yet_the_search_says_that_it_goes_on(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    await opened(page, feed, "/?q=body:alice")
+    await expect(page.get_by_role("heading", name="Searching…")).to_be_visible()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+
+
+async def test_a_quick_filter_adds_its_term_to_what_is_there(page: Page, feed: FakeFeed) -> None:
+    feed.calls = {call["id"]: call for call in FIXTURE["calls"]}
+    await opened(page, feed)
+    box = page.get_by_role("combobox", name="Filter")
+    await box.fill('message:"no such"')
+    await box.press("Enter")
+    await page.get_by_role("button", name="Errors").click()
+    await expect(box).to_have_value('message:"no such" is:error')
+    await expect(page.get_by_role("button", name="Errors")).to_have_attribute("aria-pressed", "true")
+    await page.get_by_role("button", name="Errors").click()
+    await expect(box).to_have_value('message:"no such"')

@@ -52,12 +52,26 @@ export interface EditorOptions {
   readonly changed: (text: string) => void;
 }
 
+/**
+ * Typing over a selection, as a change of our own: left to the browser, it carries the selection's look over as
+ * an inline style, which the content security policy refuses with a complaint.
+ */
+const typeOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    if (event.inputType !== "insertText" || event.data === null || view.state.selection.main.empty) return false;
+    event.preventDefault();
+    view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+    return true;
+  },
+});
+
 /** Tab is not bound: it moves the focus on, as everywhere. */
 export function makeEditor(root: ShadowRoot, { text, language, label, changed }: EditorOptions): EditorView {
   const extensions: Extension[] = [
     shared,
     lineNumbers(),
     history(),
+    typeOver,
     indentOnInput(),
     highlightActiveLine(),
     highlightSelectionMatches(),

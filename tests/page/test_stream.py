@@ -117,3 +117,36 @@ async def test_a_live_one_is_followed_as_it_grows(page: Page, feed: FakeFeed) ->
     feed.put(summary(1, version=2, kind="server", messages=[1, MILLION + 49_999], **live))
     await expect(message(page, MILLION + 49_999)).to_contain_text(f"number: {MILLION + 49_999}")
     assert len(pages(feed)) <= 6
+
+
+async def test_a_fast_one_is_followed_to_its_trailers(page: Page, feed: FakeFeed) -> None:
+    live = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
+    feed.calls = {1: summary(1, kind="server", messages=[1, 99], **live)}
+    feed.streams = {1: 100}
+    await opened(page, feed, "/calls/1")
+    await expect(message(page, 99)).to_contain_text("number: 99")
+    for step in range(1, 60):
+        feed.streams[1] = 100 + step * 700
+        feed.put(summary(1, version=1 + step, kind="server", messages=[1, feed.streams[1] - 1], **live))
+    last = feed.streams[1] - 1
+    await expect(message(page, last)).to_contain_text(f"number: {last}")
+    feed.put(summary(1, version=100, kind="server", messages=[1, last]))
+    await expect(page.locator("[data-event=trailers]")).to_be_in_viewport()
+
+
+async def test_scrolling_back_lets_go_of_the_end_and_follow_returns_to_it(page: Page, feed: FakeFeed) -> None:
+    live = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
+    feed.calls = {1: summary(1, kind="server", messages=[1, 999], **live)}
+    feed.streams = {1: 1000}
+    await opened(page, feed, "/calls/1")
+    await expect(message(page, 999)).to_be_in_viewport()
+    await message(page, 999).hover()
+    await page.mouse.wheel(0, -2000)
+    follow = page.get_by_role("tabpanel").get_by_role("button", name="Follow")
+    await expect(follow).to_be_visible()
+    feed.streams[1] = 1100
+    feed.put(summary(1, version=2, kind="server", messages=[1, 1099], **live))
+    await expect(page.get_by_role("tab", name="Messages")).to_contain_text("1\u202f100")
+    await expect(message(page, 1099)).to_have_count(0)
+    await follow.click()
+    await expect(message(page, 1099)).to_be_in_viewport()

@@ -11,7 +11,7 @@ from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import opened
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
-SCRIPT = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+SCRIPT = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script><!--<script>'
 ODD = "a\u202egnp.exe\u200b\ufeff\u2028\u0000z"
 
 
@@ -49,13 +49,33 @@ async def test_script_in_every_text_stays_text(page: Page, feed: FakeFeed) -> No
     assert made == [None, 0]
 
 
+async def test_the_calls_that_come_in_the_page_are_data_whatever_they_hold(
+    page: Page, feed: FakeFeed
+) -> None:
+    status = {"code": 13, "name": "INTERNAL", "message": SCRIPT + ODD}
+    feed.calls = {1: summary(1, method=f"/{SCRIPT}/{SCRIPT}", status=status, peer=ODD), 2: summary(2)}
+    await page.route("**/api/**", lambda route: route.abort())
+    await page.goto(feed.address)
+    await expect(page.locator("#call-1")).to_contain_text(SCRIPT)
+    await expect(page.locator("#call-2")).to_contain_text("GetOrder")
+    made = await page.evaluate("[window.hacked, document.querySelectorAll('img[src=x], body script').length]")
+    assert made == [None, 0]
+    assert await page.evaluate("document.body.children.length") == len(["#app", "noscript"])
+
+
 async def test_what_fonts_hide_or_reorder_is_shown_as_escapes(page: Page, feed: FakeFeed) -> None:
-    feed.calls = {1: summary(1)}
+    feed.calls = {1: summary(1, method=f"/acme.{ODD}/{ODD}", peer=ODD)}
     feed.bodies = {1: [body(root(leaf("text", ODD)), json.dumps({"text": ODD}, ensure_ascii=False), ODD)]}
     await opened(page, feed, "/calls/1")
     shown = r"a\u202egnp.exe\u200b\ufeff\u2028\u0000z"
     await expect(page.get_by_role("tree", name="Message 0")).to_contain_text(shown)
     await expect(page.locator("[data-message='0'] button").first).to_contain_text(shown)
+    for where in (
+        page.locator("#call-1 strong"),
+        page.locator("#call-1 .service"),
+        page.get_by_role("heading", level=2),
+    ):
+        await expect(where).to_have_text(shown)
     await page.locator("[data-body='0']").get_by_role("button", name="JSON", exact=True).first.click()
     await expect(page.get_by_role("group", name="Message 0 as JSON")).to_contain_text(r"\u202e")
 

@@ -1,4 +1,6 @@
-/** The parts of a method's path, `/package.Service/Method`. */
+/** The parts of a method's path, `/package.Service/Method`, ready to be shown: what a font would hide is an escape. */
+
+import { visible } from "../json/text";
 
 export interface MethodParts {
   readonly pkg: string;
@@ -11,7 +13,7 @@ const known = new Map<string, MethodParts>();
 export function methodParts(path: string): MethodParts {
   const cached = known.get(path);
   if (cached !== undefined) return cached;
-  const trimmed = path.replace(/^\/+/, "");
+  const trimmed = visible(path.replace(/^\/+/, ""));
   const slash = trimmed.lastIndexOf("/");
   const full = slash < 0 ? "" : trimmed.slice(0, slash);
   const dot = full.lastIndexOf(".");
@@ -30,5 +32,5 @@ export const KINDS = {
 
 /** A peer as people write it: `[::1]:55462` for gRPC's `ipv6:%5B::1%5D:55462`. */
 export function peerName(peer: string): string {
-  return peer.replace(/^ipv[46]:/, "").replaceAll("%5B", "[").replaceAll("%5D", "]").replaceAll("%25", "%");
+  return visible(peer).replace(/^ipv[46]:/, "").replaceAll("%5B", "[").replaceAll("%5D", "]").replaceAll("%25", "%");
 }

@@ -70,12 +70,9 @@ async def test_what_fonts_hide_or_reorder_is_shown_as_escapes(page: Page, feed: 
     shown = r"a\u202egnp.exe\u200b\ufeff\u2028\u0000z"
     await expect(page.get_by_role("tree", name="Message 0")).to_contain_text(shown)
     await expect(page.locator("[data-message='0'] button").first).to_contain_text(shown)
-    for where in (
-        page.locator("#call-1 strong"),
-        page.locator("#call-1 .service"),
-        page.get_by_role("heading", level=2),
-    ):
+    for where in (page.locator("#call-1 strong"), page.get_by_role("heading", level=2)):
         await expect(where).to_have_text(shown)
+    await expect(page.locator("#call-1 .service")).to_have_text(r"exe\u200b\ufeff\u2028\u0000z")
     await page.locator("[data-body='0']").get_by_role("button", name="JSON", exact=True).first.click()
     await expect(page.get_by_role("group", name="Message 0 as JSON")).to_contain_text(r"\u202e")
 

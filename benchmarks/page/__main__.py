@@ -125,7 +125,7 @@ async def compare(page: Page, feed: FakeFeed) -> tuple[int, int]:
             call = calls[row]
             expected = (
                 call["id"],
-                (call["status"] or {"name": "live"})["name"],
+                (call["status"] or {"name": "in flight"})["name"],
                 call["method"].rpartition("/")[2],
             )
             compared += 1

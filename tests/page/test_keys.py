@@ -145,6 +145,32 @@ async def test_a_key_right_after_the_one_that_closes_a_dialog_counts(page: Page,
     await expect(page.get_by_role("button", name="Clear the view")).to_be_focused()
 
 
+async def test_letters_work_wherever_the_focus_is_and_arrows_where_they_are_free(
+    page: Page, feed: FakeFeed
+) -> None:
+    with_messages(feed, 1, 2, 3)
+    await opened(page, feed, "/calls/1?message=1")
+    await held(page, 3)
+    await page.get_by_role("tree", name="Message 1").click()
+    await page.keyboard.press("j")
+    await at(page, 2)
+    await page.get_by_role("tab", name="Status").click()
+    await page.keyboard.press("j")
+    await at(page, 3)
+    await page.keyboard.press("ArrowRight")
+    await expect(page.get_by_role("tab", name="Timing")).to_be_focused()
+    await at(page, 3)
+
+
+async def test_what_is_marked_is_not_compared_with_itself(page: Page, feed: FakeFeed) -> None:
+    many(feed, 3)
+    await opened(page, feed, "/calls/2")
+    await page.keyboard.press("m")
+    await page.keyboard.press("d")
+    await expect(page.get_by_text("#2 is what is marked: go to another one")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 async def test_escape_closes_a_menu_and_leaves_the_call(page: Page, feed: FakeFeed) -> None:
     many(feed, 3)
     await opened(page, feed, "/calls/2")

@@ -11,9 +11,9 @@ function typing(target: EventTarget | null): boolean {
   return target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select, [data-typing]");
 }
 
-/** Enter and the arrows belong to the control that has the focus, if it is one. */
-function taken(command: Command, target: EventTarget | null): boolean {
-  if (!(target instanceof HTMLElement)) return false;
+/** Enter and the arrows belong to the control that has the focus, if it is one; letters never do. */
+function taken(command: Command, key: string, target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement) || key.length === 1) return false;
   if (command === "open" && target.closest("button, a, label, summary, [role=treeitem], [role=separator]")) return true;
   const arrows: readonly Command[] = ["next", "previous", "first", "last", "pageDown", "pageUp"];
   return arrows.includes(command) && target.closest("[role=tablist], [role=tree], [data-scrolls], [popover]") !== null;
@@ -27,7 +27,7 @@ export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
     return;
   }
   const command = commandOf(event);
-  if (command === null || taken(command, target)) return;
+  if (command === null || taken(command, event.key, target)) return;
   event.preventDefault();
   run(inspector, command);
 }

@@ -202,6 +202,9 @@ export class Inspector {
     if (this.current === null) return;
     if (this.mark === null) return this.notices.say("Mark a call or a message first (m), then compare (d).");
     const message = this.mark.message === null ? null : this.place.message;
+    if (this.mark.call === this.current && this.mark.message === message) {
+      return this.notices.say(`${sideName(this.mark)} is what is marked: go to another one, then compare (d).`);
+    }
     this.diff = { left: this.mark, right: { call: this.current, message } };
   }
 

@@ -66,7 +66,9 @@ async def test_a_search_on_the_server_shows_its_progress_and_is_cancelled(page: 
     feed.found = [3]
     await opened(page, feed)
     await page.get_by_role("combobox", name="Filter").fill("body:alice")
-    await expect(page.get_by_text("searched 1\u202f200 of 5\u202f000")).to_be_visible()
+    await expect(page.get_by_title("Searched 1\u202f200 of 5\u202f000 calls")).to_have_text(
+        "searched 24\u00a0%"
+    )
     await held(page, 1)
     assert feed.searching == 1
     await page.get_by_role("button", name="Cancel").click()

@@ -83,7 +83,9 @@ def render(
     large = len(data) > _LARGE
     view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if large and descriptor is not None else None)
     if descriptor is None:
-        return Rendered(view | {"preview": _schemaless(view["wire"], data)} | _looks_like_json(data, max_text))
+        return Rendered(
+            view | {"preview": _schemaless(view["wire"], data)} | _looks_like_json(data, max_text)
+        )
     try:
         nodes = _LARGE_NODES if large else MAX_NODES
         decoded = decode(data, descriptor, types, max_nodes=nodes, max_text=max_text)

@@ -28,7 +28,7 @@ DETAILS = {
 def undecoded(payload: bytes, wire: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """A message that no schema describes."""
     return body(root(), "") | {
-        "type": None, "tree": None, "wire": wire, "data_base64": base64.b64encode(payload).decode(),
+        "type": None, "json_text": None, "tree": None, "wire": wire, "data_base64": base64.b64encode(payload).decode(),
         "hex": payload.hex(), "size": len(payload), "schema_error": "reflection does not know acme.Shop",
     } | changes  # fmt: skip
 

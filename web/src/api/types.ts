@@ -180,8 +180,8 @@ export interface Node {
 
 export interface MessageView extends MessageRow {
   readonly json: unknown;
-  /** Empty where there is no JSON. Of a large message only the beginning, where `json_cut`; `json` is null then. */
-  readonly json_text: string;
+  /** Null where there is no JSON. Of a large message only the beginning, where `json_cut`; `json` is null then. */
+  readonly json_text: string | null;
   readonly json_cut?: boolean;
   readonly tree: Node | null;
   readonly wire: Node | null;

@@ -4,6 +4,7 @@
 * :mod:`~loom.proxy.wire.tunnel`: forwarding one connection, with back-pressure and half-close.
 * :mod:`~loom.proxy.wire.connection`: both directions of a connection become events.
 * :mod:`~loom.proxy.wire.exchange`: what is known of one stream.
+* :mod:`~loom.proxy.wire.preface`: what a client begins with.
 * :mod:`~loom.proxy.wire.frames`: bytes become HTTP/2 frames.
 * :mod:`~loom.proxy.wire.heads`: header blocks become what a call starts, answers and ends with.
 * :mod:`~loom.proxy.wire.messages`: DATA becomes length-prefixed messages.

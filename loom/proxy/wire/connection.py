@@ -22,7 +22,6 @@ from .frames import (
     END_STREAM,
     MAX_HELD,
     PADDED,
-    PREFACE,
     PRIORITY_GIVEN,
     FrameReader,
     FrameType,
@@ -30,6 +29,7 @@ from .frames import (
     unpadded,
 )
 from .heads import Head, HeadReader
+from .preface import Preface
 from .windows import DEFAULT_WINDOW, Window
 
 UNOBSERVED = "(not observed)"
@@ -89,7 +89,7 @@ class Connection:
         self._target = target
         self._clock = clock
         self._now = 0
-        self._preface = b""
+        self._preface = Preface()
         self._exchanges: dict[int, Exchange] = {}
         self._fresh: list[Exchange] = []  # those with events that are to be handed on
         self._client, self._server = _Side(), _Side()
@@ -112,8 +112,8 @@ class Connection:
             return
         self._now = now
         try:
-            if client and len(self._preface) < len(PREFACE):
-                chunk = self._after_preface(chunk)
+            if client and not self._preface.whole:
+                chunk = self._preface.taken_off(chunk)
             if chunk:
                 yield from self._read(chunk, now, client=client)
         except NotFollowedError as error:
@@ -230,14 +230,6 @@ class Connection:
                 status = Status(StatusCode.UNAVAILABLE, "the backend closed the connection")
                 exchange.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
         self._let_go()
-
-    def _after_preface(self, chunk: bytes) -> bytes:
-        """Check the client's first bytes; the rest of the chunk, once they are complete."""
-        have = len(self._preface)
-        self._preface += chunk[: len(PREFACE) - have]
-        if not PREFACE.startswith(self._preface):
-            raise NotFollowedError(_what_else(self._preface + chunk[len(PREFACE) - have :]))
-        return chunk[len(PREFACE) - have :]
 
     def _on_headers(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
         if flags & PADDED:
@@ -389,15 +381,3 @@ _HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
     FrameType.GOAWAY: Connection._on_goaway,  # noqa: SLF001
     FrameType.WINDOW_UPDATE: Connection._on_window_update,  # noqa: SLF001
 }
-
-
-def _what_else(start: bytes) -> str:
-    """What a connection is whose first bytes are not HTTP/2's."""
-    if start[:2] == b"\x16\x03":
-        return "it is TLS, which Loom can only look into with --listen-cert and --listen-key"
-    line = start.split(b"\r\n", 1)[0]
-    if line.rpartition(b" ")[2].startswith(b"HTTP/1"):
-        if b"h2c" in start.lower():
-            return "it began as HTTP/1.1 with an upgrade to h2c; use HTTP/2 with prior knowledge"
-        return "it is HTTP/1.1"
-    return "it does not begin as HTTP/2 does"

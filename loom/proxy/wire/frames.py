@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADER_SIZE = 9
 MAX_HELD = 1024 * 1024  # bytes of one frame other than DATA; the largest that any peer takes is far below
 LARGE = 4096  # bytes from which a view is cheaper than a copy

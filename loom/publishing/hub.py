@@ -8,13 +8,13 @@ import msgspec
 
 from loom.model import Call, Observer
 
+from .changes import Changes
 from .rates import Rates
 from .subscriber import Subscriber, Update
 
 TICK_SECONDS = 0.1
 BATCH = 1000  # calls per tick: ten thousand a second, more than a screen can show
 BACKLOG = 20_000  # calls that may wait for a later tick before they become a gap
-RESUMABLE = 200_000  # how many calls' last changes are remembered for those who come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class Hub(Observer):
         self._summarise = summarise
         self._dirty: dict[int, Call] = {}
         self._subscribers: set[Subscriber] = set()
-        self._last_change: dict[int, int] = {}  # by call id, the latest change last
-        self._resume_floor = 0
+        self._changes = Changes()
         self._encoder = msgspec.json.Encoder()
 
     @property
@@ -87,16 +86,8 @@ class Hub(Observer):
 
     def changes_since(self, last: Feed, held: Callable[[int], Call | None]) -> list[Call] | None:
         """Held calls that changed after ``last``, oldest change first; None where that is forgotten."""
-        if last.boot != self.boot or not self._resume_floor <= last.seq <= self.seq:
-            return None
-        found = []
-        for call_id, seq in reversed(self._last_change.items()):
-            if seq <= last.seq:
-                break
-            call = held(call_id)
-            if call is not None:
-                found.append(call)
-        return found[::-1]
+        changed = self._changes.since(last.seq) if last.boot == self.boot and last.seq <= self.seq else None
+        return None if changed is None else [call for call in map(held, changed) if call is not None]
 
     def tick(self) -> None:
         """Send what changed since the last tick."""
@@ -104,9 +95,7 @@ class Hub(Observer):
             return
         self.seq += 1
         batch = self._take()
-        for call in batch:
-            self._mark(call.id)
-        self._forget()
+        self._changes.note(self.seq, [call.id for call in batch])
         if not self._subscribers:
             return
         self._send("calls", self.encode([self._summarise(call) for call in batch]), len(batch))
@@ -135,19 +124,8 @@ class Hub(Observer):
         batch.reverse()
         missed = len(self._dirty)
         if missed > BACKLOG:
-            for call_id in self._dirty:
-                self._mark(call_id)
+            self._changes.note(self.seq, list(self._dirty))
             self._dirty = {}
             self.skipped += missed
             self._send("gap", f'{{"missed":{missed}}}', 0)
         return batch
-
-    def _mark(self, call_id: int) -> None:
-        self._last_change.pop(call_id, None)
-        self._last_change[call_id] = self.seq
-
-    def _forget(self) -> None:
-        excess = len(self._last_change) - RESUMABLE
-        if excess > RESUMABLE // 10:
-            for call_id in list(self._last_change)[:excess]:
-                self._resume_floor = self._last_change.pop(call_id)

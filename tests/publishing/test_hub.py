@@ -4,6 +4,7 @@ import pytest
 
 from loom.model import Call
 from loom.publishing import Feed, Hub, Subscriber
+from loom.publishing import changes as changes_module
 from loom.publishing import hub as hub_module
 from loom.recording.summary import summarise
 
@@ -93,7 +94,7 @@ def test_who_comes_back_gets_what_changed_since():
 
 
 def test_who_comes_from_another_boot_or_too_late_is_told_so(monkeypatch):
-    monkeypatch.setattr(hub_module, "RESUMABLE", 2)
+    monkeypatch.setattr(changes_module, "RESUMABLE", 2)
     hub = Hub("b", summarise)
     assert hub.changes_since(Feed("other", 0), lambda _: None) is None
     assert hub.changes_since(Feed("b", 5), lambda _: None) is None

@@ -223,8 +223,11 @@ def _out(path: Path | None) -> Iterator[BinaryIO]:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise LoomError(f"{path} cannot be written to: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        yield file
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+    except OSError as error:
+        raise LoomError(f"{path} is incomplete: {error.strerror}") from error
 
 
 @command.command("import")

@@ -1,12 +1,16 @@
 """``loom sessions`` on real files."""
 
+import errno
 import json
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from loom.cli import main
+from loom.cli import sessions as command_module
 from loom.recording.sessions import session_path
 from tests.support.exports import imported
 from tests.support.keeping import keep
@@ -114,6 +118,19 @@ def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> 
     for kind in ("har", "grpc-dump", "grpcurl", "pytest", "bundle"):
         assert loom("export", "mine", "--format", kind, "-o", str(out)).code == 0
         assert out.stat().st_size > 100
+
+
+def test_an_export_to_a_full_disk_is_said_to_be_incomplete(
+    loom, kept: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[bytes]:
+        yield b"a beginning"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(command_module, "writer_of", lambda _: full)
+    out = data / "calls.ndjson"
+    ran = loom("export", "mine", "-o", str(out))
+    assert (ran.code, ran.err) == (2, f"loom: {out} is incomplete: No space left on device\n")
 
 
 def test_a_wrong_filter_is_told_with_its_column(loom, kept: Path) -> None:

@@ -2,15 +2,16 @@
 
 import click
 
-from loom.recording.query import parse
+from loom.recording.query import Query
 
 from .attach import Attached
 from .output import Output, run
+from .parameters import filter_option
 from .rows import listing_options, write_row
 
 
 @click.command("calls")
-@click.option("-q", "--query", default="", metavar="FILTER", help="Only calls that match (docs/filter.md).")
+@filter_option()
 @click.option(
     "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
 )
@@ -19,7 +20,7 @@ from .rows import listing_options, write_row
 @click.pass_context
 def command(
     ctx: click.Context,
-    query: str,
+    query: Query,
     limit: int,
     before: int | None,
     *,
@@ -34,15 +35,14 @@ def command(
         loom calls -q 'method:Get* duration:>250ms'
         loom calls --json -n 1000 | jq .duration_us
     """
-    parse(query)  # a bad filter is told before anything is asked
     output = Output(color=color)
 
     async def work() -> None:
         async with Attached(ui, token) as attached:
-            answer = await attached.get("/api/calls", limit=limit, before=before, q=query or None)
+            answer = await attached.get("/api/calls", limit=limit, before=before, q=query.text or None)
         for summary in answer["calls"]:
             write_row(summary, output, as_json=as_json)
         if not answer["calls"] and output.terminal:
-            output.line("no calls match" if query else "no calls yet")
+            output.line("no calls match" if query.text else "no calls yet")
 
     ctx.exit(run(work))

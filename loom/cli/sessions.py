@@ -18,7 +18,7 @@ from loom.actions.reading.source import SessionSource
 from loom.actions.reading.work import chosen
 from loom.errors import LoomError
 from loom.model import Call, Secrets
-from loom.recording.query import FilterError
+from loom.recording.query import Query
 from loom.recording.sessions import (
     SessionReader,
     SessionStore,
@@ -32,6 +32,9 @@ from loom.recording.sessions.reader import Totals
 from loom.recording.unfold import unfold
 from loom.runtime.settings import Settings
 from loom.runtime.sources import load
+
+from .completion import existing_session
+from .parameters import Filter
 
 _NEWEST = 10
 _NEWEST_BYTES = 4 * 1024 * 1024
@@ -107,7 +110,7 @@ def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[s
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.pass_obj
 def show(settings: Settings, name: str) -> None:
     """Show what a session holds, and its newest calls."""
@@ -139,7 +142,7 @@ def _line(call: Call) -> str:
 
 
 @command.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(settings: Settings, name: str, *, yes: bool) -> None:
@@ -165,7 +168,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @command.command("export")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.option(
     "-o",
     "--output",
@@ -181,21 +184,26 @@ def _locked(path: Path) -> Iterator[None]:
     show_default=True,
     help="What to write.",
 )
-@click.option("-q", "--filter", "text", default="", metavar="FILTER", help="Only the calls that match.")
+@click.option(
+    "-q",
+    "--query",
+    "--filter",
+    default="",
+    type=Filter(),
+    metavar="FILTER",
+    help="Only calls that match (docs/filter.md).",
+)
 @click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
 @click.option("--target", default="", metavar="HOST:PORT", help="The address in grpcurl commands and tests.")
 @click.pass_obj
 def export(
-    settings: Settings, name: str, output: Path | None, kind: str, text: str, target: str, *, reveal: bool
+    settings: Settings, name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool
 ) -> None:
     """Write a session's calls to a file that other tools read."""
     source = SessionSource(Origin(str(_existing(settings, name))))
     schema = source.schema()
     secrets = None if reveal else Secrets(settings.secrets)
-    try:
-        calls = chosen(source, schema, text, None)
-    except FilterError as error:
-        raise LoomError(pointed(text, error)) from error
+    calls = chosen(source, schema, query.text, None)
     where = target or next((item.target for item in schema.stored), "")
     with _out(output) as file:
         for piece in writer_of(kind)(calls, schema, secrets, where):
@@ -204,12 +212,6 @@ def export(
         click.echo(f"loom: {problem}", err=True)
     if source.problems:
         sys.exit(_EXIT_DAMAGED)
-
-
-def pointed(text: str, error: FilterError) -> str:
-    """A filter's error on one line, with where it is."""
-    hint = f" ({error.hint})" if error.hint else ""
-    return f"the filter {text!r} is wrong at column {error.column}: {error}{hint}"
 
 
 @contextlib.contextmanager
@@ -233,7 +235,12 @@ def _out(path: Path | None) -> Iterator[BinaryIO]:
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--session", default="default", show_default=True, metavar="NAME", help="The session that the calls join."
+    "--session",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="The session that the calls join.",
+    shell_complete=existing_session,
 )
 @click.pass_obj
 def import_(settings: Settings, file: Path, session: str) -> None:

@@ -42,7 +42,9 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
             "raise --history-bytes to hold more in memory, or --session-bytes on disk",
             evicted=True,
         )
-    raise ApiError(404, f"there is no call {call_id}", evicted=False)
+    newest = inspector.history.last_id
+    hint = f"the newest is {newest}" if newest else "none has passed yet"
+    raise ApiError(404, f"there is no call {call_id}", hint, evicted=False)
 
 
 async def list_calls(request: Request) -> Response:

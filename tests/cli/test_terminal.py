@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from loom.cli import main
 from loom.cli.output import Output, fit
 from loom.model import MASK, Address
+from loom.recording.sessions import session_path
+from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
 from tests.support.whole import Running, running
 
@@ -68,8 +71,9 @@ async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None
 
 async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
     for command in ("calls", "tail"):
-        code, out, err = await loom(api, command, "-q", "status:")
+        code, out, err = await loom(api, command, "-q", "order status:FOO")
         assert (code, out) == (2, "")
+        assert "'order status:FOO' is wrong at column 13: 'FOO' is no status (a name such as" in err
         assert len(err.splitlines()) == 1
 
 
@@ -104,7 +108,10 @@ async def test_show_tells_everything_of_a_call(api: Running) -> None:
 
 async def test_show_of_a_call_that_is_not_there(api: Running) -> None:
     code, _, err = await loom(api, "show", "7")
-    assert (code, err) == (2, "loom: there is no call 7\n")
+    assert (code, err) == (2, "loom: there is no call 7: none has passed yet\n")
+    code, out, err = await loom(api, "show", "seven")
+    assert (code, out) == (2, "")
+    assert err == "loom: Invalid value for 'ID': 'seven' is not a valid call id.\n"
 
 
 async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: Running, tmp_path: Any) -> None:
@@ -240,6 +247,41 @@ async def test_ids_and_commands_complete(api: Running) -> None:
     assert out == f"plain,{call}\n"
     _, out, _ = await loom(api, _LOOM_COMPLETE="bash_complete", COMP_WORDS="loom ta", COMP_CWORD="1")
     assert out == "plain,tail\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("loom sessions show ", ["plain,checkout", "plain,default"]),
+        ("loom sessions export d", ["plain,default"]),
+        ("loom sessions import FILE --session ch", ["plain,checkout"]),
+        ("loom replay d", ["plain,default"]),
+        ("loom replay other", ["file,other"]),
+        ("loom --session c", ["plain,checkout"]),
+        ("loom sessions --data-dir elsewhere show ", []),
+        ("loom --engine ", ["plain,relay", "plain,wire"]),
+        ("loom --breaker ", ["plain,off"]),
+        ("loom --proto x", ["file,x"]),
+        ("loom --data-dir x", ["dir,x"]),
+    ],
+)
+def test_sessions_words_and_files_complete(
+    line: str,
+    offered: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("default", "checkout"):
+        keep(session_path(name, tmp_path / "sessions"), []).close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOOM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("_LOOM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert sorted(capsys.readouterr().out.split()) == offered
 
 
 @pytest.mark.parametrize(

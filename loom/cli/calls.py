@@ -11,7 +11,7 @@ from .rows import listing_options, write_row
 
 
 @click.command("calls")
-@filter_option()
+@filter_option
 @click.option(
     "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
 )

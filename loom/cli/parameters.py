@@ -1,13 +1,16 @@
 """What commands take: filters, and the numbers of calls."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from loom.recording.query import FilterError, Query, parse
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-class Filter(click.ParamType):
+
+class Filter(click.ParamType[Query]):
     """A filter (docs/filter.md); what is wrong with it is told with its column, before anything is done."""
 
     name = "filter"
@@ -31,6 +34,14 @@ class CallId(click.IntRange):
         super().__init__(1)
 
 
-def filter_option(help_text: str = "Only calls that match (docs/filter.md).") -> Any:
+def filter_option(function: F) -> F:
     """``-q FILTER``, which becomes a :class:`Query`."""
-    return click.option("-q", "--query", default="", type=Filter(), metavar="FILTER", help=help_text)
+    made: F = click.option(
+        "-q",
+        "--query",
+        default="",
+        type=Filter(),
+        metavar="FILTER",
+        help="Only calls that match (docs/filter.md).",
+    )(function)
+    return made

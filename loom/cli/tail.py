@@ -18,7 +18,7 @@ _REMEMBERED = 50_000
 
 
 @click.command("tail")
-@filter_option()
+@filter_option
 @click.option(
     "-n",
     "--lines",

@@ -5,6 +5,7 @@ asks: ``_trailers``, ``_grpc`` (status, kind, deadline) and ``_messages`` with e
 """
 
 import base64
+import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ import msgspec
 from loom import __version__
 from loom.actions.messages import decode_all
 from loom.actions.reading.schema import StoredSchema
-from loom.model import MASK, Call, Direction, Message, Metadata, Secrets
+from loom.errors import ConfigError
+from loom.model import MASK, Address, Call, Direction, Message, Metadata, Secrets
 from loom.recording.moments import moment
 
 _HTTP = "HTTP/2"
@@ -89,7 +91,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[st
             / _MILLISECOND,
             "ssl": -1,
         },
-        "serverIPAddress": "",
+        **_server(call.target),
         "connection": call.peer,
         "comment": call.note,
         "_grpc": {
@@ -108,6 +110,15 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[st
         },
         "_messages": [_message(call, message, schema) for message in call.messages],
     }
+
+
+def _server(target: str) -> dict[str, str]:
+    """The server's address, if the target was named by it: HAR has no place for a name."""
+    try:
+        host = Address.parse(target).host
+        return {"serverIPAddress": str(ipaddress.ip_address(host))}
+    except (ValueError, ConfigError):
+        return {}
 
 
 def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Source: https://github.com/fullstorydev/grpcurl (flags as of 1.8.6 and later).
 
 import base64
 import json
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _END = "EOF"
 _DEFAULT_RESPONSE_LIMIT = 4 * 1024 * 1024
 _LONGEST_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far beyond
 _SHORT_DEADLINE = 1.0
+_CANCELLED_SLACK = 1.0  # seconds that grpcurl has for connecting and reflection where a client had cancelled
 
 OWN_METADATA = frozenset(
     {
@@ -166,12 +168,24 @@ def _connection(reach: Reach) -> Iterator[str]:
 
 
 def _limits(call: Call) -> Iterator[str]:
-    seconds = _deadline_seconds(call)
+    seconds = _longest_seconds(call)
     if seconds is not None:
         yield f"-max-time {seconds:.3f}".rstrip("0").rstrip(".")
     largest = max((item.size for item in call.messages if item.direction is Direction.RESPONSE), default=0)
     if largest > _DEFAULT_RESPONSE_LIMIT // 2:
         yield f"-max-msg-sz {max(_DEFAULT_RESPONSE_LIMIT, 2 * largest)}"
+
+
+def _longest_seconds(call: Call) -> float | None:
+    """The deadline; of a call that its client cancelled, a little longer than it ran, if that is less."""
+    deadline, cancelled = _deadline_seconds(call), _cancelled_seconds(call)
+    return deadline if cancelled is None or (deadline or _LONGEST_DEADLINE) < cancelled else cancelled
+
+
+def _cancelled_seconds(call: Call) -> float | None:
+    if call.ended_by is not EndedBy.CLIENT or call.duration_ns is None:
+        return None
+    return math.ceil(call.duration_ns / 1e9) + _CANCELLED_SLACK
 
 
 def _deadline_seconds(call: Call) -> float | None:
@@ -263,7 +277,8 @@ def _notes(
     if call.state is CallState.LIVE:
         yield "the call is still open: these are the messages that it has sent so far"
     elif call.ended_by is EndedBy.CLIENT:
-        yield "the client cancelled this call; grpcurl waits for its end"
+        seconds = (call.duration_ns or 0) / 1e9
+        yield f"the client cancelled this call after {seconds:.2f} s: grpcurl gives it up a little later (-max-time)"
 
 
 def _message_notes(call: Call, requests: Sequence[DecodedMessage]) -> Iterator[str]:

@@ -164,9 +164,10 @@ class JsonMapping:
         entry = field.message_type.fields_by_name  # type: ignore[union-attr]
         key = _map_key if entry["key"].type == FieldDescriptor.TYPE_BOOL else str
         one = self._single(entry["value"])
+        # Sorted, as in the tree: protobuf's own order differs from one process to the next.
         if one is None:
-            return lambda values: {key(name): values[name] for name in values}
-        return lambda values: {key(name): one(values[name]) for name in values}
+            return lambda values: {key(name): values[name] for name in sorted(values)}
+        return lambda values: {key(name): one(values[name]) for name in sorted(values)}
 
     def _single(self, field: FieldDescriptor) -> Convert | None:
         """How one value converts; None for those that are JSON already."""
@@ -206,7 +207,7 @@ class JsonMapping:
 
     def _struct(self, message: Any) -> dict[str, Any]:
         fields = message.fields
-        return {name: self._any_json(fields[name]) for name in fields}
+        return {name: self._any_json(fields[name]) for name in sorted(fields)}
 
     def _list(self, message: Any) -> list[Any]:
         return [self._any_json(value) for value in message.values]

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from loom import __version__
-from loom.actions.messages import decode_all
 from loom.actions.reading.schema import StoredSchema
 from loom.errors import ConfigError
 from loom.model import MASK, Address, Call, Direction, Message, Metadata, Secrets
@@ -135,7 +134,7 @@ def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, An
 
 def decoded(call: Call, message: Message, schema: StoredSchema) -> tuple[Any, str | None]:
     """A message's canonical JSON, or why there is none."""
-    [found] = decode_all([message], schema.method(call.method), "no schema")
+    found = schema.decoder(call.method).decode(message)
     return found.json, found.error or None
 
 

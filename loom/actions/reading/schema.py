@@ -1,6 +1,7 @@
 """Descriptors that came with recorded calls: which types has a method?"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
@@ -8,10 +9,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
+from loom.actions.messages import MessageDecoder
+from loom.codec import TypesOf
 from loom.model import Direction, Kind
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.schema import Method, Provenance
-from loom.schema.pool import Built, build
+from loom.schema.pool import BUILT_IN, Built, build
 
 _KINDS = {
     (False, False): Kind.UNARY,
@@ -31,6 +34,8 @@ class StoredSchema:
         self._methods: dict[str, tuple[Method, StoredDescriptors] | None] = {}
         self._classes: dict[tuple[str, Direction], type[Message] | None] = {}
         self._files: dict[int, list[FileDescriptorProto]] = {}
+        self._decoders: dict[str, MessageDecoder] = {}
+        self._built_in: DescriptorPool | None = None
         for number, item in enumerate(self.stored):
             try:
                 files = list(FileDescriptorSet.FromString(item.file_set).file)
@@ -61,19 +66,42 @@ class StoredSchema:
             )
         return self._classes[key]
 
+    def decoder(self, path: str) -> MessageDecoder:
+        """What decodes a method's messages; Anys in them may be of a type that any set defines."""
+        if path not in self._decoders:
+            method = self.method(path)
+            self._decoders[path] = MessageDecoder(method, self.types(method), "no schema was stored for it")
+        return self._decoders[path]
+
+    def types(self, method: Method | None) -> TypesOf:
+        """Every type that is known, those of the method's own files first."""
+        if self._built_in is None:
+            self._built_in = build(BUILT_IN.values()).pool
+        return TypesOf([*([] if method is None else [method.pool]), self, self._built_in])
+
     def descriptors(self, path: str) -> StoredDescriptors | None:
-        """The stored set that describes a method."""
+        """The set that describes a method, as protoc would have written it: nothing missing, imports first.
+
+        A server's reflection answers files in any order, and leaves out what it takes for known.
+        """
         found = self._look_up(path)
         return None if found is None else found[1]
 
     def message_type(self, name: str) -> Descriptor | None:
         """The message of this full name in any set."""
+        try:
+            return self.FindMessageTypeByName(name)
+        except KeyError:
+            return None
+
+    def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
+        """The same; :class:`KeyError` if there is none."""
         for number in self._files:
             try:
-                return self._pool(number).FindMessageTypeByName(name)
+                return self._pool(number).FindMessageTypeByName(full_name)
             except KeyError:
                 continue
-        return None
+        raise KeyError(full_name)
 
     def _look_up(self, path: str) -> tuple[Method, StoredDescriptors] | None:
         if path not in self._methods:
@@ -91,7 +119,7 @@ class StoredSchema:
             kind = _KINDS[found.client_streaming, found.server_streaming]
             provenance = Provenance(stored.source, stored.origin, stored.fetched_ns)
             method = Method(path, kind, found.input_type, found.output_type, provenance, pool)
-            return method, stored
+            return method, replace(stored, file_set=self._built[number].serialized)
         return None
 
     def _pool(self, number: int) -> DescriptorPool:

@@ -107,7 +107,7 @@ def grpcurl_command(
     requests, method = decoding.messages, decoding.method
     sendable = [request for request in requests if not request.error]
     if method is None or (requests and not sendable):
-        return GrpcurlCommand("", (_undecodable(requests),))
+        return GrpcurlCommand("", (_undecodable(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
         *_connection(reach),
@@ -249,14 +249,17 @@ def _trouble(key: str, text: str) -> str:
     return ""
 
 
-def _undecodable(requests: Sequence[DecodedMessage]) -> str:
-    if not requests:
+def _undecodable(decoding: Decoding) -> str:
+    reason = decoding.messages[0].error if decoding.messages else decoding.problem
+    if decoding.method is not None:
         return (
-            "grpcurl needs the schema, and Loom has none for this method: start it with --proto or --protoset"
+            f"no request message fits the schema ({reason}), and grpcurl sends nothing else: "
+            "replay the call in Loom, which sends it as recorded"
         )
+    why = f" ({reason})" if reason else ""
     return (
-        f"grpcurl needs the schema, and no request message could be decoded ({requests[0].error}): "
-        "start Loom with --proto or --protoset, or replay the call as recorded"
+        f"grpcurl needs the method's schema, and Loom knows none{why}: give it the .proto files, with --proto or "
+        "--protoset or on the page's Schema tab, and ask again; or replay the call in Loom, which needs no schema"
     )
 
 

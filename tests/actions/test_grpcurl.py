@@ -117,7 +117,17 @@ def test_without_a_schema_there_is_no_command_but_a_reason() -> None:
         ended(), Decoding(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
     )
     assert command.command == ""
-    assert "reflection is off" in command.notes[0]
+    assert "Loom knows none (reflection is off): give it the .proto files" in command.notes[0]
+
+
+def test_without_a_message_that_fits_there_is_no_command_but_another_way() -> None:
+    found = pool().FindMethodByName(f"{SERVICE}.Say")
+    method = Method("/a.B/C", Kind.UNARY, found.input_type, found.output_type, Provenance("t", ""), pool())
+    requests = [DecodedMessage(0, Direction.REQUEST, error="not a valid Thing")]
+    command = grpcurl_command(ended(), Decoding(requests, method, pool()), LOCAL, Descriptors(), Secrets())
+    assert command.command == ""
+    assert "fits the schema (not a valid Thing)" in command.notes[0]
+    assert "replay the call in Loom" in command.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,14 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         elif totals is None:
             click.echo(f"{info.name:<24} {'?':>10} {_size(info.size):>10}  {problem}")
         else:
-            click.echo(
-                f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
-            )
+            row = f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
+            click.echo(f"{row}  {problem}".rstrip())
 
 
 def _totals(info: SessionInfo) -> tuple[Totals | None, str]:
     try:
         with SessionReader(info.path) as reader:
-            return reader.totals(), ""
+            return reader.totals(), "; ".join(reader.damaged)
     except LoomError as error:
         return None, str(error)
 
@@ -275,7 +274,7 @@ def import_(settings: Settings, file: Path, session: str) -> None:
 
 
 def _when(time_ns: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9)) if time_ns else "-"
 
 
 def _size(count: float) -> str:

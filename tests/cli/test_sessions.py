@@ -55,6 +55,10 @@ def test_lists(loom, kept: Path, data: Path) -> None:
     rows = {line.split()[0]: line for line in listed.out.splitlines()[1:]}
     assert " 3 " in rows["mine"]
     assert "is damaged" in rows["broken"]
+    content = kept.read_bytes()
+    kept.write_bytes(content[: len(content) - 40_000])
+    assert "its end is missing" in loom("list").out
+    kept.write_bytes(content)
     described = {item["name"]: item for item in map(json.loads, loom("list", "--json").out.splitlines())}
     assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ from loom.errors import LoomError
 from loom.model import Call, Secrets
 from loom.recording.query import Query
 from loom.recording.sessions import (
+    SessionError,
     SessionReader,
     SessionStore,
     list_sessions,
@@ -50,6 +52,8 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 @click.pass_context
 def command(ctx: click.Context, data_dir: Path | None, config: Path | None) -> None:
     """What is kept on disk across runs."""
+    # What goes wrong with a session is an error of these commands, not a line in somebody's log.
+    logging.getLogger("loom.recording.sessions").addHandler(logging.NullHandler())
     flags = {} if data_dir is None else {"data_dir": str(data_dir)}
     ctx.obj = load(flags, os.environ, config=config).settings
 
@@ -159,11 +163,20 @@ def delete(settings: Settings, name: str, *, yes: bool) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     lock = SessionLock(path)
-    lock.take()
+    try:
+        lock.take()
+    except SessionError as error:
+        raise LoomError(_busy(str(error))) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _busy(error: str) -> str:
+    """What is said to a Loom that would write to the session, for a command that cannot choose to go without."""
+    who, this_run, _ = error.partition(": this run is not kept")
+    return f"{who}: end that one first, or choose another session" if this_run else error
 
 
 @command.command("export")
@@ -250,7 +263,7 @@ def import_(settings: Settings, file: Path, session: str) -> None:
         store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
         store.open()
         if not store.active:
-            raise LoomError(str(store.status()["error"]))
+            raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
             numbers: dict[int, int] = {}

@@ -92,9 +92,11 @@ def test_deletes(loom, kept: Path) -> None:
 def test_does_not_delete_what_is_in_use(loom, kept: Path) -> None:
     store = keep(kept, [])
     ran = loom("delete", "mine", "--yes")
-    assert (ran.code, "is in use by another Loom" in ran.err) == (2, True)
+    who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
+    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
     assert kept.exists()
-    assert loom("import", str(kept), "--session", "mine").code == 2
+    ran = loom("import", str(kept), "--session", "mine")
+    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
     assert loom("show", "mine").code == 0  # reading is no trouble
     store.close()
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,7 +15,7 @@ from loom.recording.summary import summarise
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer
-from .search import read_filter
+from .search import read_filter, while_wanted
 
 _PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
 _MAX_LIST = 10_000
@@ -57,7 +57,10 @@ async def list_calls(request: Request) -> Response:
     history = inspector.history
     text = request.query_params.get("q", "")
     if text.strip():
-        summaries = await _matching(inspector, text, limit, before, after)
+        try:
+            summaries = await while_wanted(request, _matching(inspector, text, limit, before, after))
+        except ClientDisconnect:
+            return Response(status_code=499)
         return _page(inspector, position, summaries, more=len(summaries) == limit)
     calls = history.newest(limit, before) if after is None else history.after(after, limit)
     summaries = []

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from loom.cli import main
 from loom.cli.output import Output, fit
@@ -67,6 +70,41 @@ async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None
     _, out, _ = await loom(api, "calls", "--color", "-n", "1")
     assert "\x1b[" in out
     assert len(out.splitlines()) == 1
+
+
+async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp_path: Path) -> None:
+    for text in ("one", "two", "one more"):
+        await api.call("Say", thing(text=text))
+    code, out, err = await loom(api, "calls", "-q", "body:one", "-n", "1", "--json")
+    assert (code, json.loads(out)["id"], err) == (0, 3, "")
+    code, out, _ = await loom(api, "calls", "-q", "body:one", "--before", "3", "--json")
+    assert (code, json.loads(out)["id"]) == (0, 1)
+    async with running(api.mirror, session="s", data_dir=tmp_path) as kept:
+        await kept.call("Say", thing(text="one"))
+        assert kept.loom.store is not None
+        assert kept.loom.store.flush()
+        with sqlite3.connect(kept.loom.store.path) as connection:
+            connection.execute("UPDATE batches SET events = x'dc00'")
+        connection.close()
+        code, out, err = await loom(kept, "calls", "-q", "body:one")
+    assert (code, out) == (0, "")
+    assert "is damaged and was passed over" in err
+
+
+async def test_a_search_whose_loom_goes_away_is_one_line(api: Running) -> None:
+    async def begun(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b'event: progress\r\ndata: {"searched": 1, "of": 5}\r\n\r\n')
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/api/search", begun)
+    async with TestServer(app) as server:
+        code, out, err = await loom(api, "calls", "-q", "body:x", "--ui", f"127.0.0.1:{server.port}")
+    assert (code, out) == (2, "")
+    assert err.endswith("went away before the search was done\n")
+    assert len(err.splitlines()) == 1
 
 
 async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:

@@ -1,11 +1,11 @@
 """Descriptors that came with recorded calls: which types has a method?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
@@ -15,6 +15,9 @@ from loom.model import Direction, Kind
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.schema import Method, Provenance
 from loom.schema.pool import BUILT_IN, Built, build
+
+from .fields import Walk
+from .needle import Needle
 
 _KINDS = {
     (False, False): Kind.UNARY,
@@ -36,6 +39,8 @@ class StoredSchema:
         self._files: dict[int, list[FileDescriptorProto]] = {}
         self._decoders: dict[str, MessageDecoder] = {}
         self._built_in: DescriptorPool | None = None
+        self._needles: dict[str, Needle | None] = {}
+        self._walks: dict[Needle | None, Walk] = {}
         for number, item in enumerate(self.stored):
             try:
                 files = list(FileDescriptorSet.FromString(item.file_set).file)
@@ -72,6 +77,25 @@ class StoredSchema:
             method = self.method(path)
             self._decoders[path] = MessageDecoder(method, self.types(method), "no schema was stored for it")
         return self._decoders[path]
+
+    def needle(self, text: str) -> Needle | None:
+        """What is known of a text that is looked for; None if nothing is."""
+        if text not in self._needles:
+            found = Needle(text, self._enum_names())
+            self._needles[text] = found if found.usable else None
+        return self._needles[text]
+
+    def _enum_names(self) -> Iterator[str]:
+        """The names of the values of every enum of every set."""
+        for files in self._files.values():
+            for file in files:
+                yield from _enum_names_of(file)
+
+    def walk(self, needle: Needle | None = None) -> Walk:
+        """What reads the fields of messages: all of them, or those that may say a text that is not in the bytes."""
+        if needle not in self._walks:
+            self._walks[needle] = Walk(self.message_type, needle)
+        return self._walks[needle]
 
     def types(self, method: Method | None) -> TypesOf:
         """Every type that is known, those of the method's own files first."""
@@ -126,3 +150,11 @@ class StoredSchema:
         if number not in self._built:
             self._built[number] = build(self._files[number])
         return self._built[number].pool
+
+
+def _enum_names_of(holder: FileDescriptorProto | DescriptorProto) -> Iterator[str]:
+    for kind in holder.enum_type:
+        yield from (value.name for value in kind.value)
+    inner = holder.message_type if isinstance(holder, FileDescriptorProto) else holder.nested_type
+    for message in inner:
+        yield from _enum_names_of(message)

@@ -14,7 +14,7 @@ from loom.model import Call
 from .database import SessionError, explain, open_for_reading
 from .fold import Fold, fold, seal
 from .records import Record, unpack
-from .salvage import is_damage, open_cut, walk
+from .salvage import is_damage, open_otherwise, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ class SessionReader:
         try:
             self._connection = open_for_reading(path)
         except SessionError as error:
-            self._connection = open_cut(path, error)
-            self._lost("its end is missing")
+            self._connection, missing = open_otherwise(path, error)
+            if missing:
+                self._lost(missing)
 
     def __enter__(self) -> Self:
         return self

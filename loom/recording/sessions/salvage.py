@@ -16,14 +16,27 @@ def is_damage(error: BaseException | None) -> bool:
     return isinstance(error, sqlite3.Error) and name.startswith(("SQLITE_CORRUPT", "SQLITE_IOERR"))
 
 
-def open_cut(path: Path, error: SessionError) -> sqlite3.Connection:
-    """Open a file that lacks its end, which SQLite refuses otherwise; the ``error`` of that if it cannot be."""
+def open_otherwise(path: Path, error: SessionError) -> tuple[sqlite3.Connection, str]:
+    """Open for reading what SQLite refuses with ``error``, and what of it is missing ("" if nothing is).
+
+    That is a file that lacks its end, or one in a directory where SQLite cannot write what it keeps beside a file
+    that somebody may write to. Raises ``error`` where this does not help either.
+    """
+    name = getattr(error.__cause__, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        log = path.with_name(f"{path.name}-wal")
+        missing = f"what is only in {log.name} yet is missing" if log.is_file() and log.stat().st_size else ""
+        return _opened(path, error, "immutable=1"), missing
     if not is_damage(error.__cause__):
         raise error
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    # SQLite's own .recover does so: fewer pages than the header says are no reason to refuse then.
+    return _opened(path, error, "mode=ro", "PRAGMA writable_schema=ON"), "its end is missing"
+
+
+def _opened(path: Path, error: SessionError, how: str, first: str = "") -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False)
     try:
-        # SQLite's own .recover does so: fewer pages than the header says are no reason to refuse then.
-        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute(first)
         check_version(connection, path)
     except sqlite3.Error:
         connection.close()

@@ -108,6 +108,12 @@ def test_a_file_that_is_cut_down_to_nothing_is_refused(path: Path) -> None:
         SessionReader(path)
 
 
+def test_a_directory_that_cannot_be_written_to_is_read_from(path: Path) -> None:
+    """SQLite keeps files beside a database, even to read it; here one is in the way, as a read-only medium is."""
+    path.with_name(f"{path.name}-wal").mkdir()
+    assert read(path) == (list(range(1, CALLS + 1)), [])
+
+
 def test_a_lock_is_no_damage(path: Path) -> None:
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("PRAGMA locking_mode=EXCLUSIVE")

@@ -87,10 +87,14 @@ class Archive:
             found = older + found
         return found
 
-    async def search(self, text: str) -> AsyncIterator[Answer]:
-        """Every call that matches, with progress; ending the iteration cancels."""
+    async def search(
+        self, text: str, *, limit: int | None = None, before: int | None = None, after: int | None = None
+    ) -> AsyncIterator[Answer]:
+        """Every call that matches, or the newest ``limit``, with progress; ending the iteration cancels."""
         parse(text)  # an error is told before a process is started
-        async for answer in self.reading.run(Search(origin=await self.reading.origin(), q=text)):
+        origin = await self.reading.origin()
+        job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
+        async for answer in self.reading.run(job):
             yield answer
 
     async def export(

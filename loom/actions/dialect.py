@@ -16,6 +16,7 @@ from loom.codec import Types
 _ANY = "google.protobuf.Any"
 _MASK = "google.protobuf.FieldMask"
 _WELL_KNOWN = "google.protobuf."
+_LEFT_OUT: Any = object()
 _UPPER = re.compile(r"[A-Z]")
 
 
@@ -28,6 +29,10 @@ class Dialect:
 
     def message(self, value: Any, descriptor: Descriptor) -> Any:
         """The JSON of one message."""
+        adapted = self._message(value, descriptor)
+        return {} if adapted is _LEFT_OUT else adapted
+
+    def _message(self, value: Any, descriptor: Descriptor) -> Any:
         name = descriptor.full_name
         if name == _MASK and isinstance(value, str):
             return {"paths": [_snake(path) for path in value.split(",") if path]}
@@ -38,16 +43,20 @@ class Dialect:
         if name.startswith(_WELL_KNOWN) and descriptor.file.name.startswith("google/protobuf/"):
             return value
         fields = dict(_by_json_name(descriptor.fields))
-        return {key: self._field(item, fields[key]) if key in fields else item for key, item in value.items()}
+        adapted = {
+            key: self._field(item, fields[key]) if key in fields else item for key, item in value.items()
+        }
+        # grpcurl makes a message of nothing of a null, and fails to encode it.
+        return {key: item for key, item in adapted.items() if item is not _LEFT_OUT}
 
     def _any(self, value: dict[str, Any]) -> Any:
         url = value.get("@type")
         if not url:
             self.problems["an empty google.protobuf.Any is not sent: grpcurl cannot write one"] = None
-            return None
+            return _LEFT_OUT
         if "@value" in value:
             self.problems[f"an Any of {url} is not sent: its type is unknown"] = None
-            return None
+            return _LEFT_OUT
         try:
             descriptor = self._types.FindMessageTypeByName(str(url).rpartition("/")[2])
         except KeyError:
@@ -55,7 +64,8 @@ class Dialect:
         if descriptor.full_name == _MASK:
             return {"@type": url, **self.message(value.get("value", ""), descriptor)}
         if "value" in value and descriptor.full_name == _ANY:
-            return {"@type": url, "value": self.message(value["value"], descriptor)}
+            inner = self._message(value["value"], descriptor)
+            return inner if inner is _LEFT_OUT else {"@type": url, "value": inner}
         rest = {key: item for key, item in value.items() if key != "@type"}
         return {"@type": url, **self.message(rest, descriptor)}
 
@@ -67,10 +77,12 @@ class Dialect:
             return value
         if inner.GetOptions().map_entry:
             entry = inner.fields_by_name["value"]
-            return {key: self._field(item, entry) for key, item in value.items()}
+            adapted = {key: self._field(item, entry) for key, item in value.items()}
+            return {key: item for key, item in adapted.items() if item is not _LEFT_OUT}
         if isinstance(value, list):
-            return [self.message(item, inner) for item in value]
-        return self.message(value, inner)
+            items = [self._message(item, inner) for item in value]
+            return [item for item in items if item is not _LEFT_OUT]
+        return self._message(value, inner)
 
 
 def _by_json_name(fields: Iterable[FieldDescriptor]) -> Iterable[tuple[str, FieldDescriptor]]:

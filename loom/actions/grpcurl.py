@@ -8,6 +8,7 @@ Source: https://github.com/fullstorydev/grpcurl (flags as of 1.8.6 and later).
 
 import base64
 import json
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _END = "EOF"
 _DEFAULT_RESPONSE_LIMIT = 4 * 1024 * 1024
 _LONGEST_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far beyond
 _SHORT_DEADLINE = 1.0
+_CANCELLED_SLACK = 1.0  # seconds that grpcurl has for connecting and reflection where a client had cancelled
 
 OWN_METADATA = frozenset(
     {
@@ -105,7 +107,7 @@ def grpcurl_command(
     requests, method = decoding.messages, decoding.method
     sendable = [request for request in requests if not request.error]
     if method is None or (requests and not sendable):
-        return GrpcurlCommand("", (_undecodable(requests),))
+        return GrpcurlCommand("", (_undecodable(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
         *_connection(reach),
@@ -166,12 +168,24 @@ def _connection(reach: Reach) -> Iterator[str]:
 
 
 def _limits(call: Call) -> Iterator[str]:
-    seconds = _deadline_seconds(call)
+    seconds = _longest_seconds(call)
     if seconds is not None:
         yield f"-max-time {seconds:.3f}".rstrip("0").rstrip(".")
     largest = max((item.size for item in call.messages if item.direction is Direction.RESPONSE), default=0)
     if largest > _DEFAULT_RESPONSE_LIMIT // 2:
         yield f"-max-msg-sz {max(_DEFAULT_RESPONSE_LIMIT, 2 * largest)}"
+
+
+def _longest_seconds(call: Call) -> float | None:
+    """The deadline; of a call that its client cancelled, a little longer than it ran, if that is less."""
+    deadline, cancelled = _deadline_seconds(call), _cancelled_seconds(call)
+    return deadline if cancelled is None or (deadline or _LONGEST_DEADLINE) < cancelled else cancelled
+
+
+def _cancelled_seconds(call: Call) -> float | None:
+    if call.ended_by is not EndedBy.CLIENT or call.duration_ns is None:
+        return None
+    return math.ceil(call.duration_ns / 1e9) + _CANCELLED_SLACK
 
 
 def _deadline_seconds(call: Call) -> float | None:
@@ -235,14 +249,17 @@ def _trouble(key: str, text: str) -> str:
     return ""
 
 
-def _undecodable(requests: Sequence[DecodedMessage]) -> str:
-    if not requests:
+def _undecodable(decoding: Decoding) -> str:
+    reason = decoding.messages[0].error if decoding.messages else decoding.problem
+    if decoding.method is not None:
         return (
-            "grpcurl needs the schema, and Loom has none for this method: start it with --proto or --protoset"
+            f"no request message fits the schema ({reason}), and grpcurl sends nothing else: "
+            "replay the call in Loom, which sends it as recorded"
         )
+    why = f" ({reason})" if reason else ""
     return (
-        f"grpcurl needs the schema, and no request message could be decoded ({requests[0].error}): "
-        "start Loom with --proto or --protoset, or replay the call as recorded"
+        f"grpcurl needs the method's schema, and Loom knows none{why}: give it the .proto files, with --proto or "
+        "--protoset or on the page's Schema tab, and ask again; or replay the call in Loom, which needs no schema"
     )
 
 
@@ -263,7 +280,8 @@ def _notes(
     if call.state is CallState.LIVE:
         yield "the call is still open: these are the messages that it has sent so far"
     elif call.ended_by is EndedBy.CLIENT:
-        yield "the client cancelled this call; grpcurl waits for its end"
+        seconds = (call.duration_ns or 0) / 1e9
+        yield f"the client cancelled this call after {seconds:.2f} s: grpcurl gives it up a little later (-max-time)"
 
 
 def _message_notes(call: Call, requests: Sequence[DecodedMessage]) -> Iterator[str]:

@@ -158,34 +158,46 @@ def decode_all(
     messages: Sequence[Message], method: Method | None, problem: str, types: Types | None = None
 ) -> list[DecodedMessage]:
     """These messages, decoded here and now; see :func:`decoded_messages`."""
-    known = types or (method.pool if method else TypesOf(()))
-    decoder = JsonDecoder(known)
-    return [_decode(message, method, decoder, problem) for message in messages]
+    decoder = MessageDecoder(method, types or (method.pool if method else TypesOf(())), problem)
+    return [decoder.decode(message) for message in messages]
 
 
-def _decode(message: Message, method: Method | None, decoder: JsonDecoder, problem: str) -> DecodedMessage:
-    where = (message.index, message.direction)
-    if message.data is None:
-        return DecodedMessage(*where, error="its bytes are no longer held")
-    try:
-        data = plain(message)
-    except CompressionError as error:
-        return DecodedMessage(*where, error=str(error))
-    if method is None:
-        return DecodedMessage(*where, error=problem, data=data)
-    descriptor = method.request if message.direction is Direction.REQUEST else method.response
-    try:
-        decoded = decoder.decode(data, descriptor)
-    except DecodeError as error:
-        return DecodedMessage(*where, error=str(error), data=data)
-    return DecodedMessage(
-        *where,
-        json=decoded.json,
-        opaque=decoded.json_error,
-        unknown=decoded.unknown,
-        data=data,
-        missing=decoded.missing,
-    )
+class MessageDecoder:
+    """Decodes the messages of one method, one after the other; ``problem`` is their error where it is None.
+
+    How the fields of a type are read is worked out once. Not for use by several threads at once.
+    """
+
+    def __init__(self, method: Method | None, types: Types, problem: str) -> None:
+        self._method = method
+        self._problem = problem
+        self._json = JsonDecoder(types)
+
+    def decode(self, message: Message) -> DecodedMessage:
+        """The message as a value, or why there is none."""
+        where = (message.index, message.direction)
+        if message.data is None:
+            return DecodedMessage(*where, error="its bytes are no longer held")
+        try:
+            data = plain(message)
+        except CompressionError as error:
+            return DecodedMessage(*where, error=str(error))
+        method = self._method
+        if method is None:
+            return DecodedMessage(*where, error=self._problem, data=data)
+        descriptor = method.request if message.direction is Direction.REQUEST else method.response
+        try:
+            decoded = self._json.decode(data, descriptor)
+        except DecodeError as error:
+            return DecodedMessage(*where, error=str(error), data=data)
+        return DecodedMessage(
+            *where,
+            json=decoded.json,
+            opaque=decoded.json_error,
+            unknown=decoded.unknown,
+            data=data,
+            missing=decoded.missing,
+        )
 
 
 def plain(message: Message) -> bytes:

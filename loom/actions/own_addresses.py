@@ -24,10 +24,12 @@ async def refuse_own(address: Address, own: Sequence[Address]) -> None:
     try:
         ips = await asyncio.to_thread(_ips, address.host)
     except OSError as error:
-        raise ReplayError(f"the host of {address} is unknown: {error.strerror or error}") from error
+        raise ReplayError(
+            f"the host of {address} is unknown: {error.strerror or error}", field="target"
+        ) from error
     for item in suspects:
         if any(_listens(item.host, ip) for ip in ips):
-            raise ReplayError(f"{address} is Loom's own address: name a backend's")
+            raise ReplayError(f"{address} is Loom's own address: name a backend's", field="target")
 
 
 def _ips(host: str) -> set[_Ip]:

@@ -150,7 +150,7 @@ def edited_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> M
                 field=f"{where}.key",
             )
         if not isinstance(value, str):
-            raise ReplayError(f"the value of {key} is not a string", field=f"{where}.value")
+            raise ReplayError(f"the value of {key} should be a string", field=f"{where}.value")
         if value == MASK:
             known = [recorded_value for name, recorded_value in recorded if name == key]
             position = masked.get(key, 0)
@@ -215,7 +215,8 @@ def _edited(
 ) -> tuple[PlannedMessage, ...]:
     if decoding is None or decoding.method is None:
         raise ReplayError(
-            "edited messages need the method's schema, and there is none: start Loom with --proto or --protoset"
+            "edited messages need the method's schema, and Loom knows none: give it the .proto files, with --proto "
+            "or --protoset or on the page's Schema tab, or send the messages as recorded"
         )
     turns = _responses_before(call)
     planned: list[PlannedMessage] = []

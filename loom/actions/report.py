@@ -105,10 +105,14 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
-    """JUnit XML: a suite a service, a case a call. A difference is a failure with ``fail_on_diff``, else output."""
+    """JUnit XML: a suite a service, a case a call. A difference is a failure with ``fail_on_diff``, else output.
+
+    Source: https://github.com/jenkinsci/xunit-plugin (junit-10.xsd), the strictest of the schemas in use.
+    """
     root = ET.Element("testsuites", name="loom replay")
     suites: dict[str, ET.Element] = {}
     counts: dict[str, Counter[str]] = {}
+    times: Counter[str] = Counter()
     for result in results:
         service = result.call.service
         suite = suites.get(service)
@@ -116,12 +120,14 @@ def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
             suite = suites[service] = ET.SubElement(root, "testsuite", name=_xml(service))
             counts[service] = Counter()
         counts[service].update(["tests", *_case(suite, result, fail_on_diff=fail_on_diff)])
-    names = ("tests", "failures", "errors", "skipped")
+        times[service] += _took_ns(result)
     for service, suite in suites.items():
-        for name in names:
+        for name in ("tests", "failures", "errors", "skipped"):
             suite.set(name, str(counts[service][name]))
-    for name in names:
+        suite.set("time", _seconds(times[service], 3))
+    for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(count[name] for count in counts.values())))
+    root.set("time", _seconds(times.total(), 3))
     ET.indent(root)
     encoded: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return encoded + b"\n"
@@ -129,10 +135,9 @@ def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
 
 def _case(suite: ET.Element, result: Result, *, fail_on_diff: bool) -> list[str]:
     """Add the case; the counters that it raises."""
-    seconds = (result.replay.duration_ns or 0) / 1e9 if result.replay else 0.0
     case = ET.SubElement(
         suite, "testcase", classname=_xml(result.call.service),
-        name=_xml(f"#{result.call.id} {result.call.method_name}"), time=f"{seconds:.6f}",
+        name=_xml(f"#{result.call.id} {result.call.method_name}"), time=_seconds(_took_ns(result), 6),
     )  # fmt: skip
     if result.outcome is Outcome.FAILED:
         ET.SubElement(case, "error", message=_xml(result.reason))
@@ -150,6 +155,14 @@ def _case(suite: ET.Element, result: Result, *, fail_on_diff: bool) -> list[str]
     message = f"{count} difference{'s' if count != 1 else ''}"
     ET.SubElement(case, "failure", message=message, type="difference").text = text
     return ["failures"]
+
+
+def _took_ns(result: Result) -> int:
+    return (result.replay.duration_ns or 0) if result.replay else 0
+
+
+def _seconds(time_ns: int, digits: int) -> str:
+    return f"{time_ns / 1e9:.{digits}f}"
 
 
 def _xml(text: str) -> str:

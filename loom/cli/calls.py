@@ -1,16 +1,24 @@
 """``loom calls``: the calls that a running Loom holds, in memory and in its session."""
 
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
 import click
 
-from loom.recording.query import parse
+from loom.errors import LoomError
+from loom.recording.query import Query
 
 from .attach import Attached
+from .feed import FeedEvent, events, live
 from .output import Output, run
+from .parameters import filter_option
 from .rows import listing_options, write_row
 
 
 @click.command("calls")
-@click.option("-q", "--query", default="", metavar="FILTER", help="Only calls that match (docs/filter.md).")
+@filter_option
 @click.option(
     "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
 )
@@ -19,7 +27,7 @@ from .rows import listing_options, write_row
 @click.pass_context
 def command(
     ctx: click.Context,
-    query: str,
+    query: Query,
     limit: int,
     before: int | None,
     *,
@@ -34,15 +42,52 @@ def command(
         loom calls -q 'method:Get* duration:>250ms'
         loom calls --json -n 1000 | jq .duration_us
     """
-    parse(query)  # a bad filter is told before anything is asked
     output = Output(color=color)
 
     async def work() -> None:
-        async with Attached(ui, token) as attached:
-            answer = await attached.get("/api/calls", limit=limit, before=before, q=query or None)
-        for summary in answer["calls"]:
+        async with live(ui, token) as attached:
+            if query.needs_details or query.has_regex:
+                found = await _searched(attached, query, limit, before)
+            else:
+                answer = await attached.get("/api/calls", limit=limit, before=before, q=query.text or None)
+                found = answer["calls"]
+        for summary in found:
             write_row(summary, output, as_json=as_json)
-        if not answer["calls"] and output.terminal:
-            output.line("no calls match" if query else "no calls yet")
+        if not found and output.terminal:
+            output.line("no calls match" if query.text else "no calls yet")
 
     ctx.exit(run(work))
+
+
+async def _searched(attached: Attached, query: Query, limit: int, before: int | None) -> list[dict[str, Any]]:
+    """What has to be looked for in metadata and bodies, with how far the search is; Ctrl-C ends it in Loom, too."""
+    found: list[dict[str, Any]] = []
+    complaints = Output(sys.stderr)
+    with click.progressbar(
+        length=1, label="searching", file=sys.stderr, hidden=not complaints.terminal
+    ) as bar:
+        async for event in _answers(attached, q=query.text, limit=limit, before=before):
+            if event.kind == "progress":
+                bar.length = max(event.data["of"], 1)
+                bar.update(event.data["searched"] - bar.pos)
+            elif event.kind == "found":
+                found += event.data["calls"]
+    for problem in event.data["problems"]:
+        complaints.line(complaints.palette.doubtful(f"loom: {problem}"))
+    return sorted(found, key=lambda summary: summary["id"])
+
+
+async def _answers(attached: Attached, **wanted: Any) -> AsyncIterator[FeedEvent]:
+    """What a search answers, up to its end; :class:`LoomError` if that does not come."""
+    ended = f"{attached.base} went away before the search was done"
+    async with attached.open("/api/search", **wanted) as answer:
+        try:
+            async for _, event in events(answer):
+                if event.kind == "failed":
+                    raise LoomError(event.data["error"]["message"])
+                yield event
+                if event.kind == "done":
+                    return
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise LoomError(ended) from error
+    raise LoomError(ended)

@@ -2,17 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 
-import aiohttp
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from loom.errors import LoomError
-
-from .attach import Attached
+from loom.runtime.sources import load
 
 _OFFERED = 30
-_PATIENCE = aiohttp.ClientTimeout(total=1)
+_PATIENCE = 1.0  # seconds
 
 
 @click.command("completion")
@@ -48,7 +47,11 @@ def call_id(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
 
 
 async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
-    async with Attached(ui, token, _PATIENCE) as attached:
+    import aiohttp  # noqa: PLC0415 (other commands have their arguments completed here, and need none of it)
+
+    from .attach import Attached  # noqa: PLC0415
+
+    async with Attached(ui, token, aiohttp.ClientTimeout(total=_PATIENCE)) as attached:
         answer = await attached.get("/api/calls", limit=_OFFERED)
         found: list[dict[str, object]] = answer["calls"]
         return found
@@ -59,10 +62,32 @@ def _described(call: dict[str, object]) -> str:
     return f"{call['method']} {status['name'] if isinstance(status, dict) else 'live'}"
 
 
-def session_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    """The sessions on disk, and files."""
+def existing_session(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """The sessions on disk."""
     from loom.recording.sessions import list_sessions, sessions_directory  # noqa: PLC0415 (completion must be quick)
 
-    names = [info.name for info in list_sessions(sessions_directory())]
-    offered = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    try:
+        settings = load(_flags_so_far(ctx), os.environ).settings
+    except LoomError:  # whoever runs the command is told
+        return []
+    found = list_sessions(sessions_directory(settings.data_dir))
+    return [CompletionItem(info.name) for info in found if info.name.startswith(incomplete)]
+
+
+def session_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The sessions on disk, and files."""
+    offered = existing_session(ctx, parameter, incomplete)
     return offered or [CompletionItem(incomplete, type="file")]
+
+
+def _flags_so_far(ctx: click.Context) -> dict[str, object]:
+    """Where sessions are, if the line says so already: before the subcommand, or after it."""
+    told = next((here.params["data_dir"] for here in _upwards(ctx) if here.params.get("data_dir")), None)
+    return {} if told is None else {"data_dir": str(told)}
+
+
+def _upwards(ctx: click.Context) -> Iterator[click.Context]:
+    here: click.Context | None = ctx
+    while here is not None:
+        yield here
+        here = here.parent

@@ -20,7 +20,7 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE)
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """One server-sent event: see "GET /api/events" in docs/api.md."""
+    """One server-sent event: see "GET /api/events" and "GET /api/search" in docs/api.md."""
 
     kind: str
     data: Any
@@ -43,7 +43,7 @@ async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterat
         try:
             headers = {"Last-Event-ID": last} if last else {}
             async with attached.open("/api/events", headers=headers) as answer:
-                async for position, event in _events(answer):
+                async for position, event in events(answer):
                     connected = True
                     last, pause = position or last, _FIRST_PAUSE
                     yield event
@@ -59,7 +59,7 @@ async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterat
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, FeedEvent]]:
+async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, FeedEvent]]:
     """Events with their ids (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
     kind, position, data = "message", "", list[str]()
     pending = b""

@@ -4,19 +4,37 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from loom.runtime.settings import Option, Section, options
 
 _OFF = "no_"
+_FILES = {"FILE": "file", "PATH": "file", "DIR": "dir"}
 SECTIONS = tuple(section.value for section in Section)
 
 
 class Flag(click.Option):
-    """A flag that knows the heading it is listed under in ``--help``."""
+    """A flag that knows the heading it is listed under in ``--help``, and what may follow it."""
 
     def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The words that it takes, or files; of ``--session`` those that there are."""
+        if self.name == "session":
+            from .completion import existing_session  # noqa: PLC0415 (it imports more than a flag needs)
+
+            return existing_session(ctx, self, incomplete)
+        alternatives = str(self.metavar).split("|")
+        for kind in alternatives:
+            if kind in _FILES:
+                return [CompletionItem(incomplete, type=_FILES[kind])]
+        return [
+            CompletionItem(word)
+            for word in alternatives
+            if word.islower() and word.isalpha() and word.startswith(incomplete)
+        ]
 
 
 def flags() -> Iterator[click.Parameter]:

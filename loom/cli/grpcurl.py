@@ -10,12 +10,13 @@ from loom.errors import LoomError
 from .attach import Attached, attach_options
 from .completion import call_id
 from .output import Output, run
+from .parameters import CallId
 
 _EXIT_NONE = 1
 
 
 @click.command("grpcurl")
-@click.argument("call", type=click.IntRange(1), metavar="ID", shell_complete=call_id)
+@click.argument("call", type=CallId(), metavar="ID", shell_complete=call_id)
 @click.option("--reveal", is_flag=True, help="Show secrets instead of masking them.")
 @click.option(
     "--via-loom", is_flag=True, help="Address Loom instead of the target, so that the call is recorded again."

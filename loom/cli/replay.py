@@ -22,7 +22,7 @@ from loom.actions.report import Tally, as_json, junit, lines, table
 from loom.actions.rerun import Outcome, Rerun, Result, Rules, in_order, masked_keys, replayable
 from loom.errors import LoomError
 from loom.model import Call, Messages, Metadata, Secrets
-from loom.recording.query import Query, parse
+from loom.recording.query import Query
 from loom.recording.sessions import check_name, list_sessions, session_path, sessions_directory
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.recording.summary import summarise
@@ -34,6 +34,7 @@ from loom.runtime.sources import load
 from .completion import session_name
 from .flags import flags, given
 from .output import Output, color_option, run
+from .parameters import Filter
 
 _SETTINGS = frozenset(
     {
@@ -63,7 +64,7 @@ class _Wanted:
 
 def _callback(
     source: str,
-    query: str,
+    query: Query,
     ignore: Sequence[str],
     metadata: Sequence[str],
     timing: str,
@@ -101,7 +102,7 @@ def _callback(
         concurrency=concurrency,
         secrets=Secrets(settings.secrets),
     )
-    wanted = _Wanted(source, parse(query), rules, include_replays, fail_on_diff, junit, as_json)
+    wanted = _Wanted(source, query, rules, include_replays, fail_on_diff, junit, as_json)
     click.get_current_context().exit(
         run(lambda: _Command(wanted, settings, Output(color=color), Output(sys.stderr, color=color)).run())
     )
@@ -265,7 +266,11 @@ def _command() -> click.Command:
     options = [
         click.Argument(["source"], metavar="SESSION|FILE", shell_complete=session_name),
         click.Option(
-            ["-q", "--query"], default="", metavar="FILTER", help="Only calls that match (docs/filter.md)."
+            ["-q", "--query"],
+            default="",
+            type=Filter(),
+            metavar="FILTER",
+            help="Only calls that match (docs/filter.md).",
         ),
         click.Option(
             ["--ignore"],

@@ -1,7 +1,9 @@
 """The ``loom`` command: flags, help by heading, subcommands, and errors as one line."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,15 @@ class Root(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Reading the flags may print already: ``--help | head``."""
+        with _readers_may_leave():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _readers_may_leave():
+            return super().invoke(ctx)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         entry = COMMANDS.get(cmd_name)
         return None if entry is None else entry.load()
@@ -52,6 +63,22 @@ class Root(click.Group):
         if COMMANDS:
             with formatter.section("Commands"):
                 formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@contextlib.contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """Whoever reads the output may have enough of it: no error, for any command."""
+    try:
+        yield
+    except BrokenPipeError:
+        _forget_output()
+        raise click.exceptions.Exit(0) from None
+
+
+def _forget_output() -> None:
+    from .output import forget  # noqa: PLC0415 (seldom needed)
+
+    forget(sys.stdout)
 
 
 def _run(ctx: click.Context, /, config: Path | None, **parameters: Any) -> None:
@@ -106,6 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(error.format_message(), error.exit_code)
     except LoomError as error:
         code = _complain(str(error), _EXIT_WRONG)
+    except OSError as error:  # a disk that is full under the output, above all
+        _forget_output()
+        where = f"{error.filename}: " if error.filename else ""
+        code = _complain(f"{where}{error.strerror or error}", _EXIT_WRONG)
     except (click.Abort, KeyboardInterrupt):
         code = _EXIT_INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -18,8 +19,9 @@ from loom.actions.reading.source import SessionSource
 from loom.actions.reading.work import chosen
 from loom.errors import LoomError
 from loom.model import Call, Secrets
-from loom.recording.query import FilterError
+from loom.recording.query import Query
 from loom.recording.sessions import (
+    SessionError,
     SessionReader,
     SessionStore,
     list_sessions,
@@ -32,6 +34,9 @@ from loom.recording.sessions.reader import Totals
 from loom.recording.unfold import unfold
 from loom.runtime.settings import Settings
 from loom.runtime.sources import load
+
+from .completion import existing_session
+from .parameters import Filter
 
 _NEWEST = 10
 _NEWEST_BYTES = 4 * 1024 * 1024
@@ -47,6 +52,8 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 @click.pass_context
 def command(ctx: click.Context, data_dir: Path | None, config: Path | None) -> None:
     """What is kept on disk across runs."""
+    # What goes wrong with a session is an error of these commands, not a line in somebody's log.
+    logging.getLogger("loom.recording.sessions").addHandler(logging.NullHandler())
     flags = {} if data_dir is None else {"data_dir": str(data_dir)}
     ctx.obj = load(flags, os.environ, config=config).settings
 
@@ -80,15 +87,14 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         elif totals is None:
             click.echo(f"{info.name:<24} {'?':>10} {_size(info.size):>10}  {problem}")
         else:
-            click.echo(
-                f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
-            )
+            row = f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
+            click.echo(f"{row}  {problem}".rstrip())
 
 
 def _totals(info: SessionInfo) -> tuple[Totals | None, str]:
     try:
         with SessionReader(info.path) as reader:
-            return reader.totals(), ""
+            return reader.totals(), "; ".join(reader.damaged)
     except LoomError as error:
         return None, str(error)
 
@@ -107,7 +113,7 @@ def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[s
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.pass_obj
 def show(settings: Settings, name: str) -> None:
     """Show what a session holds, and its newest calls."""
@@ -139,7 +145,7 @@ def _line(call: Call) -> str:
 
 
 @command.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(settings: Settings, name: str, *, yes: bool) -> None:
@@ -157,15 +163,24 @@ def delete(settings: Settings, name: str, *, yes: bool) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     lock = SessionLock(path)
-    lock.take()
+    try:
+        lock.take()
+    except SessionError as error:
+        raise LoomError(_busy(str(error))) from error
     try:
         yield
     finally:
         lock.release()
 
 
+def _busy(error: str) -> str:
+    """What is said to a Loom that would write to the session, for a command that cannot choose to go without."""
+    who, this_run, _ = error.partition(": this run is not kept")
+    return f"{who}: end that one first, or choose another session" if this_run else error
+
+
 @command.command("export")
-@click.argument("name")
+@click.argument("name", shell_complete=existing_session)
 @click.option(
     "-o",
     "--output",
@@ -181,21 +196,26 @@ def _locked(path: Path) -> Iterator[None]:
     show_default=True,
     help="What to write.",
 )
-@click.option("-q", "--filter", "text", default="", metavar="FILTER", help="Only the calls that match.")
+@click.option(
+    "-q",
+    "--query",
+    "--filter",
+    default="",
+    type=Filter(),
+    metavar="FILTER",
+    help="Only calls that match (docs/filter.md).",
+)
 @click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
 @click.option("--target", default="", metavar="HOST:PORT", help="The address in grpcurl commands and tests.")
 @click.pass_obj
 def export(
-    settings: Settings, name: str, output: Path | None, kind: str, text: str, target: str, *, reveal: bool
+    settings: Settings, name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool
 ) -> None:
     """Write a session's calls to a file that other tools read."""
     source = SessionSource(Origin(str(_existing(settings, name))))
     schema = source.schema()
     secrets = None if reveal else Secrets(settings.secrets)
-    try:
-        calls = chosen(source, schema, text, None)
-    except FilterError as error:
-        raise LoomError(pointed(text, error)) from error
+    calls = chosen(source, schema, query.text, None)
     where = target or next((item.target for item in schema.stored), "")
     with _out(output) as file:
         for piece in writer_of(kind)(calls, schema, secrets, where):
@@ -204,12 +224,6 @@ def export(
         click.echo(f"loom: {problem}", err=True)
     if source.problems:
         sys.exit(_EXIT_DAMAGED)
-
-
-def pointed(text: str, error: FilterError) -> str:
-    """A filter's error on one line, with where it is."""
-    hint = f" ({error.hint})" if error.hint else ""
-    return f"the filter {text!r} is wrong at column {error.column}: {error}{hint}"
 
 
 @contextlib.contextmanager
@@ -223,14 +237,22 @@ def _out(path: Path | None) -> Iterator[BinaryIO]:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise LoomError(f"{path} cannot be written to: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        yield file
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+    except OSError as error:
+        raise LoomError(f"{path} is incomplete: {error.strerror}") from error
 
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--session", default="default", show_default=True, metavar="NAME", help="The session that the calls join."
+    "--session",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="The session that the calls join.",
+    shell_complete=existing_session,
 )
 @click.pass_obj
 def import_(settings: Settings, file: Path, session: str) -> None:
@@ -241,7 +263,7 @@ def import_(settings: Settings, file: Path, session: str) -> None:
         store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
         store.open()
         if not store.active:
-            raise LoomError(str(store.status()["error"]))
+            raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
             numbers: dict[int, int] = {}
@@ -265,7 +287,7 @@ def import_(settings: Settings, file: Path, session: str) -> None:
 
 
 def _when(time_ns: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9)) if time_ns else "-"
 
 
 def _size(count: float) -> str:

@@ -13,6 +13,7 @@ from loom.runtime.palette import Palette
 from .attach import Attached, attach_options
 from .completion import call_id
 from .output import Output, color_option, run
+from .parameters import CallId
 from .rows import row
 
 _PAGE = 200
@@ -22,7 +23,7 @@ _ARROWS = {"request": "↑", "response": "↓"}
 
 
 @click.command("show")
-@click.argument("call", type=click.IntRange(1), metavar="ID", shell_complete=call_id)
+@click.argument("call", type=CallId(), metavar="ID", shell_complete=call_id)
 @click.option(
     "-n",
     "--messages",

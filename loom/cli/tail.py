@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from loom.recording.query import Query, parse
+from loom.recording.query import Query
 
 from .attach import Attached
 from .feed import FeedEvent, follow, live
 from .output import Output, run
+from .parameters import filter_option
 from .rows import listing_options, write_row
 
 _REFETCH = 1000
@@ -17,7 +18,7 @@ _REMEMBERED = 50_000
 
 
 @click.command("tail")
-@click.option("-q", "--query", default="", metavar="FILTER", help="Only calls that match (docs/filter.md).")
+@filter_option
 @click.option(
     "-n",
     "--lines",
@@ -30,7 +31,7 @@ _REMEMBERED = 50_000
 @click.pass_context
 def command(
     ctx: click.Context,
-    query: str,
+    query: Query,
     lines: int,
     *,
     as_json: bool,
@@ -46,12 +47,11 @@ def command(
         loom tail -q 'status:NOT_FOUND,INTERNAL'
         loom tail --json | jq -r .method
     """
-    wanted = parse(query)
     output, complaints = Output(color=color), Output(sys.stderr, color=color)
 
     async def work() -> None:
         async with live(ui, token) as attached:
-            await Tail(attached, wanted, output, complaints, as_json=as_json).run(lines)
+            await Tail(attached, query, output, complaints, as_json=as_json).run(lines)
 
     ctx.exit(run(work))
 

@@ -5,6 +5,7 @@
 * :mod:`~loom.codec.protobuf`: a message with its descriptor to canonical JSON, and back.
 * :mod:`~loom.codec.mapping`: the canonical JSON mapping.
 * :mod:`~loom.codec.edit`: what JSON cannot say, kept while a message is edited as JSON.
+* :mod:`~loom.codec.expected`: what a field takes in JSON, in words.
 * :mod:`~loom.codec.misfit`: where a JSON value does not fit its type.
 * :mod:`~loom.codec.tree`: the typed view, field by field.
 * :mod:`~loom.codec.wire`, :mod:`~loom.codec.reader`: the schemaless view, and the wire format beneath it.

@@ -78,7 +78,7 @@ class _Text:
             if of.fields_by_name["value"].message_type is not None:
                 self._entries(value)
             else:
-                self._pieces(b"{}", field, list(value), lambda keys: {key: value[key] for key in keys})
+                self._pieces(b"{}", field, sorted(value), lambda keys: {key: value[key] for key in keys})
         elif of is not None and field.is_repeated:
             self._messages(value)
         elif of is not None:
@@ -108,7 +108,7 @@ class _Text:
 
     def _entries(self, values: Any) -> None:
         comma = b"{"
-        for key in values:
+        for key in sorted(values):
             self._put(comma + encode(key_text(key)) + b":")
             self._element(values[key])
             comma = b","

@@ -160,7 +160,7 @@ class JsonMapping:
 
     def _struct(self, message: Any) -> dict[str, Any]:
         fields, value = message.fields, self._any_json
-        return {name: value(fields[name]) for name in fields}
+        return {name: value(fields[name]) for name in sorted(fields)}
 
     def _list(self, message: Any) -> list[Any]:
         return list(map(self._any_json, message.values))

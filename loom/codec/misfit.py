@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from .expected import expected, no_such_field
 from .mapping import ANY, WELL_KNOWN
 from .readers import is_map
 from .types import Types
@@ -33,33 +35,56 @@ def misfit(
     value: Any, descriptor: Descriptor, types: Types, max_depth: int, error: Exception
 ) -> tuple[str, str]:
     """The path of what does not fit, as in ``items[2].price``, and what is wrong with it."""
-    path = ""
+    path = told = ""
     inner: Descriptor | None = descriptor
     while inner is not None and (found := _first(value, inner, types, max_depth)) is not None:
-        step, value, inner, error = found
-        path = f"{path}.{step}".lstrip(".")
+        part, error = found
+        path = f"{path}.{part.step}".lstrip(".")
+        told = (
+            no_such_field(part.step, inner)
+            if part.field is None
+            else expected(part.field, part.value, whole=part.whole)
+        )
+        value, inner = part.value, part.inner
     if isinstance(error, RecursionError):
         return path, "nested too deeply"
+    if told:
+        return path, told
     if isinstance(error, KeyError):
         return path, f"{error.args[0]!r} is missing"
     text = " ".join(str(error).split())
     return path, _NOISE.sub("", _NOISE.sub("", text)).rstrip(".") or type(error).__name__
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of an object: ``step`` of the path to it, and an object with it ``alone``.
+
+    ``field`` is None where there is no such field, ``inner`` where it is no message; ``whole``
+    tells all of a repeated field from one item.
+    """
+
+    step: str
+    value: Any
+    alone: Any
+    field: FieldDescriptor | None = None
+    inner: Descriptor | None = None
+    whole: bool = True
+
+
 def _first(
     value: Any, descriptor: Descriptor, types: Types, max_depth: int
-) -> tuple[str, Any, Descriptor | None, Exception] | None:
+) -> tuple[_Part, Exception] | None:
     """The first part of an object that does not fit, and why; None if the parts fit, each by itself."""
-    for step, part, alone, inner in _parts(value, descriptor):
+    for part in _parts(value, descriptor):
         try:
-            parse_into(alone, message_factory.GetMessageClass(descriptor)(), types, max_depth)
+            parse_into(part.alone, message_factory.GetMessageClass(descriptor)(), types, max_depth)
         except REFUSALS as error:
-            return step, part, inner, error
+            return part, error
     return None
 
 
-def _parts(value: Any, descriptor: Descriptor) -> Iterator[tuple[str, Any, Any, Descriptor | None]]:
-    """Each part of an object: its step of the path, itself, itself alone in an object, and its message type."""
+def _parts(value: Any, descriptor: Descriptor) -> Iterator[_Part]:
     if not isinstance(value, dict) or descriptor.full_name in WELL_KNOWN or descriptor.full_name == ANY:
         return
     by_name = {field.json_name: field for field in descriptor.fields} | dict(
@@ -68,16 +93,18 @@ def _parts(value: Any, descriptor: Descriptor) -> Iterator[tuple[str, Any, Any, 
     for name, item in value.items():
         field: FieldDescriptor | None = by_name.get(name)
         if field is None:
-            yield name, item, {name: item}, None
+            yield _Part(name, item, {name: item})
         elif is_map(field) and isinstance(item, dict):
             inner = field.message_type.fields_by_name["value"].message_type  # type: ignore[union-attr]
             for key, entry in item.items():
-                yield f"{name}[{key!r}]", entry, {name: {key: entry}}, inner
+                yield _Part(f"{name}[{key!r}]", entry, {name: {key: entry}}, field, inner, whole=False)
         elif field.is_repeated and isinstance(item, list):
             for index, entry in enumerate(item):
-                yield f"{name}[{index}]", entry, {name: [entry]}, field.message_type
+                yield _Part(
+                    f"{name}[{index}]", entry, {name: [entry]}, field, field.message_type, whole=False
+                )
         else:
-            yield name, item, {name: item}, field.message_type
+            yield _Part(name, item, {name: item}, field, field.message_type)
 
 
 def _kind(value: Any) -> str:

@@ -117,9 +117,10 @@ class Readers:
         entry = field.message_type.fields_by_name  # type: ignore[union-attr]
         key = key_text if entry["key"].type == FieldDescriptor.TYPE_BOOL else str
         one = self._single(entry["value"])
+        # Sorted, as in the tree: protobuf's own order differs from one process to the next.
         if one is None:
-            return lambda values: {key(name): values[name] for name in values}
-        return lambda values: {key(name): one(values[name]) for name in values}
+            return lambda values: {key(name): values[name] for name in sorted(values)}
+        return lambda values: {key(name): one(values[name]) for name in sorted(values)}
 
     def _single(self, field: FieldDescriptor) -> Convert | None:
         if field.message_type is not None:
@@ -156,7 +157,7 @@ class Readers:
             entry = field.message_type.fields_by_name  # type: ignore[union-attr]
             is_bool = entry["key"].type == FieldDescriptor.TYPE_BOOL
             key = "'true' if k else 'false'" if is_bool else "f'{k}'"
-            return f"{{{key}: {self._source_of_one(entry['value'], 'v[k]')} for k in v}}"
+            return f"{{{key}: {self._source_of_one(entry['value'], 'v[k]')} for k in sorted(v)}}"
         one = self._source_of_one(field, "v")
         if not field.is_repeated:
             return one

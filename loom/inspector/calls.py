@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,7 +15,7 @@ from loom.recording.summary import summarise
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer
-from .search import read_filter
+from .search import read_filter, while_wanted
 
 _PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
 _MAX_LIST = 10_000
@@ -42,7 +42,9 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
             "raise --history-bytes to hold more in memory, or --session-bytes on disk",
             evicted=True,
         )
-    raise ApiError(404, f"there is no call {call_id}", evicted=False)
+    newest = inspector.history.last_id
+    hint = f"the newest is {newest}" if newest else "none has passed yet"
+    raise ApiError(404, f"there is no call {call_id}", hint, evicted=False)
 
 
 async def list_calls(request: Request) -> Response:
@@ -55,7 +57,10 @@ async def list_calls(request: Request) -> Response:
     history = inspector.history
     text = request.query_params.get("q", "")
     if text.strip():
-        summaries = await _matching(inspector, text, limit, before, after)
+        try:
+            summaries = await while_wanted(request, _matching(inspector, text, limit, before, after))
+        except ClientDisconnect:
+            return Response(status_code=499)
         return _page(inspector, position, summaries, more=len(summaries) == limit)
     calls = history.newest(limit, before) if after is None else history.after(after, limit)
     summaries = []

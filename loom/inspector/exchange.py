@@ -75,9 +75,7 @@ async def take_in(request: Request) -> Response:
         taken = await inspector.archive.take_in(path)
     except LoomError as error:
         message = str(error).replace(str(path), "the file")
-        raise ApiError(
-            422, message, "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON"
-        ) from error
+        raise ApiError(422, message) from error
     except ClientDisconnect:
         return Response(status_code=499)
     finally:

@@ -1,10 +1,12 @@
 """Search with progress (``GET /api/search``); ending the connection cancels it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -12,9 +14,10 @@ from loom.actions.reading import Answer, Done, Found, Progress, ReadingError
 from loom.recording.query import FilterError, Query, parse
 
 from .context import Inspector, inspector_of
-from .responses import ApiError
+from .responses import ApiError, integer
 
 _PING_SECONDS = 15
+_MOST_FOUND = 10_000  # where only the newest are asked for
 _encode = msgspec.json.Encoder().encode
 
 
@@ -26,9 +29,34 @@ def read_filter(text: str) -> Query:
         raise ApiError(400, str(error), error.hint, column=error.column) from None
 
 
-async def _events(inspector: Inspector, text: str) -> AsyncIterator[ServerSentEvent]:
+T = TypeVar("T")
+
+
+async def while_wanted(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of work that may take long; cancelled, and :class:`ClientDisconnect`, once nobody waits for it."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
     try:
-        async for answer in inspector.archive.search(text):
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _events(
+    inspector: Inspector, text: str, limits: dict[str, int | None]
+) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async for answer in inspector.archive.search(text, **limits):
             event = _event(answer)
             if event is not None:
                 yield event
@@ -55,7 +83,12 @@ async def search(request: Request) -> Response:
     """Server-sent events until all is searched."""
     text = request.query_params.get("q", "")
     read_filter(text)
-    return EventSourceResponse(_events(inspector_of(request), text), ping=_PING_SECONDS)
+    limits = {
+        "limit": integer(request, "limit", None, 1, _MOST_FOUND),
+        "before": integer(request, "before", None),
+        "after": integer(request, "after", None),
+    }
+    return EventSourceResponse(_events(inspector_of(request), text, limits), ping=_PING_SECONDS)
 
 
 routes = [Route("/api/search", search, methods=["GET"])]

@@ -16,14 +16,18 @@ _KIB = 1024
 
 
 def ended_line(call: Call, palette: Palette) -> str:
-    """``12:03:04.567 ✓ OK  /pkg.Service/Method  ⇄ bidi  ↑3 120B ↓5 2.1KiB  14.2ms`` and why, if it failed."""
+    """``12:03:04.567 ✓ OK  /pkg.Service/Method  ⇄ bidi  ↑3 120B ↓5 2.1KiB  14.2ms`` and why, if it failed.
+
+    One that has not ended yet is shown as far as it is known.
+    """
+    took = "" if call.duration_ns is None else f"  {palette.strong(show_duration(call.duration_ns))}"
     line = (
         f"{_clock(call.ended_ns or call.started_ns, palette)} {_status(call, palette)}"
         f" {_method(call, palette)}"
         f"  {_KIND_SIGNS[call.kind]} {call.kind:<6}"
         f"  ↑{call.request_messages} {show_bytes(call.request_bytes)}"
         f" ↓{call.response_messages} {show_bytes(call.response_bytes)}"
-        f"  {palette.strong(show_duration(call.duration_ns or 0))}"
+        f"{took}"
     )
     reason = call.status.message if call.is_error and call.status is not None else ""
     if call.ended_by is EndedBy.CLIENT and not reason:

@@ -117,14 +117,24 @@ def test_without_a_schema_there_is_no_command_but_a_reason() -> None:
         ended(), Decoding(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
     )
     assert command.command == ""
-    assert "reflection is off" in command.notes[0]
+    assert "Loom knows none (reflection is off): give it the .proto files" in command.notes[0]
+
+
+def test_without_a_message_that_fits_there_is_no_command_but_another_way() -> None:
+    found = pool().FindMethodByName(f"{SERVICE}.Say")
+    method = Method("/a.B/C", Kind.UNARY, found.input_type, found.output_type, Provenance("t", ""), pool())
+    requests = [DecodedMessage(0, Direction.REQUEST, error="not a valid Thing")]
+    command = grpcurl_command(ended(), Decoding(requests, method, pool()), LOCAL, Descriptors(), Secrets())
+    assert command.command == ""
+    assert "fits the schema (not a valid Thing)" in command.notes[0]
+    assert "replay the call in Loom" in command.notes[0]
 
 
 @pytest.mark.parametrize(
     ("fields", "note"),
     [
         ({"ended_ns": None}, "still open"),
-        ({"ended_by": EndedBy.CLIENT}, "client cancelled"),
+        ({"ended_by": EndedBy.CLIENT, "ended_ns": 1_230_000_000}, "client cancelled this call after 1.23 s"),
         ({"declared_kind": Kind.UNARY}, "sends an empty one"),
         ({"request_messages": 5}, "5 request messages are no longer held"),
         ({"deadline_ns": 50_000_000}, "raise it if the call times out"),
@@ -145,6 +155,15 @@ def test_what_grpcurl_does_otherwise_is_said(fields: dict[str, Any], note: str) 
 )
 def test_deadlines_in_seconds(deadline_ns: int, flag: str) -> None:
     assert flag in written(ended(deadline_ns=deadline_ns)).command
+
+
+@pytest.mark.parametrize(
+    ("deadline_ns", "flag"),
+    [(None, "-max-time 3 "), (2_500_000_000, "-max-time 2.5 "), (9_000_000_000, "-max-time 3 ")],
+)
+def test_a_call_that_was_cancelled_is_given_up(deadline_ns: int | None, flag: str) -> None:
+    call = ended(ended_by=EndedBy.CLIENT, ended_ns=1_230_000_000, deadline_ns=deadline_ns)
+    assert flag in written(call).command
 
 
 def test_a_deadline_of_a_lifetime_is_none() -> None:

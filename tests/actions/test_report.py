@@ -69,12 +69,12 @@ def test_as_json() -> None:
 )
 def test_junit_has_a_suite_a_service_and_a_case_a_call(fail_on_diff: bool, failures: str, tag: str) -> None:
     root = ET.fromstring(junit(RESULTS, fail_on_diff=fail_on_diff))
-    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == (
-        "4",
-        failures,
-        "1",
-        "1",
-    )
+    assert root.attrib == {
+        "name": "loom replay", "tests": "4", "failures": failures, "errors": "1", "time": root.get("time"),
+    }  # fmt: skip
+    assert [suite.keys() for suite in root] == [
+        ["name", "tests", "failures", "errors", "skipped", "time"]
+    ] * 2
     first, second = root
     assert (first.get("name"), first.get("tests"), second.get("name")) == ("a.B", "2", "a.C")
     same, different = first
@@ -82,6 +82,7 @@ def test_junit_has_a_suite_a_service_and_a_case_a_call(fail_on_diff: bool, failu
     assert same.get("time") == "0.004000"
     assert different[0].tag == tag
     assert different[0].text == 'response 0 user.name: "Alice" → "Bob"'
+    assert sum(float(suite.get("time", "")) for suite in root) == pytest.approx(float(root.get("time", "")))
     failed, skipped = second
     assert failed[0].get("message") == "no \ufffd target <&>"
     assert skipped[0].tag == "skipped"

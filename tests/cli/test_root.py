@@ -1,12 +1,15 @@
 """What the loom command says: help, version, and one line for whatever is wrong."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from loom.cli import main
 from loom.runtime.settings import options
+from tests.support.process import environment
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -60,3 +63,30 @@ def test_help_imports_neither_grpc_nor_the_web_server():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def loom(output: int, home: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and complaints of ``loom ARGUMENTS`` that writes to a descriptor."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loom", *arguments],
+        env=environment(home), stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["sessions", "list"], ["completion", "bash"]])
+def test_a_reader_that_has_left_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert loom(writing, tmp_path, *arguments) == (0, "")
+    finally:
+        os.close(writing)
+
+
+def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    unwritable = os.open(__file__, os.O_RDONLY)
+    try:
+        assert loom(unwritable, tmp_path, "sessions", "list") == (2, "loom: Bad file descriptor\n")
+    finally:
+        os.close(unwritable)

@@ -1,12 +1,16 @@
 """``loom sessions`` on real files."""
 
+import errno
 import json
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from loom.cli import main
+from loom.cli import sessions as command_module
 from loom.recording.sessions import session_path
 from tests.support.exports import imported
 from tests.support.keeping import keep
@@ -51,6 +55,10 @@ def test_lists(loom, kept: Path, data: Path) -> None:
     rows = {line.split()[0]: line for line in listed.out.splitlines()[1:]}
     assert " 3 " in rows["mine"]
     assert "is damaged" in rows["broken"]
+    content = kept.read_bytes()
+    kept.write_bytes(content[: len(content) - 40_000])
+    assert "its end is missing" in loom("list").out
+    kept.write_bytes(content)
     described = {item["name"]: item for item in map(json.loads, loom("list", "--json").out.splitlines())}
     assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
 
@@ -84,9 +92,11 @@ def test_deletes(loom, kept: Path) -> None:
 def test_does_not_delete_what_is_in_use(loom, kept: Path) -> None:
     store = keep(kept, [])
     ran = loom("delete", "mine", "--yes")
-    assert (ran.code, "is in use by another Loom" in ran.err) == (2, True)
+    who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
+    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
     assert kept.exists()
-    assert loom("import", str(kept), "--session", "mine").code == 2
+    ran = loom("import", str(kept), "--session", "mine")
+    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
     assert loom("show", "mine").code == 0  # reading is no trouble
     store.close()
 
@@ -114,6 +124,19 @@ def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> 
     for kind in ("har", "grpc-dump", "grpcurl", "pytest", "bundle"):
         assert loom("export", "mine", "--format", kind, "-o", str(out)).code == 0
         assert out.stat().st_size > 100
+
+
+def test_an_export_to_a_full_disk_is_said_to_be_incomplete(
+    loom, kept: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[bytes]:
+        yield b"a beginning"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(command_module, "writer_of", lambda _: full)
+    out = data / "calls.ndjson"
+    ran = loom("export", "mine", "-o", str(out))
+    assert (ran.code, ran.err) == (2, f"loom: {out} is incomplete: No space left on device\n")
 
 
 def test_a_wrong_filter_is_told_with_its_column(loom, kept: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from loom.cli import main
 from loom.cli.output import Output, fit
 from loom.model import MASK, Address
+from loom.recording.sessions import session_path
+from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
 from tests.support.whole import Running, running
 
@@ -66,10 +72,46 @@ async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None
     assert len(out.splitlines()) == 1
 
 
+async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp_path: Path) -> None:
+    for text in ("one", "two", "one more"):
+        await api.call("Say", thing(text=text))
+    code, out, err = await loom(api, "calls", "-q", "body:one", "-n", "1", "--json")
+    assert (code, json.loads(out)["id"], err) == (0, 3, "")
+    code, out, _ = await loom(api, "calls", "-q", "body:one", "--before", "3", "--json")
+    assert (code, json.loads(out)["id"]) == (0, 1)
+    async with running(api.mirror, session="s", data_dir=tmp_path) as kept:
+        await kept.call("Say", thing(text="one"))
+        assert kept.loom.store is not None
+        assert kept.loom.store.flush()
+        with sqlite3.connect(kept.loom.store.path) as connection:
+            connection.execute("UPDATE batches SET events = x'dc00'")
+        connection.close()
+        code, out, err = await loom(kept, "calls", "-q", "body:one")
+    assert (code, out) == (0, "")
+    assert "is damaged and was passed over" in err
+
+
+async def test_a_search_whose_loom_goes_away_is_one_line(api: Running) -> None:
+    async def begun(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b'event: progress\r\ndata: {"searched": 1, "of": 5}\r\n\r\n')
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/api/search", begun)
+    async with TestServer(app) as server:
+        code, out, err = await loom(api, "calls", "-q", "body:x", "--ui", f"127.0.0.1:{server.port}")
+    assert (code, out) == (2, "")
+    assert err.endswith("went away before the search was done\n")
+    assert len(err.splitlines()) == 1
+
+
 async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
     for command in ("calls", "tail"):
-        code, out, err = await loom(api, command, "-q", "status:")
+        code, out, err = await loom(api, command, "-q", "order status:FOO")
         assert (code, out) == (2, "")
+        assert "'order status:FOO' is wrong at column 13: 'FOO' is no status (a name such as" in err
         assert len(err.splitlines()) == 1
 
 
@@ -104,7 +146,10 @@ async def test_show_tells_everything_of_a_call(api: Running) -> None:
 
 async def test_show_of_a_call_that_is_not_there(api: Running) -> None:
     code, _, err = await loom(api, "show", "7")
-    assert (code, err) == (2, "loom: there is no call 7\n")
+    assert (code, err) == (2, "loom: there is no call 7: none has passed yet\n")
+    code, out, err = await loom(api, "show", "seven")
+    assert (code, out) == (2, "")
+    assert err == "loom: Invalid value for 'ID': 'seven' is not a valid call id.\n"
 
 
 async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: Running, tmp_path: Any) -> None:
@@ -240,6 +285,41 @@ async def test_ids_and_commands_complete(api: Running) -> None:
     assert out == f"plain,{call}\n"
     _, out, _ = await loom(api, _LOOM_COMPLETE="bash_complete", COMP_WORDS="loom ta", COMP_CWORD="1")
     assert out == "plain,tail\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("loom sessions show ", ["plain,checkout", "plain,default"]),
+        ("loom sessions export d", ["plain,default"]),
+        ("loom sessions import FILE --session ch", ["plain,checkout"]),
+        ("loom replay d", ["plain,default"]),
+        ("loom replay other", ["file,other"]),
+        ("loom --session c", ["plain,checkout"]),
+        ("loom sessions --data-dir elsewhere show ", []),
+        ("loom --engine ", ["plain,relay", "plain,wire"]),
+        ("loom --breaker ", ["plain,off"]),
+        ("loom --proto x", ["file,x"]),
+        ("loom --data-dir x", ["dir,x"]),
+    ],
+)
+def test_sessions_words_and_files_complete(
+    line: str,
+    offered: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("default", "checkout"):
+        keep(session_path(name, tmp_path / "sessions"), []).close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOOM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("_LOOM_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert sorted(capsys.readouterr().out.split()) == offered
 
 
 @pytest.mark.parametrize(

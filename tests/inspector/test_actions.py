@@ -139,6 +139,7 @@ async def test_loom_never_dials_itself(api: Running) -> None:
             status, answer = await api.post(f"/api/calls/{call}/replay", {"target": f"{host}:{port}"})
             assert status == 422
             assert "Loom's own address" in answer["error"]["message"]
+            assert answer["error"]["field"] == "target"
     assert len(api.loom.history) == 1
 
 

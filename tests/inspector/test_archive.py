@@ -1,5 +1,6 @@
 """Calls found, exported and imported over HTTP, in a whole Loom with a session on disk."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -13,6 +14,7 @@ import grpc
 import grpc.aio
 import pytest
 
+from loom.actions.archive import Archive
 from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
@@ -55,8 +57,8 @@ class Running:
             assert answer.status == expected, body
             return body
 
-    async def search(self, q: str) -> list[tuple[str, Any]]:
-        async with self.http.get(f"{self.base}/api/search", params={"q": q}) as answer:
+    async def search(self, q: str, **limits: int) -> list[tuple[str, Any]]:
+        async with self.http.get(f"{self.base}/api/search", params={"q": q, **limits}) as answer:
             assert answer.content_type == "text/event-stream"
             text = (await answer.read()).decode()
         blocks = [
@@ -115,6 +117,28 @@ async def test_filters_are_answered(mirror: Mirror, tmp_path: Path, session: str
         assert [call["id"] for kind, body in events if kind == "found" for call in body["calls"]] == [2]
         assert events[-1] == ("done", {"searched": 2, "found": 1, "problems": []})
         assert (await at.get("/api/search", 400, q='body:"'))["error"]["column"] == 5
+        events = await at.search("body:b meta:user-agent", limit=1, before=3)
+        assert [call["id"] for kind, body in events if kind == "found" for call in body["calls"]] == [2]
+
+
+async def test_a_filter_that_nobody_waits_for_is_given_up(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, given_up = asyncio.Event(), asyncio.Event()
+
+    async def endless(*_: object) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    monkeypatch.setattr(Archive, "matching", endless)
+    async with running(mirror, tmp_path) as at:
+        asking = asyncio.create_task(at.ids("body:x"))
+        await begun.wait()
+        asking.cancel()
+        await given_up.wait()
 
 
 async def test_what_is_no_longer_in_memory_is_found_on_disk(mirror: Mirror, tmp_path: Path) -> None:

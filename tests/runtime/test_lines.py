@@ -29,6 +29,12 @@ def test_a_line_has_everything_of_a_finished_call():
     )
 
 
+def test_a_call_in_flight_has_no_duration():
+    line = ended_line(call(ended_ns=None, status=None), PLAIN)
+    assert "… live" in line
+    assert line.endswith("↓5 2.1KiB")
+
+
 def test_a_failure_says_why():
     line = ended_line(call(StatusCode.NOT_FOUND, "no such order"), PLAIN)
     assert "✗ NOT_FOUND" in line

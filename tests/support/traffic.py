@@ -1,5 +1,6 @@
 """Events of calls, made up, for tests of what keeps them."""
 
+import random
 from collections.abc import Iterator
 
 from loom.model import (
@@ -81,3 +82,8 @@ def recorded(*events: Event) -> list[Call]:
     for event in events:
         recorder.emit(event)
     return list(history)
+
+
+def dense(size: int) -> bytes:
+    """Bytes that compressing does not make fewer."""
+    return random.Random(size).randbytes(size)

@@ -8,6 +8,7 @@ Each format is a function from calls to the file's bytes, piece by piece; secret
 * :mod:`~loom.actions.export.script`: a shell script of grpcurl commands.
 * :mod:`~loom.actions.export.replaytest`: a pytest file that makes the calls again.
 * :mod:`~loom.actions.export.bundle`: everything in one file, to be opened offline; reads it, too.
+* :mod:`~loom.actions.export.mending`: what is left of a bundle that was cut short.
 * :mod:`~loom.actions.export.incoming`: any file of calls that Loom reads.
 * :mod:`~loom.actions.export.formats`: the formats by name.
 """

@@ -14,6 +14,7 @@ import io
 import json
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -25,10 +26,13 @@ from loom.recording.moments import moment, nanoseconds
 from loom.recording.ndjson import FormatError, Problem, header_line, read_lines, to_line
 from loom.recording.sessions.reader import StoredDescriptors
 
+from .mending import mended
+
 VERSION = 1
 _MANIFEST = "manifest.json"
 _CALLS = "calls.ndjson"
 _PIECE = 256 * 1024
+_UNREADABLE = (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError)  # what damage comes out as
 
 
 class BundleError(LoomError):
@@ -172,15 +176,38 @@ class _Outlet(io.RawIOBase):
 
 
 class Bundle:
-    """An opened bundle: ``manifest``, ``descriptors``, and its calls. Raises :class:`BundleError`."""
+    """An opened bundle: ``manifest``, ``descriptors``, and its calls. Raises :class:`BundleError`.
+
+    One that was cut short is read as far as it goes; its manifest, which is last, says nothing then.
+    """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
+        self.manifest: dict[str, Any] = {}
         try:
             self._archive = zipfile.ZipFile(file)
-            self.manifest = json.loads(self._archive.read(_MANIFEST))
-            version = self.manifest["version"]
-            known = self.manifest["format"] == "loom-bundle"
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        except zipfile.BadZipFile as error:
+            self._archive, self.problems = self._mended(file, name, error)
+        else:
+            self.manifest = self._checked(name)
+            self.problems = self._damaged()
+        self.descriptors = self._descriptors()
+
+    def _mended(
+        self, file: BinaryIO, name: str, error: zipfile.BadZipFile
+    ) -> tuple[zipfile.ZipFile, list[str]]:
+        out, broken = mended(file)
+        archive = zipfile.ZipFile(out)
+        if _CALLS not in archive.namelist():
+            raise BundleError(f"{name} is no bundle of Loom: {error}") from error
+        where = f" within {broken}" if broken else ""
+        return archive, [f"it is cut short{where}: what comes before is read"]
+
+    def _checked(self, name: str) -> dict[str, Any]:
+        try:
+            manifest: dict[str, Any] = json.loads(self._archive.read(_MANIFEST))
+            version = manifest["version"]
+            known = manifest["format"] == "loom-bundle"
+        except (*_UNREADABLE, ValueError, TypeError) as error:
             raise BundleError(f"{name} is no bundle of Loom: {error}") from error
         if not known or not isinstance(version, int):
             raise BundleError(f"{name} is no bundle of Loom")
@@ -188,8 +215,7 @@ class Bundle:
             raise BundleError(
                 f"{name} is a bundle of version {version}; this Loom reads {VERSION}: update it"
             )
-        self.problems = self._damaged()
-        self.descriptors = self._descriptors()
+        return manifest
 
     def calls(self, problem: Callable[[Problem], None]) -> Iterator[Call]:
         """The calls, as far as they can be read."""
@@ -198,7 +224,7 @@ class Bundle:
                 for read in read_lines(lines, problem):
                     if isinstance(read, Call):
                         yield read
-        except (KeyError, zipfile.BadZipFile, EOFError, OSError, FormatError) as error:
+        except (*_UNREADABLE, FormatError) as error:
             problem(Problem(0, f"{_CALLS}: {error}"))
 
     def _damaged(self) -> list[str]:
@@ -207,16 +233,24 @@ class Bundle:
         for name, digest in self.manifest.get("sha256", {}).items():
             try:
                 found = _digest(self._archive, name)
-            except (KeyError, zipfile.BadZipFile, EOFError, OSError) as error:
+            except _UNREADABLE as error:
                 problems.append(f"{name} is damaged: {error}")
                 continue
             if found != digest:
                 problems.append(f"{name} was changed after the bundle was made")
         return problems
 
+    def _undeclared(self) -> list[dict[str, str]]:
+        """The sets of a bundle whose manifest is lost."""
+        return [
+            {"target": "", "source": "bundle", "origin": "", "fetched": moment(0), "file": name}
+            for name in self._archive.namelist()
+            if name.startswith("descriptors/")
+        ]
+
     def _descriptors(self) -> list[StoredDescriptors]:
         stored = []
-        for item in self.manifest.get("descriptors", ()):
+        for item in self.manifest.get("descriptors", self._undeclared()):
             try:
                 stored.append(
                     StoredDescriptors(
@@ -227,6 +261,6 @@ class Bundle:
                         self._archive.read(item["file"]),
                     )
                 )
-            except (KeyError, TypeError, ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+            except (*_UNREADABLE, TypeError, ValueError) as error:
                 self.problems.append(f"a set of descriptors cannot be read: {error}")
         return stored

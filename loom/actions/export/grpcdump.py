@@ -122,13 +122,30 @@ def _grouped(metadata: Metadata, secrets: Secrets | None) -> dict[str, list[str]
 
 def read_grpc_dump(lines: Iterable[bytes], problem: Callable[[Problem], None]) -> Iterator[Call]:
     """The calls of a dump, numbered by line; a line that is none goes to ``problem``."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, text in _objects(lines):
         try:
-            yield _call(_decode(line), number)
+            yield _call(_decode(text), number)
         except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
             problem(Problem(number, str(error)))
+
+
+def _objects(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Each object with the line that it begins in: a line each, as the tool writes them, or indented, as jq does."""
+    begun, parts = 0, list[bytes]()
+    for number, line in enumerate(lines, 1):
+        if line.rstrip() == b"{":
+            if parts:  # the one before never ended
+                yield begun, b"".join(parts)
+            begun, parts = number, [line]
+        elif parts:
+            parts.append(line)
+            if line.startswith(b"}"):
+                yield begun, b"".join(parts)
+                parts = []
+        elif line.strip():
+            yield number, line
+    if parts:
+        yield begun, b"".join(parts)
 
 
 def _call(rpc: _Rpc, number: int) -> Call:
@@ -206,10 +223,12 @@ def _metadata(grouped: dict[str, list[str]] | None) -> Metadata:
     )
 
 
-def looks_like_grpc_dump(line: bytes) -> bool:
-    """Whether a first line is one of a dump."""
-    try:
-        _decode(line)
-    except (msgspec.MsgspecError, UnicodeError):
-        return False
-    return True
+def looks_like_grpc_dump(lines: Iterable[bytes]) -> bool:
+    """Whether a file begins with a call of a dump."""
+    for _, text in _objects(lines):
+        try:
+            _decode(text)
+        except (msgspec.MsgspecError, UnicodeError):
+            return False
+        return True
+    return False

@@ -5,15 +5,16 @@ asks: ``_trailers``, ``_grpc`` (status, kind, deadline) and ``_messages`` with e
 """
 
 import base64
+import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from loom import __version__
-from loom.actions.messages import decode_all
 from loom.actions.reading.schema import StoredSchema
-from loom.model import MASK, Call, Direction, Message, Metadata, Secrets
+from loom.errors import ConfigError
+from loom.model import MASK, Address, Call, Direction, Message, Metadata, Secrets
 from loom.recording.moments import moment
 
 _HTTP = "HTTP/2"
@@ -89,7 +90,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[st
             / _MILLISECOND,
             "ssl": -1,
         },
-        "serverIPAddress": "",
+        **_server(call.target),
         "connection": call.peer,
         "comment": call.note,
         "_grpc": {
@@ -110,6 +111,15 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[st
     }
 
 
+def _server(target: str) -> dict[str, str]:
+    """The server's address, if the target was named by it: HAR has no place for a name."""
+    try:
+        host = Address.parse(target).host
+        return {"serverIPAddress": str(ipaddress.ip_address(host))}
+    except (ValueError, ConfigError):
+        return {}
+
+
 def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any]:
     value, error = decoded(call, message, schema)
     return {
@@ -124,7 +134,7 @@ def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, An
 
 def decoded(call: Call, message: Message, schema: StoredSchema) -> tuple[Any, str | None]:
     """A message's canonical JSON, or why there is none."""
-    [found] = decode_all([message], schema.method(call.method), "no schema")
+    found = schema.decoder(call.method).decode(message)
     return found.json, found.error or None
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, Self
 from loom.errors import LoomError
 from loom.model import Call
 from loom.recording.moments import nanoseconds
-from loom.recording.ndjson import Problem, read_lines
+from loom.recording.ndjson import FormatError, Problem, read_lines
 from loom.recording.ndjson.lines import Descriptors
 from loom.recording.sessions import SessionReader
 from loom.recording.sessions.reader import StoredDescriptors
@@ -18,6 +18,7 @@ from .grpcdump import looks_like_grpc_dump, read_grpc_dump
 
 _SQLITE = b"SQLite format 3\0"
 _ZIP = b"PK\x03\x04"
+_READ = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/format.md)"
 
 
 @dataclass(slots=True)
@@ -54,9 +55,9 @@ class IncomingFile:
             return self._bundle()
         if start == _SQLITE:
             return self._session()
-        first = self._file.readline()
+        is_dump = looks_like_grpc_dump(self._file)
         self._file.seek(0)
-        if looks_like_grpc_dump(first):
+        if is_dump:
             found = Incoming("grpc-dump", iter(()))
             found.calls = read_grpc_dump(self._file, self._noting(found))
         else:
@@ -66,20 +67,22 @@ class IncomingFile:
 
     def _noting(self, found: Incoming) -> Callable[[Problem], None]:
         def note(problem: Problem) -> None:
-            where = str(problem) if problem.line else problem.message
-            found.problems.append(f"{self._path}: {where}")
+            found.problems.append(f"{self._path}: {problem}")
 
         return note
 
     def _lines(self, found: Incoming) -> Iterator[Call]:
-        for read in read_lines(self._file, self._noting(found)):
-            if isinstance(read, Descriptors):
-                fetched = nanoseconds(read.fetched) if read.fetched else 0
-                found.descriptors.append(
-                    StoredDescriptors(read.target, read.source, read.origin, fetched, read.file_set)
-                )
-            else:
-                yield read
+        try:
+            for read in read_lines(self._file, self._noting(found)):
+                if isinstance(read, Descriptors):
+                    fetched = nanoseconds(read.fetched) if read.fetched else 0
+                    found.descriptors.append(
+                        StoredDescriptors(read.target, read.source, read.origin, fetched, read.file_set)
+                    )
+                else:
+                    yield read
+        except FormatError as error:
+            raise LoomError(f"{self._path} cannot be read: {error}; {_READ}") from error
 
     def _bundle(self) -> Incoming:
         bundle = Bundle(self._file, str(self._path))

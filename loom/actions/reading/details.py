@@ -3,13 +3,11 @@
 import base64
 from collections.abc import Iterator
 
-from google.protobuf.message import DecodeError
-
 from loom.actions.messages import plain
 from loom.codec import CompressionError
 from loom.model import Call
 
-from .fields import Field, fields, unknown
+from .fields import Field
 from .schema import StoredSchema
 
 
@@ -27,21 +25,26 @@ class CallDetails:
             for key, value in block or ():
                 yield key, base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
-    def fields(self) -> Iterator[Field]:
-        """Every field of every held message, decompressed; of one without a schema what can be told."""
-        method = self._call.method
+    def fields(self, holding: str = "") -> Iterator[Field]:
+        """Every field of every held message, decompressed; of one without a schema what can be told.
+
+        Fields that cannot hold a text that is looked for may be left out: see :mod:`.needle`.
+        """
+        schema, method = self._schema, self._call.method
+        needle = schema.needle(holding)
+        every, only = schema.walk(), None if needle is None else schema.walk(needle)
         for message in self._call.messages:
-            if message.data is None:
-                continue
             data = message.data
+            if data is None:
+                continue
             try:
                 data = plain(message)
-                kind = self._schema.message_class(method, message.direction)
-                if kind is None:
-                    yield from unknown(data)
+                kind = schema.message_class(method, message.direction)
+            except CompressionError:
+                kind = None
+            walk = every
+            if only is not None and not only.is_among(data):
+                if not only.is_worth(kind):
                     continue
-                found = kind.FromString(data)
-            except (CompressionError, DecodeError):
-                yield from unknown(data)
-                continue
-            yield from fields(found, self._schema.message_type)
+                walk = only
+            yield from walk.leaves(data, kind)

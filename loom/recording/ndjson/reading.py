@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 import msgspec
 
@@ -29,16 +29,18 @@ class FormatError(LoomError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A line that could not be read. ``line`` counts from 1."""
+    """What could not be read. ``line`` counts from 1, and is 0 where it is not about a line."""
 
     line: int
     message: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.message}"
+        return f"line {self.line}: {self.message}" if self.line else self.message
 
 
 Read = Call | lines.Descriptors
+
+_MOST_BEFORE = 20  # lines that are nothing of ours, with which a file may begin
 
 _decoder = msgspec.json.Decoder(lines.Line)
 
@@ -46,11 +48,38 @@ _decoder = msgspec.json.Decoder(lines.Line)
 def read_lines(source: Iterable[bytes], problem: Callable[[Problem], None]) -> Iterator[Read]:
     """Read a file line by line: calls, and descriptors on the way.
 
-    What is wrong with a line goes to ``problem`` and the line is passed over. Raises
-    :class:`FormatError` for a version that this Loom does not know, and if the first line is no header.
+    What is wrong with a line goes to ``problem`` and the line is passed over; so does that there is no header,
+    which a filter may have left out. Raises :class:`FormatError` for a version that this Loom does not know, and
+    if the first lines are nothing of ours.
     """
-    number = 0
-    begun = False
+    parsed = _parsed(source)
+    for read in chain([_first(parsed, problem)], parsed):
+        if isinstance(read, Problem):
+            problem(read)
+        elif not isinstance(read, lines.Header):
+            yield read
+
+
+def _first(
+    parsed: Iterator[Read | lines.Header | Problem], problem: Callable[[Problem], None]
+) -> Read | lines.Header:
+    """The first line that is ours; what is wrong before it is told once there is one."""
+    before: list[Problem] = []
+    for read in islice(parsed, _MOST_BEFORE):
+        if isinstance(read, Problem):
+            before.append(read)
+            continue
+        for found in before:
+            problem(found)
+        if not isinstance(read, lines.Header):
+            problem(Problem(0, f"there is no header: it is read as version {lines.VERSION}"))
+        return read
+    if before:
+        raise FormatError(f"line {before[0].line}: this is no NDJSON of Loom: {before[0].message}")
+    raise FormatError("the file is empty: a file of calls begins with a header")
+
+
+def _parsed(source: Iterable[bytes]) -> Iterator[Read | lines.Header | Problem]:
     for number, raw in enumerate(source, 1):
         text = raw.strip()
         if not text:
@@ -59,25 +88,16 @@ def read_lines(source: Iterable[bytes], problem: Callable[[Problem], None]) -> I
             line = _decoder.decode(text)
             if isinstance(line, lines.Header):
                 _check(line, number)
-                begun = True
-                continue
-            if not begun:
-                raise FormatError(f"line {number}: a file of calls begins with a header (docs/format.md)")
-            read = line if isinstance(line, lines.Descriptors) else to_call(line)
+            read = to_call(line) if isinstance(line, lines.Call) else line
         except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
-            if not begun:
-                raise FormatError(f"line {number}: this is no NDJSON of Loom: {error}") from None
-            problem(Problem(number, str(error)))
-            continue
+            read = Problem(number, str(error))
         yield read
-    if not begun:
-        raise FormatError("the file is empty: a file of calls begins with a header (docs/format.md)")
 
 
 def _check(header: lines.Header, number: int) -> None:
     if header.version > lines.VERSION:
         raise FormatError(
-            f"line {number}: version {header.version} of the format; this Loom reads at most {lines.VERSION}"
+            f"line {number}: version {header.version} of the format; this Loom reads at most {lines.VERSION}: update it"
         )
 
 

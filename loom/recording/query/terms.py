@@ -12,7 +12,7 @@ from loom.model import StatusCode
 
 from .error import FilterError
 from .scanner import Form, Item, Value
-from .values import DURATIONS, SIZES, choice, contains, equals, number, path
+from .values import DURATIONS, SIZES, choice, contains, equals, literal, number, path
 
 Summary = Mapping[str, Any]
 
@@ -23,10 +23,11 @@ class Details(Protocol):
     def metadata(self) -> Iterable[tuple[str, str]]:
         """Key and value of every request, initial and trailing item; binary values as base64."""
 
-    def fields(self) -> Iterable[tuple[str, str]]:
+    def fields(self, holding: str = "") -> Iterable[tuple[str, str]]:
         """Path and text of every field of every message ("items.0.sku", "A-1").
 
-        The path is "" where a message has no schema and only its text can be looked at.
+        The path is "" where a message has no schema and only its text can be looked at. Texts that do not hold
+        ``holding``, in any case, may be left out.
         """
 
 
@@ -183,18 +184,19 @@ def _meta(value: Value) -> Question:
 
 def _body(value: Value) -> Question:
     """``body:text`` in any field, ``body:path=text`` in that field as a whole."""
+    wanted = literal(value)
     if value.field:
         here, holds = path(value.field), equals(value)
-        return _field_question(lambda at, text: here(at) and holds(text))
+        return _field_question(wanted, lambda at, text: holds(text) and here(at))
     found = contains(value)
-    return _field_question(lambda _, text: found(text))
+    return _field_question(wanted, lambda _, text: found(text))
 
 
-def _field_question(holds: Callable[[str, str], bool]) -> Question:
+def _field_question(wanted: str, holds: Callable[[str, str], bool]) -> Question:
     def question(_: Summary, details: Details | None) -> bool | None:
         if details is None:
             return None
-        return any(holds(at, text) for at, text in details.fields())
+        return any(holds(at, text) for at, text in details.fields(wanted))
 
     return question
 

@@ -1,5 +1,6 @@
 """What values mean: durations, sizes, counts and their comparisons; patterns of text."""
 
+import functools
 import operator
 import re
 from collections.abc import Callable
@@ -29,6 +30,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "": operator.eq,
 }
 _COMPARISON = re.compile(r"(>=|<=|>|<|=|)(.*)", re.DOTALL)
+_MOST_PATHS = 10_000  # whose answers are remembered: fields come with the same paths again and again
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Zµ]*)")
 
 
@@ -97,6 +99,12 @@ def equals(value: Value) -> Text:
     return lambda text: text.lower() == needle
 
 
+def literal(value: Value) -> str:
+    """What a text must hold for :func:`contains` or :func:`equals` to find it; "" where no single text is that."""
+    is_pattern = value.form is Form.REGEX or (value.form is Form.WORD and _has_wildcard(value.text))
+    return "" if is_pattern else value.text
+
+
 def path(field: str) -> Text:
     """A field's path (``user.name``, ``items.*.sku``): its last names are enough, indices may be left out.
 
@@ -104,6 +112,7 @@ def path(field: str) -> Text:
     """
     steps = [re.compile(_glob(step), re.IGNORECASE) for step in field.replace("_", "").split(".")]
 
+    @functools.lru_cache(_MOST_PATHS)
     def found(text: str) -> bool:
         names = text.replace("_", "").split(".")
         return any(_ends(names, steps) for names in (names, [name for name in names if not name.isdigit()]))

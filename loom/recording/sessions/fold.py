@@ -24,14 +24,14 @@ class Fold:
         self._declared = declared
         self._live = _Live()
         self._kinds: dict[int, Kind | None] = {}
-        self._recorder = Recorder(self._live)
+        self._emit = Recorder(self._live).emit
 
     def feed(self, record: Record) -> Call | None:
         """Take in one record; the call that it ends, if it does. Records of unknown calls are passed over."""
         if isinstance(record, KindDeclared):
             self._kinds[record.call_id] = record.kind
             return None
-        self._recorder.emit(record)
+        self._emit(record)
         if not isinstance(record, CallEnded):
             return None
         call = self._live.calls.pop(record.call_id, None)

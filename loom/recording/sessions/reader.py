@@ -14,6 +14,7 @@ from loom.model import Call, Kind
 from .database import SessionError, explain, open_for_reading
 from .fold import Fold, fold, seal
 from .records import Record, unpack
+from .salvage import is_damage, open_otherwise, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Totals:
 class SessionReader:
     """Reads one session; use it in a ``with``. Errors are :class:`SessionError`.
 
-    ``damaged`` tells of batches that could not be read: they are passed over.
+    ``damaged`` tells of what could not be read: it is passed over.
     ``live_from``: calls of this id and up belong to a Loom that is running; older ones
     that never ended are ended as its predecessor's stop. None: whatever did not end is ended so.
     """
@@ -52,7 +53,12 @@ class SessionReader:
         self.path = path
         self.damaged: list[str] = []
         self._live_from = live_from
-        self._connection = open_for_reading(path)
+        try:
+            self._connection = open_for_reading(path)
+        except SessionError as error:
+            self._connection, missing = open_otherwise(path, error)
+            if missing:
+                self._lost(missing)
 
     def __enter__(self) -> Self:
         return self
@@ -64,25 +70,35 @@ class SessionReader:
 
     def totals(self) -> Totals:
         """Counts and times, without reading any event."""
-        calls, ended, batches, first_ns, last_ns = self._rows(
-            "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0), count(*), coalesce(min(first_ns), 0),"
-            " coalesce(max(last_ns), 0) FROM batches"
-        )[0]
-        facts = dict(self._rows("SELECT name, value FROM facts"))
-        return Totals(calls, ended, batches, first_ns, last_ns, facts["last_id"], facts["pruned"])
+        try:
+            calls, ended, batches, first_ns, last_ns = self._rows(
+                "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0), count(*), coalesce(min(first_ns), 0),"
+                " coalesce(max(last_ns), 0) FROM batches"
+            )[0]
+        except SessionError as error:
+            if not is_damage(error.__cause__):
+                raise
+            rows = list(self._walk("started, ended, first_ns, last_ns"))
+            calls, ended, batches = sum(row[1] for row in rows), sum(row[2] for row in rows), len(rows)
+            first_ns, last_ns = (
+                min((row[3] for row in rows), default=0),
+                max((row[4] for row in rows), default=0),
+            )
+        facts = dict(self._readable("SELECT name, value FROM facts", "its counters"))
+        return Totals(
+            calls, ended, batches, first_ns, last_ns, facts.get("last_id", 0), facts.get("pruned", 0)
+        )
 
     def newest(self, limit: int, max_bytes: int) -> list[Call]:
         """At most ``limit`` calls, the last that began, oldest first; reads about ``max_bytes`` of events."""
         first = started = size = 0
-        query = "SELECT seq, started, size FROM batches ORDER BY seq DESC"
-        for seq, count, length in self._each(query):
+        for seq, count, length in self._walk("started, size", backwards=True):
             if first and size + length > max_bytes:
                 break
             first, started, size = seq, started + count, size + length
             if started >= limit:
                 break
-        records = self._records("WHERE seq >= ?", (first,))
-        calls = sorted(fold(records, self._kinds()), key=lambda call: call.id)
+        calls = sorted(fold(self._records(first), self._kinds()), key=lambda call: call.id)
         return [self._settle(call) for call in calls[-limit:]] if limit else []
 
     def calls(self) -> Iterator[Call]:
@@ -103,7 +119,7 @@ class SessionReader:
             )  # fmt: skip
         folding, found = Fold(self._kinds()), []
         for seq in sorted(batches):
-            for record in self._records("WHERE seq = ?", (seq,)):
+            for record in self._one(seq):
                 if record.call_id in wanted:
                     call = folding.feed(record)
                     if call is not None:
@@ -115,10 +131,11 @@ class SessionReader:
         query = (
             "SELECT target, source, origin, fetched_ns, file_set FROM descriptors ORDER BY fetched_ns DESC"
         )
-        return [StoredDescriptors(*row) for row in self._rows(query)]
+        return [StoredDescriptors(*row) for row in self._readable(query, "some of its descriptors")]
 
     def _kinds(self) -> dict[str, Kind]:
-        return {method: Kind(kind) for method, kind in self._rows("SELECT method, kind FROM kinds")}
+        rows = self._readable("SELECT method, kind FROM kinds", "some kinds of methods")
+        return {method: Kind(kind) for method, kind in rows}
 
     def _settle(self, call: Call) -> Call:
         if self._live_from is None or call.id < self._live_from:
@@ -126,18 +143,43 @@ class SessionReader:
             call.restored = True
         return call
 
-    def _records(self, where: str = "", values: tuple[int, ...] = ()) -> Iterator[Record]:
-        for _, records in self._batches(where, values):
-            yield from records
+    def _records(self, first: int = 0) -> Iterator[Record]:
+        """The events from batch ``first`` on."""
+        for seq, events in self._walk("events", first=first):
+            yield from self._unpacked(seq, events)
 
-    def _batches(self, where: str, values: tuple[int, ...]) -> Iterator[tuple[int, Iterable[Record]]]:
-        for seq, events in self._each(f"SELECT seq, events FROM batches {where} ORDER BY seq", values):  # noqa: S608 (constants of this class)
-            try:
-                records = unpack(events)
-            except msgspec.MsgspecError as error:
-                self.damaged.append(f"{self.path}: batch {seq} is damaged and was passed over: {error}")
-                continue
-            yield seq, records
+    def _one(self, seq: int) -> Iterable[Record]:
+        [(events,)] = self._rows("SELECT events FROM batches WHERE seq = ?", (seq,)) or [(None,)]
+        return () if events is None else self._unpacked(seq, events)
+
+    def _unpacked(self, seq: int, events: bytes) -> Iterable[Record]:
+        try:
+            return unpack(events)
+        except msgspec.MsgspecError as error:
+            self._lost(f"batch {seq} is damaged and was passed over: {error}")
+            return ()
+
+    def _walk(self, columns: str, *, first: int = 0, backwards: bool = False) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from walk(self._connection, columns, self._lost, first=first, backwards=backwards)
+        except sqlite3.Error as error:
+            raise SessionError(explain(error, self.path)) from error
+
+    def _readable(self, query: str, what: str) -> list[tuple[Any, ...]]:
+        """The rows up to the first that is damaged."""
+        rows: list[tuple[Any, ...]] = []
+        try:
+            rows.extend(self._each(query))
+        except SessionError as error:
+            if not is_damage(error.__cause__):
+                raise
+            self._lost(f"{what} could not be read")
+        return rows
+
+    def _lost(self, what: str) -> None:
+        line = f"{self.path}: {what}"
+        if line not in self.damaged:
+            self.damaged.append(line)
 
     def _each(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

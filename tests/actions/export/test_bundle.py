@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.actions.export.bundle import Bundle, BundleError
+from loom.actions.export.incoming import IncomingFile
 from loom.model import MASK, Call
 from tests.support.exports import assert_same, export, imported
 from tests.support.mirror import file_set
@@ -93,8 +94,34 @@ def test_what_is_no_bundle_is_refused(manifest: object, message: str) -> None:
         Bundle(io.BytesIO(content), "evidence.zip")
 
 
-async def test_one_cut_short_is_refused(calls: list[Call], tmp_path: Path) -> None:
+async def test_one_cut_short_is_read_as_far_as_it_goes(calls: list[Call], tmp_path: Path) -> None:
+    """Without what is at its end it still has all calls and their schema; cut in the middle, the first ones."""
     path = tmp_path / "cut.zip"
-    path.write_bytes(export("bundle", calls)[:-100])
+    whole = export("bundle", calls)
+    path.write_bytes(whole[:-100])
+    with IncomingFile(path) as file:
+        incoming = file.read()
+        assert [call.id for call in incoming.calls] == [1, 2, 3, 4]
+        assert [FileDescriptorSet.FromString(item.file_set) for item in incoming.descriptors] == [file_set()]
+        assert incoming.problems == [f"{path}: it is cut short: what comes before is read"]
+    path.write_bytes(export("bundle", calls * 500)[: len(whole) // 2])
+    found, problems = imported(path)
+    assert [call.id for call in found[:3]] == [1, 2, 3]
+    assert problems[0] == f"{path}: it is cut short within calls.ndjson: what comes before is read"
+    assert problems[1].startswith(f"{path}: line {len(found) + 2}: ")
+
+
+async def test_one_that_lost_its_calls_is_refused(calls: list[Call], tmp_path: Path) -> None:
+    path = tmp_path / "cut.zip"
+    path.write_bytes(export("bundle", calls)[:20])
     with pytest.raises(BundleError, match=r"cut\.zip is no bundle of Loom"):
         imported(path)
+
+
+async def test_bytes_that_do_not_inflate_are_told(calls: list[Call], tmp_path: Path) -> None:
+    path = tmp_path / "damaged.zip"
+    content = bytearray(export("bundle", calls))
+    content[60:200] = bytes(140)
+    path.write_bytes(content)
+    _, problems = imported(path)
+    assert problems[0].startswith(f"{path}: calls.ndjson is damaged: Error -3 while decompressing")

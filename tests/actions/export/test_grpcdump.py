@@ -73,6 +73,25 @@ def test_reads_a_dump_of_the_tool(tmp_path: Path) -> None:
     assert [m.data for m in second.messages] == [b""]
 
 
+def test_reads_a_dump_that_was_indented(tmp_path: Path) -> None:
+    """As jq prints it, and as the tool's own tests have it."""
+    path = tmp_path / "dump.json"
+    first, second = [json.dumps(json.loads(line), indent=2) for line in DUMP.splitlines()]
+    path.write_text(f"{first}\n{second}\n")
+    found, problems = imported(path)
+    assert problems == []
+    assert [call.method for call in found] == ["/acme.Shop/Get"] * 2
+    cut = "\n".join(second.splitlines()[:4])
+    path.write_text(f"{first}\n{cut}\n{first}\n{cut}")
+    found, problems = imported(path)
+    assert len(found) == 2
+    length = len(first.splitlines())
+    assert [problem.split(": ")[1] for problem in problems] == [
+        f"line {length + 1}",
+        f"line {2 * length + 5}",
+    ]
+
+
 def test_reads_a_numeric_code_and_tells_of_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     good = '{"service":"a.B","method":"C","messages":[],"error":{"code":2,"message":"m"},"metadata":{}}\n'

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import jsonschema
+import pytest
 
 from loom.model import Call
 from tests.support.exports import export
@@ -60,6 +61,7 @@ SCHEMA: dict[str, Any] = {
                                     "content": {"type": "object", "required": ["size", "mimeType"]},
                                 },
                             },
+                            "serverIPAddress": {"oneOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
                             "timings": {
                                 "type": "object",
                                 "required": ["send", "wait", "receive"],
@@ -88,6 +90,19 @@ async def test_is_har_with_trailers(calls: list[Call]) -> None:
     for entry in har["log"]["entries"]:
         timings = entry["timings"]
         assert abs(timings["send"] + timings["wait"] + timings["receive"] - entry["time"]) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [("127.0.0.1:50051", "127.0.0.1"), ("[::1]:50051", "::1"), ("localhost:50051", None), ("", None)],
+)
+async def test_the_servers_address_is_one_or_is_left_out(
+    calls: list[Call], target: str, address: str | None
+) -> None:
+    calls[0].target = target
+    har = json.loads(export("har", calls[:1]))
+    jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(har)
+    assert har["log"]["entries"][0].get("serverIPAddress") == address
 
 
 async def test_bodies_are_as_on_the_wire(calls: list[Call]) -> None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import os
-import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.model import Call, EndedBy
+from loom.actions.export import writer_of
+from loom.actions.reading.schema import StoredSchema
+from loom.model import Call, EndedBy, Status, StatusCode
+from loom.recording.sessions.fold import STOPPED
 from tests.actions.conftest import Bench
 from tests.support.exports import export
-from tests.support.mirror import running_mirror, thing
+from tests.support.keeping import stored_descriptors
+from tests.support.mirror import file_set, make, running_mirror, thing
 
 
 async def run(*command: str, **variables: str) -> tuple[int, str]:
@@ -72,19 +77,77 @@ async def test_the_pytest_file_leaves_out_what_cannot_be_made_again(
     compile(text, "test_recorded.py", "exec")
 
 
+async def test_the_pytest_file_takes_descriptors_as_reflection_gives_them(
+    bench: Bench, calls: list[Call], tmp_path: Path
+) -> None:
+    """In any order, and without the well-known types."""
+    files = [file for file in file_set().file if not file.name.startswith("google/protobuf/")]
+    [kept] = files
+    kept.dependency[:] = reversed(kept.dependency)
+    odd = replace(stored_descriptors(), file_set=FileDescriptorSet(file=[kept]).SerializeToString())
+    path = tmp_path / "test_recorded.py"
+    text = b"".join(writer_of("pytest")(calls, StoredSchema([odd]), None, bench.mirror.address))
+    path.write_bytes(text)
+    code, output = await run_tests(path)
+    assert code == 0, output
+
+
+async def test_the_pytest_file_compares_bytes_where_an_any_is_of_unknown_type(
+    bench: Bench, tmp_path: Path
+) -> None:
+    strange = make("google.protobuf.Any", type_url="type.googleapis.com/no.Such", value=b"x")
+    call = await bench.call("Say", [thing(text="a", any=strange)])
+    path = tmp_path / "test_recorded.py"
+    path.write_bytes(export("pytest", [call], target=bench.mirror.address))
+    code, output = await run_tests(path)
+    assert code == 0, output
+    async with running_mirror(alter=lambda message: message + thing(zigzag=7)) as other:
+        code, output = await run_tests(path, LOOM_TARGET=other.address)
+    assert code == 1, output
+
+
+async def run_script(path: Path) -> tuple[int, str]:
+    binaries = str(Path(sys.executable).parent)
+    return await run("sh", str(path), PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
+
+
 async def test_the_script_makes_the_calls_again(bench: Bench, calls: list[Call], tmp_path: Path) -> None:
     path = tmp_path / "calls.sh"
     path.write_bytes(export("grpcurl", calls, target=bench.mirror.address, reveal=True))
-    path.chmod(stat.S_IRWXU)
     before = len(bench.mirror.received)
-    binaries = str(Path(sys.executable).parent)
-    code, output = await run("sh", str(path), PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
+    code, output = await run_script(path)
     again = [call for call in bench.mirror.received[before:] if "reflection" not in call.method]
     assert [call.messages for call in again] == [call.messages for call in bench.mirror.received[:before]], (
         output
     )
-    assert code == 1  # one of them was recorded with a status that is not OK
+    assert code == 0, output  # one of them failed when it was recorded, and does so again
     assert "as asked" in output
+
+
+async def test_the_script_counts_what_ends_otherwise_than_recorded(
+    bench: Bench, calls: list[Call], tmp_path: Path
+) -> None:
+    first, second, third, fourth = calls
+    first.status, second.status = Status(StatusCode.INTERNAL), Status(StatusCode.OK)
+    third.note = STOPPED
+    fourth.ended_by, fourth.status = EndedBy.LOOM, Status(StatusCode.UNAVAILABLE)
+    path = tmp_path / "calls.sh"
+    path.write_bytes(export("grpcurl", calls, target=bench.mirror.address))
+    code, output = await run_script(path)
+    assert code == 2, output
+    assert "# exit code 0; it was recorded with INTERNAL, which is exit code 77" in output
+    assert "# exit code 69; it was recorded with OK, which is exit code 0" in output
+    assert f"# Left out: call {third.id} " in path.read_text(encoding="utf-8")
+
+
+async def test_the_script_gives_up_what_its_client_had_cancelled(bench: Bench, tmp_path: Path) -> None:
+    call = await bench.call("Say", [thing(text="a")], metadata=(("mirror-hang", "1"),), timeout=0.1)
+    call.ended_by, call.status, call.deadline_ns = EndedBy.CLIENT, Status(StatusCode.CANCELLED), None
+    path = tmp_path / "calls.sh"
+    path.write_bytes(export("grpcurl", [call], target=bench.mirror.address))
+    assert "-max-time 2 " in path.read_text(encoding="utf-8")
+    code, output = await run_script(path)
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("kind", ["grpcurl", "pytest", "har", "grpc-dump", "ndjson", "bundle"])

@@ -149,16 +149,30 @@ def test_a_damaged_line_says_where_and_the_rest_is_read() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
         (b"{}\n", "line 1: this is no NDJSON of Loom"),
         (b"PK\x03\x04\n", "line 1: this is no NDJSON of Loom"),
         (b'{"type":"header","format":"loom-ndjson","version":2}\n', "line 1: version 2 of the format"),
-        (to_line(recorded(*unary(1))[0], None), "line 1: a file of calls begins with a header"),
+        (b"", "the file is empty: a file of calls begins with a header"),
+        (b"nothing of ours\n" * 30 + header_line(revealed=True), "line 1: this is no NDJSON of Loom"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read(content)
+
+
+def test_a_header_that_is_damaged_or_left_out_costs_nothing_else() -> None:
+    call = to_line(recorded(*unary(1))[0], None)
+    for start, damaged in (
+        (b"", []),
+        (header_line(revealed=True)[:20] + b"\n", ["line 1: Input data was truncated"]),
+    ):
+        found, problems = read(start, call, call)
+        assert len(found) == 2
+        assert [str(problem) for problem in problems] == [
+            *damaged,
+            "there is no header: it is read as version 1",
+        ]
 
 
 def test_a_gap_elsewhere_is_a_damaged_line() -> None:

@@ -1,7 +1,6 @@
 """What goes into a session comes out of it, and what is wrong with it does not reach the traffic."""
 
 import os
-import random
 import signal
 import sqlite3
 import stat
@@ -20,7 +19,7 @@ from loom.recording.sessions.database import SessionLock, open_for_writing
 from loom.recording.sessions.fold import STOPPED
 from loom.recording.sessions.reader import StoredDescriptors
 from loom.recording.unfold import unfold
-from tests.support.traffic import DOWN, UP, began, ended, many, message, recorded, unary
+from tests.support.traffic import DOWN, UP, began, dense, ended, many, message, recorded, unary
 
 ROOT = Path(__file__).parents[3]
 
@@ -43,11 +42,6 @@ def emit(store: SessionStore, *events: Event) -> None:
     for event in events:
         store.emit(event)
     assert store.flush()
-
-
-def dense(size: int) -> bytes:
-    """Bytes that compressing does not make fewer."""
-    return random.Random(size).randbytes(size)
 
 
 def test_gives_back_calls_as_the_recorder_had_them(store: SessionStore) -> None:

@@ -23,74 +23,82 @@ _encoder = msgspec.msgpack.Encoder()
 class Batch:
     """Events that become one row, and what its other columns and ``spans`` say of them.
 
-    ``first_id`` and ``last_id`` are of the calls that began in it, None where none did; ``started`` and ``ended`` count
-    calls; ``went_on`` are calls that began in an earlier one; ``methods`` those of the calls that began.
+    It takes ``limit`` bytes of packed events at most. What is not needed for each event is worked out by whoever
+    writes the row.
     """
 
-    __slots__ = (
-        "_parts",
-        "_size",
-        "ended",
-        "first_id",
-        "first_ns",
-        "last_id",
-        "last_ns",
-        "methods",
-        "started",
-        "went_on",
-    )
+    __slots__ = ("_began", "_ended", "_first_ns", "_last", "_parts", "_size", "_went_on", "limit", "methods")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = sys.maxsize) -> None:
+        self.limit = limit
+        self.methods: set[str] = set()  # of the calls that began in it
         self._parts: list[bytes] = []
         self._size = 0
-        self.first_id: int | None = None
-        self.last_id: int | None = None
-        self.first_ns = 0
-        self.last_ns = 0
-        self.started = 0
-        self.ended = 0
-        self.went_on: set[int] = set()
-        self.methods: set[str] = set()
+        self._began: list[int] = []
+        self._went_on: list[int] = []
+        self._ended = 0
+        self._first_ns = 0
+        self._last: Record | None = None
 
     def __len__(self) -> int:
         """The bytes of its events, packed; 0 while there are none."""
         return self._size
 
-    def add(self, events: Sequence[Record], limit: int = sys.maxsize) -> bool:
-        """Add events of one call, in their order.
-
-        False, and nothing is added, if it would grow over ``limit`` bytes.
-        """
+    def add(self, events: Sequence[Record]) -> bool:
+        """Add events of one call, in their order; False, and nothing is added, if there is no room for them."""
         part = pack(events)
         size = self._size + len(part)
-        if size > limit:
+        if size > self.limit:
             return False
         first, last = events[0], events[-1]
-        call_id = first.call_id
         if not self._size:
-            self.first_ns = first.time_ns
+            self._first_ns = first.time_ns
         self._size = size
         self._parts.append(part)
-        self.last_ns = last.time_ns
+        self._last = last
         if type(first) is CallStarted:
-            self.started += 1
+            self._began.append(first.call_id)
             self.methods.add(first.method)
-            if self.first_id is None or self.last_id is None:
-                self.first_id = self.last_id = call_id
-            elif call_id > self.last_id:
-                self.last_id = call_id
-            elif call_id < self.first_id:
-                self.first_id = call_id
-        elif self.first_id is None or self.last_id is None or not self.first_id <= call_id <= self.last_id:
-            self.went_on.add(call_id)
+        else:
+            self._went_on.append(first.call_id)
         if type(last) is CallEnded:
-            self.ended += 1
+            self._ended += 1
         return True
 
-    def row(self) -> bytes:
+    @property
+    def started(self) -> int:
+        """How many calls began in it."""
+        return len(self._began)
+
+    @property
+    def ended(self) -> int:
+        """How many calls ended in it."""
+        return self._ended
+
+    @property
+    def ids(self) -> tuple[int | None, int | None]:
+        """The smallest and the largest id of the calls that began in it."""
+        return min(self._began, default=None), max(self._began, default=None)
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """When its first and its last event were, in nanoseconds."""
+        return self._first_ns, self._first_ns if self._last is None else self._last.time_ns
+
+    @property
+    def went_on(self) -> set[int]:
+        """The calls with events in it that began in an earlier one."""
+        return set(self._went_on).difference(self._began)
+
+    def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""
         head = _ARRAY + len(self._parts).to_bytes(4, "big")
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(head + b"".join(self._parts))
+        return compressor.compress(b"".join((head, *self._parts)))
+
+
+def compressor() -> zstandard.ZstdCompressor:
+    """For one thread at a time; making one costs more than using it."""
+    return zstandard.ZstdCompressor(level=_LEVEL)
 
 
 def pack(events: Sequence[Record]) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from loom.model import MessageSeen
 
-from .batch import Batch
+from .batch import Batch, compressor
 from .records import Record, unpack
 
 _SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
@@ -52,7 +52,7 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
             connection.execute(
                 "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, size = ?, events = ?"
                 " WHERE seq = ?",
-                (carried.first_id, carried.last_id, carried.started, len(carried), carried.row(), last),
+                (*carried.ids, carried.started, len(carried), carried.row(compressor()), last),
             )
             calls -= carried.started
         else:
@@ -67,7 +67,7 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
 
 def _carried(connection: sqlite3.Connection, last: int) -> Batch:
     """What to keep of calls that go on after batch ``last``: their events, messages without their bytes."""
-    carried = Batch()
+    carried = Batch(_MOST_CARRIED)
     going_on = {
         row[0] for row in connection.execute("SELECT DISTINCT call_id FROM spans WHERE seq > ?", (last,))
     }
@@ -79,7 +79,7 @@ def _carried(connection: sqlite3.Connection, last: int) -> Batch:
             if record.call_id in going_on:
                 kept.setdefault(record.call_id, []).append(_without_bytes(record))
     for call_id in sorted(kept, reverse=True):
-        if not carried.add(kept[call_id], _MOST_CARRIED):
+        if not carried.add(kept[call_id]):
             break
     return carried
 

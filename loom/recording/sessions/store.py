@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import sqlite3
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import msgspec
 
 from loom.model import Call, Kind, MessageSeen
 
-from .batch import Batch
+from .batch import Batch, compressor
 from .database import SessionError, SessionLock, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
@@ -28,7 +29,7 @@ QUEUE_BUDGET = 64 * 1024 * 1024
 EVENT_COST = 200  # what an event that is not packed yet is counted as, beside its payload
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
-_BATCH_BYTES = 256 * 1024
+_BATCH_BYTES = 1024 * 1024
 _MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
 
 
@@ -66,7 +67,7 @@ class SessionStore:
         self._budget = budget
         self._queue_budget = queue_budget
         self._declared_kind = declared_kind
-        self._batch = Batch()  # what events are added to
+        self._batch = Batch(queue_budget)  # what events are added to
         self._filling = threading.Lock()  # held while they are, and while another takes its place
         self._batches: deque[Batch] = deque()
         self._packed = (
@@ -89,6 +90,7 @@ class SessionStore:
         self._kinds: dict[str, Kind] = {}  # of methods, as they are in the file
         self._kindless: set[str] = set()
         self._pending: deque[Batch] = deque()
+        self._compressor = compressor()
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
 
@@ -159,21 +161,18 @@ class SessionStore:
         if self._connection is None:
             return
         with self._filling:
-            batch = self._batch
-            room = self._queue_budget - (self._packed - self._taken)
-            if not batch.add(events, room):
-                events = self._fitted(events, room - len(batch))
-                if not events:
-                    return
-                batch.add(events)
-            if len(batch) >= _BATCH_BYTES:
+            if not self._batch.add(events):
+                self._add_what_fits(events)
+            if len(self._batch) >= _BATCH_BYTES:
                 self._close_batch()
         if self._idle:
             self._idle = False
             self._wake.set()
 
-    def _fitted(self, events: tuple[Record, ...], room: int) -> tuple[Record, ...]:
-        """Those for which there is room; what there is none for is dropped and counted, the bytes of messages first."""
+    def _add_what_fits(self, events: tuple[Record, ...]) -> None:
+        """Drop and count what there is no room for: the bytes of messages first."""
+        self._close_batch()  # the next one may have more
+        room = self._batch.limit
         kept: list[Record] = []
         for event in events:
             if room <= 0:
@@ -188,14 +187,17 @@ class SessionStore:
                     continue
                 room -= size
             kept.append(event)
-        return tuple(kept)
+        if kept:
+            self._batch.limit = sys.maxsize
+            self._batch.add(kept)
+            self._close_batch()
 
     def _close_batch(self) -> None:
         """Leave the batch to the writer, and begin another."""
         if len(self._batch):
             self._packed += len(self._batch)
             self._batches.append(self._batch)
-            self._batch = Batch()
+        self._batch = Batch(self._queue_budget - (self._packed - self._taken))
 
     def put_descriptors(self, item: StoredDescriptors) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
@@ -311,21 +313,19 @@ class SessionStore:
                 "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, size, events)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    batch.first_id,
-                    batch.last_id,
+                    *batch.ids,
                     batch.started,
                     batch.ended,
-                    batch.first_ns,
-                    batch.last_ns,
+                    *batch.times,
                     len(batch),
-                    batch.row(),
+                    batch.row(self._compressor),
                 ),
             )
             seq = cursor.lastrowid
             connection.executemany(
                 "INSERT OR IGNORE INTO spans VALUES (?, ?)", [(call_id, seq) for call_id in batch.went_on]
             )
-            last_id = max(last_id, batch.last_id or 0)
+            last_id = max(last_id, batch.ids[1] or 0)
         self._write_kinds(connection)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))

@@ -13,7 +13,7 @@ how sessions keep them (:mod:`loom.recording.sessions.records`): adding, moving 
 
 import enum
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -105,6 +105,9 @@ class Sink(Protocol):
 
     def emit(self, *events: Event) -> None:
         """Take in events of one call, at least one, in their order."""
+
+    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
+        """The same for several calls that have come together: what costs something each time costs it once."""
 
 
 class CallIds:

@@ -59,15 +59,20 @@ class Recorder:
 
     def emit(self, *events: Event) -> None:
         """Record events of one call. A failure in here is logged and counted, and never reaches the traffic."""
-        try:
-            first = events[0]
-            if type(first) is CallStarted:
-                self._begin(first, events)
-            elif (call := self._live.get(first.call_id)) is not None:
-                self._go_on(call, events)
-        except Exception:  # noqa: BLE001 (see the docstring)
-            self.failures += 1
-            _log.exception("recording failed for %r", [type(event).__name__ for event in events])
+        self.emit_all((events,))
+
+    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
+        """The same for several calls; what fails for one of them does not keep the others."""
+        for events in calls:
+            try:
+                first = events[0]
+                if type(first) is CallStarted:
+                    self._begin(first, events)
+                elif (call := self._live.get(first.call_id)) is not None:
+                    self._go_on(call, events)
+            except Exception:  # noqa: BLE001 (see the docstring; trying costs nothing)
+                self.failures += 1
+                _log.exception("recording failed for %r", [type(event).__name__ for event in events])
 
     def observe(self, *observers: Observer) -> None:
         """Tell these too from now on, after those that are there."""
@@ -78,7 +83,7 @@ class Recorder:
 
     # The history counts, and observers are told, once for all events that come together.
 
-    def _begin(self, started: CallStarted, events: tuple[Event, ...]) -> None:
+    def _begin(self, started: CallStarted, events: Sequence[Event]) -> None:
         call = Call(
             started.call_id,
             started.method,
@@ -101,7 +106,7 @@ class Recorder:
             tell(call)
         self._tell(call)
 
-    def _go_on(self, call: Call, events: tuple[Event, ...]) -> None:
+    def _go_on(self, call: Call, events: Sequence[Event]) -> None:
         self.history.grew(call, self._fold(call, events))
         if call.ended_ns is not None:
             del self._live[call.id]
@@ -115,7 +120,7 @@ class Recorder:
             for tell in self._on_ended:
                 tell(call)
 
-    def _fold(self, call: Call, events: tuple[Event, ...]) -> int:
+    def _fold(self, call: Call, events: Sequence[Event]) -> int:
         """What the history counts the events' messages and metadata as."""
         cost = 0
         for event in events:

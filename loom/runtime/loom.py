@@ -5,7 +5,7 @@ import contextlib
 import gc
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from loom import __version__
@@ -42,11 +42,14 @@ class Fanout:
     """A sink of sinks: the recorder first, so that a call is visible before it is stored."""
 
     def __init__(self, *sinks: Sink) -> None:
-        self._emits = tuple(sink.emit for sink in sinks)
+        self._sinks = sinks
 
     def emit(self, *events: Event) -> None:
-        for emit in self._emits:
-            emit(*events)
+        self.emit_all((events,))
+
+    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
+        for sink in self._sinks:
+            sink.emit_all(calls)
 
 
 class Loom:

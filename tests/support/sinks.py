@@ -1,7 +1,7 @@
 """A sink that tests can look into and wait on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from loom.model import CallEnded, Event
@@ -17,7 +17,11 @@ class ListSink:
         self._arrived = asyncio.Event()
 
     def emit(self, *events: Event) -> None:
-        self.events += events
+        self.emit_all([events])
+
+    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
+        for events in calls:
+            self.events += events
         self._arrived.set()
 
     def of(self, kind: type[E], call_id: int | None = None) -> list[E]:

@@ -84,6 +84,7 @@ class Connection:
         self.number = number
         self.unobserved = ""
         self._ids = ids
+        self._sink = sink
         self._emit = sink.emit
         self.peer = peer
         self._target = target
@@ -170,12 +171,14 @@ class Connection:
 
     def _hand_on(self) -> None:
         """Emit what has come of the calls, each call's events together, in the order in which they began to come."""
+        calls = []
         for exchange in self._fresh:
-            events = exchange.events
-            if events:
+            if exchange.events:
+                calls.append(exchange.events)
                 exchange.events = []
-                self._emit(*events)
         self._fresh.clear()
+        if calls:
+            self._sink.emit_all(calls)
 
     def _let_go(self) -> None:
         """All calls have been ended: hand on what is left of them."""

@@ -27,12 +27,24 @@ class Batch:
     writes the row.
     """
 
-    __slots__ = ("_began", "_ended", "_first_ns", "_last", "_parts", "_size", "_went_on", "limit", "methods")
+    __slots__ = (
+        "_began",
+        "_ended",
+        "_first_ns",
+        "_last",
+        "_packed",
+        "_parts",
+        "_size",
+        "_went_on",
+        "limit",
+        "methods",
+    )
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
         self.methods: set[str] = set()  # of the calls that began in it
-        self._parts: list[bytes] = []
+        self._packed: list[bytes | memoryview] = []
+        self._parts = 0
         self._size = 0
         self._began: list[int] = []
         self._went_on: list[int] = []
@@ -44,25 +56,30 @@ class Batch:
         """The bytes of its events, packed; 0 while there are none."""
         return self._size
 
-    def add(self, events: Sequence[Record]) -> bool:
-        """Add events of one call, in their order; False, and nothing is added, if there is no room for them."""
-        part = pack(events)
-        size = self._size + len(part)
+    def add(self, calls: Sequence[Sequence[Record]]) -> bool:
+        """Add events of calls, each call's in their order.
+
+        False, and nothing is added, if there is no room for them.
+        """
+        packed = pack(calls)
+        size = self._size + len(packed)
         if size > self.limit:
             return False
-        first, last = events[0], events[-1]
         if not self._size:
-            self._first_ns = first.time_ns
+            self._first_ns = calls[0][0].time_ns
         self._size = size
-        self._parts.append(part)
-        self._last = last
-        if type(first) is CallStarted:
-            self._began.append(first.call_id)
-            self.methods.add(first.method)
-        else:
-            self._went_on.append(first.call_id)
-        if type(last) is CallEnded:
-            self._ended += 1
+        self._packed.append(packed)
+        self._parts += len(calls)
+        for events in calls:
+            first = events[0]
+            if type(first) is CallStarted:
+                self._began.append(first.call_id)
+                self.methods.add(first.method)
+            else:
+                self._went_on.append(first.call_id)
+            if type(events[-1]) is CallEnded:
+                self._ended += 1
+        self._last = calls[-1][-1]
         return True
 
     @property
@@ -92,8 +109,8 @@ class Batch:
 
     def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""
-        head = _ARRAY + len(self._parts).to_bytes(4, "big")
-        return compressor.compress(b"".join((head, *self._parts)))
+        head = _ARRAY + self._parts.to_bytes(4, "big")
+        return compressor.compress(b"".join((head, *self._packed)))
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -101,17 +118,29 @@ def compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=_LEVEL)
 
 
-def pack(events: Sequence[Record]) -> bytes:
-    """A part of these events, as :mod:`.records` has it; one that cannot be packed is left out, alone, and told."""
+def pack(calls: Sequence[Sequence[Record]]) -> bytes | memoryview:
+    """Parts of a batch, one for each call, as :mod:`.records` has them.
+
+    An event that cannot be packed is left out, alone, and told.
+    """
     try:
-        return _encoder.encode(events)
+        return memoryview(_encoder.encode(calls))[_head(len(calls)) :]
     except _UNPACKABLE:
-        kept = []
-        for event in events:
-            try:
-                _encoder.encode(event)
-            except _UNPACKABLE as error:
-                _log.warning("an event of call %s cannot be kept: %s", event.call_id, error)
-                continue
-            kept.append(event)
-        return _encoder.encode(kept)
+        return b"".join(_encoder.encode(_packable(events)) for events in calls)
+
+
+def _head(length: int) -> int:
+    """The bytes before the first item of an array of this length."""
+    return 1 if length < 16 else 3 if length < 1 << 16 else 5  # noqa: PLR2004 (MessagePack's own limits)
+
+
+def _packable(events: Sequence[Record]) -> list[Record]:
+    kept = []
+    for event in events:
+        try:
+            _encoder.encode(event)
+        except _UNPACKABLE as error:
+            _log.warning("an event of call %s cannot be kept: %s", event.call_id, error)
+            continue
+        kept.append(event)
+    return kept

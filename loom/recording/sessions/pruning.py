@@ -79,7 +79,7 @@ def _carried(connection: sqlite3.Connection, last: int) -> Batch:
             if record.call_id in going_on:
                 kept.setdefault(record.call_id, []).append(_without_bytes(record))
     for call_id in sorted(kept, reverse=True):
-        if not carried.add(kept[call_id]):
+        if not carried.add([kept[call_id]]):
             break
     return carried
 

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -158,18 +158,23 @@ class SessionStore:
 
     def emit(self, *events: Record) -> None:
         """Queue events of one call; of an imported call also the kind that its method was declared as."""
+        self.emit_all((events,))
+
+    def emit_all(self, calls: Sequence[Sequence[Record]]) -> None:
+        """Queue events of several calls."""
         if self._connection is None:
             return
         with self._filling:
-            if not self._batch.add(events):
-                self._add_what_fits(events)
+            if not self._batch.add(calls):
+                for events in calls:
+                    self._add_what_fits(events)
             if len(self._batch) >= _BATCH_BYTES:
                 self._close_batch()
         if self._idle:
             self._idle = False
             self._wake.set()
 
-    def _add_what_fits(self, events: tuple[Record, ...]) -> None:
+    def _add_what_fits(self, events: Sequence[Record]) -> None:
         """Drop and count what there is no room for: the bytes of messages first."""
         self._close_batch()  # the next one may have more
         room = self._batch.limit
@@ -189,7 +194,7 @@ class SessionStore:
             kept.append(event)
         if kept:
             self._batch.limit = sys.maxsize
-            self._batch.add(kept)
+            self._batch.add([kept])
             self._close_batch()
 
     def _close_batch(self) -> None:

@@ -11,7 +11,11 @@ class Sink:
         self.events = []
 
     def emit(self, *events):
-        self.events += events
+        self.emit_all([events])
+
+    def emit_all(self, calls):
+        for events in calls:
+            self.events += events
 
     def of(self, kind):
         return [event for event in self.events if isinstance(event, kind)]

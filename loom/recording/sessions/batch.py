@@ -2,22 +2,29 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import zstandard
+from msgspec import structs
 
-from loom.model import CallEnded, CallStarted
+from loom.model import CallEnded, CallStarted, MessageSeen
 
 from .records import Record
 
 _log = logging.getLogger(__name__)
 
 _UNPACKABLE = (UnicodeError, TypeError, OverflowError)  # text that is no Unicode, above all
-_ARRAY = b"\xdd"  # of MessagePack: an array whose length is in the next four bytes
+_ARRAY = b"\xdd"  # MessagePack: an array, whose length is in the next four bytes
+_NO_BYTES = b"\xc4\0"
+_LARGE = 16 * 1024  # bytes of a message that is not copied
+_FEW = 16  # calls that came together: with more, their messages are small
+_HEAD = 5
 _LEVEL = 1
 
 _encoder = msgspec.msgpack.Encoder()
+
+Piece = bytes | memoryview
 
 
 class Batch:
@@ -43,7 +50,7 @@ class Batch:
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
         self.methods: set[str] = set()  # of the calls that began in it
-        self._packed: list[bytes | memoryview] = []
+        self._packed: list[Piece] = []
         self._parts = 0
         self._size = 0
         self._began: list[int] = []
@@ -62,13 +69,13 @@ class Batch:
         False, and nothing is added, if there is no room for them.
         """
         packed = pack(calls)
-        size = self._size + len(packed)
+        size = self._size + sum(map(len, packed))
         if size > self.limit:
             return False
         if not self._size:
             self._first_ns = calls[0][0].time_ns
         self._size = size
-        self._packed.append(packed)
+        self._packed += packed
         self._parts += len(calls)
         for events in calls:
             first = events[0]
@@ -109,8 +116,13 @@ class Batch:
 
     def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""
-        head = _ARRAY + self._parts.to_bytes(4, "big")
-        return compressor.compress(b"".join((head, *self._packed)))
+        stream = compressor.compressobj(size=_HEAD + self._size)
+        made = [stream.compress(_ARRAY + self._parts.to_bytes(4, "big"))]
+        made += [
+            stream.compress(part) for part in self._packed
+        ]  # joined first, they would hold the interpreter
+        made.append(stream.flush())
+        return b"".join(made)
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -118,20 +130,48 @@ def compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=_LEVEL)
 
 
-def pack(calls: Sequence[Sequence[Record]]) -> bytes | memoryview:
-    """Parts of a batch, one for each call, as :mod:`.records` has them.
+def pack(calls: Sequence[Sequence[Record]]) -> Sequence[Piece]:
+    """Parts of a batch, one for each call, as :mod:`.records` has them, in pieces that follow each other.
 
-    An event that cannot be packed is left out, alone, and told.
+    An event that cannot be packed is left out, alone, and told. Large messages are not copied: they are pieces.
     """
     try:
-        return memoryview(_encoder.encode(calls))[_head(len(calls)) :]
+        if len(calls) <= _FEW and any(map(_has_large, calls)):
+            return [piece for events in calls for piece in _around_messages(events)]
+        return (memoryview(_encoder.encode(calls))[len(_array(len(calls))) :],)
     except _UNPACKABLE:
-        return b"".join(_encoder.encode(_packable(events)) for events in calls)
+        return [_encoder.encode(_packable(events)) for events in calls]
 
 
-def _head(length: int) -> int:
-    """The bytes before the first item of an array of this length."""
-    return 1 if length < 16 else 3 if length < 1 << 16 else 5  # noqa: PLR2004 (MessagePack's own limits)
+def _has_large(events: Sequence[Record]) -> bool:
+    return any(type(event) is MessageSeen and len(event.data) > _LARGE for event in events)
+
+
+def _around_messages(events: Sequence[Record]) -> Iterator[Piece]:
+    """A part in which the bytes of large messages are pieces of their own."""
+    yield _array(len(events))
+    for event in events:
+        if type(event) is not MessageSeen or len(event.data) <= _LARGE:
+            yield _encoder.encode(event)
+            continue
+        # MessagePack has the length of bytes in front of them. Behind them come a boolean, a name and None, in which
+        # what stands for no bytes cannot occur.
+        before, after = _encoder.encode(structs.replace(event, data=b"", lost=None)).rsplit(_NO_BYTES, 1)
+        size = len(event.data)
+        yield before + (
+            b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
+        )
+        yield event.data
+        yield after
+
+
+def _array(length: int) -> bytes:
+    """What comes before the items of an array of this length."""
+    if length < 16:  # noqa: PLR2004 (MessagePack's own limits, here and below)
+        return bytes([0x90 | length])
+    if length < 1 << 16:
+        return b"\xdc" + length.to_bytes(2, "big")
+    return _ARRAY + length.to_bytes(4, "big")
 
 
 def _packable(events: Sequence[Record]) -> list[Record]:

@@ -271,6 +271,7 @@ WAYS: dict[str, Way] = {
     "Loom wire": loom("--engine", "wire"),
     "Loom relay": loom("--engine", "relay"),
     "Loom wire, session": loom("--engine", "wire", "--session", "bench"),
+    "Loom relay, session": loom("--engine", "relay", "--session", "bench"),
     "Envoy": envoy,
     "nginx": nginx,
     "HAProxy": haproxy,

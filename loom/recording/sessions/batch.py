@@ -18,7 +18,7 @@ _UNPACKABLE = (UnicodeError, TypeError, OverflowError)  # text that is no Unicod
 _ARRAY = b"\xdd"  # MessagePack: an array, whose length is in the next four bytes
 _NO_BYTES = b"\xc4\0"
 _LARGE = 16 * 1024  # bytes of a message that is not copied
-_FEW = 16  # calls that came together: with more, their messages are small
+_FEW = 4  # calls that came together: with more, their messages are small
 _HEAD = 5
 _LEVEL = 1
 
@@ -136,15 +136,19 @@ def pack(calls: Sequence[Sequence[Record]]) -> Sequence[Piece]:
     An event that cannot be packed is left out, alone, and told. Large messages are not copied: they are pieces.
     """
     try:
-        if len(calls) <= _FEW and any(map(_has_large, calls)):
+        if len(calls) <= _FEW and _have_large(calls):
             return [piece for events in calls for piece in _around_messages(events)]
         return (memoryview(_encoder.encode(calls))[len(_array(len(calls))) :],)
     except _UNPACKABLE:
         return [_encoder.encode(_packable(events)) for events in calls]
 
 
-def _has_large(events: Sequence[Record]) -> bool:
-    return any(type(event) is MessageSeen and len(event.data) > _LARGE for event in events)
+def _have_large(calls: Sequence[Sequence[Record]]) -> bool:
+    for events in calls:
+        for event in events:
+            if type(event) is MessageSeen and len(event.data) > _LARGE:
+                return True
+    return False
 
 
 def _around_messages(events: Sequence[Record]) -> Iterator[Piece]:

@@ -18,7 +18,8 @@ from .proxies import WAYS, Route
 
 HERE = Path(__file__).parent
 _WARM_UP = 0.5  # of the calls
-_SLOW = {"Loom relay": 0.1, "Loom relay, session": 0.1, "mitmproxy": 0.03}  # of the calls: a round takes seconds for each way
+# The share of the calls these get: a round takes them seconds all the same.
+_SLOW = {"Loom relay": 0.1, "Loom relay, session": 0.1, "mitmproxy": 0.03}
 
 
 @dataclass

@@ -40,7 +40,7 @@ class Taken:
 
 
 class Archive:
-    """``ids`` number what is imported, ``changed`` is told of each such call; ``target`` goes into exports."""
+    """``ids`` number what is imported, ``changed`` is told of them; ``target`` goes into exports."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Archive:
         descriptors: Remembered,
         source: StoredSource,
         ids: CallIds,
-        changed: Callable[[Call], None] = lambda _: None,
+        changed: Callable[[Sequence[Call]], None] = lambda _: None,
         *,
         target: str = "",
     ) -> None:
@@ -146,7 +146,7 @@ class Archive:
             taken = folding.rest()[0]
         taken.declared_kind, taken.modified, taken.restored = call.declared_kind, call.modified, True
         self._history.restore(taken)
-        self._changed(taken)
+        self._changed([taken])
         return number
 
     async def _room(self) -> None:

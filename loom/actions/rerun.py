@@ -140,8 +140,8 @@ class _Ended(Observer):
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
 
-    def ended(self, call: Call) -> None:
-        self._calls[call.id] = call
+    def ended(self, calls: Sequence[Call]) -> None:
+        self._calls |= {call.id: call for call in calls}
 
     def take(self, call_id: int) -> Call:
         return self._calls.pop(call_id)

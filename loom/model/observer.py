@@ -1,19 +1,21 @@
 """Who is told of calls: the page's feed, the log, the metrics, the terminal, a test."""
 
+from collections.abc import Sequence
+
 from .call import Call
 
 
 class Observer:
-    """Told of calls on the forwarding loop: its methods note and return.
+    """Told of calls on the forwarding loop, of those together that have come together: its methods note and return.
 
     What a subclass does not define costs the traffic nothing.
     """
 
-    def started(self, call: Call, /) -> None:
-        """The call is there; comes once, before any ``changed``."""
+    def started(self, calls: Sequence[Call], /) -> None:
+        """These calls are there; comes once for each, before any ``changed``."""
 
-    def changed(self, call: Call, /) -> None:
-        """A call started or something of it was seen."""
+    def changed(self, calls: Sequence[Call], /) -> None:
+        """These calls started or something of them was seen."""
 
-    def ended(self, call: Call, /) -> None:
-        """The call is over; comes once, after the last ``changed``."""
+    def ended(self, calls: Sequence[Call], /) -> None:
+        """These calls are over; comes once for each, after the last ``changed``."""

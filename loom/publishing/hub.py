@@ -1,6 +1,6 @@
 """Collects what changed and hands it out on a tick: one encoding for all who listen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +61,14 @@ class Hub(Observer):
     def subscribers(self) -> int:
         return len(self._subscribers)
 
-    def changed(self, call: Call) -> None:
-        self._dirty[call.id] = call
+    def changed(self, calls: Sequence[Call]) -> None:
+        dirty = self._dirty
+        for call in calls:
+            dirty[call.id] = call
 
-    def ended(self, call: Call) -> None:
-        status = call.status
-        self.rates.ended(
-            (call.ended_ns or call.started_ns) - call.started_ns,
-            error=status is not None and status.code != 0,
-        )
+    def ended(self, calls: Sequence[Call]) -> None:
+        durations = [(call.ended_ns or call.started_ns) - call.started_ns for call in calls]
+        self.rates.ended(durations, errors=len([call for call in calls if call.status and call.status.code]))
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """From the next tick on this subscriber is told of everything."""

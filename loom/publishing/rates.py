@@ -1,6 +1,7 @@
 """What happened in the last seconds: calls and errors ended, and how long they took."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 KEPT_SECONDS = 300
@@ -30,15 +31,14 @@ class Rates:
         self._errors = 0
         self._durations: list[int] = []
 
-    def ended(self, duration_ns: int, *, error: bool) -> None:
-        """One call has ended."""
-        self.calls_total += 1
-        self._calls += 1
-        if error:
-            self.errors_total += 1
-            self._errors += 1
-        if len(self._durations) < SAMPLE:
-            self._durations.append(duration_ns)
+    def ended(self, durations_ns: Sequence[int], *, errors: int) -> None:
+        """These calls have ended, ``errors`` of them with another status than OK."""
+        count = len(durations_ns)
+        self.calls_total += count
+        self._calls += count
+        self.errors_total += errors
+        self._errors += errors
+        self._durations += durations_ns[: SAMPLE - len(self._durations)]
 
     def roll(self, now_us: int, in_flight: int) -> Second:
         """Close the second that ends now, keep it, and answer it."""

@@ -46,7 +46,8 @@ class History:
         self._passed: set[int] = set()
         self._late: list[int] = []
         self._costs: dict[int, int] = {}
-        self._live: dict[int, Call] = {}
+        self.in_flight: dict[int, Call] = {}
+        """Held calls that have not ended, by id; they stay until they have."""
         self._replays: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
@@ -58,7 +59,7 @@ class History:
     @property
     def live(self) -> int:
         """How many held calls are in flight."""
-        return len(self._live)
+        return len(self.in_flight)
 
     @property
     def oldest_id(self) -> int:
@@ -66,7 +67,7 @@ class History:
         if self._late:
             return self._late[0]
         for call in self._queue:
-            if call.id not in self._live:
+            if call.id not in self.in_flight:
                 return call.id
         return self.last_id + 1
 
@@ -98,9 +99,10 @@ class History:
         call_id = call.id
         self._calls[call_id] = call
         self._queue.append(call)
-        self.last_id = max(self.last_id, call_id)
+        if call_id > self.last_id:  # noqa: PLR1730 (max() is another call for every call)
+            self.last_id = call_id
         if call.ended_ns is None:
-            self._live[call_id] = call
+            self.in_flight[call_id] = call
         if call.replay_of is not None:
             self._replays.setdefault(call.replay_of, []).append(call_id)
         cost += CALL_COST + len(call.method)
@@ -121,7 +123,7 @@ class History:
     def grew(self, call: Call, cost: int) -> None:
         """A held call has grown by ``cost`` bytes."""
         total = self._costs.get(call.id)
-        if total is None:  # evicted or cleared while live: it is counted no more
+        if total is None:  # evicted or cleared: it is counted no more
             return
         total += cost
         self._costs[call.id] = total
@@ -146,17 +148,17 @@ class History:
 
     def ended(self, call: Call) -> None:
         """A held call is in flight no more."""
-        self._live.pop(call.id, None)
+        self.in_flight.pop(call.id, None)
         if call.id in self._passed:
             self._passed.discard(call.id)
             heapq.heappush(self._late, call.id)
 
     def clear(self) -> int:
         """Let go of every ended call; calls in flight stay, so that their end is still seen."""
-        gone = [call for call in self._calls.values() if call.id not in self._live]
+        gone = [call for call in self._calls.values() if call.id not in self.in_flight]
         for call in gone:
             self._remove(call)
-        self._queue = deque(call for call in self._queue if call.id in self._live)
+        self._queue = deque(call for call in self._queue if call.id in self.in_flight)
         self._late.clear()
         return len(gone)
 
@@ -191,7 +193,7 @@ class History:
 
     def _next_to_go(self) -> Call | None:
         """Take the oldest ended call out of the queues; live ones are passed over."""
-        while self._queue and self._queue[0].id in self._live:
+        while self._queue and self._queue[0].id in self.in_flight:
             call = self._queue.popleft()
             self._passed.add(call.id)
         if self._late and (not self._queue or self._late[0] < self._queue[0].id):
@@ -200,7 +202,7 @@ class History:
 
     def _shrink_live(self) -> None:
         """Only live calls are left and they are still too much: each gives up its middle."""
-        for call in self._live.values():
+        for call in self.in_flight.values():
             over = self.bytes - self.budget
             if over <= 0:
                 break

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,15 @@ class CallLog(Observer):
         self._thread = threading.Thread(target=self._run, name="loom-log", daemon=True)
         self._thread.start()
 
-    def ended(self, call: Call) -> None:
-        """Queue a finished call."""
-        cost = _CALL_COST + call.request_bytes + call.response_bytes
-        if self._queued - self._taken + cost > self._budget and self._queue:
-            self.dropped += 1
-            return
-        self._queue.append((call, cost))
-        self._queued += cost
+    def ended(self, calls: Sequence[Call]) -> None:
+        """Queue finished calls."""
+        for call in calls:
+            cost = _CALL_COST + call.request_bytes + call.response_bytes
+            if self._queued - self._taken + cost > self._budget and self._queue:
+                self.dropped += 1
+                continue
+            self._queue.append((call, cost))
+            self._queued += cost
         if self._idle:
             self._idle = False
             self._wake.set()

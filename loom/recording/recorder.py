@@ -25,7 +25,7 @@ _REQUEST_SECTION, _INITIAL = Section.REQUEST, Section.INITIAL
 _log = logging.getLogger(__name__)
 
 
-def _defined(observers: list[Observer], name: str) -> list[Callable[[Call], None]]:
+def _defined(observers: list[Observer], name: str) -> list[Callable[[Sequence[Call]], None]]:
     """The bound methods of that name of all observers that define it themselves."""
     nothing = getattr(Observer, name)
     return [
@@ -49,13 +49,12 @@ class Recorder:
     ) -> None:
         self.history = history
         self._observers: list[Observer] = []
-        self._on_started: list[Callable[[Call], None]] = []
-        self._on_changed: list[Callable[[Call], None]] = []
-        self._on_ended: list[Callable[[Call], None]] = []
+        self._on_started: list[Callable[[Sequence[Call]], None]] = []
+        self._on_changed: list[Callable[[Sequence[Call]], None]] = []
+        self._on_ended: list[Callable[[Sequence[Call]], None]] = []
         self.observe(*observers)
         self.failures = 0
         self._declared_kind = declared_kind
-        self._live: dict[int, Call] = {}
 
     def emit(self, *events: Event) -> None:
         """Record events of one call. A failure in here is logged and counted, and never reaches the traffic."""
@@ -63,16 +62,31 @@ class Recorder:
 
     def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
         """The same for several calls; what fails for one of them does not keep the others."""
+        started: list[Call] = []
+        changed: list[Call] = []
+        ended: list[Call] = []
+        in_flight = self.history.in_flight
         for events in calls:
             try:
                 first = events[0]
                 if type(first) is CallStarted:
-                    self._begin(first, events)
-                elif (call := self._live.get(first.call_id)) is not None:
+                    call = self._begin(first, events)
+                    started.append(call)
+                elif (known := in_flight.get(first.call_id)) is not None:
+                    call = known
                     self._go_on(call, events)
+                else:
+                    continue
             except Exception:  # noqa: BLE001 (see the docstring; trying costs nothing)
-                self.failures += 1
-                _log.exception("recording failed for %r", [type(event).__name__ for event in events])
+                self._failed([type(event).__name__ for event in events])
+            else:
+                changed.append(call)
+                if call.ended_ns is not None:
+                    ended.append(call)
+        if self._observers:
+            self._tell(self._on_started, started)
+            self._tell(self._on_changed, changed)
+            self._tell(self._on_ended, ended)
 
     def observe(self, *observers: Observer) -> None:
         """Tell these too from now on, after those that are there."""
@@ -81,9 +95,21 @@ class Recorder:
         self._on_changed = _defined(self._observers, "changed")
         self._on_ended = _defined(self._observers, "ended")
 
-    # The history counts, and observers are told, once for all events that come together.
+    def _tell(self, observers: list[Callable[[Sequence[Call]], None]], calls: Sequence[Call]) -> None:
+        if calls:
+            for tell in observers:
+                try:
+                    tell(calls)
+                except Exception:  # noqa: BLE001 (as above)
+                    self._failed([call.id for call in calls])
 
-    def _begin(self, started: CallStarted, events: Sequence[Event]) -> None:
+    def _failed(self, what: object) -> None:
+        self.failures += 1
+        _log.exception("recording failed for %r", what)
+
+    # The history counts once for all events of a call that come together.
+
+    def _begin(self, started: CallStarted, events: Sequence[Event]) -> Call:
         call = Call(
             started.call_id,
             started.method,
@@ -98,27 +124,14 @@ class Recorder:
             self._declared_kind(started.method),
         )
         if started.wire:
-            call.wire = started.wire.copy()
+            call.wire = started.wire
         self.history.add(call, self._fold(call, events))
-        if call.ended_ns is None:
-            self._live[call.id] = call
-        for tell in self._on_started:
-            tell(call)
-        self._tell(call)
+        return call
 
     def _go_on(self, call: Call, events: Sequence[Event]) -> None:
         self.history.grew(call, self._fold(call, events))
         if call.ended_ns is not None:
-            del self._live[call.id]
             self.history.ended(call)
-        self._tell(call)
-
-    def _tell(self, call: Call) -> None:
-        for tell in self._on_changed:
-            tell(call)
-        if call.ended_ns is not None:
-            for tell in self._on_ended:
-                tell(call)
 
     def _fold(self, call: Call, events: Sequence[Event]) -> int:
         """What the history counts the events' messages and metadata as."""
@@ -177,7 +190,7 @@ class Recorder:
         call.ended_by = event.ended_by
         call.note = event.note
         if event.wire:
-            call.wire.update(event.wire)
+            call.wire = call.wire | event.wire
         if call.declared_kind is None:
             # The schema may have arrived while the call ran.
             call.declared_kind = self._declared_kind(call.method)

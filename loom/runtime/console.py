@@ -8,6 +8,7 @@ import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -40,22 +41,21 @@ class Console(Observer):
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="loom-console", daemon=True)
 
-    def started(self, call: Call) -> None:
+    def started(self, calls: Sequence[Call]) -> None:
         if self._starts:
-            self._offer(call, ended=False)
+            self._offer(calls, ended=False)
 
-    def ended(self, call: Call) -> None:
-        self._offer(call, ended=True)
+    def ended(self, calls: Sequence[Call]) -> None:
+        self._offer(calls, ended=True)
 
     def say(self, *lines: str) -> None:
         """Print these lines now."""
         self._print("".join(f"{line}\n" for line in lines))
 
-    def _offer(self, call: Call, *, ended: bool) -> None:
-        if len(self._queue) >= QUEUE:
-            self._skipped += 1
-            return
-        self._queue.append((call, ended))
+    def _offer(self, calls: Sequence[Call], *, ended: bool) -> None:
+        room = max(QUEUE - len(self._queue), 0)
+        self._queue += [(call, ended) for call in calls[:room]]
+        self._skipped += max(len(calls) - room, 0)
         if not self._wake.is_set():
             self._wake.set()
 

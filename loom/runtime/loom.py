@@ -101,12 +101,8 @@ class Loom:
         self.schema.sources.append(self.kept)
         self.breaker = parts.breaker(settings)
 
-        def kind_of(path: str) -> Any:
-            method = self.schema.peek(path)
-            return method.kind if method else None
-
         self.log = parts.log(settings, self.secrets)
-        self.store = await asyncio.to_thread(parts.session, settings, kind_of)
+        self.store = await asyncio.to_thread(parts.session, settings, self.schema.kind)
         if self.store is not None:
             await self._restore(self.store)
         self.descriptors = Remembered(
@@ -116,7 +112,7 @@ class Loom:
         self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
         self.schema.on_change(self.warming.again)
         self.target.on_state(self._target_changed)
-        self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], kind_of)
+        self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], self.schema.kind)
         if self.log is not None:
             self.recorder.observe(self.log)
             self._exit.push_async_callback(asyncio.to_thread, self.log.close)
@@ -137,7 +133,7 @@ class Loom:
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
         self.replayer = Replayer(self.target, self.sink, self.ids, self.tasks.start, self._own_addresses)
-        self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, kind_of)
+        self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind)
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
         await self.engine.start()

@@ -1,7 +1,7 @@
 """Numbers for Prometheus: counted in plain dicts on the way, shaped when scraped."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from loom.model import Call, Observer, Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BUCKETS_NS = [int(bound * 1e9) for bound in BUCKETS]
 MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
 _OTHER = "other"
 _BREAKER_STATES = ("closed", "open", "half_open")
@@ -37,31 +38,36 @@ class Metrics(Collector, Observer):
         self._messages = [0, 0]
         self._bytes = [0, 0]
         self._buckets = [0] * (len(BUCKETS) + 1)
-        self._seconds = 0.0
+        self._duration_ns = 0
         self.registry.register(self)
 
     def exposition(self) -> bytes:
         """The text format of https://prometheus.io/docs/instrumenting/exposition_formats/."""
         return generate_latest(self.registry)
 
-    def started(self, call: Call) -> None:
-        try:
-            self._started[call.method] += 1
-        except KeyError:
-            method = call.method if len(self._started) < MAX_METHODS else _OTHER
-            self._started[method] = self._started.get(method, 0) + 1
+    def started(self, calls: Sequence[Call]) -> None:
+        started = self._started
+        for call in calls:
+            method = call.method
+            if method not in started and len(started) >= MAX_METHODS:
+                method = _OTHER
+            started[method] = started.get(method, 0) + 1
 
-    def ended(self, call: Call) -> None:
-        method = call.method if call.method in self._started else _OTHER
-        key = (method, call.status.code if call.status else None)
-        self._handled[key] = self._handled.get(key, 0) + 1
-        self._messages[0] += call.request_messages
-        self._messages[1] += call.response_messages
-        self._bytes[0] += call.request_bytes
-        self._bytes[1] += call.response_bytes
-        seconds = ((call.ended_ns or call.started_ns) - call.started_ns) / 1e9
-        self._buckets[bisect_left(BUCKETS, seconds)] += 1
-        self._seconds += seconds
+    def ended(self, calls: Sequence[Call]) -> None:
+        started, handled, buckets = self._started, self._handled, self._buckets
+        durations = 0
+        for call in calls:
+            status = call.status
+            key = (call.method if call.method in started else _OTHER, status.code if status else None)
+            handled[key] = handled.get(key, 0) + 1
+            duration = (call.ended_ns or call.started_ns) - call.started_ns
+            buckets[bisect_left(_BUCKETS_NS, duration)] += 1
+            durations += duration
+        self._duration_ns += durations
+        self._messages[0] += sum([call.request_messages for call in calls])
+        self._messages[1] += sum([call.response_messages for call in calls])
+        self._bytes[0] += sum([call.request_bytes for call in calls])
+        self._bytes[1] += sum([call.response_bytes for call in calls])
 
     def describe(self) -> list[Metric]:
         """Nothing is registered by name: collecting at registration would need a running Loom."""
@@ -94,7 +100,7 @@ class Metrics(Collector, Observer):
         for bound, count in zip((*map(str, BUCKETS), "+Inf"), self._buckets, strict=True):
             total += count
             buckets.append((bound, total))
-        duration.add_metric([], buckets=buckets, sum_value=self._seconds)
+        duration.add_metric([], buckets=buckets, sum_value=self._duration_ns / 1e9)
         yield duration
 
     def _held(self, stats: dict[str, Any]) -> Iterator[Metric]:

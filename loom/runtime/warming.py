@@ -1,5 +1,7 @@
 """Asks for a method's schema when its first call comes in, beside the traffic, so that the list can say its kind."""
 
+from collections.abc import Sequence
+
 from loom.model import Call, Observer
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -21,10 +23,11 @@ class Warming(Observer):
         self._asked: set[str] = set()
         self._tasks = tasks
 
-    def started(self, call: Call) -> None:
-        if call.declared_kind is None and call.method not in self._asked and len(self._asked) < _MOST:
-            self._asked.add(call.method)
-            self._tasks.start(self._warm(call.method), f"schema of {call.method}")
+    def started(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            if call.declared_kind is None and call.method not in self._asked and len(self._asked) < _MOST:
+                self._asked.add(call.method)
+                self._tasks.start(self._warm(call.method), f"schema of {call.method}")
 
     def again(self) -> None:
         """The target came back or local files changed: what was unknown may be known now."""
@@ -35,8 +38,8 @@ class Warming(Observer):
             method = await self._schema.method(path)
         except SchemaError:
             return  # said where somebody looks at the call
-        for call in list(self._history):
-            if call.method == path and call.declared_kind is None:
-                call.declared_kind = method.kind
-                call.version += 1
-                self._hub.changed(call)
+        known = [call for call in self._history if call.method == path and call.declared_kind is None]
+        for call in known:
+            call.declared_kind = method.kind
+            call.version += 1
+        self._hub.changed(known)

@@ -43,6 +43,8 @@ class Flight(Generic[T]):
         self._failure_ttl = failure_ttl
         self._provisional = provisional
         self._clock = clock
+        self.version = 0
+        """Grows with every change of what :meth:`peek` answers."""
         self._entries: dict[str, _Entry[T]] = {}
         self._flying: dict[str, asyncio.Task[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
@@ -81,6 +83,7 @@ class Flight(Generic[T]):
         """Let go of every answer; what flies now comes too late to be kept."""
         self._entries.clear()
         self._flying.clear()
+        self.version += 1
 
     async def close(self) -> None:
         """Cancel what flies."""
@@ -113,6 +116,7 @@ class Flight(Generic[T]):
             if self._is_flying(key):
                 lives = self._failure_ttl if self._provisional(value) else self._ttl
                 self._entries[key] = _Entry(value, None, self._clock() + lives)
+                self.version += 1
             return value
         finally:
             if self._is_flying(key):

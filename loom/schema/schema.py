@@ -20,6 +20,7 @@ TTL = 300.0
 FAILURE_TTL = 5.0
 PATIENCE = 1.0
 _MAX_DOUBTED = 10_000
+_MAX_KINDS = 10_000  # clients choose method names
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Schema:
     """Asks its sources in their order; the first that knows a symbol answers, the others fill what it lacks.
 
     One file set answers for all methods of a service. Nothing of this is awaited by forwarding, which only
-    ever uses :meth:`peek`. Where an earlier source is slow, the answer of a later one is taken after ``patience``
+    ever uses :meth:`kind`. Where an earlier source is slow, the answer of a later one is taken after ``patience``
     seconds.
     """
 
@@ -67,6 +68,8 @@ class Schema:
             failure_ttl=failure_ttl,
             provisional=lambda resolved: resolved.provisional,
         )
+        self._kinds: dict[str, Kind | None] = {}
+        self._kinds_version = 0  # of the symbols that they were looked up in
         self._built_in = build(BUILT_IN.values())
         self._listeners: list[Callable[[FileSet], None]] = []
         self._changes: list[Callable[[], None]] = []
@@ -92,8 +95,24 @@ class Schema:
         """Call ``listener`` when what was unknown may be known now."""
         self._changes.append(listener)
 
+    def kind(self, path: str) -> Kind | None:
+        """How the method of a path such as ``/pkg.Service/Method`` streams, if that is known already; no I/O.
+
+        This is asked of every call, so answers are remembered until a symbol's answer changes.
+        """
+        if self._kinds_version != self._symbols.version or len(self._kinds) >= _MAX_KINDS:
+            self._kinds_version = self._symbols.version
+            self._kinds = {}
+        kinds = self._kinds
+        try:
+            return kinds[path]
+        except KeyError:
+            method = self.peek(path)
+            kind = kinds[path] = method.kind if method else None
+            return kind
+
     def peek(self, path: str) -> Method | None:
-        """The method of a path such as ``/pkg.Service/Method`` if it is known already; no I/O."""
+        """A method if it is known already; no I/O."""
         service, _, name = path.lstrip("/").rpartition("/")
         resolved = self._symbols.peek(service)
         return None if resolved is None else _method(resolved, path, service, name)

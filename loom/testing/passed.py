@@ -1,6 +1,7 @@
 """The calls that passed one Loom: waiting for them, without ever polling."""
 
 import asyncio
+from collections.abc import Sequence
 
 from loom.actions.messages import decoded_by
 from loom.actions.reading.details import CallDetails
@@ -38,8 +39,8 @@ class Passed(Observer):
         """What calls are decoded by."""
         self._schema, self._remembered = schema, remembered
 
-    def ended(self, call: Call) -> None:
-        self._ended.append(call)
+    def ended(self, calls: Sequence[Call]) -> None:
+        self._ended += calls
         self._changed.set()
 
     async def calls(self, query: str) -> list[WatchedCall]:

@@ -25,10 +25,10 @@ async def test_one_event_carries_the_newest_state_of_all_that_changed():
     hub, subscriber = Hub("b", summarise), Subscriber()
     hub.subscribe(subscriber)
     one = call(1)
-    hub.changed(one)
+    hub.changed([one])
     one.version = 2
-    hub.changed(one)
-    hub.changed(call(2))
+    hub.changed([one])
+    hub.changed([call(2)])
     hub.tick()
     hub.tick()
     [(event, calls)] = await drain(subscriber)
@@ -41,7 +41,7 @@ async def test_a_slow_reader_is_told_how_much_it_missed():
     hub.subscribe(slow)
     hub.subscribe(quick)
     for call_id in range(1, 101):
-        hub.changed(call(call_id))
+        hub.changed([call(call_id)])
         hub.tick()
         assert slow.bytes <= 2000
     updates = await drain(slow)
@@ -56,7 +56,7 @@ async def test_a_burst_is_spread_over_ticks_newest_first(monkeypatch):
     hub, subscriber = Hub("b", summarise), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 6):
-        hub.changed(call(call_id))
+        hub.changed([call(call_id)])
     hub.tick()
     hub.tick()
     batches = [[summary["id"] for summary in data] for _, data in await drain(subscriber)]
@@ -69,7 +69,7 @@ async def test_a_backlog_without_end_becomes_a_gap_with_a_number(monkeypatch):
     hub, subscriber = Hub("b", summarise), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 13):
-        hub.changed(call(call_id))
+        hub.changed([call(call_id)])
     hub.tick()
     updates = await drain(subscriber)
     assert ("gap", {"missed": 9}) in updates
@@ -80,13 +80,13 @@ def test_who_comes_back_gets_what_changed_since():
     hub = Hub("b", summarise)
     calls = {number: call(number) for number in range(1, 5)}
     for number in (1, 2, 3):
-        hub.changed(calls[number])
+        hub.changed([calls[number]])
         hub.tick()
     last = hub.position
     assert hub.changes_since(last, calls.get) == []
-    hub.changed(calls[1])
+    hub.changed([calls[1]])
     hub.tick()
-    hub.changed(calls[4])
+    hub.changed([calls[4]])
     hub.tick()
     assert [found.id for found in hub.changes_since(last, calls.get)] == [1, 4]
     del calls[4]
@@ -99,7 +99,7 @@ def test_who_comes_from_another_boot_or_too_late_is_told_so(monkeypatch):
     assert hub.changes_since(Feed("other", 0), lambda _: None) is None
     assert hub.changes_since(Feed("b", 5), lambda _: None) is None
     for number in range(1, 10):
-        hub.changed(call(number))
+        hub.changed([call(number)])
         hub.tick()
     assert hub.changes_since(Feed("b", 1), lambda _: None) is None
     assert hub.changes_since(hub.position, lambda _: None) == []

@@ -39,8 +39,8 @@ def finished(*ids: int) -> list[Call]:
 
 
 def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> None:
-    for call in finished(1, 2, 3):
-        log.ended(call)
+    log.ended(finished(1, 2))
+    log.ended(finished(3))
     log.close()
     assert read(path) == ([1, 2, 3], [])
     assert b"s3cret" not in path.read_bytes()
@@ -49,13 +49,13 @@ def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> 
 
 
 def test_a_later_run_appends(log: CallLog, path: Path) -> None:
-    log.ended(finished(1)[0])
+    log.ended(finished(1))
     log.close()
     with path.open("ab") as file:
         file.write(b'{"type":"call","id":2,"meth')  # killed while it wrote
     again = CallLog(path, Secrets())
     again.start()
-    again.ended(finished(3)[0])
+    again.ended(finished(3))
     again.close()
     ids, problems = read(path)
     assert ids == [1, 3]
@@ -63,12 +63,12 @@ def test_a_later_run_appends(log: CallLog, path: Path) -> None:
 
 
 def test_a_file_that_was_moved_away_is_made_anew(log: CallLog, path: Path) -> None:
-    log.ended(finished(1)[0])
+    log.ended(finished(1))
     log.close()
     log = CallLog(path, Secrets())
     log.start()
     path.rename(path.with_suffix(".1"))
-    log.ended(finished(2)[0])
+    log.ended(finished(2))
     log.close()
     assert read(path.with_suffix(".1"))[0] == [1]
     assert read(path)[0] == [2]
@@ -78,7 +78,7 @@ def test_a_full_disk_is_told_and_drops_are_counted() -> None:
     log = CallLog(Path("/dev/full"), Secrets(), queue_budget=10_000)
     log.start()
     for call in finished(*range(1, 101)):
-        log.ended(call)
+        log.ended([call])
     log.close()
     status = log.status()
     assert status["error"] == "calls are not logged to /dev/full: No space left on device"
@@ -91,7 +91,7 @@ def test_a_directory_that_is_missing_is_told_and_overcome(tmp_path: Path) -> Non
     log = CallLog(path, Secrets())
     log.start()
     assert log.status()["error"] == f"calls are not logged to {path}: {os.strerror(2)}"
-    log.ended(finished(1)[0])
+    log.ended(finished(1))
     path.parent.mkdir()
     log.close()
     assert read(path) == ([1], [])

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Sequence
 
 import pytest
 
@@ -27,11 +28,11 @@ class Notes(Observer):
         self.changes: list[tuple[int, int]] = []
         self.ends: list[int] = []
 
-    def changed(self, call: Call) -> None:
-        self.changes.append((call.id, call.version))
+    def changed(self, calls: Sequence[Call]) -> None:
+        self.changes += [(call.id, call.version) for call in calls]
 
-    def ended(self, call: Call) -> None:
-        self.ends.append(call.id)
+    def ended(self, calls: Sequence[Call]) -> None:
+        self.ends += [call.id for call in calls]
 
 
 def events():
@@ -116,13 +117,27 @@ def test_late_events_of_an_ended_call_change_nothing():
 
 def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog):
     class Broken(Observer):
-        def changed(self, call):
+        def changed(self, calls):
             raise RuntimeError("boom")
 
         ended = changed
 
-    recorder = Recorder(History(), [Broken()])
+    notes = Notes()
+    recorder = Recorder(History(), [Broken(), notes])
     with caplog.at_level(logging.ERROR):
         recorder.emit(events()[0])
     assert recorder.failures == 1
     assert "recording failed" in caplog.text
+    assert notes.changes == [(1, 1)]
+
+
+def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(caplog):
+    history, notes = History(), Notes()
+    recorder = Recorder(history, [notes])
+    broken = [CallStarted(1, 1_000, "/a.B/C"), MessageSeen(1, 2_000, Direction.REQUEST, None)]
+    whole = [CallStarted(2, 1_000, "/a.B/C"), CallEnded(2, 2_000, Status(0))]
+    with caplog.at_level(logging.ERROR):
+        recorder.emit_all([broken, whole])
+    assert recorder.failures == 1
+    assert notes.ends == [2]
+    assert history.get(2).state is CallState.ENDED

@@ -36,8 +36,8 @@ def test_every_ended_call_has_a_line():
     with Console(stream, PLAIN) as console:
         console.say("hello")
         for number in range(1000):
-            console.started(ended_call(number))
-            console.ended(ended_call(number))
+            console.started([ended_call(number)])
+            console.ended([ended_call(number)])
     lines = stream.getvalue().splitlines()
     assert lines[0] == "hello"
     assert [line.split("/M")[1].split()[0] for line in lines[1:]] == [str(number) for number in range(1000)]
@@ -46,18 +46,18 @@ def test_every_ended_call_has_a_line():
 def test_starts_are_printed_when_asked_for():
     stream = io.StringIO()
     with Console(stream, PLAIN, starts=True) as console:
-        console.started(ended_call(1))
-        console.ended(ended_call(1))
+        console.started([ended_call(1)])
+        console.ended([ended_call(1)])
     assert ["started" in line for line in stream.getvalue().splitlines()] == [True, False]
 
 
 def test_a_stuck_terminal_holds_nothing_up_and_the_rest_is_counted():
     stream = StuckStream()
     with Console(stream, PLAIN) as console:
-        console.ended(ended_call(0))
+        console.ended([ended_call(0)])
         assert stream.entered.wait(5)
         for number in range(QUEUE + 42):
-            console.ended(ended_call(number))
+            console.ended([ended_call(number)])
         stream.released.set()
     lines = stream.getvalue().splitlines()
     assert len(lines) == 1 + QUEUE + 1
@@ -69,5 +69,5 @@ def test_a_reader_that_has_gone_ends_the_writing_quietly():
     os.close(reader)
     stream = os.fdopen(writer, "w")
     with Console(stream, PLAIN) as console:
-        console.ended(ended_call(1))
+        console.ended([ended_call(1)])
     stream.close()  # does not fail a second time

@@ -21,11 +21,11 @@ STATS = {
 
 def ended(metrics: Metrics, method: str, code: int = 0, seconds: float = 0.004) -> None:
     call = Call(1, method, 0, version=1)
-    metrics.started(call)
+    metrics.started([call])
     call.ended_ns = int(seconds * 1e9)
     call.status = Status(code)
     call.request_messages, call.request_bytes = 1, 10
-    metrics.ended(call)
+    metrics.ended([call])
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -1,22 +1,20 @@
 """Waits for what a recorder tells of, without polling."""
 
 import asyncio
+from collections.abc import Sequence
 
-from loom.model import Call
+from loom.model import Call, Observer
 
 
-class Ended:
+class Ended(Observer):
     """An observer of a recorder that knows which calls have ended."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
         self._arrived = asyncio.Event()
 
-    def changed(self, call: Call) -> None:
-        """Not of interest."""
-
-    def ended(self, call: Call) -> None:
-        self._ids.add(call.id)
+    def ended(self, calls: Sequence[Call]) -> None:
+        self._ids.update(call.id for call in calls)
         self._arrived.set()
 
     async def wait(self, call_id: int) -> None:

@@ -60,12 +60,12 @@ class TextReader(MessageReader, gc=False):
         return super().feed(memoryview(decoded)) if decoded else ()
 
 
-def reader_of(content_type: str) -> type[MessageReader]:
-    """What reads one direction of a call of this content type."""
+def reader_of(content_type: str) -> type[MessageReader] | None:
+    """What reads one direction of a call of this content type, where that is not gRPC's own :class:`MessageReader`."""
     media = content_type.partition(";")[0].strip().lower()
     if media in _BARE:
         return BodyReader
-    return TextReader if media.startswith(_TEXT) else MessageReader
+    return TextReader if media.startswith(_TEXT) else None
 
 
 def is_connect(content_type: str, headers: Mapping[str, str]) -> bool:

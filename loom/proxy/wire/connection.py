@@ -156,7 +156,10 @@ class Connection:
                 raise NotFollowedError("a header block was left unfinished")
             elif kind == _HEADERS and flags & _SHAPE == END_HEADERS:
                 head = heads.known.get(payload) or heads.read(payload)
-                self._on_head(client, exchange, stream, head, flags & END_STREAM)
+                if client or exchange is None or self._unfinished:
+                    self._on_head(client, exchange, stream, head, flags & END_STREAM)
+                else:
+                    exchange.on_response_head(head, now, flags & END_STREAM)
             else:
                 handle = _HANDLERS.get(kind)
                 if handle is not None:
@@ -298,6 +301,7 @@ class Connection:
             None,
             facts,
         )
+        reader = head.reader
         exchange = Exchange(
             call,
             Window(self._client.stream_window),
@@ -306,8 +310,8 @@ class Connection:
             deadline,
             head.web,
             head.connect,
-            head.reader(),
-            head.reader(),
+            reader() if reader else None,
+            reader() if reader else None,
             [started, MetadataSeen(call, now, _REQUEST, head.metadata)],
         )
         self._exchanges[stream] = exchange

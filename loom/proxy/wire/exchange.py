@@ -1,5 +1,7 @@
 """What is known of one stream: a call, from its headers to its end."""
 
+from struct import Struct
+
 import msgspec
 
 from loom.model import (
@@ -19,7 +21,7 @@ from .bodies import BodyReader, status_at_end, status_of_error
 from .codes import ErrorCode, error_name, of_http, of_reset
 from .frames import Piece
 from .heads import Head
-from .messages import Found, MessageReader
+from .messages import MAX_MESSAGE, PREFIX, Found, MessageReader
 from .windows import Window
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
@@ -30,6 +32,7 @@ _TRAILERS = 0x80  # gRPC-Web's flag
 _END_OF_STREAM = 2  # Connect's flag
 _HTTP_OK = 200
 _DEADLINE_SLACK_NS = 50_000_000
+_prefix = Struct(">BI").unpack_from
 Facts = dict[str, str | int | float]
 
 
@@ -41,7 +44,11 @@ def _seen(call_id: int, now: int, way: Direction, message: Found, encoding: str)
 
 
 class Exchange(msgspec.Struct, gc=False):
-    """One call on the wire: what it needs for its events, and those that are still to be handed on."""
+    """One call on the wire: what it needs for its events, and those that are still to be handed on.
+
+    ``request`` and ``response`` read messages that do not come whole, each in a frame of its own as most do; None until
+    there is one.
+    """
 
     call_id: int
     request_window: Window
@@ -50,8 +57,8 @@ class Exchange(msgspec.Struct, gc=False):
     deadline_ns: int | None
     web: bool  # gRPC-Web, which has trailers of its own
     connect: bool  # the Connect protocol, which has its status in a message
-    request: MessageReader
-    response: MessageReader
+    request: MessageReader | None
+    response: MessageReader | None
     events: list[Event]
     connect_status: Status | None = None
     response_head: Head | None = None
@@ -63,7 +70,7 @@ class Exchange(msgspec.Struct, gc=False):
     @property
     def held(self) -> int:
         """Bytes of unfinished messages."""
-        return self.request.held + self.response.held
+        return (self.request.held if self.request else 0) + (self.response.held if self.response else 0)
 
     def on_request_data(self, payload: Piece, size: int, now: int, last: int) -> int:
         """A piece of DATA from the client; by how many bytes :attr:`held` has grown."""
@@ -72,6 +79,16 @@ class Exchange(msgspec.Struct, gc=False):
         if window.left <= 0 or window.pending:
             window.used(now)
         reader = self.request
+        if reader is None:
+            length = len(payload) - PREFIX
+            if 0 <= length <= MAX_MESSAGE and _prefix(payload) == (0, length):
+                data = payload[PREFIX:]
+                data = data if type(data) is bytes else bytes(data)
+                self.events.append(MessageSeen(self.call_id, now, _REQUEST, data))
+                if last:
+                    self.on_half_close(now)
+                return 0
+            reader = self.request = MessageReader()
         held = reader.held
         for message in reader.feed(payload):
             self.events.append(_seen(self.call_id, now, _REQUEST, message, self.request_encoding))
@@ -86,6 +103,17 @@ class Exchange(msgspec.Struct, gc=False):
         if window.left <= 0 or window.pending:
             window.used(now)
         reader = self.response
+        if reader is None:
+            length = len(payload) - PREFIX
+            if not last and 0 <= length <= MAX_MESSAGE and _prefix(payload) == (0, length):
+                data = payload[PREFIX:]
+                data = data if type(data) is bytes else bytes(data)
+                self.events.append(MessageSeen(self.call_id, now, _RESPONSE, data))
+                return 0
+            reader = self.response = MessageReader()
+        return self._on_response_pieces(reader, payload, now, last)
+
+    def _on_response_pieces(self, reader: MessageReader, payload: Piece, now: int, last: int) -> int:
         held = reader.held
         for message in reader.feed(payload):
             if self.web and message[0] & _TRAILERS:
@@ -212,6 +240,6 @@ class Exchange(msgspec.Struct, gc=False):
         self.end(now, Status(of_http(http or 0), text), EndedBy.BACKEND, text)
 
     def _cut(self) -> str:
-        if self.response.unfinished:
+        if self.response and self.response.unfinished:
             return "the last message was cut off before its end"
         return ""

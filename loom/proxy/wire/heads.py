@@ -53,7 +53,7 @@ class Head:
     user_agent: str
     web: bool  # gRPC-Web, which has trailers of its own
     connect: bool  # of the Connect protocol, if it is a request
-    reader: type[MessageReader]  # of what follows
+    reader: type[MessageReader] | None  # of what follows, where that is not gRPC's own
     informational: bool  # of an HTTP status from 100 to 199
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
 

@@ -34,12 +34,12 @@ class Fold:
         self._emit(record)
         if not isinstance(record, CallEnded):
             return None
-        call = self._live.calls.pop(record.call_id, None)
+        call = self._live.in_flight.pop(record.call_id, None)
         return None if call is None else self._known(call)
 
     def rest(self) -> list[Call]:
         """The calls that have not ended, in order of id."""
-        return sorted(map(self._known, self._live.calls.values()), key=lambda call: call.id)
+        return sorted(map(self._known, self._live.in_flight.values()), key=lambda call: call.id)
 
     def _known(self, call: Call) -> Call:
         own = self._kinds.pop(call.id, _UNSAID)
@@ -77,13 +77,9 @@ def seal(call: Call) -> Call:
 class _Live(History):
     """What the recorder keeps calls in here: by id, unbounded, uncounted."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: dict[int, Call] = {}
-
     def add(self, call: Call, cost: int = 0) -> None:
         del cost
-        self.calls[call.id] = call
+        self.in_flight[call.id] = call
 
     def grew(self, call: Call, cost: int) -> None:
         pass
@@ -97,6 +93,3 @@ class _Live(History):
 
     def ended(self, call: Call) -> None:
         pass
-
-    def get(self, call_id: int) -> Any:
-        return self.calls.get(call_id)

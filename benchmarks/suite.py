@@ -147,6 +147,6 @@ def _settled(way: Route) -> int:
     until = time.monotonic() + 5
     before, counted = -1, _counted(way)
     while counted != before and time.monotonic() < until:
-        time.sleep(0.3)  # more than the looking may lag behind the forwarding
+        time.sleep(0.5)  # more than the looking may lag behind the forwarding
         before, counted = counted, _counted(way)
     return counted

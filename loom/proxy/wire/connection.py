@@ -85,7 +85,6 @@ class Connection:
         self.unobserved = ""
         self._ids = ids
         self._sink = sink
-        self._emit = sink.emit
         self.peer = peer
         self._target = target
         self._clock = clock
@@ -202,7 +201,7 @@ class Connection:
         self._client, self._server = _Side(), _Side()
         self._record = self._ids.reserve()
         facts: Facts = {"connection": self.number, "unobserved": reason}
-        self._emit(
+        self._sink.emit(
             CallStarted(
                 self._record, now, UNOBSERVED, self.peer, target=self._target, engine="wire", wire=facts
             )
@@ -212,17 +211,19 @@ class Connection:
         """The target could not be reached for this connection."""
         call = self._ids.reserve()
         facts: Facts = {"connection": self.number}
-        self._emit(
+        self._sink.emit(
             CallStarted(call, now, "(connection)", self.peer, target=self._target, engine="wire", wire=facts)
         )
         note = f"Loom could not reach the target {self._target}: {reason}"
-        self._emit(CallEnded(call, now, Status(StatusCode.UNAVAILABLE, note), EndedBy.LOOM, note))
+        self._sink.emit(CallEnded(call, now, Status(StatusCode.UNAVAILABLE, note), EndedBy.LOOM, note))
 
     def closed(self, now: int, by: EndedBy) -> None:
         """The connection is gone; calls that are open end with it."""
         if self._record is not None:
             note = f"not observed, because {self.unobserved}"
-            self._emit(CallEnded(self._record, now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note))
+            self._sink.emit(
+                CallEnded(self._record, now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
+            )
             self._record = None
         for exchange in self._exchanges.values():
             exchange.facts.update(self._goaway)

@@ -1,7 +1,5 @@
 """What is known of one stream: a call, from its headers to its end."""
 
-from struct import Struct
-
 import msgspec
 
 from loom.model import (
@@ -21,7 +19,7 @@ from .bodies import BodyReader, status_at_end, status_of_error
 from .codes import ErrorCode, error_name, of_http, of_reset
 from .frames import Piece
 from .heads import Head
-from .messages import MAX_MESSAGE, PREFIX, Found, MessageReader
+from .messages import Found, MessageReader, whole
 from .windows import Window
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
@@ -32,7 +30,6 @@ _TRAILERS = 0x80  # gRPC-Web's flag
 _END_OF_STREAM = 2  # Connect's flag
 _HTTP_OK = 200
 _DEADLINE_SLACK_NS = 50_000_000
-_prefix = Struct(">BI").unpack_from
 Facts = dict[str, str | int | float]
 
 
@@ -80,10 +77,8 @@ class Exchange(msgspec.Struct, gc=False):
             window.used(now)
         reader = self.request
         if reader is None:
-            length = len(payload) - PREFIX
-            if 0 <= length <= MAX_MESSAGE and _prefix(payload) == (0, length):
-                data = payload[PREFIX:]
-                data = data if type(data) is bytes else bytes(data)
+            data = whole(payload)
+            if data is not None:
                 self.events.append(MessageSeen(self.call_id, now, _REQUEST, data))
                 if last:
                     self.on_half_close(now)
@@ -104,10 +99,8 @@ class Exchange(msgspec.Struct, gc=False):
             window.used(now)
         reader = self.response
         if reader is None:
-            length = len(payload) - PREFIX
-            if not last and 0 <= length <= MAX_MESSAGE and _prefix(payload) == (0, length):
-                data = payload[PREFIX:]
-                data = data if type(data) is bytes else bytes(data)
+            data = None if last else whole(payload)
+            if data is not None:
                 self.events.append(MessageSeen(self.call_id, now, _RESPONSE, data))
                 return 0
             reader = self.response = MessageReader()

@@ -24,9 +24,9 @@ from loom.model import (
 from loom.proxy.relay import outcome
 from loom.proxy.relay.call import MAX_TIMEOUT
 from loom.proxy.relay.metadata import forwarded
-from loom.proxy.relay.upstream import UpstreamCall
 from loom.proxy.target import Target
 
+from .outgoing import Outgoing
 from .own_addresses import refuse_own
 from .replay import Plan, PlannedMessage, Timing
 
@@ -101,7 +101,6 @@ class _Replay:
         self._progress = asyncio.Event()
         self._over = False
         self._cancelled = ""
-        self._reached: bool | None = None
         self._complaint = ""
 
     def begin(self) -> None:
@@ -124,7 +123,7 @@ class _Replay:
         """Send and receive until the call has ended; tells its end whatever happens."""
         try:
             channel = self._target.channel(self._plan.user_agent)
-            upstream = UpstreamCall(channel, self._plan.method, self._timeout)
+            upstream = Outgoing(channel, self._plan.method, self._timeout)
             try:
                 await self._exchange(upstream)
             finally:
@@ -137,7 +136,7 @@ class _Replay:
             reason = " ".join(str(cause).split()) or type(cause).__name__
             self._end(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, f"the replay failed: {reason}")
 
-    async def _exchange(self, upstream: UpstreamCall) -> None:
+    async def _exchange(self, upstream: Outgoing) -> None:
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(upstream))
             ending = group.create_task(self._cancel_in_time(upstream))
@@ -145,11 +144,10 @@ class _Replay:
             sending.cancel()
             ending.cancel()
 
-    async def _send(self, upstream: UpstreamCall) -> None:
+    async def _send(self, upstream: Outgoing) -> None:
         plan = self._plan
         told = ((_COMPRESS, plan.encoding),) if plan.encoding else ()
-        self._reached = await upstream.open((*self._metadata, *told))
-        if not self._reached:
+        if not await upstream.open((*self._metadata, *told)):
             return
         for message in plan.messages:
             await self._when(message)
@@ -175,7 +173,7 @@ class _Replay:
     async def _at(self, seconds: float) -> None:
         await asyncio.sleep(max(self._started + seconds - asyncio.get_running_loop().time(), 0))
 
-    async def _cancel_in_time(self, upstream: UpstreamCall) -> None:
+    async def _cancel_in_time(self, upstream: Outgoing) -> None:
         """Cancel where the recorded call's client had."""
         plan = self._plan
         if plan.cancel_after is None:
@@ -188,7 +186,7 @@ class _Replay:
         self._cancelled = "cancelled by Loom, where the client had cancelled the recorded call"
         upstream.cancel()
 
-    async def _receive(self, upstream: UpstreamCall) -> None:
+    async def _receive(self, upstream: Outgoing) -> None:
         initial = await upstream.initial_metadata()
         if initial:
             self._emit(MetadataSeen(self.id, time.time_ns(), Section.INITIAL, initial))
@@ -201,7 +199,7 @@ class _Replay:
         status = await upstream.status()
         if self._cancelled:
             self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancelled)
-        elif self._reached is False and status.code == StatusCode.UNAVAILABLE:
+        elif upstream.reached is False and status.code == StatusCode.UNAVAILABLE:
             told = outcome.unreachable(self._target.address, status.message)
             self._end(told, EndedBy.LOOM, told.message)
         else:

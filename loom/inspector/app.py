@@ -1,8 +1,11 @@
 """Puts the inspector's parts together into one ASGI app."""
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import calls, exchange, feed, health, schema, search
 from .context import Inspector
@@ -27,9 +30,22 @@ def create_app(inspector: Inspector) -> Starlette:
         ],
         middleware=[
             Middleware(Guard, access=inspector.access),
+            Middleware(_UpToDate, settle=inspector.settle),
             *([Middleware(ReadOnly, name=inspector.read_only)] if inspector.read_only else []),
         ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_api_error},
     )
     app.state.inspector = inspector
     return app
+
+
+class _UpToDate:
+    """Records what has passed before any request is answered: who has seen the end of a call finds it."""
+
+    def __init__(self, app: ASGIApp, settle: Callable[[], None]) -> None:
+        self._app = app
+        self._settle = settle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._settle()
+        await self._app(scope, receive, send)

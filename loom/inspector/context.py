@@ -22,8 +22,9 @@ class Inspector:
 
     ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's first
     event; ``secret_keys`` are what ``secrets`` masks; ``metrics`` the Prometheus exposition; ``ready``
-    None or why Loom is not ready; ``routes`` are added by packages whose handlers need more than this;
-    ``read_only`` names the file that is only looked at, where one is.
+    None or why Loom is not ready; ``settle`` records what has passed and is still to be recorded; ``routes``
+    are added by packages whose handlers need more than this; ``read_only`` names the file that is only looked at, where
+    one is.
     """
 
     history: History
@@ -38,6 +39,7 @@ class Inspector:
     metrics: Callable[[], bytes]
     ready: Callable[[], str | None] = lambda: None
     on_clear: Callable[[], None] = lambda: None
+    settle: Callable[[], None] = lambda: None
     read_only: str = ""
     routes: list[BaseRoute] = field(default_factory=list)
 

@@ -11,6 +11,7 @@ cancelled probe is neither), hence this one.
 """
 
 import enum
+import threading
 import time
 from collections.abc import Callable
 from typing import TypedDict
@@ -53,15 +54,19 @@ class Ticket:
 
     def _report(self, result: Callable[["Breaker"], None]) -> None:
         breaker, self._breaker = self._breaker, None
-        if breaker is not None and breaker._generation == self._generation:  # noqa: SLF001
-            result(breaker)
+        if breaker is None:
+            return
+        with breaker._lock:  # noqa: SLF001
+            if breaker._generation == self._generation:  # noqa: SLF001
+                result(breaker)
 
 
 class Breaker:
     """Opens after ``threshold`` failures in a row; ``pause`` seconds later one probe decides.
 
     A probe that has not reported after another ``pause`` is given up and the next call takes its place.
-    ``clock`` gives seconds that never go backwards. Not for several threads.
+    ``clock`` gives seconds that never go backwards. For any thread; observers are called on
+    the one that made the change.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Breaker:
         self._threshold = threshold
         self._pause = pause
         self._clock = clock
+        self._lock = threading.RLock()  # observers may ask
         self._state = State.CLOSED
         self._generation = 0
         self._failures = 0
@@ -87,26 +93,29 @@ class Breaker:
 
     def admit(self) -> Ticket | None:
         """Leave to try, or None: the call is to be refused."""
-        if self._state is not State.CLOSED:
-            now = self._clock()
-            if now < self._retry_at:
-                return None
-            self._enter(State.HALF_OPEN)
-            self._retry_at = now + self._pause
-        return Ticket(self, self._generation)
+        with self._lock:
+            if self._state is not State.CLOSED:
+                now = self._clock()
+                if now < self._retry_at:
+                    return None
+                self._enter(State.HALF_OPEN)
+                self._retry_at = now + self._pause
+            return Ticket(self, self._generation)
 
     def connected(self) -> None:
         """A connection to the target has been made: no need to wait for the end of the pause."""
-        if self._state is State.OPEN:
-            self._retry_at = self._clock()
+        with self._lock:
+            if self._state is State.OPEN:
+                self._retry_at = self._clock()
 
     def snapshot(self) -> Snapshot:
-        waiting = max(0.0, self._retry_at - self._clock()) if self._state is State.OPEN else None
-        return {
-            "state": self._state.value,
-            "failures": self._failures,
-            "retry_in_ms": None if waiting is None else round(waiting * 1000),
-        }
+        with self._lock:
+            waiting = max(0.0, self._retry_at - self._clock()) if self._state is State.OPEN else None
+            return {
+                "state": self._state.value,
+                "failures": self._failures,
+                "retry_in_ms": None if waiting is None else round(waiting * 1000),
+            }
 
     def _reached(self) -> None:
         self._failures = 0

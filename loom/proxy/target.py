@@ -1,6 +1,6 @@
 """The connections to one target: pooled channels, TLS, and what state they are in.
 
-A channel of grpcio makes its connection when the first call needs it, makes it anew when it breaks, and
+A channel makes its connection when the first call needs it, makes it anew when it breaks, and
 adds others when the target allows no more streams on it. Loom keeps one channel for each user-agent that
 its clients show, because grpcio takes the user-agent from the channel: the target sees the client's
 own token first and grpcio's behind it.
@@ -9,6 +9,7 @@ own token first and grpcio's behind it.
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -18,6 +19,7 @@ import grpc.aio
 from loom.errors import StartError
 from loom.model import Address
 
+from .core import Channel
 from .engine import TargetTls
 from .listening import check_resolvable, check_target_tls
 
@@ -29,12 +31,15 @@ MAX_CHANNELS = 16
 _CONNECTIONS = 100
 """The most connections of one channel."""
 
-_STATES: dict[grpc.ChannelConnectivity, State] = {
-    grpc.ChannelConnectivity.IDLE: "idle",
-    grpc.ChannelConnectivity.CONNECTING: "connecting",
-    grpc.ChannelConnectivity.READY: "ready",
-    grpc.ChannelConnectivity.TRANSIENT_FAILURE: "down",
-    grpc.ChannelConnectivity.SHUTDOWN: "idle",
+_LOOK = 0.1
+"""Seconds between two looks at the state of the channels, which is a number that C-core has at hand."""
+
+_STATES: dict[int, State] = {
+    grpc.ChannelConnectivity.IDLE.value[0]: "idle",
+    grpc.ChannelConnectivity.CONNECTING.value[0]: "connecting",
+    grpc.ChannelConnectivity.READY.value[0]: "ready",
+    grpc.ChannelConnectivity.TRANSIENT_FAILURE.value[0]: "down",
+    grpc.ChannelConnectivity.SHUTDOWN.value[0]: "idle",
 }
 _RANK: tuple[State, ...] = ("ready", "connecting", "down", "idle")
 """Of several channels' states, the first of these that occurs is the target's."""
@@ -45,7 +50,8 @@ class Target:
 
     ``authority`` replaces the ``:authority`` that the target sees (its own address by
     default); ``metadata_limit`` is the most bytes of metadata that it may answer with.
-    Must be made and used on one running event loop.
+    Must be made and used on one running event loop; :meth:`channel`, :meth:`reached` and :meth:`unreached` are for any
+    thread.
     """
 
     def __init__(
@@ -59,9 +65,11 @@ class Target:
         self.metadata_limit = metadata_limit
         self.error = ""
         """Why the target could not be reached the last time, or empty."""
-        self._channels: dict[str, grpc.aio.Channel] = {}
-        self._states: dict[str, State] = {}
-        self._watchers: list[asyncio.Task[None]] = []
+        self._channels: dict[str, Channel] = {}
+        self._own: grpc.aio.Channel | None = None
+        self._opening = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._looking: asyncio.TimerHandle | None = None
         self._observers: list[Callable[[State], None]] = []
         self._state: State = "idle"
         self._closed = False
@@ -75,24 +83,39 @@ class Target:
 
     @property
     def state(self) -> State:
+        self._settle()
         return self._state
 
     def on_state(self, observer: Callable[[State], None]) -> None:
         """Call ``observer`` with the new state at each change, on the loop."""
         self._observers.append(observer)
 
-    def channel(self, user_agent: str = "") -> grpc.aio.Channel:
+    def channel(self, user_agent: str = "") -> Channel:
         """The pooled channel whose calls start their user-agent with ``user_agent``."""
+        with self._opening:
+            if self._closed:
+                raise StartError(f"the connections to {self.address} are closed")
+            if user_agent not in self._channels and len(self._channels) >= MAX_CHANNELS:
+                user_agent = ""
+            channel = self._channels.get(user_agent)
+            if channel is None:
+                channel = Channel(str(self.address), self._options(user_agent), self._credentials())
+                self._channels[user_agent] = channel
+                self._loop.call_soon_threadsafe(self._look)
+        return channel
+
+    def own_channel(self) -> grpc.aio.Channel:
+        """The channel for what Loom itself asks the target."""
         if self._closed:
             raise StartError(f"the connections to {self.address} are closed")
-        if user_agent not in self._channels and len(self._channels) >= MAX_CHANNELS:
-            user_agent = ""
-        channel = self._channels.get(user_agent)
-        if channel is None:
-            channel = self._channels[user_agent] = self._connect(user_agent)
-            watcher = self._watch(user_agent, channel)
-            self._watchers.append(asyncio.get_running_loop().create_task(watcher, name="target-state"))
-        return channel
+        if self._own is None:
+            where, options, credentials = str(self.address), self._options(""), self._credentials()
+            if credentials is None:
+                self._own = grpc.aio.insecure_channel(where, options=options)
+            else:
+                self._own = grpc.aio.secure_channel(where, credentials, options=options)
+            self._look()
+        return self._own
 
     def reached(self) -> None:
         """Tell that a call got through."""
@@ -108,38 +131,46 @@ class Target:
 
     async def close(self) -> None:
         """Close every channel; calls still under way on them are cancelled."""
-        self._closed = True
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+        with self._opening:
+            self._closed = True
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._own is not None:
+            await self._own.close()
         for channel in self._channels.values():
-            await channel.close()
+            await self._loop.run_in_executor(None, channel.close)
 
-    def _connect(self, user_agent: str) -> grpc.aio.Channel:
+    def _options(self, user_agent: str) -> list[tuple[str, int | str]]:
         options = channel_options(self.metadata_limit)
         if user_agent:
             options.append(("grpc.primary_user_agent", user_agent))
         if self.authority:
             options.append(("grpc.default_authority", self.authority))
-        where = str(self.address)
-        if self.tls is None:
-            return grpc.aio.insecure_channel(where, options=options)
-        if self.tls.server_name:
+        if self.tls is not None and self.tls.server_name:
             # The name to check the certificate against, and to send as SNI.
             options.append(("grpc.ssl_target_name_override", self.tls.server_name))
-        credentials = grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.cert)
-        return grpc.aio.secure_channel(where, credentials, options=options)
+        return options
 
-    async def _watch(self, user_agent: str, channel: grpc.aio.Channel) -> None:
-        while True:
-            state = channel.get_state()
-            self._states[user_agent] = _STATES[state]
+    def _credentials(self) -> grpc.ChannelCredentials | None:
+        if self.tls is None:
+            return None
+        return grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.cert)
+
+    def _look(self) -> None:
+        """Tell of changes of the state, from the first channel on."""
+        if self._looking is not None:
+            self._looking.cancel()
+        if not self._closed:
             self._settle()
-            await channel.wait_for_state_change(state)
+            self._looking = self._loop.call_later(_LOOK, self._look)
 
     def _settle(self) -> None:
         """Derive the target's state from its channels', and tell of a change."""
-        states = self._states.values()
+        if self._closed:
+            return
+        states = {_STATES[channel.connectivity()] for channel in list(self._channels.values())}
+        if self._own is not None:
+            states.add(_STATES[self._own.get_state().value[0]])
         state: State = next((rank for rank in _RANK if rank in states), "idle")
         if state == "ready":
             self.error = ""

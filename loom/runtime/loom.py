@@ -5,6 +5,7 @@ import contextlib
 import gc
 import secrets
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ from .warming import Warming
 _STATS_SECONDS = 1.0
 _RESTORED = 5_000  # calls of earlier runs that are there at once; the rest is found by searching
 _GC_THRESHOLD = (50_000, 20, 50)
+_SWITCH_SECONDS = 0.000_25
 
 
 class Fanout:
@@ -56,11 +58,11 @@ class Loom:
     """Made from settings; :meth:`start` it on a running loop, then :meth:`stop` it.
 
     ``observers`` are told of every call beside the page and the log (the terminal's lines, a test's);
-    ``tune_memory`` sets up the garbage collector of a process that is Loom's own.
+    ``tune`` sets up the garbage collector and the threads of a process that is Loom's own.
     """
 
     def __init__(
-        self, settings: Settings, *, observers: tuple[Observer, ...] = (), tune_memory: bool = True
+        self, settings: Settings, *, observers: tuple[Observer, ...] = (), tune: bool = True
     ) -> None:
         self.settings = settings
         self.tasks = Tasks()
@@ -70,7 +72,7 @@ class Loom:
         self.history = History(settings.history_bytes)
         self.hub = Hub(self.boot, summarise)
         self._observers = observers
-        self._tuned = tune_memory
+        self._tuned = tune
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self._ready = False
@@ -88,9 +90,9 @@ class Loom:
 
     async def _start(self) -> None:
         settings = self.settings
-        self._exit.push_async_callback(self.tasks.stop)
         self.target = await parts.target(settings)
         self._exit.push_async_callback(self.target.close)
+        self._exit.push_async_callback(self.tasks.stop)  # before the target's connections close
         local = parts.local_files(settings)
         await local.load()
         self.schema = parts.schema(settings, self.target, local)
@@ -141,7 +143,7 @@ class Loom:
         self.tasks.start(local.watch(self.schema.forget), "local schema files")
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
         if self._tuned:
-            self._tune_memory()
+            self._tune()
         self._ready = True
 
     async def _restore(self, store: SessionStore) -> None:
@@ -189,6 +191,7 @@ class Loom:
             metrics=self.metrics.exposition,
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
+            settle=self.settle,
             routes=[*Actions(self._repeating(), self.replayer).routes()],
         )
         await server.start(create_app(inspector))
@@ -226,11 +229,13 @@ class Loom:
         if self.hub.subscribers:
             self.hub.send("stats", self.stats())
 
-    def _tune_memory(self) -> None:
-        """What start-up made is here to stay; recorded calls make few cycles: look for garbage less often."""
+    def _tune(self) -> None:
+        # What start-up made is here to stay; recorded calls make few cycles: look for garbage less often.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
+        # The threads that forward shall not wait long for the one that records and shows.
+        sys.setswitchinterval(_SWITCH_SECONDS)
 
     @property
     def listen_address(self) -> Address:
@@ -252,6 +257,10 @@ class Loom:
             return None
         host = "localhost" if address.host in {"0.0.0.0", "::"} else address.host  # noqa: S104 (compared, not bound)
         return f"http://{Address(host, address.port)}/?token={self.token}"
+
+    def settle(self) -> None:
+        """Record at once what the relay records a moment later: each call whose end its client has seen."""
+        self.ids.settle()
 
     async def run_until_stopped(self) -> None:
         """Wait for a signal within :meth:`signals`, then stop."""

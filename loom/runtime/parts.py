@@ -128,7 +128,7 @@ def schema(settings: Settings, to: Target, local: LocalFiles) -> Schema:
     sources: list[Source] = []
     if settings.reflection:
         sources.append(
-            ReflectionSource(to.channel, str(settings.target), metadata=settings.reflection_header)
+            ReflectionSource(to.own_channel, str(settings.target), metadata=settings.reflection_header)
         )
     return Schema([*sources, *local.sources])
 

@@ -103,7 +103,7 @@ class Watch:
 
 async def _start(settings: Settings) -> "AsyncWatchedLoom":
     passed = Passed()
-    loom = Loom(settings, observers=(passed,), tune_memory=False)
+    loom = Loom(settings, observers=(passed,), tune=False)
     await loom.start()
     passed.attach(loom.schema, loom.descriptors)
     return AsyncWatchedLoom(loom, passed)
@@ -132,6 +132,7 @@ class AsyncWatchedLoom:
 
     async def calls(self, query: str = "") -> list[WatchedCall]:
         """The calls that have ended so far, in that order."""
+        self._loom.settle()
         return await self._passed.calls(query)
 
     async def wait_for_call(self, query: str = "", *, timeout: float = 5.0) -> WatchedCall:  # noqa: ASYNC109 (a bound that callers know)
@@ -147,10 +148,12 @@ class AsyncWatchedLoom:
 
     async def assert_no_call(self, query: str = "") -> None:
         """:class:`loom.testing.UnexpectedCall` if a call that has ended matches."""
+        self._loom.settle()
         await self._passed.refuse(query)
 
     async def clear(self) -> None:
         """Forget the calls so far."""
+        self._loom.settle()
         self._passed.clear()
 
     async def stop(self) -> None:

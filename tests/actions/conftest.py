@@ -61,6 +61,10 @@ class Bench:
             pass
         return await self.recorded(before + 1)
 
+    def settle(self) -> None:
+        """Record what has passed, without waiting for the engine to do so."""
+        self.ids.settle()
+
     async def recorded(self, call_id: int) -> Call:
         """The call of that id, once it has ended."""
         await self.ended.wait(call_id)
@@ -81,7 +85,7 @@ async def running_bench(mirror: Mirror, **target_options: Any) -> AsyncIterator[
         target_options.get("authority"),
         METADATA_LIMIT,
     )
-    schema = Schema([ReflectionSource(target.channel, mirror.address)])
+    schema = Schema([ReflectionSource(target.own_channel, mirror.address)])
     engine = RelayEngine(
         Address("127.0.0.1", 0), target, recorder, ids, server_tls=None, metadata_limit=METADATA_LIMIT
     )

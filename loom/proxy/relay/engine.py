@@ -1,28 +1,25 @@
 """The relay's server: the addresses it listens on, TLS, and its life."""
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import grpc
-import grpc.aio
 
 from loom.errors import StartError
 from loom.model import Address, CallIds, Kind, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
+from loom.proxy.core import IncomingCall, Listener
 from loom.proxy.engine import ServerTls
 from loom.proxy.listening import bindable_hosts, check_server_tls
 from loom.proxy.target import State, Target, flow_control_options
 
-from .call import RelayedCall
+from .call import RelayedCall, Way
+from .courier import Courier
 
 _log = logging.getLogger(__name__)
 
 _PORT_TRIES = 20
-_ONE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
 
 
 class RelayEngine:
@@ -52,9 +49,12 @@ class RelayEngine:
         self._breaker = breaker
         self._schema_kind = schema_kind
         self._metadata_limit = metadata_limit
-        self._server: grpc.aio.Server | None = None
+        self._listener: Listener | None = None
+        self._courier: Courier
+        self._way: Way
         self._port = 0
         self._calls: set[RelayedCall] = set()
+        """Those under way; changed on gRPC's threads."""
         target.on_state(self._target_changed)
         if breaker is not None:
             breaker.on_state(self._breaker_changed)
@@ -68,34 +68,33 @@ class RelayEngine:
         if self._tls is not None:
             check_server_tls(self._tls)
         hosts = bindable_hosts(self._listen)
+        self._courier = Courier(self._sink, self._ids)
+        self._way = Way(self._target, self._courier, self._breaker, self._schema_kind)
         tries = _PORT_TRIES if self._listen.port == 0 and len(hosts) > 1 else 1
         for attempt in range(tries):
-            server = self._make_server()
-            try:
-                self._port = self._bind(server, hosts)
-            except RuntimeError as error:
-                # With port 0 the second family may not get the port that the first was given.
-                await server.stop(None)
-                if attempt == tries - 1:
-                    raise StartError(f"cannot listen on {self._listen} (--listen): {error}") from error
-                continue
-            self._server = server
-            await server.start()
-            return
+            listener = Listener(server_options(self._metadata_limit), self._forward)
+            port = self._bind(listener, hosts)
+            listener.start()
+            if port:
+                self._port, self._listener = port, listener
+                return
+            # With port 0 the second family may not get the port that the first was given.
+            await listener.stop(0, lambda: None)
+            if attempt == tries - 1:
+                raise StartError(
+                    f"cannot listen on {self._listen} (--listen): the port has been taken just now: try again"
+                )
 
     async def stop(self, grace: float) -> None:
         """Take no new calls, give those under way ``grace`` seconds, then cancel them."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        stopping = asyncio.get_running_loop().create_task(server.stop(grace), name="relay-stop")
-        if grace > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await asyncio.shield(stopping)
-        for call in self._calls:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.stop(grace, self._cut_off)
+            self._courier.deliver()
+
+    def _cut_off(self) -> None:
+        for call in list(self._calls):
             call.stopping = True
-        await stopping
 
     def _target_changed(self, state: State) -> None:
         if state == "ready" and self._breaker is not None:
@@ -109,51 +108,20 @@ class RelayEngine:
         elif state is BreakerState.CLOSED:
             _log.warning("circuit breaker closed: the target %s is reachable again", self._target.address)
 
-    def _make_server(self) -> grpc.aio.Server:
-        handlers = (_EveryMethod(self._forward),)
-        return grpc.aio.server(handlers=handlers, options=server_options(self._metadata_limit))
-
-    def _bind(self, server: grpc.aio.Server, hosts: tuple[str, ...]) -> int:
+    def _bind(self, listener: Listener, hosts: tuple[str, ...]) -> int:
+        """The port that the listener got on all hosts; 0 if it did not."""
         port = self._listen.port
+        credentials = None if self._tls is None else server_credentials(self._tls)
         for host in hosts:
-            where = str(Address(host, port))
-            if self._tls is None:
-                port = server.add_insecure_port(where)
-            else:
-                port = server.add_secure_port(where, server_credentials(self._tls))
+            port = listener.bind(str(Address(host, port)), credentials)
+            if not port:
+                break
         return port
 
-    async def _forward(self, method: str, context: Any) -> None:
-        call = RelayedCall(
-            self._ids.take(),
-            method,
-            context,
-            target=self._target,
-            breaker=self._breaker,
-            sink=self._sink,
-            one_request=self._schema_kind(method) in _ONE_REQUEST,
-        )
+    def _forward(self, incoming: IncomingCall) -> None:
+        call = RelayedCall(incoming, self._way, self._calls.discard)
         self._calls.add(call)
-        try:
-            await call.run()
-        finally:
-            self._calls.discard(call)
-
-
-class _EveryMethod(grpc.GenericRpcHandler):
-    """Answers for every method, as a stream of bytes each way: that contains all four stream types."""
-
-    def __init__(self, forward: Callable[[str, Any], Any]) -> None:
-        self._forward = forward
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        method = handler_call_details.method
-        forward = self._forward
-
-        async def handle(_requests: Any, context: Any) -> None:
-            await forward(method, context)
-
-        return grpc.stream_stream_rpc_method_handler(handle)
+        call.begin()
 
 
 def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -1,10 +1,13 @@
 """Who ended a call, and what its client is told."""
 
 import re
+import time
+from dataclasses import dataclass
 
 from loom.model import Address, EndedBy, Metadata, Status, StatusCode
+from loom.proxy.core import ReceiveStatus
 
-from .upstream import UpstreamStatus
+from .metadata import seen
 
 STATUS_DETAILS = "grpc-status-details-bin"
 
@@ -15,6 +18,20 @@ _CONNECTION_LOST = re.compile(
 )
 _METADATA_SIZE = re.compile(r"received .*metadata size exceeds")
 _STREAM_RESET = re.compile(r"RST_STREAM with error code (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatus:
+    """How the target's side ended the call."""
+
+    code: int
+    message: str
+    trailing: Metadata
+
+
+def upstream_status(received: ReceiveStatus) -> UpstreamStatus:
+    """What the finished operation has received."""
+    return UpstreamStatus(int(received.code()), received.details() or "", seen(received.trailing_metadata()))
 
 
 def status_of(upstream: UpstreamStatus) -> Status:
@@ -74,13 +91,13 @@ def deadline_passed(remaining: float | None, timeout: float | None) -> bool:
     return remaining <= min(0.05, timeout / 10)
 
 
-def passed_on(timeout: float | None) -> float | None:
-    """The timeout for the target, in seconds, of a call that has ``timeout`` left.
+def deadline(timeout: float | None) -> float | None:
+    """The deadline towards the target of a call that has ``timeout`` seconds left, in seconds since the epoch.
 
-    grpcio rounds a timeout up to two or three digits on the wire (an hour and a millisecond becomes 3,610 s). A
+    C-core rounds a timeout up to two or three digits on the wire (an hour and a millisecond becomes 3,610 s). A
     thousandth less, at most 10 ms, keeps round timeouts what they were.
     """
-    return None if timeout is None else timeout - min(timeout / 1000, 0.01)
+    return None if timeout is None else time.time() + timeout - min(timeout / 1000, 0.01)
 
 
 def ended_by(code: int, *, deadline: bool) -> EndedBy:

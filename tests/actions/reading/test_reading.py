@@ -168,6 +168,7 @@ async def test_calls_in_flight_are_found_as_such(bench: Any, tmp_path: Path) -> 
     call = bench.channel.stream_stream("/mirror.v1.Mirror/Chat")()
     await call.write(thing(text="open"))
     await call.read()
+    bench.settle()
     store = keep(session_path("s", tmp_path), list(bench.history))
     reading = Reading(History(), store, nothing)
     assert (await search(reading, "body:open is:live"))[0] == [1]

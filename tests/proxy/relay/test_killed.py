@@ -94,6 +94,4 @@ async def test_clients_that_are_killed(zoo: Zoo) -> None:
                 (StatusCode.CANCELLED, EndedBy.CLIENT)
             }
         assert len(sink.of(CallEnded)) == len(sink.of(CallStarted))
-        pumps = {task for task in asyncio.all_tasks() if task.get_name().startswith("relay-requests")}
-        await asyncio.gather(*pumps, return_exceptions=True)  # cancelled; none may go on
         assert not engine._calls

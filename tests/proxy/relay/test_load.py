@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import hashlib
+import queue
+import threading
+from concurrent import futures
 
 import grpc
 import grpc.aio
 import pytest
 
 from loom.model import Address, CallEnded, Direction, MessageSeen
+from loom.proxy.relay.courier import MAX_BYTES
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
 from tests.support.sinks import ListSink
-from tests.support.zoo import SERVICE
+from tests.support.zoo import SERVICE, UNLIMITED
 
 from .conftest import METADATA_LIMIT, Relay, relaying
 
@@ -36,6 +40,7 @@ async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
 async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
     messages = (b"%020d" % number for number in range(100_000))
     assert await relay.channel.stream_unary(SERVICE + "Collect")(messages) == b"100000 2000000"
+    await relay.sink.ended()
     seen = [seen.data for seen in relay.sink.of(MessageSeen) if seen.direction is Direction.REQUEST]
     assert seen == [b"%020d" % number for number in range(100_000)]
 
@@ -43,6 +48,7 @@ async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
 async def test_messages_of_16_mib_both_ways(relay: Relay) -> None:
     message = hashlib.sha256(b"seed").digest() * (16 * MIB // 32)
     assert await relay.channel.unary_unary(SERVICE + "Unary")(message) == message
+    await relay.sink.ended()
     assert [seen.data == message for seen in relay.sink.of(MessageSeen)] == [True, True]
 
 
@@ -150,3 +156,50 @@ async def test_more_streams_than_the_target_allows_on_one_connection() -> None:
             for _ in range(180):
                 await arrived.acquire()
         assert len(backend.peers) == 2
+
+
+async def test_calls_pass_while_the_loop_is_busy() -> None:
+    """What is recorded and shown runs on the loop; what is forwarded does not wait for it."""
+    sink = ListSink()
+    backend = grpc.server(futures.ThreadPoolExecutor(4))
+    echo = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
+    backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": echo}),))
+    port = backend.add_insecure_port("127.0.0.1:0")
+    backend.start()
+    async with relaying(Address("127.0.0.1", port), sink) as (engine, _):
+        with grpc.insecure_channel(f"127.0.0.1:{engine.port}") as channel:
+            call = channel.unary_unary("/a.B/C")
+            for number in range(50):
+                assert call(b"%d" % number, timeout=20) == b"%d" % number  # blocks the loop
+        assert not sink.events
+        assert len(await sink.ended(50)) == 50
+    backend.stop(None).wait()
+
+
+async def test_a_stream_that_nobody_records_stops_within_bounds() -> None:
+    """With the loop at a standstill, messages are read until enough of them wait for it."""
+    sink = ListSink()
+    size = MAX_BYTES // 16
+    total = 400
+    backend = grpc.server(futures.ThreadPoolExecutor(1))
+    flood = grpc.unary_stream_rpc_method_handler(
+        lambda _request, _context: (bytes(size) for _ in range(total))
+    )
+    backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": flood}),))
+    port = backend.add_insecure_port("127.0.0.1:0")
+    backend.start()
+    async with relaying(Address("127.0.0.1", port), sink) as (engine, _):
+        with grpc.insecure_channel(f"127.0.0.1:{engine.port}", options=UNLIMITED) as channel:
+            stream = channel.unary_stream("/a.B/C")(b"")
+            received = 0
+            with contextlib.suppress(queue.Empty):
+                arrived: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+                reader = threading.Thread(target=lambda: [*map(arrived.put, stream), arrived.put(None)])
+                reader.start()
+                while arrived.get(timeout=1) is not None:  # blocks the loop
+                    received += 1
+            assert 16 <= received <= 20
+            await sink.ended()
+            reader.join()
+            assert received + arrived.qsize() - 1 == total
+    backend.stop(None).wait()

@@ -1,0 +1,107 @@
+"""One call of Loom's own to a target, awaited step by step on the loop."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+from loom.model import Metadata
+from loom.proxy.core import (
+    NO_FLAGS,
+    Batch,
+    Channel,
+    ReceiveInitialMetadata,
+    ReceiveMessage,
+    ReceiveStatus,
+    SendClose,
+    SendInitialMetadata,
+    SendMessage,
+    Tag,
+)
+from loom.proxy.relay import outcome
+from loom.proxy.relay.metadata import seen
+
+
+class Outgoing:
+    """A call of any stream type, in bytes.
+
+    At most one task sends (:meth:`open`, then :meth:`send`, then :meth:`half_close`) and at most one receives
+    (:meth:`initial_metadata`, then :meth:`receive` until None, then :meth:`status`). What is sent after
+    the call's end is refused with False; its status is to be had from the receiving side.
+    """
+
+    def __init__(self, channel: Channel, method: str, timeout: float | None) -> None:
+        """``timeout`` is in seconds; None means no deadline."""
+        self.reached: bool | None = None
+        """Whether a connection carried the call; None until that is known, which it is when :meth:`status` returns.
+
+        A backend that answers early has been reached, so this is exact.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[Batch] | None = None
+        self._ended: asyncio.Future[Batch] = self._loop.create_future()
+        ending = ((ReceiveStatus(NO_FLAGS),), self._resolving(self._ended))
+        deadline = None if timeout is None else time.time() + timeout
+        self._call = channel.call(method.encode(), deadline, (ending,))
+
+    async def open(self, metadata: Metadata) -> bool:
+        """Send the request's metadata, connecting if need be; False if no connection carried it."""
+        self._opened = self._loop.create_future()
+        operation = SendInitialMetadata(metadata, NO_FLAGS)
+        if self._call.start((operation,), self._resolving(self._opened)):
+            self.reached = (await asyncio.shield(self._opened)).success
+        else:
+            self._opened = None
+        return bool(self.reached)
+
+    async def send(self, message: bytes) -> bool:
+        """Send one message, waiting for flow control."""
+        return await self._sent(SendMessage(message, NO_FLAGS))
+
+    async def half_close(self) -> bool:
+        """Say that no more messages come."""
+        return await self._sent(SendClose(NO_FLAGS))
+
+    async def initial_metadata(self) -> Metadata:
+        """Wait for the initial metadata; empty if the call ends without any."""
+        operation = ReceiveInitialMetadata(NO_FLAGS)
+        return seen(operation.initial_metadata()) if await self._sent(operation) else ()
+
+    async def receive(self) -> bytes | None:
+        """The next message; None when no more come."""
+        operation = ReceiveMessage(NO_FLAGS)
+        await self._sent(operation)
+        message: bytes | None = operation.message()
+        return message
+
+    async def status(self) -> outcome.UpstreamStatus:
+        """Wait for the status, which follows the last message."""
+        batch = await asyncio.shield(self._ended)
+        if self._opened is not None:
+            self.reached = (await asyncio.shield(self._opened)).success
+        return outcome.upstream_status(batch.batch_operations[0])
+
+    def cancel(self) -> None:
+        """End the call from this side; nothing happens if it is over."""
+        self._call.cancel()
+
+    async def _sent(self, operation: Any) -> bool:
+        answered: asyncio.Future[Batch] = self._loop.create_future()
+        if not self._call.start((operation,), self._resolving(answered)):
+            return False
+        batch = await answered
+        success: bool = batch.success
+        return success
+
+    def _resolving(self, future: "asyncio.Future[Batch]") -> Tag:
+        """A tag that resolves ``future``, from the channel's thread."""
+
+        def resolve(batch: Batch) -> None:
+            if not future.done():
+                future.set_result(batch)
+
+        def tag(batch: Batch) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(resolve, batch)
+
+        return tag

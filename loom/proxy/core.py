@@ -111,7 +111,7 @@ class OutgoingCall:
 class IncomingCall:
     """A call of a client's, as it came in."""
 
-    __slots__ = ("_core", "_event", "deadline", "metadata", "method")
+    __slots__ = ("_core", "deadline", "metadata", "method")
 
     def __init__(self, event: Any) -> None:
         self._core = event.call

@@ -63,6 +63,16 @@ def shed(target: Address, last_error: str, retry_in: float) -> Status:
     )
 
 
+def cut_short(*, stopped: bool, late: bool) -> tuple[Status, EndedBy, str]:
+    """The status, who ended it and a note, of a call whose client's side was over before it had a status."""
+    if stopped:
+        status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
+        return status, EndedBy.LOOM, "Loom was stopped while the call was under way"
+    if late:
+        return Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), EndedBy.DEADLINE, ""
+    return Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, ""
+
+
 def note_on(status: UpstreamStatus) -> str:
     """What to say of a status that grpcio made up, as a backend's own is silent on these matters.
 

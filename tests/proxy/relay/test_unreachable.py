@@ -8,7 +8,7 @@ import grpc.aio
 import pytest
 
 from loom.errors import StartError
-from loom.model import Address, CallStarted, EndedBy, HalfClosed, StatusCode
+from loom.model import Address, CallStarted, EndedBy, StatusCode
 from loom.proxy.breaker import Breaker, State
 from loom.proxy.target import Target, channel_options
 from tests.support.sinks import ListSink
@@ -60,7 +60,6 @@ async def test_a_target_that_is_down() -> None:
     assert end.status.message == error.details()
     assert end.note == error.details()
     assert sink.of(CallStarted)[0].method == "/zoo.Zoo/Unary"
-    assert not sink.of(HalfClosed)
 
 
 async def test_a_status_of_the_backend_that_says_unavailable_is_the_backends(zoo: Zoo) -> None:

@@ -1,28 +1,20 @@
 """What differs between two calls or two messages: structural, on decoded values. Pure.
 
-Paths name fields of a message (``items[2].price``). A path to ignore may leave indices out (``items.price`` and
-``items[*].price`` mean every item), use ``*`` for one name and ``**`` for any number of them, and ignores all below
-what it names. A leading part of the message's place narrows it: ``response:order.id``, ``request:…``,
-``status:message``, ``metadata:date``, ``trailing:…``.
+Paths name fields of a message (``items[2].price``); :mod:`~loom.actions.ignored` says how one leaves them out.
 """
 
 import enum
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from loom.model import MASK, Call, Direction, Metadata, Secrets
 
+from .ignored import IgnoredPaths, Names, Remaining, Step, path_text
 from .messages import DecodedMessage, Decoding
 from .replay import sendable
 
-_STEP = re.compile(r"\[(?P<index>\d+|\*)\]|\[(?P<key>\"(?:[^\"\\]|\\.)*\")\]|(?P<name>[^.\[\]]+)")
-_PLAIN = re.compile(r"[^.\[\]\"*\s]+")
-_PLACES = ("request", "response", "metadata", "initial", "trailing", "status")
 _SHOWN_BYTES = 64
-
-Step = str | int
 
 
 class ChangeKind(enum.StrEnum):
@@ -55,93 +47,31 @@ class Change:
         }
 
 
-class IgnoredPaths:
-    """Which places are not compared."""
-
-    def __init__(self, paths: Iterable[str] = ()) -> None:
-        self._patterns = [_pattern(path.strip()) for path in paths if path.strip()]
-
-    def covers(self, place: str, steps: Sequence[Step]) -> bool:
-        """Whether a path (of names and indices) in a place is ignored, itself or by what holds it."""
-        return any(
-            (wanted is None or wanted == place) and _matches(pattern, steps)
-            for wanted, pattern in self._patterns
-        )
-
-
-def _pattern(text: str) -> tuple[str | None, tuple[Step, ...]]:
-    head, colon, rest = text.partition(":")
-    place = head if colon and head in _PLACES else None
-    return place, parse_path(rest if place else text)
-
-
-def parse_path(text: str) -> tuple[Step, ...]:
-    """``a.b[0]["k.l"]`` as steps; ``[*]`` and ``*`` are the step ``*``."""
-    steps: list[Step] = []
-    for match in _STEP.finditer(text):
-        if match["index"] is not None:
-            steps.append("*" if match["index"] == "*" else int(match["index"]))
-        elif match["key"] is not None:
-            steps.append(re.sub(r"\\(.)", r"\1", match["key"][1:-1]))
-        else:
-            steps.append(match["name"])
-    return tuple(steps)
-
-
-def _matches(pattern: Sequence[Step], steps: Sequence[Step]) -> bool:
-    """Whether the pattern names a beginning of the steps; indices that it leaves out are passed over."""
-    if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_matches(pattern[1:], steps[start:]) for start in range(len(steps) + 1))
-    if not steps:
-        return False
-    first = steps[0]
-    if pattern[0] == "*" or pattern[0] == first or (isinstance(first, int) and str(first) == pattern[0]):
-        return _matches(pattern[1:], steps[1:]) or (
-            isinstance(first, int) and pattern[0] == "*" and _matches(pattern, steps[1:])
-        )
-    return isinstance(first, int) and not isinstance(pattern[0], int) and _matches(pattern, steps[1:])
-
-
-def path_text(steps: Sequence[Step]) -> str:
-    """Steps as a path that :func:`parse_path` reads back."""
-    text = ""
-    for step in steps:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif _PLAIN.fullmatch(step):
-            text += f".{step}" if text else step
-        else:
-            quoted = step.replace("\\", "\\\\").replace('"', '\\"')
-            text += f'["{quoted}"]'
-    return text
-
-
 def diff_values(
-    left: Any, right: Any, where: str, ignored: IgnoredPaths | None = None, steps: tuple[Step, ...] = ()
+    left: Any, right: Any, where: str, ignored: IgnoredPaths | None = None, names: Names | None = None
 ) -> Iterator[Change]:
-    """What differs between two JSON values, leaf by leaf; lists are compared by position."""
-    ignored = ignored or IgnoredPaths()
-    place = where.partition(" ")[0]
-    yield from _diff(left, right, where, place, ignored, steps)
+    """What differs between two JSON values, leaf by leaf; lists are compared by position.
+
+    ``names`` are those of the keys; without, paths to ignore that are written as in a ``.proto`` file are guessed at.
+    """
+    remaining = (ignored or IgnoredPaths()).within(where.partition(" ")[0])
+    yield from _diff(left, right, where, (), remaining, names or Names())
 
 
 def _diff(
-    left: Any, right: Any, where: str, place: str, ignored: IgnoredPaths, steps: tuple[Step, ...]
+    left: Any, right: Any, where: str, steps: tuple[Step, ...], remaining: Remaining, names: Names
 ) -> Iterator[Change]:
-    if ignored.covers(place, steps) or _same(left, right):
+    if remaining.covers():
         return
-    if isinstance(left, dict) and isinstance(right, dict):
+    if _same(left, right):
+        remaining.look(left, names)
+    elif isinstance(left, dict) and isinstance(right, dict):
         for key in [*left, *(key for key in right if key not in left)]:
-            yield from _diff_in(left, right, key, where, place, ignored, (*steps, key))
+            yield from _diff_in(left, right, where, (*steps, key), *remaining.below(key, names))
     elif isinstance(left, list) and isinstance(right, list):
+        pairs = dict(enumerate(left)), dict(enumerate(right))
         for index in range(max(len(left), len(right))):
-            here = (
-                dict(enumerate(left[index : index + 1], index)),
-                dict(enumerate(right[index : index + 1], index)),
-            )
-            yield from _diff_in(*here, index, where, place, ignored, (*steps, index))
+            yield from _diff_in(*pairs, where, (*steps, index), *remaining.below(index, names))
     else:
         yield Change(where, path_text(steps), ChangeKind.CHANGED, left, right)
 
@@ -149,19 +79,22 @@ def _diff(
 def _diff_in(
     left: dict[Any, Any],
     right: dict[Any, Any],
-    key: Step,
     where: str,
-    place: str,
-    ignored: IgnoredPaths,
     steps: tuple[Step, ...],
+    remaining: Remaining,
+    names: Names,
 ) -> Iterator[Change]:
+    key = steps[-1]
     if key in left and key in right:
-        yield from _diff(left[key], right[key], where, place, ignored, steps)
-    elif not ignored.covers(place, steps):
-        if key in left:
-            yield Change(where, path_text(steps), ChangeKind.REMOVED, left[key])
-        else:
-            yield Change(where, path_text(steps), ChangeKind.ADDED, None, right[key])
+        yield from _diff(left[key], right[key], where, steps, remaining, names)
+        return
+    if remaining.covers():
+        return
+    remaining.look(left.get(key, right.get(key)), names)
+    if key in left:
+        yield Change(where, path_text(steps), ChangeKind.REMOVED, left[key])
+    else:
+        yield Change(where, path_text(steps), ChangeKind.ADDED, None, right[key])
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -182,14 +115,15 @@ def diff_messages(
 ) -> list[Change]:
     """What differs between two messages: their values, or their bytes where one has no value."""
     ignored = ignored or IgnoredPaths()
-    place = where.partition(" ")[0]
-    if ignored.covers(place, ()):
+    remaining, names = ignored.within(where.partition(" ")[0]), Names(left.type)
+    if remaining.covers():
         return []
     if left.data is not None and left.data == right.data:
+        remaining.look(left.json, names)
         return []
     if left.error or right.error:
         return [Change(where, "", ChangeKind.CHANGED, _bytes(left), _bytes(right))]
-    changes = list(diff_values(left.json, right.json, where, ignored))
+    changes = list(diff_values(left.json, right.json, where, ignored, names))
     if not changes and left.data != right.data and (left.unknown or right.unknown):
         note = "fields that the schema does not know differ"
         changes.append(Change(where, "", ChangeKind.CHANGED, _bytes(left), f"{_bytes(right)} ({note})"))
@@ -256,7 +190,7 @@ def _diff_streams(
     """Messages are compared by their position in their direction."""
     for position in range(max(len(left), len(right))):
         where = f"{direction.value} {position}"
-        if ignored.covers(direction.value, ()):
+        if ignored.within(direction.value).covers():
             return
         if position >= len(right):
             yield Change(where, "", ChangeKind.REMOVED, _shown(left[position]))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+
 from loom.codec import (
     CompressionError,
     DecodeError,
@@ -30,7 +32,7 @@ class DecodedMessage:
 
     ``opaque`` tells of Anys of unknown type, whose bytes ``json`` holds under ``@value``; ``missing`` are the types
     that they name. ``unknown`` tells of fields that the schema does not know, which ``json`` lacks. ``data`` is the
-    payload decompressed, None where it is not held.
+    payload decompressed, None where it is not held. ``type`` describes ``json``.
     """
 
     index: int
@@ -41,6 +43,7 @@ class DecodedMessage:
     unknown: bool = False
     data: bytes | None = None
     missing: frozenset[str] = frozenset()
+    type: Descriptor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,7 @@ class MessageDecoder:
             unknown=decoded.unknown,
             data=data,
             missing=decoded.missing,
+            type=descriptor,
         )
 
 

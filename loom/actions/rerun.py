@@ -14,7 +14,8 @@ from loom.recording.recorder import Recorder
 from loom.recording.sessions.fold import STOPPED
 from loom.schema import Schema
 
-from .diff import Change, IgnoredPaths, diff_calls
+from .diff import Change, diff_calls
+from .ignored import IgnoredPaths
 from .messages import decoded_by
 from .replay import Edits, ReplayError, Timing, plan_replay, sendable
 from .replayer import Replayer

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from loom.actions.diff import IgnoredPaths
 from loom.actions.export.incoming import Incoming, IncomingFile
+from loom.actions.ignored import IgnoredPaths, PathError
 from loom.actions.reading.details import CallDetails
 from loom.actions.reading.schema import StoredSchema
 from loom.actions.reading.stored import StoredSource
@@ -96,7 +96,7 @@ def _callback(
         raise click.UsageError("name the backend to send to: --target HOST:PORT")
     rules = Rules(
         timing=Timing(timing),
-        ignored=IgnoredPaths(path for text in ignore for path in text.split(",")),
+        ignored=_ignored(ignore),
         metadata=_metadata(metadata),
         patience=patience,
         concurrency=concurrency,
@@ -196,6 +196,11 @@ class _Command:
         if self._wanted.junit is not None:
             _write(self._wanted.junit, junit(self._results, fail_on_diff=self._wanted.fail_on_diff))
         outcomes = self._tally.outcomes
+        if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
+            for path in self._wanted.rules.ignored.unmet():
+                self._complain(
+                    f"--ignore {path} matched nothing: check its names and its place (docs/replay.md)"
+                )
         if outcomes[Outcome.FAILED]:
             return _EXIT_FAILED
         return _EXIT_DIFFERENT if self._wanted.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
@@ -242,6 +247,13 @@ def _find(source: str, settings: Settings) -> Path:
         known = ", ".join(info.name for info in list_sessions(directory)) or "none"
         raise LoomError(f"there is no file and no session {source!r}; sessions in {directory}: {known}")
     return stored
+
+
+def _ignored(texts: Sequence[str]) -> IgnoredPaths:
+    try:
+        return IgnoredPaths(texts)
+    except PathError as error:
+        raise LoomError(f"--ignore {error.text!r}, column {error.column}: {error}") from error
 
 
 def _metadata(given_items: Sequence[str]) -> Metadata:

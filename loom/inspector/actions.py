@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.actions.diff import IgnoredPaths, diff_calls, diff_messages
+from loom.actions.diff import diff_calls, diff_messages
+from loom.actions.ignored import IgnoredPaths, PathError
 from loom.actions.messages import decoded_by, types_named
 from loom.actions.repeating import Repeating
 from loom.actions.replay import Edits, ReplayError, Timing, edited_metadata, plan_replay
@@ -118,9 +119,7 @@ class Actions:
         """What differs between two calls, or between two messages of theirs (``message=``, ``other_message=``)."""
         inspector = inspector_of(request)
         left, right = await found(request, inspector), await found(request, inspector, "other")
-        ignored = IgnoredPaths(
-            path for text in request.query_params.getlist("ignore") for path in text.split(",")
-        )
+        ignored = _ignored(request)
         before = await decoded_by(self.repeating.schema, left)
         after = await decoded_by(self.repeating.schema, right)
         index = integer(request, "message", None)
@@ -149,6 +148,13 @@ class Actions:
                 "more": max(len(changes) - _MAX_CHANGES, 0),
             }
         )
+
+
+def _ignored(request: Request) -> IgnoredPaths:
+    try:
+        return IgnoredPaths(request.query_params.getlist("ignore"))
+    except PathError as error:
+        raise ApiError(400, str(error), "see docs/replay.md", column=error.column, field="ignore") from error
 
 
 async def _body(request: Request) -> _Body:

@@ -1,11 +1,13 @@
 """What differs between calls and messages, and which paths are left out."""
 
+import re
 from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.actions.diff import Change, ChangeKind, IgnoredPaths, diff_calls, diff_values, parse_path, path_text
+from loom.actions.diff import Change, ChangeKind, diff_calls, diff_values
+from loom.actions.ignored import IgnoredPaths, Names, PathError, parse_path, path_text
 from loom.actions.messages import decoded_by
 from loom.actions.replay import Edits, plan_replay
 from loom.model import MASK, Address, Call, Status
@@ -82,6 +84,90 @@ def test_paths_are_left_out(ignore: str, left_out: list[str]) -> None:
 @pytest.mark.parametrize("path", ["a", "a.b[0].c", '["a.b"][3]["q\\"uote"]', "[0][1]"])
 def test_a_path_reads_back(path: str) -> None:
     assert path_text(parse_path(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ("[[", 1, "write [0], [*]"),
+        (".", 1, "a name is missing"),
+        ("[]", 1, "write [0], [*]"),
+        ("]", 1, "']' cannot stand here"),
+        ("user..id", 6, "a name is missing"),
+        ("user.", 6, "a name is missing"),
+        ("user.[0]", 6, "a name is missing"),
+        ("[x", 1, "write [0], [*]"),
+        ("a,b[", 4, "write [0], [*]"),
+        ("respnse:user.id", 1, "there is no place 'respnse'"),
+        ("response:a:b", 11, "':' cannot stand here"),
+        ("created_*", 9, "* stands for a whole name"),
+        ("***", 1, "* stands for a whole name"),
+        ("a b", 2, "' ' cannot stand here"),
+    ],
+)
+def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, told: str) -> None:
+    with pytest.raises(PathError, match=re.escape(told)) as caught:
+        IgnoredPaths([text])
+    assert caught.value.column == column
+
+
+@pytest.mark.parametrize("place", ["request", "response"])
+@pytest.mark.parametrize("ignore", ["code,message,details", "**", "*"])
+def test_without_a_place_a_path_speaks_of_messages_only(ignore: str, place: str) -> None:
+    left, right = {"code": "NOT_FOUND", "message": "m"}, {"code": "OK", "message": ""}
+    ignored = IgnoredPaths([ignore])
+    assert list(diff_values(left, right, f"{place} 0", ignored)) == []
+    for other in ("status", "metadata request", "initial metadata", "trailing metadata"):
+        assert len(list(diff_values(left, right, other, ignored))) == 2
+    assert [item.path for item in diff_values(left, right, "status", IgnoredPaths(["status:code"]))] == [
+        "message"
+    ]
+
+
+def test_a_place_alone_leaves_out_all_of_it_and_a_comma_may_be_part_of_a_key() -> None:
+    assert list(diff_values({"a": 1}, {"b": 1}, "status", IgnoredPaths(["status:"]))) == []
+    assert changes({"m": {"a,b": 1, "c": 1}}, {"m": {"a,b": 2, "c": 2}}, 'm["a,b"],x') == [("m.c", CHANGED)]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "left_out"),
+    [
+        ("updated_at", ["updatedAt"]),
+        ("updatedAt", ["updatedAt"]),
+        ("inner.renamed", ["inner.ts"]),
+        ("inner.ts", ["inner.ts"]),
+        ("named.a_b", ["named.a_b"]),
+        ("named.a_b.updated_at", []),
+        ("free.a_b", ["free.a_b"]),
+        ("any.updated_at", ["any.updatedAt"]),
+        ("response:**.updated_at", ["updatedAt", "any.updatedAt"]),
+    ],
+)
+def test_a_field_goes_by_its_name_in_the_proto_file_and_in_json(ignore: str, left_out: list[str]) -> None:
+    def value(number: int) -> dict[str, Any]:
+        return {
+            "updatedAt": number,
+            "inner": {"ts": number},
+            "named": {"a_b": {"count": number}, "aB": {"count": number}},
+            "free": {"a_b": number, "aB": number},
+            "any": {"@type": "x/y", "updatedAt": number},
+        }
+
+    names = Names(type(make("Thing")).DESCRIPTOR)
+    every = [item.path for item in diff_values(value(1), value(2), "response 0", None, names)]
+    found = [
+        item.path for item in diff_values(value(1), value(2), "response 0", IgnoredPaths([ignore]), names)
+    ]
+    gone = [path for path in every if path not in found]
+    assert gone == [path for path in every if any(path.startswith(item) for item in left_out)]
+
+
+def test_paths_that_named_nothing_are_known() -> None:
+    ignored = IgnoredPaths(["a.b, c", "nothing", "status:message", "items.id", "removed.too"])
+    same = {"a": {"b": 1}, "items": [{"id": 1}]}
+    assert list(diff_values(same, same, "response 0", ignored)) == []
+    assert len(list(diff_values({"removed": {"too": 1}}, {}, "response 0", ignored))) == 1
+    assert ignored.unmet() == ["c", "nothing", "status:message"]
 
 
 async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:

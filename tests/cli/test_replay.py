@@ -84,6 +84,22 @@ async def test_a_difference_is_told_and_fails_when_asked(recorded: Path) -> None
         assert code == 0
 
 
+async def test_a_field_is_ignored_by_either_name_and_a_path_that_matched_nothing_is_told(
+    recorded: Path,
+) -> None:
+    def later(message: Any) -> None:
+        message.updated_at = "later"
+
+    async with running_mirror(alter=changing(later)) as mirror:
+        for name in ("updated_at", "updatedAt"):
+            ignore = ("--ignore", f"{name},request_id", "--ignore", "response:text")
+            code, out, err = await replay(recorded, mirror, "--fail-on-diff", *ignore)
+            assert code == 0, out
+            assert err.splitlines() == [
+                "loom: --ignore request_id matched nothing: check its names and its place (docs/replay.md)"
+            ]
+
+
 async def test_what_a_backend_answers_never_reaches_the_terminal_as_control_characters(
     recorded: Path,
 ) -> None:
@@ -185,6 +201,8 @@ async def test_a_file_is_sent_as_a_session_is_and_its_masked_secrets_are_asked_f
         (("ci", "--target", "h:1", "-H", "nonsense"), "write KEY: VALUE"),
         (("ci", "--target", "h:1", "-H", "te: x"), "'te' cannot be set"),
         (("ci", "--target", "nonsense"), "'nonsense'"),
+        (("ci", "--target", "h:1", "--ignore", "[["), "--ignore '[[', column 1: write [0]"),
+        (("ci", "--target", "h:1", "--ignore", "a,respnse:b"), "column 3: there is no place 'respnse'"),
     ],
 )
 async def test_what_is_wrong_is_one_line_and_exit_code_2(

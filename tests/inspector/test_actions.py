@@ -92,6 +92,8 @@ async def test_an_edited_replay_and_what_it_changed(api: Running) -> None:
     _, found = await api.get(f"/api/calls/{call}/diff/{answer['id']}?message=0")
     assert [change["path"] for change in found["changes"]] == ["text"]
     assert (await api.get(f"/api/calls/{call}/diff/{answer['id']}?message=7"))[0] == 404
+    code, found = await api.get(f"/api/calls/{call}/diff/{answer['id']}?ignore=text,user..id")
+    assert (code, found["error"]["column"], found["error"]["field"]) == (400, 11, "ignore")
 
 
 async def test_an_edit_may_hold_an_any_of_a_type_that_only_loom_knows(api: Running) -> None:

@@ -20,6 +20,12 @@ OWN_METADATA = frozenset(
 """Keys that grpcio sets itself."""
 
 _MARK = "# <calls>"
+_ENDED = {
+    EndedBy.CLIENT: "its client ended it, not the backend",
+    EndedBy.DEADLINE: "its deadline ended it, not the backend",
+    EndedBy.LOOM: "Loom ended it, not the backend",
+    None: "the recording does not say that the backend ended it",
+}
 
 
 def write_pytest(
@@ -52,7 +58,7 @@ def _unfit(call: Call) -> str:
     if call.ended_ns is None or call.status is None:
         return "it had not ended"
     if call.ended_by is not EndedBy.BACKEND:
-        return f"not the backend but {'the deadline' if call.ended_by is EndedBy.DEADLINE else call.ended_by} ended it"
+        return _ENDED[call.ended_by]
     held = sum(1 for message in call.messages if message.data is not None)
     if held < call.request_messages + call.response_messages:
         return "Loom no longer holds all its messages"

@@ -64,6 +64,26 @@ async def test_the_pytest_file_fails_where_answers_differ(calls: list[Call], tmp
         assert code == 0, output
 
 
+@pytest.mark.parametrize(
+    ("ignore", "code"),
+    [
+        ("inner.updated_at, inner.renamed", 0),
+        ("inner.updatedAt,inner.ts", 0),
+        ("inner.updated_at", 1),
+        ("updated_at,ts", 1),
+    ],
+)
+async def test_the_pytest_file_takes_names_of_the_proto_file_and_of_json(
+    bench: Bench, tmp_path: Path, ignore: str, code: int
+) -> None:
+    path = tmp_path / "test_recorded.py"
+    newer = thing(inner=make("Thing", updated_at="now", renamed=1))
+    async with running_mirror(alter=lambda message: message + newer) as other:
+        call = await bench.call("Say", [thing(text="a", inner=make("Thing"))])
+        path.write_bytes(export("pytest", [call]))
+        assert (await run_tests(path, LOOM_TARGET=other.address, LOOM_IGNORE=ignore))[0] == code
+
+
 async def test_the_pytest_file_leaves_out_what_cannot_be_made_again(
     calls: list[Call], tmp_path: Path
 ) -> None:
@@ -72,7 +92,7 @@ async def test_the_pytest_file_leaves_out_what_cannot_be_made_again(
     path = tmp_path / "test_recorded.py"
     path.write_bytes(export("pytest", calls))
     text = path.read_text(encoding="utf-8")
-    assert "# Left out: call 1 /mirror.v1.Mirror/Say: not the backend but client ended it." in text
+    assert "# Left out: call 1 /mirror.v1.Mirror/Say: its client ended it, not the backend." in text
     assert "# Left out: call 2 /mirror.v1.Mirror/Say: Loom no longer holds all its messages." in text
     compile(text, "test_recorded.py", "exec")
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.model import MASK, Call, Direction, Metadata, Secrets
+from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets
 
 from .ignored import IgnoredPaths, Names, Remaining, Step, path_text
 from .messages import DecodedMessage, Decoding
 from .replay import sendable
 
 _SHOWN_BYTES = 64
+_CUT_SHORT = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
 
 
 class ChangeKind(enum.StrEnum):
@@ -148,32 +149,48 @@ def diff_calls(
 ) -> list[Change]:
     """What differs between two calls: what was sent, what came back, metadata, status. Times do not count.
 
-    Values of metadata that ``secrets`` masks are compared and not shown.
+    Values of metadata that ``secrets`` masks are compared and not shown; those that were masked when a call was written
+    cannot be compared. How far a backend had come when its client or the deadline ended the call is chance, as is the
+    wording of that end: of two such calls, what both have of the answer is compared.
     """
     ignored = ignored or IgnoredPaths()
     secrets = secrets or Secrets()
+    cut_short = left.ended_by in _CUT_SHORT and right.ended_by in _CUT_SHORT
     changes: list[Change] = []
     if left.method != right.method:
         changes.append(Change("call", "method", ChangeKind.CHANGED, left.method, right.method))
-    blocks: tuple[tuple[str, Metadata, Metadata], ...] = (
-        ("metadata request", sendable(left.request_metadata), sendable(right.request_metadata)),
-        ("initial metadata", sendable(left.initial_metadata or ()), sendable(right.initial_metadata or ())),
-        (
-            "trailing metadata",
-            _without_details(left.trailing_metadata),
-            _without_details(right.trailing_metadata),
-        ),
-    )
     for direction in Direction:
-        pairs = [
-            [item for item in messages if item.direction is direction]
-            for messages in (left_decoding.messages, right_decoding.messages)
-        ]
-        changes += _diff_streams(pairs[0], pairs[1], direction, ignored)
-    for where, before, after in blocks:
-        changes += diff_values(_grouped(before, secrets), _grouped(after, secrets), where, ignored)
-    changes += diff_values(_status(left, left_decoding), _status(right, right_decoding), "status", ignored)
+        before, after = (
+            [item for item in decoding.messages if item.direction is direction]
+            for decoding in (left_decoding, right_decoding)
+        )
+        if cut_short and direction is Direction.RESPONSE:
+            before, after = before[: len(after)], after[: len(before)]
+        changes += _diff_streams(before, after, direction, ignored)
+    for where, one, other in _blocks(left, right, cut_short=cut_short):
+        one, other = _known(one, other)  # noqa: PLW2901 (what is left of them)
+        changes += diff_values(_grouped(one, secrets), _grouped(other, secrets), where, ignored)
+    was = _status(left, left_decoding, worded=not cut_short)
+    now = _status(right, right_decoding, worded=not cut_short)
+    changes += diff_values(was, now, "status", ignored)
     return [_masked(change) for change in changes]
+
+
+def _blocks(left: Call, right: Call, *, cut_short: bool) -> Iterator[tuple[str, Metadata, Metadata]]:
+    yield "metadata request", sendable(left.request_metadata), sendable(right.request_metadata)
+    initial = left.initial_metadata, right.initial_metadata
+    if not (cut_short and None in initial):
+        yield "initial metadata", sendable(initial[0] or ()), sendable(initial[1] or ())
+    trailing = left.trailing_metadata, right.trailing_metadata
+    yield "trailing metadata", _without_details(trailing[0]), _without_details(trailing[1])
+
+
+def _known(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
+    """Without the keys that both have and one has masked: whether the values are the same, nobody knows."""
+    masked = {key for key, value in (*left, *right) if value == MASK}
+    masked &= {key for key, _ in left} & {key for key, _ in right}
+    one, other = (tuple(item for item in block if item[0] not in masked) for block in (left, right))
+    return one, other
 
 
 def _without_details(trailing: Metadata | None) -> Metadata:
@@ -230,10 +247,11 @@ def _hide(value: Any) -> Any:
     return MASK if isinstance(value, _Secret) else value
 
 
-def _status(call: Call, decoding: Decoding) -> dict[str, Any]:
+def _status(call: Call, decoding: Decoding, *, worded: bool) -> dict[str, Any]:
     """Details are compared as JSON where they can be read, by their bytes otherwise."""
     if call.status is None:
         return {"code": None}
     raw = call.status.details
     details = decoding.details if decoding.details is not None or raw is None else raw.hex()
-    return {"code": call.status.name, "message": call.status.message, "details": details}
+    message = {"message": call.status.message} if worded else {}
+    return {"code": call.status.name, **message, "details": details}

@@ -92,6 +92,9 @@ class Rerun:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _result(self, call: Call) -> Result:
+        if call.ended_by is EndedBy.LOOM and not call.request_messages and call.half_closed_ns is None:
+            # What its client sent was not read any more: to send nothing is not to send it again.
+            return Result(call, Outcome.SKIPPED, reason="Loom ended it before it saw a request message")
         try:
             plan = plan_replay(call, Edits(metadata=self._metadata(call), timing=self._rules.timing))
         except ReplayError as error:
@@ -183,3 +186,9 @@ def in_order(calls: Iterable[Call], starts: Sequence[tuple[int, int]]) -> Iterat
 def masked_keys(calls: Iterable[Call]) -> set[str]:
     """The metadata keys whose values were masked when the calls were written."""
     return {key for call in calls for key, value in call.request_metadata if value == MASK}
+
+
+def masked_answers(call: Call) -> set[str]:
+    """The same for the metadata of its answer."""
+    answer = (*(call.initial_metadata or ()), *(call.trailing_metadata or ()))
+    return {key for key, value in answer if value == MASK}

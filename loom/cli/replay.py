@@ -19,7 +19,16 @@ from loom.actions.reading.schema import StoredSchema
 from loom.actions.reading.stored import StoredSource
 from loom.actions.replay import Timing, edited_metadata
 from loom.actions.report import Tally, as_json, junit, lines, table
-from loom.actions.rerun import Outcome, Rerun, Result, Rules, in_order, masked_keys, replayable
+from loom.actions.rerun import (
+    Outcome,
+    Rerun,
+    Result,
+    Rules,
+    in_order,
+    masked_answers,
+    masked_keys,
+    replayable,
+)
 from loom.errors import LoomError
 from loom.model import Call, Messages, Metadata, Secrets
 from loom.recording.query import Query
@@ -88,7 +97,8 @@ def _callback(
         loom replay calls.ndjson --target localhost:50051 --junit report.xml
 
     Exit codes: 0 all was sent (and, with --fail-on-diff, nothing differs); 1 something differs, with --fail-on-diff;
-    2 wrong usage, or nothing to send; 3 a call could not be sent or did not end; 130 interrupted.
+    2 wrong usage, or nothing to send; 3 a call could not be sent or did not end, or the recording is damaged;
+    130 interrupted.
     """
     loaded = load(given(parameters), os.environ, config=config)
     settings = loaded.settings
@@ -119,9 +129,12 @@ class _Command:
         self._path = _find(wanted.source, settings)
         self._tally = Tally()
         self._results: list[Result] = []
+        self._damaged = False
         self._stored = StoredSchema(())
 
     async def run(self) -> int:
+        if self._wanted.junit is not None:
+            _check_writable(self._wanted.junit)
         starts, descriptors = await asyncio.to_thread(self._survey)
         if not starts:
             raise LoomError(
@@ -134,14 +147,20 @@ class _Command:
         schema.sources.append(StoredSource(descriptors))
         try:
             await self._send(Rerun(target, schema, self._wanted.rules), starts)
+        except asyncio.CancelledError:
+            self._report()
+            self._complain(f"interrupted after {self._tally.total} of {len(starts)} calls")
+            raise
         finally:
             await schema.close()
             await target.close()
-        return self._report()
+        self._report()
+        return self._exit_code()
 
     def _survey(self) -> tuple[list[tuple[int, int]], list[StoredDescriptors]]:
         """What is to be sent, in order; complaints about the recording go out here."""
         masked: set[str] = set()
+        uncompared: set[str] = set()
         starts = []
         if self._wanted.query.needs_bodies:
             self._stored = StoredSchema(self._read_through())
@@ -149,14 +168,18 @@ class _Command:
             for call in self._chosen(incoming):
                 starts.append((call.started_ns, call.id))
                 masked |= masked_keys([call])
+                uncompared |= masked_answers(call)
             for problem in incoming.problems:
                 self._complain(problem)
+            self._damaged = bool(incoming.problems)
         masked -= {key for key, _ in self._wanted.rules.metadata}
         if masked:
             names = ", ".join(sorted(masked))
             self._complain(
                 f"masked in the recording and not sent: {names} (give values with -H 'KEY: VALUE')"
             )
+        if uncompared:
+            self._complain(f"masked in the recording and not compared: {', '.join(sorted(uncompared))}")
         return sorted(starts), incoming.descriptors
 
     def _read_through(self) -> list[StoredDescriptors]:
@@ -186,22 +209,25 @@ class _Command:
         if self._wanted.junit is not None or result.outcome is not Outcome.SAME:
             self._results.append(result)
 
-    def _report(self) -> int:
-        if not self._wanted.as_json:
-            for result in self._results:
-                if result.outcome is not Outcome.SAME:
-                    self._tell(result)
-            for line in table(self._tally):
-                self._output.line(one_line(line, _LINE))
+    def _report(self) -> None:
         if self._wanted.junit is not None:
             _write(self._wanted.junit, junit(self._results, fail_on_diff=self._wanted.fail_on_diff))
+        if self._wanted.as_json:
+            return
+        for result in self._results:
+            if result.outcome is not Outcome.SAME:
+                self._tell(result)
+        for line in table(self._tally):
+            self._output.line(one_line(line, _LINE))
+
+    def _exit_code(self) -> int:
         outcomes = self._tally.outcomes
         if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
             for path in self._wanted.rules.ignored.unmet():
                 self._complain(
                     f"--ignore {path} matched nothing: check its names and its place (docs/replay.md)"
                 )
-        if outcomes[Outcome.FAILED]:
+        if outcomes[Outcome.FAILED] or self._damaged:
             return _EXIT_FAILED
         return _EXIT_DIFFERENT if self._wanted.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
 
@@ -265,6 +291,17 @@ def _metadata(given_items: Sequence[str]) -> Metadata:
             raise LoomError(f"-H {text!r}: write KEY: VALUE")
         items.append({"key": key.strip().lower(), "value": value.strip()})
     return edited_metadata(items, ())
+
+
+def _check_writable(path: Path) -> None:
+    """Before anything is sent, and without leaving an empty report."""
+    new = not path.exists()
+    try:
+        path.open("ab").close()
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise LoomError(f"--junit {path}: {error.strerror}") from error
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ from loom.actions.diff import Change, ChangeKind, diff_calls, diff_values
 from loom.actions.ignored import IgnoredPaths, Names, PathError, parse_path, path_text
 from loom.actions.messages import decoded_by
 from loom.actions.replay import Edits, plan_replay
-from loom.model import MASK, Address, Call, Status
+from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from tests.actions.conftest import Bench, running_bench
 from tests.actions.test_replay import replayer
 from tests.support.mirror import make, running_mirror, thing
@@ -239,6 +239,44 @@ async def test_status_details_are_compared_by_what_they_say(bench: Bench) -> Non
     assert await difference(bench, left, right, "status:details.value.reason") == []
     (change,) = await difference(bench, failed(left, "A", "x/no.Such"), failed(right, "B", "x/no.Such"))
     assert change.where == "status"
+
+
+@pytest.mark.parametrize("block", ["initial_metadata", "trailing_metadata"])
+async def test_what_was_masked_in_an_answer_is_not_compared_but_may_not_be_lost(
+    bench: Bench, block: str
+) -> None:
+    left, right = await bench.call("Say", [b""]), await bench.call("Say", [b""])
+    setattr(left, block, (("set-cookie", MASK), ("x-a", "1")))
+    setattr(right, block, (("set-cookie", "fresh"), ("x-a", "1")))
+    assert await difference(bench, left, right) == []
+    setattr(right, block, (("x-a", "2"),))
+    found = await difference(bench, left, right)
+    assert [(item.path, item.kind) for item in found] == [("set-cookie", REMOVED), ("x-a", CHANGED)]
+
+
+@pytest.mark.parametrize("ended_by", [EndedBy.DEADLINE, EndedBy.CLIENT])
+async def test_of_calls_that_the_backend_did_not_end_what_is_chance_is_not_compared(
+    bench: Bench, ended_by: EndedBy
+) -> None:
+    left = await bench.call("Chat", [thing(text="a"), thing(text="b")])
+    right = await bench.call("Chat", [thing(text="a"), thing(text="b")])
+    left.status, right.status = (
+        Status(4, "Deadline Exceeded"),
+        Status(4, "Stream removed (Deadline Exceeded)"),
+    )
+    left.initial_metadata = (("x-a", "1"),)
+    right.initial_metadata = None
+    kept = list(right.messages)[:-1]
+    right.messages = Messages()
+    for item in kept:
+        right.messages.append(item)
+    assert len(await difference(bench, left, right)) == 3
+    left.ended_by = ended_by
+    assert len(await difference(bench, left, right)) == 3
+    right.ended_by = ended_by
+    assert await difference(bench, left, right) == []
+    right.status = Status(1, "")
+    assert [item.path for item in await difference(bench, left, right)] == ["code"]
 
 
 async def test_messages_that_are_not_protobuf_are_compared_by_their_bytes(bench: Bench) -> None:

@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
-from loom.actions.rerun import in_order, masked_keys, replayable
+from loom.actions.rerun import Outcome, Rerun, Rules, in_order, masked_answers, masked_keys, replayable
 from loom.model import MASK, Call, EndedBy, Status
 from loom.recording.sessions.fold import STOPPED
+from tests.actions.conftest import Bench
 
 
 def call(number: int, started_ns: int, **fields: object) -> Call:
@@ -63,3 +64,20 @@ def test_what_is_sent_again(fields: dict[str, object], replays: bool, sent: bool
 def test_masked_keys() -> None:
     masked = call(1, 1, request_metadata=(("authorization", MASK), ("x-a", "1")))
     assert masked_keys([masked, call(2, 2)]) == {"authorization"}
+    assert masked_answers(masked) == set()
+    answer = call(1, 1, initial_metadata=(("a", MASK), ("b", "1")), trailing_metadata=(("c", MASK),))
+    assert masked_answers(answer) == {"a", "c"}
+
+
+async def test_a_call_that_loom_ended_before_it_saw_a_message_is_skipped(bench: Bench) -> None:
+    lost = call(1, 1, method="/mirror.v1.Mirror/Say", ended_by=EndedBy.LOOM, status=Status(14, "not reached"))
+    rerun = Rerun(bench.target, bench.schema, Rules())
+    [result] = [item async for item in rerun.results([lost])]
+    assert (result.outcome, result.reason) == (
+        Outcome.SKIPPED,
+        "Loom ended it before it saw a request message",
+    )
+    assert bench.mirror.received == []
+    lost.half_closed_ns = 2
+    [result] = [item async for item in rerun.results([lost])]
+    assert result.outcome is Outcome.DIFFERENT

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +190,63 @@ async def test_a_file_is_sent_as_a_session_is_and_its_masked_secrets_are_asked_f
         )
         assert (code, err) == (0, "")
         assert ("authorization", "Bearer new") in mirror.received[4].metadata
+
+
+async def test_what_is_masked_in_an_answer_is_not_compared_and_told_once(recorded: Path) -> None:
+    config = recorded / "masking.toml"
+    config.write_text('mask = ["mirrored"]')
+    file = recorded / "calls.ndjson"
+    options = ("--data-dir", str(recorded), "--config", str(config))
+    code, _, err = await loom("sessions", *options, "export", "ci", "-o", str(file))
+    assert code == 0, err
+    assert '"masked":true' in file.read_text()
+    async with running_mirror() as mirror:
+        code, out, err = await replay(recorded, mirror, "--fail-on-diff", source=str(file))
+    assert code == 0, out
+    assert err.splitlines()[1:] == ["loom: masked in the recording and not compared: mirrored"]
+
+
+async def test_half_a_recording_does_not_pass(recorded: Path) -> None:
+    file = recorded / "calls.ndjson"
+    code, _, err = await loom(
+        "sessions", "--data-dir", str(recorded), "export", "ci", "-o", str(file), "--reveal"
+    )
+    assert code == 0, err
+    file.write_bytes(file.read_bytes()[:-200])
+    async with running_mirror() as mirror:
+        code, out, err = await replay(recorded, mirror, "--fail-on-diff", source=str(file))
+    assert code == 3, out
+    assert f"loom: {file}: " in err
+
+
+async def test_an_interrupted_run_reports_what_was_done(recorded: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    async with running_mirror() as mirror:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("LOOM_")}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "loom", "replay", "ci", "--data-dir", str(recorded), "--target", mirror.address,
+            "--junit", str(report), "-H", "mirror-hang: 1", "--patience", "1",
+            env={**kept, "PYTHONPATH": str(Path.cwd())}, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        while len(mirror.received) < 2:  # noqa: ASYNC110 (the first was given up: nothing tells)
+            await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert process.returncode == 130
+    assert "failed #1 /mirror.v1.Mirror/Say: it did not end within 1 s" in out.decode()
+    assert "loom: interrupted after 1 of 4 calls" in err.decode()
+    assert ET.parse(report).getroot().get("tests") == "1"
+
+
+async def test_a_report_that_cannot_be_written_is_known_before_anything_is_sent(
+    recorded: Path, tmp_path: Path
+) -> None:
+    async with running_mirror() as mirror:
+        report = tmp_path / "no" / "such" / "report.xml"
+        code, out, err = await replay(recorded, mirror, "--junit", str(report))
+        assert mirror.received == []
+    assert (code, out, err) == (2, "", f"loom: --junit {report}: No such file or directory\n")
 
 
 @pytest.mark.parametrize(

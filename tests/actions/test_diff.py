@@ -134,7 +134,7 @@ def test_a_place_alone_leaves_out_all_of_it_and_a_comma_may_be_part_of_a_key() -
     [
         ("updated_at", ["updatedAt"]),
         ("updatedAt", ["updatedAt"]),
-        ("inner.renamed", ["inner.ts"]),
+        ("inner.odd", ["inner.ts"]),
         ("inner.ts", ["inner.ts"]),
         ("named.a_b", ["named.a_b"]),
         ("named.a_b.updated_at", []),

@@ -21,10 +21,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.actions.diff import diff_values
+from loom.actions.ignored import IgnoredPaths
 from loom.inspector.page import page_routes
 from loom.inspector.responses import Json
 from loom.inspector.security import Access, Guard
 
+_MOST_CHANGES = 10_000
 _START_US = 1_763_923_200_000_000
 
 
@@ -253,6 +256,18 @@ class FakeFeed:
             body = body | {"json_text": body["json_text"][:most], "json_cut": True, "json": None}
         return Json(body)
 
+    async def diff(self, request: Request) -> Response:
+        """Of two messages, or of the first ones of two calls."""
+        self.requests.append(str(request.url))
+        asked = request.query_params
+        index = int(asked.get("message", 0))
+        one = self.bodies[request.path_params["id"]][index]["json"]
+        other = self.bodies[request.path_params["other"]][int(asked.get("other_message", index))]["json"]
+        ignored = IgnoredPaths(asked.getlist("ignore"))
+        changes = [change.as_json() for change in diff_values(one, other, f"response {index}", ignored)]
+        more = max(len(changes) - _MOST_CHANGES, 0)
+        return Json({"equal": not changes, "changes": changes[:_MOST_CHANGES], "more": more})
+
     async def rail(self, request: Request) -> Response:
         rows = self._rows(request.path_params["id"])
         step = max(1, len(rows) // int(request.query_params["points"]))
@@ -294,6 +309,7 @@ class FakeFeed:
                 Route("/api/calls/{id:int}", self.one_call),
                 Route("/api/calls/{id:int}/messages", self.messages),
                 Route("/api/calls/{id:int}/rail", self.rail),
+                Route("/api/calls/{id:int}/diff/{other:int}", self.diff),
                 Route("/api/calls/{id:int}/messages/{index:int}", self.one_message),
                 *page_routes(lambda _, limit: self.newest(limit)),
             ],

@@ -1,5 +1,6 @@
 """Calls that memory does not hold: of a file that is only looked at, and of the session on disk."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,19 @@ async def test_a_file_is_shown_read_only(page: Page, tmp_path: Path) -> None:
         await page.keyboard.press("Shift+X")
         await expect(page.get_by_role("button", name="Clear the view")).to_be_visible()
         await expect(page.get_by_role("button", name="Clear the history")).to_have_count(0)
+        await page.keyboard.press("Escape")
+        await page.get_by_role("row").filter(has_text="GetOrder").first.click()
+        replay = page.get_by_role("button", name="Replay", exact=True)
+        await expect(replay).to_be_disabled()
+        await expect(replay).to_have_attribute("title", re.compile("is open read-only: import it"))
+        for key in "re":
+            await page.keyboard.press(key)
+            notice = page.get_by_text("is open read-only: import it into a running Loom to send its calls.")
+            await expect(notice.last).to_be_visible()
+        await expect(page.get_by_role("tab", name="Messages")).to_have_attribute("aria-selected", "true")
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_contain_text("copy as grpcurl")
+        await expect(page.get_by_role("dialog")).not_to_contain_text("replay as recorded")
     finally:
         await viewer.stop()
 

@@ -118,6 +118,46 @@ async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Run
     assert len(api.mirror.received) == 1
 
 
+async def test_a_deadline_is_emptied_or_told_to_be_none(page: Page, api: Running) -> None:
+    stream: Any = api.channel.stream_stream(f"/{SERVICE}/Say")
+    async for _ in stream(iter([thing(text="a")]), timeout=50):
+        pass
+    await api.ended.wait(1)
+    await opened(page, api, "/calls/1/replay")
+    deadline = page.get_by_role("textbox", name="Deadline, ms")
+    send = page.get_by_role("tabpanel").get_by_role("button", name="Replay", exact=True)
+    await deadline.fill("abc")
+    await send.click()
+    await expect(page.get_by_role("alert")).to_have_text("write milliseconds, or nothing for no deadline")
+    await expect(deadline).to_have_attribute("aria-invalid", "true")
+    assert len(api.mirror.received) == 1
+    await deadline.fill("")
+    await send.click()
+    await expect(page.get_by_text("Sent as #2.")).to_be_visible()
+    assert (await api.mirror.call(1)).remaining is None
+
+
+async def test_messages_without_a_schema_are_compared_by_their_bytes(page: Page) -> None:
+    async with running_mirror(described=False) as mirror, running(mirror) as api:
+        for text in ("one", "two"):
+            await api.call("Say", thing(text=text))
+        await opened(page, api, "/calls/1?message=1")
+        await page.keyboard.press("m")
+        await page.keyboard.press("j")
+        await page.keyboard.press("]")
+        await page.keyboard.press("]")
+        await page.keyboard.press("d")
+        dialog = page.get_by_role("dialog", name="#1, message 1 compared with #2, message 1")
+        await expect(dialog.get_by_role("status")).to_have_text("1 difference")
+        await expect(dialog).to_contain_text("5 bytes: 0a036f6e65")
+        paths = dialog.get_by_label("Paths to ignore")
+        await paths.fill("response:text[")
+        await expect(dialog.get_by_role("alert")).to_have_text('Column 14: write [0], [*] or ["key"]')
+        await expect(paths).to_have_attribute("aria-invalid", "true")
+        await paths.fill("response:")
+        await expect(dialog.get_by_role("status")).to_have_text("No difference.")
+
+
 async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: Page) -> None:
     async with running_mirror(described=False) as mirror, running(mirror) as api:
         await api.call("Say", thing(text="recorded before", big=7))

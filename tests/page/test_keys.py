@@ -118,6 +118,21 @@ async def test_a_message_is_marked_and_compared_with_another(page: Page, feed: F
     await expect(page.get_by_role("region", name="Call 2", exact=True)).to_be_visible()
 
 
+async def test_what_a_diff_does_not_show_is_said_with_its_number(page: Page, feed: FakeFeed) -> None:
+    with_messages(feed, 1, 2)
+    for number in (1, 2):
+        feed.bodies[number][0]["json"] = {"numbers": [number] * 10_500}
+    await opened(page, feed, "/calls/1?message=0")
+    await page.keyboard.press("m")
+    await page.keyboard.press("j")
+    await page.keyboard.press("]")
+    await page.keyboard.press("d")
+    dialog = page.get_by_role("dialog")
+    told = "10\u202f500 differences, the first 2\u202f000 of them here"
+    await expect(dialog.get_by_role("status")).to_have_text(told)
+    await expect(dialog.get_by_role("row")).to_have_count(2001)
+
+
 async def test_f_follows_the_newest_and_lets_go_of_it(page: Page, feed: FakeFeed) -> None:
     many(feed)
     await opened(page, feed)

@@ -67,7 +67,7 @@ async def test_the_pytest_file_fails_where_answers_differ(calls: list[Call], tmp
 @pytest.mark.parametrize(
     ("ignore", "code"),
     [
-        ("inner.updated_at, inner.renamed", 0),
+        ("inner.updated_at, inner.odd", 0),
         ("inner.updatedAt,inner.ts", 0),
         ("inner.updated_at", 1),
         ("updated_at,ts", 1),
@@ -77,7 +77,7 @@ async def test_the_pytest_file_takes_names_of_the_proto_file_and_of_json(
     bench: Bench, tmp_path: Path, ignore: str, code: int
 ) -> None:
     path = tmp_path / "test_recorded.py"
-    newer = thing(inner=make("Thing", updated_at="now", renamed=1))
+    newer = thing(inner=make("Thing", updated_at="now", odd=1))
     async with running_mirror(alter=lambda message: message + newer) as other:
         call = await bench.call("Say", [thing(text="a", inner=make("Thing"))])
         path.write_bytes(export("pytest", [call]))

@@ -24,6 +24,11 @@ export class ApiError extends Error {
   }
 }
 
+export interface Side {
+  readonly call: number;
+  readonly message: number | null;
+}
+
 interface ErrorBody {
   error?: { message?: string; hint?: string; field?: string; message_index?: number; column?: number };
   column?: number;
@@ -100,8 +105,11 @@ export const api = {
       `/api/calls/${id}/replay`,
       json(JSON.stringify(body).replace(/\}$/, () => `${Object.keys(body).length === 0 ? "" : ","}"messages":${messages}}`)),
     ),
-  diff: (left: number, right: number, ignore = "") =>
-    request<Diff>(`/api/calls/${left}/diff/${right}${query({ ignore })}`),
+  /** Of two calls or, where both sides name one, of two messages. */
+  diff: (left: Side, right: Side, ignore: string) => {
+    const messages = left.message !== null && right.message !== null ? { message: left.message, other_message: right.message } : {};
+    return request<Diff>(`/api/calls/${left.call}/diff/${right.call}${query({ ignore, ...messages })}`);
+  },
   attach: (files: readonly { name: string; text?: string; base64?: string }[]) =>
     request<{ services: string[]; problems: string[] }>("/api/schema/protos", json(JSON.stringify({ files }))),
   clear: () => request<{ cleared: number }>("/api/calls", { method: "DELETE" }),

@@ -259,6 +259,8 @@ export interface Change {
 export interface Diff {
   readonly equal: boolean;
   readonly changes: readonly Change[];
+  /** Changes beyond those. */
+  readonly more: number;
 }
 
 export interface ReplayRequest {

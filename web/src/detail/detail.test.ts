@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Timing } from "../api/types";
 import { sample } from "../feed/sample";
-import { compareJson } from "./compare";
 import { lensOf, phasesOf } from "./lens";
 import { columnOf, railOf } from "./rail";
-import { readMessages, readMetadata } from "./resend";
+import { readDeadline, readMessages, readMetadata } from "./resend";
 import { layoutOf, lineOf } from "./status_layout";
 import { Timeline, type TimelineShape } from "./timeline";
 
@@ -107,13 +106,6 @@ describe("error details", () => {
   });
 });
 
-test("structural comparison", () => {
-  const changes = compareJson({ a: 1, b: [1, { c: 2 }], d: "x" }, { a: 1, b: [1, { c: 3 }, 4], e: null });
-  expect(changes.map(({ path, kind }) => [path, kind])).toEqual([["b[1].c", "changed"], ["b[2]", "added"], ["d", "removed"], ["e", "added"]]);
-  expect(compareJson({ b: [{ id: 1 }] }, { b: [{ id: 2 }] }, ["b[*].id"])).toEqual([]);
-  expect(compareJson({ t: { at: 1 } }, { t: { at: 2 } }, ["t"])).toEqual([]);
-});
-
 test("what is typed to be sent", () => {
   expect(readMetadata("x-tenant: 42\n\nTrace-Bin: AAE=")).toEqual([
     { key: "x-tenant", value: "42", binary: false },
@@ -123,4 +115,15 @@ test("what is typed to be sent", () => {
   expect(readMessages('{"big": 9223372036854775807}', true)).toBe('[{"big": 9223372036854775807}]');
   expect(() => readMessages("{}", false)).toThrow("a list");
   expect(() => readMessages("{", true)).toThrow("no JSON");
+});
+
+test("a deadline is sent where it was changed, and emptied it is none", () => {
+  expect(readDeadline("4997", "4997")).toBeUndefined();
+  expect(readDeadline(" ", "4997")).toBe(0);
+  expect(readDeadline("", "")).toBeUndefined();
+  expect(readDeadline(" 250.5 ", "4997")).toBe(250.5);
+  expect(readDeadline("0", "4997")).toBe(0);
+  for (const text of ["abc", "-1", "1e999", "5s", "0x10"]) {
+    expect(() => readDeadline(text, "4997")).toThrow(expect.objectContaining({ field: "deadline_ms" }));
+  }
 });

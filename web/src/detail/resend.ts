@@ -38,3 +38,12 @@ export function readMessages(text: string, single: boolean): string {
   if (!Array.isArray(value)) throw new ApiError("the messages are a list: [ {…}, {…} ]", 0);
   return text;
 }
+
+/** The deadline in ms: none (0) where it was emptied, undefined as long as it is as recorded. */
+export function readDeadline(text: string, recorded: string): number | undefined {
+  const typed = text.trim();
+  if (typed === recorded) return undefined;
+  if (typed === "") return 0;
+  if (!/^\d+(\.\d+)?$/.test(typed)) throw new ApiError("write milliseconds, or nothing for no deadline", 0, "", null, false, "deadline_ms");
+  return Number(typed);
+}

@@ -73,9 +73,7 @@ function run(inspector: Inspector, command: Command): void {
     case "replay":
       return void inspector.replay();
     case "edit":
-      if (inspector.current !== null) inspector.openCall(inspector.current, "replay");
-      inspector.wantsEdit = inspector.current !== null;
-      return;
+      return inspector.edit();
     case "mark":
       return inspector.setMark();
     case "diff":

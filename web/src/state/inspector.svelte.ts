@@ -1,7 +1,7 @@
 /** The whole page's state: where it is, what is open, what the keys do. One instance, made by `App`. */
 
 import { getContext, setContext } from "svelte";
-import { api, ApiError } from "../api/client";
+import { api, ApiError, type Side } from "../api/client";
 import type { Summary } from "../api/types";
 import { TableLayout } from "../table/layout.svelte";
 import { Theme } from "../theme/theme.svelte";
@@ -13,8 +13,8 @@ import { type Place, readPlace, START, type Tab, writePlace } from "./route";
 
 export type Dialog = "help" | "clear" | null;
 export interface DiffSides {
-  readonly left: { readonly call: number; readonly message: number | null };
-  readonly right: { readonly call: number; readonly message: number | null };
+  readonly left: Side;
+  readonly right: Side;
 }
 
 export class Inspector {
@@ -178,8 +178,15 @@ export class Inspector {
     this.notices.say(`Copied ${what}.${note === "" ? "" : ` ${note}`}`);
   }
 
+  /** Why nothing can be sent, "" where it can. */
+  get unsendable(): string {
+    const { readOnly } = this.calls;
+    return readOnly === "" ? "" : `${readOnly} is open read-only: import it into a running Loom to send its calls.`;
+  }
+
   async replay(id: number | null = this.current): Promise<void> {
     if (id === null) return;
+    if (this.unsendable !== "") return this.notices.say(this.unsendable);
     try {
       const answer = await api.replay(id, {});
       this.notices.say(`#${id} is replayed as #${answer.id}.`, "ok", {
@@ -190,6 +197,13 @@ export class Inspector {
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  edit(): void {
+    if (this.current === null) return;
+    if (this.unsendable !== "") return this.notices.say(this.unsendable);
+    this.openCall(this.current, "replay");
+    this.wantsEdit = true;
   }
 
   setMark(): void {

@@ -52,8 +52,8 @@ export function commandOf(key: Key): Command | null {
   return COMMANDS[key.key] ?? null;
 }
 
-/** What the keys do, for the help dialog. */
-export const HELP: readonly { readonly keys: readonly string[]; readonly does: string }[] = [
+/** What the keys do, for the help dialog; what `sends` is not offered where calls are only looked at. */
+export const HELP: readonly { readonly keys: readonly string[]; readonly does: string; readonly sends?: boolean }[] = [
   { keys: ["j", "k", "↓", "↑"], does: "next and previous call" },
   { keys: ["PgUp", "PgDn", "Home", "End"], does: "a page, the first, the last" },
   { keys: ["Enter", "Esc"], does: "open and close the call" },
@@ -64,8 +64,8 @@ export const HELP: readonly { readonly keys: readonly string[]; readonly does: s
   { keys: ["p"], does: "pause the view, and catch up" },
   { keys: ["Shift", "X"], does: "clear…" },
   { keys: ["c"], does: "copy as grpcurl" },
-  { keys: ["r"], does: "replay as recorded" },
-  { keys: ["e"], does: "edit and replay" },
+  { keys: ["r"], does: "replay as recorded", sends: true },
+  { keys: ["e"], does: "edit and replay", sends: true },
   { keys: ["m", "d"], does: "mark a call, diff with the mark" },
   { keys: ["f"], does: "follow the newest" },
   { keys: ["?"], does: "this help" },

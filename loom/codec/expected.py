@@ -4,7 +4,7 @@ import difflib
 import json
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, OneofDescriptor
 
 from .readers import is_map
 
@@ -30,6 +30,7 @@ _SCALARS = {
     FieldDescriptor.TYPE_FLOAT: 'a number in the range of a float, "NaN", "Infinity" or "-Infinity"',
 }
 _WELL_KNOWN = {
+    "google.protobuf.BytesValue": _SCALARS[FieldDescriptor.TYPE_BYTES],
     "google.protobuf.Timestamp": 'a time in UTC or with an offset, as in "2026-01-31T12:00:00.5Z"',
     "google.protobuf.Duration": 'a length of time in seconds, as in "1.5s"',
     "google.protobuf.FieldMask": 'names of fields with commas between them, as in "user.displayName,photo"',
@@ -55,6 +56,16 @@ def expected(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
         low, high = _WHOLE[field.type]
         return _instead(f"a whole number from {low} to {high}", value)
     return _instead(_SCALARS[field.type], value)
+
+
+def not_base64(value: Any) -> str:
+    """That this is not what a field of bytes takes."""
+    return _instead(_SCALARS[FieldDescriptor.TYPE_BYTES], value)
+
+
+def two_of(oneof: OneofDescriptor, first: str) -> str:
+    """That a member of a oneof is there beside another."""
+    return f"only one field of the oneof {oneof.name} can be set, and {first} is already"
 
 
 def no_such_field(name: str, descriptor: Descriptor) -> str:

@@ -9,26 +9,59 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from .expected import expected, no_such_field
+from .expected import expected, no_such_field, not_base64, two_of
 from .mapping import ANY, WELL_KNOWN
 from .readers import is_map
-from .types import Types
+from .types import Types, type_name
 
 REFUSALS = (json_format.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What json_format raises for JSON that does not fit, or for types that it cannot cope with."""
 
+_BYTES_VALUE = "google.protobuf.BytesValue"
+_BASE64 = re.compile(r"([A-Za-z0-9+/_-]*)(={0,2})")
 _NOISE = re.compile(
     r"^(Failed to parse \S+ field: )+| ?Available Fields.*$| at \"?[A-Z]\w*(\.[^\s\"]*)?\"?\.*$"
 )
 
 
 def parse_into(value: Any, message: Any, types: Types, max_depth: int) -> None:
-    """``json_format.ParseDict`` with types by name from anywhere; raises one of :data:`REFUSALS`."""
+    """``json_format.ParseDict`` with types by name from anywhere; raises one of :data:`REFUSALS`.
+
+    It skips what is no base64 in a field of bytes, and so takes something else than was written; here that is refused.
+    """
     descriptor = type(message).DESCRIPTOR
     if not isinstance(value, dict) and descriptor.full_name not in WELL_KNOWN:
         raise TypeError(f"a {descriptor.full_name} is an object in JSON, not {_kind(value)}")
     pool = cast("DescriptorPool", types)  # it is asked for types by name, no more
     json_format.ParseDict(value, message, descriptor_pool=pool, max_recursion_depth=max_depth)
+    _check_bytes(value, descriptor, types)
+
+
+def _check_bytes(value: Any, descriptor: Descriptor, types: Types) -> None:
+    """ValueError if a field of bytes, at any depth of a value that fits otherwise, does not hold base64."""
+    if descriptor.full_name == _BYTES_VALUE:
+        _check_base64(value)
+    elif descriptor.full_name == ANY and value:
+        inner = types.FindMessageTypeByName(type_name(value["@type"]))
+        special = inner.full_name in WELL_KNOWN or inner.full_name == ANY
+        _check_bytes(value["value"] if special else value, inner, types)
+    for part in _parts(value, descriptor):
+        if part.field is None or part.value is None:
+            continue
+        field = part.field
+        if is_map(field) and not part.whole:
+            field = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            _check_base64(part.value)
+        elif part.inner is not None:
+            _check_bytes(part.value, part.inner, types)
+
+
+def _check_base64(value: Any) -> None:
+    """Of either alphabet, padded or not, as the JSON mapping has it."""
+    match = _BASE64.fullmatch(value)
+    if match is None or len(match[1]) % 4 == 1 or (match[2] and len(value) % 4):
+        raise ValueError(not_base64(value))
 
 
 def misfit(
@@ -37,7 +70,12 @@ def misfit(
     """The path of what does not fit, as in ``items[2].price``, and what is wrong with it."""
     path = told = ""
     inner: Descriptor | None = descriptor
-    while inner is not None and (found := _first(value, inner, types, max_depth)) is not None:
+    while inner is not None:
+        found = _first(value, inner, types, max_depth)
+        if found is None:
+            step, told = _second_of_oneof(value, inner) or ("", told)
+            path = f"{path}.{step}".strip(".")
+            break
         part, error = found
         path = f"{path}.{part.step}".lstrip(".")
         told = (
@@ -81,6 +119,19 @@ def _first(
             parse_into(part.alone, message_factory.GetMessageClass(descriptor)(), types, max_depth)
         except REFUSALS as error:
             return part, error
+    return None
+
+
+def _second_of_oneof(value: Any, descriptor: Descriptor) -> tuple[str, str] | None:
+    """The step to a field that cannot be beside another one, and which; each fits by itself."""
+    set_before: dict[str, str] = {}
+    for part in _parts(value, descriptor):
+        oneof = None if part.field is None else part.field.containing_oneof
+        if oneof is None or part.value is None:
+            continue
+        first = set_before.setdefault(oneof.name, part.step)
+        if first != part.step:
+            return part.step, two_of(oneof, first)
     return None
 
 

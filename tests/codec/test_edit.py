@@ -117,7 +117,18 @@ def test_extensions_and_groups_come_back():
         ("Scalars", {"fString": "x" * 100 + "\ud800"}, "fString", "x…"),
         ("Tree", {"named": {"a b": {"left": {"name": 1}}}}, "named['a b'].left.name", "string, not 1"),
         ("Lists", {"fInt64": 5}, "fInt64", "should be an array, not 5"),
-        ("Choice", {"number": 1, "text": "a"}, "", "multiple"),
+        ("Choice", {"number": 1, "text": "a"}, "text", "only one field of the oneof .* number is already"),
+        ("Scalars", {"fBytes": "AAA!AAA?"}, "fBytes", 'a string of base64, not "AAA!AAA."'),
+        ("Scalars", {"f_bytes": "!!"}, "f_bytes", 'a string of base64, not "!!"'),
+        ("Scalars", {"fBytes": "AA="}, "fBytes", "a string of base64"),
+        ("Scalars", {"fBytes": "AAAA===="}, "fBytes", "a string of base64"),
+        ("Scalars", {"fBytes": "AAAAA"}, "fBytes", "a string of base64"),
+        ("Scalars", {"fBytes": "AA AA"}, "fBytes", "a string of base64"),
+        ("Lists", {"fBytes": ["AAAA", "?"]}, "fBytes[1]", "a string of base64"),
+        ("Lists", {"fMessage": [{}, {"fBytes": "?"}]}, "fMessage[1].fBytes", "a string of base64"),
+        ("WellKnown", {"wBytes": "A!"}, "wBytes", 'a string of base64, not "A!"'),
+        ("WellKnown", {"any": {"@type": "x/loom.test.Scalars", "fBytes": "?"}}, "any", 'not "?"'),
+        ("WellKnown", {"any": {"@type": "x/no.Such", "@value": "?"}}, "any", 'not "?"'),
         ("WellKnown", {"timestamp": "x"}, "timestamp", 'a time in UTC .*, not "x"'),
         ("WellKnown", {"duration": 5}, "duration", "length of time in seconds"),
         ("WellKnown", {"any": {"a": 1}}, "any", "@type is missing"),
@@ -129,6 +140,25 @@ def test_json_that_does_not_fit_is_refused_with_the_place(kind, value, path, say
     with pytest.raises(EncodeError, match=says) as error:
         encode(value, descriptor(kind), built().pool)
     assert error.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("", b""),
+        ("_-8", b"\xff\xef"),
+        ("/+8=", b"\xff\xef"),
+        ("AAE=", b"\0\1"),
+        ("AAE", b"\0\1"),
+        ("AA==", b"\0"),
+        ("AAAA", b"\0" * 3),
+    ],
+)
+def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data):
+    made = encode({"fBytes": text}, descriptor("Scalars"), built().pool)
+    assert message("Scalars").FromString(made).f_bytes == data
+    made = encode({"wBytes": text, "any": {}, "timestamp": None}, descriptor("WellKnown"), built().pool)
+    assert message("WellKnown").FromString(made).w_bytes.value == data
 
 
 def test_endless_nesting_is_refused():

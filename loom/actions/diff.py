@@ -15,7 +15,7 @@ from .messages import DecodedMessage, Decoding
 from .replay import sendable
 
 _SHOWN_BYTES = 64
-_CUT_SHORT = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
+CUT_SHORT = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
 
 
 class ChangeKind(enum.StrEnum):
@@ -155,7 +155,7 @@ def diff_calls(
     """
     ignored = ignored or IgnoredPaths()
     secrets = secrets or Secrets()
-    cut_short = left.ended_by in _CUT_SHORT and right.ended_by in _CUT_SHORT
+    cut_short = left.ended_by in CUT_SHORT and right.ended_by in CUT_SHORT
     changes: list[Change] = []
     if left.method != right.method:
         changes.append(Change("call", "method", ChangeKind.CHANGED, left.method, right.method))

@@ -14,7 +14,7 @@ from loom.recording.recorder import Recorder
 from loom.recording.sessions.fold import STOPPED
 from loom.schema import Schema
 
-from .diff import Change, diff_calls
+from .diff import CUT_SHORT, Change, ChangeKind, diff_calls
 from .ignored import IgnoredPaths
 from .messages import decoded_by
 from .replay import Edits, ReplayError, Timing, plan_replay, sendable
@@ -117,14 +117,15 @@ class Rerun:
         sent = replay.request_metadata
         replay.request_metadata = call.request_metadata  # what Loom was told to send otherwise is no finding
         try:
-            return tuple(
-                diff_calls(
-                    call, replay, left, right,
-                    ignored=self._rules.ignored, secrets=self._rules.secrets,
-                )
+            changes = diff_calls(
+                call, replay, left, right,
+                ignored=self._rules.ignored, secrets=self._rules.secrets,
             )  # fmt: skip
         finally:
             replay.request_metadata = sent
+        if replay.ended_by in CUT_SHORT and call.ended_by in CUT_SHORT:
+            changes = [item for item in changes if not _unsent(item)]
+        return tuple(changes)
 
     def _metadata(self, call: Call) -> Metadata:
         """The recorded metadata with the replaced keys; masked values, which nobody knows, are left out."""
@@ -149,6 +150,11 @@ class _Ended(Observer):
 
     def take(self, call_id: int) -> Call:
         return self._calls.pop(call_id)
+
+
+def _unsent(change: Change) -> bool:
+    """Whether it is a request message that had not gone out yet when the replay was cut short."""
+    return change.kind is ChangeKind.REMOVED and not change.path and change.where.startswith("request ")
 
 
 def _spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

@@ -4,10 +4,12 @@ import itertools
 
 import pytest
 
+from loom.actions.replay import Timing
 from loom.actions.rerun import Outcome, Rerun, Rules, in_order, masked_answers, masked_keys, replayable
 from loom.model import MASK, Call, EndedBy, Status
 from loom.recording.sessions.fold import STOPPED
 from tests.actions.conftest import Bench
+from tests.support.mirror import thing
 
 
 def call(number: int, started_ns: int, **fields: object) -> Call:
@@ -81,3 +83,16 @@ async def test_a_call_that_loom_ended_before_it_saw_a_message_is_skipped(bench: 
     lost.half_closed_ns = 2
     [result] = [item async for item in rerun.results([lost])]
     assert result.outcome is Outcome.DIFFERENT
+
+
+async def test_what_a_cancelled_replay_had_not_sent_yet_is_no_difference(bench: Bench) -> None:
+    cancelled = await bench.call("Gather", [thing(text="a"), thing(text="b")])
+    cancelled.ended_by, cancelled.status = EndedBy.CLIENT, Status(1, "the client cancelled")
+    cancelled.ended_ns, cancelled.half_closed_ns = cancelled.started_ns + 300_000_000, None
+    cancelled.trailing_metadata = None
+    list(cancelled.messages)[1].time_ns = cancelled.started_ns + 10_000_000_000
+    rerun = Rerun(bench.target, bench.schema, Rules(timing=Timing.RECORDED))
+    [result] = [item async for item in rerun.results([cancelled])]
+    assert result.replay is not None
+    assert result.replay.request_messages == 1
+    assert (result.outcome, result.changes) == (Outcome.SAME, ())

@@ -294,10 +294,11 @@ def _metadata(given_items: Sequence[str]) -> Metadata:
 
 
 def _check_writable(path: Path) -> None:
-    """Before anything is sent, and without leaving an empty report."""
-    new = not path.exists()
+    """Before anything is sent, and without leaving an empty report. A pipe is not opened twice."""
     try:
-        path.open("ab").close()
+        new = not path.exists()
+        if new or path.is_file():
+            path.open("ab").close()
         if new:
             path.unlink()
     except OSError as error:

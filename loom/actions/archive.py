@@ -17,6 +17,7 @@ from loom.recording.sessions.fold import Fold
 from loom.recording.summary import summarise
 from loom.recording.unfold import unfold
 
+from .destination import Destination
 from .export import writer_of
 from .export.incoming import IncomingFile
 from .reading import Answer, Chunk, Done, Export, Found, Reading, Search
@@ -28,6 +29,7 @@ _PAUSE_EVERY = 200  # calls looked at before the traffic gets its turn
 _TAKE_AT_ONCE = 20
 _MOST_WAITING = 16 * 1024 * 1024
 _MOST_PROBLEMS = 100
+_UNKNOWN = Destination()
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Taken:
 
 
 class Archive:
-    """``ids`` number what is imported, ``changed`` is told of them; ``target`` goes into exports."""
+    """``ids`` number what is imported, ``changed`` is told of them; exported calls may be sent to ``destination``."""
 
     def __init__(
         self,
@@ -51,7 +53,7 @@ class Archive:
         ids: CallIds,
         changed: Callable[[Sequence[Call]], None] = lambda _: None,
         *,
-        target: str = "",
+        destination: Destination = _UNKNOWN,
     ) -> None:
         self._history = history
         self._store = store
@@ -59,7 +61,7 @@ class Archive:
         self._source = source
         self._ids = ids
         self._changed = changed
-        self._target = target
+        self._destination = destination
         self.reading = Reading(history, store, descriptors.stored)
 
     async def find(self, call_id: int) -> Call | None:
@@ -109,7 +111,7 @@ class Archive:
             q=q,
             ids=None if ids is None else list(ids),
             secrets=None if secrets is None else list(secrets),
-            target=self._target,
+            destination=self._destination,
         )
         async for answer in self.reading.run(job):
             if isinstance(answer, Chunk):

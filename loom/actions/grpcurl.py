@@ -50,7 +50,7 @@ class Reach:
     """How the server is reached; files are paths on the machine that Loom runs on.
 
     ``server_name`` is the name its certificate must carry, ``authority`` what it is told as ``:authority``;
-    None leaves both to the address.
+    None leaves both to the address. ``words``, if there are any, are the flags instead: shell text, as it is.
     """
 
     address: Address
@@ -60,11 +60,15 @@ class Reach:
     key: Path | None = None
     server_name: str | None = None
     authority: str | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """Where grpcurl gets the schema from: the server's reflection, or files."""
+    """Where grpcurl gets the schema from: the server's reflection, or files.
+
+    ``words``, if there are any, are the flags instead: shell text, as it is.
+    """
 
     reflection: bool = True
     protos: tuple[Path, ...] = ()
@@ -72,6 +76,7 @@ class Descriptors:
     protosets: tuple[Path, ...] = ()
     reflection_headers: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,9 @@ def _assemble(flags: list[str], texts: list[str], target: list[str]) -> str:
 
 
 def _connection(reach: Reach) -> Iterator[str]:
+    if reach.words:
+        yield reach.words
+        return
     if not reach.tls:
         yield "-plaintext"
         if reach.authority:
@@ -196,6 +204,9 @@ def _deadline_seconds(call: Call) -> float | None:
 
 
 def _schema(descriptors: Descriptors, secrets: Secrets, *, reveal: bool) -> Iterator[str]:
+    if descriptors.words:
+        yield descriptors.words
+        return
     if descriptors.reflection:
         for key, value in descriptors.reflection_headers:
             shown = MASK if secrets.masks(key) and not reveal else value

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import click
 
+from loom.actions.destination import Destination
 from loom.actions.export import FORMATS, writer_of
 from loom.actions.export.incoming import IncomingFile
 from loom.actions.reading import Origin
@@ -206,7 +207,12 @@ def _busy(error: str) -> str:
     help="Only calls that match (docs/filter.md).",
 )
 @click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
-@click.option("--target", default="", metavar="HOST:PORT", help="The address in grpcurl commands and tests.")
+@click.option(
+    "--target",
+    default="",
+    metavar="HOST:PORT",
+    help="The address in grpcurl commands and tests.  [default: each call's own]",
+)
 @click.pass_obj
 def export(
     settings: Settings, name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool
@@ -216,7 +222,7 @@ def export(
     schema = source.schema()
     secrets = None if reveal else Secrets(settings.secrets)
     calls = chosen(source, schema, query.text, None)
-    where = target or next((item.target for item in schema.stored), "")
+    where = Destination(target=target, otherwise=next((item.target for item in schema.stored), ""))
     with _out(output) as file:
         for piece in writer_of(kind)(calls, schema, secrets, where):
             file.write(piece)

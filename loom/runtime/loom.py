@@ -12,6 +12,7 @@ from typing import Any
 from loom import __version__
 from loom.actions.archive import Archive
 from loom.actions.decoding import Decoder
+from loom.actions.destination import Destination
 from loom.actions.reading.stored import Remembered, StoredSource
 from loom.actions.repeating import Repeating
 from loom.actions.replayer import Replayer
@@ -176,7 +177,7 @@ class Loom:
                 self.kept,
                 self.ids,
                 self.hub.changed,
-                target=str(self.settings.target),
+                destination=Destination.reached(parts.target_reach(self.settings)),
             ),
             secrets=self.secrets,
             secret_keys=self.settings.secrets,

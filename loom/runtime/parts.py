@@ -138,21 +138,27 @@ def repeating(
 ) -> Repeating:
     """How calls are sent again from this machine: to the target, or through this Loom."""
 
-    def path(file: Path | None) -> Path | None:
-        return None if file is None else file.absolute()
+    def loom_reach() -> Reach:
+        # A certificate that Loom was given is trusted as it is: most are self-signed.
+        return Reach(
+            listening(), tls=settings.listen_cert is not None, cacert=_absolute(settings.listen_cert)
+        )
 
-    target_reach = Reach(
+    return Repeating(known, masked, target_reach(settings), loom_reach, settings.reflection_header)
+
+
+def target_reach(settings: Settings) -> Reach:
+    """How the target is reached from this machine, by others than this Loom."""
+    return Reach(
         settings.target,
         tls=settings.target_uses_tls,
-        cacert=path(settings.cacert),
-        cert=path(settings.cert),
-        key=path(settings.key),
+        cacert=_absolute(settings.cacert),
+        cert=_absolute(settings.cert),
+        key=_absolute(settings.key),
         server_name=settings.server_name,
         authority=settings.authority,
     )
 
-    def loom_reach() -> Reach:
-        # A certificate that Loom was given is trusted as it is: most are self-signed.
-        return Reach(listening(), tls=settings.listen_cert is not None, cacert=path(settings.listen_cert))
 
-    return Repeating(known, masked, target_reach, loom_reach, settings.reflection_header)
+def _absolute(file: Path | None) -> Path | None:
+    return None if file is None else file.absolute()

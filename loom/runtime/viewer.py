@@ -11,6 +11,7 @@ from typing import Any
 from loom import __version__
 from loom.actions.archive import Archive
 from loom.actions.decoding import Decoder
+from loom.actions.destination import Destination
 from loom.actions.export.incoming import IncomingFile
 from loom.actions.grpcurl import Reach
 from loom.actions.reading.stored import Remembered, StoredSource
@@ -92,7 +93,12 @@ class Viewer:
             hub=self.hub,
             decoder=decoder,
             archive=Archive(
-                self.history, None, self._remembered, kept, CallIds(), target=self._recorded_target()
+                self.history,
+                None,
+                self._remembered,
+                kept,
+                CallIds(),
+                destination=Destination(otherwise=self._recorded_target()),
             ),
             secrets=masked,
             secret_keys=self.settings.secrets,

@@ -210,6 +210,21 @@ async def test_exports_and_imports(mirror: Mirror, tmp_path: Path, session: str 
             assert await at.ids("body:text=bob") == [2, 4]
 
 
+async def test_an_exported_script_speaks_tls_as_loom_does(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path / "one") as at:
+        await at.call("Alice")
+        content = await at.download()
+    async with running(None, tmp_path / "two", tls=True, server_name="shop.example") as at:
+        await at.upload(content)
+        script = (await at.download(format="grpcurl")).decode()
+        assert "-plaintext" not in script
+        assert "-servername shop.example" in script
+        assert f" {mirror.address} mirror.v1.Mirror/Say" in script
+        assert json.loads(await at.download(format="har"))["log"]["entries"][0]["request"]["url"].startswith(
+            "https:"
+        )
+
+
 async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path) -> None:
     async with running(mirror, tmp_path / "one") as at:
         await at.call("Alice")

@@ -2,15 +2,27 @@
 
 from pathlib import Path
 
+from loom.actions.destination import Destination
 from loom.actions.export import writer_of
 from loom.actions.export.incoming import IncomingFile
+from loom.actions.reading.schema import StoredSchema
 from loom.model import Call, Secrets
 from tests.support.keeping import stored_schema
 
 
-def export(kind: str, calls: list[Call], *, reveal: bool = False, target: str = "localhost:50051") -> bytes:
-    """A file of a format, whole."""
-    return b"".join(writer_of(kind)(calls, stored_schema(), None if reveal else Secrets(), target))
+def export(
+    kind: str,
+    calls: list[Call],
+    *,
+    reveal: bool = False,
+    target: str = "",
+    to: Destination | None = None,
+    schema: StoredSchema | None = None,
+) -> bytes:
+    """A file of a format, whole; made again at ``target``, or as ``to`` says, or where nobody knows more."""
+    secrets = None if reveal else Secrets()
+    write = writer_of(kind)
+    return b"".join(write(calls, schema or stored_schema(), secrets, to or Destination(target=target)))
 
 
 def imported(path: Path) -> tuple[list[Call], list[str]]:

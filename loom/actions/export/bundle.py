@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from loom import __version__
+from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.errors import LoomError
 from loom.model import Call, Secrets
@@ -40,7 +41,7 @@ class BundleError(LoomError):
 
 
 def write_bundle(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
     """The archive, as it grows."""
     out = _Outlet()
@@ -83,7 +84,7 @@ def write_bundle(
             "version": VERSION,
             "generator": f"loom {__version__}",
             "created": moment(time.time_ns()),
-            "target": target,
+            "target": destination.default,
             "calls": len(timing),
             "secrets": "revealed" if secrets is None else "masked",
             "descriptors": sets,

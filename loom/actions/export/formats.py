@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.errors import LoomError
 from loom.model import Call, Secrets
@@ -14,8 +15,8 @@ from .ndjson import write_ndjson
 from .replaytest import write_pytest
 from .script import write_script
 
-Writer = Callable[[Iterable[Call], StoredSchema, Secrets | None, str], Iterator[bytes]]
-"""Calls, what describes them, the secrets to mask (None: mask nothing) and the target's address → the file."""
+Writer = Callable[[Iterable[Call], StoredSchema, Secrets | None, Destination], Iterator[bytes]]
+"""Calls, what describes them, the secrets to mask (None: none) and where to send the calls again → the file."""
 
 
 @dataclass(frozen=True, slots=True)

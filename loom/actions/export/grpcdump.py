@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from loom.actions.destination import Destination
 from loom.actions.messages import plain
 from loom.actions.reading.schema import StoredSchema
 from loom.codec import CompressionError
@@ -68,10 +69,10 @@ _decode = msgspec.json.Decoder(_Rpc).decode
 
 
 def write_grpc_dump(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
     """One line a call. Messages are decompressed, as grpc-dump sees them; the order of metadata keys is lost."""
-    del target
+    del destination
     for call in calls:
         yield _encode(_rpc(call, schema, secrets)) + b"\n"
 

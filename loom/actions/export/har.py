@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from loom import __version__
+from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.errors import ConfigError
 from loom.model import MASK, Address, Call, Direction, Message, Metadata, Secrets
@@ -23,20 +24,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_har(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
     """One JSON document; entries in the order in which their calls ended."""
-    del target
+    scheme = "https" if destination.tls else "http"
     creator = {"name": "Loom", "version": __version__}
     yield b'{"log":{"version":"1.2","creator":' + _encode(creator) + b',"entries":['
     comma = b"\n"
     for call in calls:
-        yield comma + _encode(_entry(call, schema, secrets))
+        yield comma + _encode(_entry(call, schema, secrets, scheme))
         comma = b",\n"
     yield b"\n]}}\n"
 
 
-def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[str, Any]:
+def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: str) -> dict[str, Any]:
     status = call.status
     content_type = call.content_type or "application/grpc"
     request = [message for message in call.messages if message.direction is Direction.REQUEST]
@@ -49,7 +50,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[st
         "time": (call.duration_ns or 0) / _MILLISECOND,
         "request": {
             "method": "POST",
-            "url": f"http://{call.authority or call.target or 'unknown'}{call.method}",
+            "url": f"{scheme}://{call.authority or call.target or 'unknown'}{call.method}",
             "httpVersion": _HTTP,
             "cookies": [],
             "headers": _headers(call.request_metadata, secrets),

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.model import Call, Message, Secrets
 from loom.recording.ndjson import descriptors_line, header_line, to_line
@@ -14,10 +15,10 @@ from .har import decoded
 
 
 def write_ndjson(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
     """Header, calls in the order of their end, each set of descriptors before the first call that needs it."""
-    del target
+    del destination
     yield header_line(revealed=secrets is None)
     told: set[bytes] = set()
     for call in calls:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any
 
+from loom.actions.destination import Destination
 from loom.actions.messages import plain
 from loom.actions.reading.schema import StoredSchema
 from loom.codec import CompressionError
@@ -29,12 +30,12 @@ _ENDED = {
 
 
 def write_pytest(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, target: str
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
     """The file. Calls that were not ended by the backend, or are no longer held whole, are named and left out."""
     template = resources.files(__package__).joinpath("replaytest.template").read_text(encoding="utf-8")
     before, after = template.split(_MARK)
-    yield before.replace("<target>", target or "localhost:50051").encode()
+    yield before.replace("<tls>", "1" if destination.tls else "").encode()
     sets: dict[bytes, int] = {}
     left_out: list[str] = []
     yield b"CALLS = [\n"
@@ -45,7 +46,7 @@ def write_pytest(
             continue
         stored = schema.descriptors(call.method)
         number = None if stored is None else sets.setdefault(stored.file_set, len(sets))
-        yield _entry(call, schema, secrets, number).encode()
+        yield _entry(call, schema, secrets, destination, number).encode()
     yield b"]\n\nDESCRIPTORS = [\n"
     for file_set in sets:
         yield _wrapped(file_set, "    ").encode() + b",\n"
@@ -70,7 +71,13 @@ def _unfit(call: Call) -> str:
     return ""
 
 
-def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, descriptors: int | None) -> str:
+def _entry(
+    call: Call,
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    descriptors: int | None,
+) -> str:
     method = schema.method(call.method)
     types = None if method is None else (method.request.full_name, method.response.full_name)
     timeout = None if call.deadline_ns is None else max((call.deadline_ns - call.started_ns) / 1e9, 1.0)
@@ -78,6 +85,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, descriptor
     fields: dict[str, Any] = {
         "id": f"{call.id}-{call.method.rpartition('/')[2]}",
         "method": call.method,
+        "target": str(destination.address(call)),
         "timeout": timeout,
         "metadata": _metadata(call.request_metadata, secrets),
         "code": int(call.status.code),

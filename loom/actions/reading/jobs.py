@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from loom.actions.destination import Destination
+
 
 class Origin(Struct):
     """Where the calls are. Without a ``session`` (a path) they follow as batches of records.
@@ -36,7 +38,7 @@ class Export(Struct, tag="export", kw_only=True):
     q: str = ""
     ids: list[int] | None = None
     secrets: list[str] | None = None  # keys to mask; None masks nothing
-    target: str = ""
+    destination: Destination = Destination()
 
 
 Job = Search | Export

@@ -52,7 +52,7 @@ def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) ->
             yield call
 
     secrets = None if job.secrets is None else Secrets(job.secrets)
-    for data in writer_of(job.format)(counted(), schema, secrets, job.target):
+    for data in writer_of(job.format)(counted(), schema, secrets, job.destination):
         answer(Chunk(data))
     answer(Done(source.total, found, source.problems))
 

@@ -7,6 +7,7 @@ import jsonschema
 from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
+from loom.actions.destination import Destination
 from loom.actions.export import writer_of
 from loom.actions.reading.schema import StoredSchema
 from loom.model import Call
@@ -46,7 +47,7 @@ async def test_an_any_is_opened_by_whatever_set_knows_its_type(bench: Bench) -> 
     )
     note = make("google.protobuf.Any", type_url="type.googleapis.com/other.Note", value=b"\x0a\x02hi")
     call = await bench.call("Say", [thing(any=note)])
-    lines = b"".join(writer_of("ndjson")([call], schema, None, "")).splitlines()
+    lines = b"".join(writer_of("ndjson")([call], schema, None, Destination())).splitlines()
     opened = {"@type": "type.googleapis.com/other.Note", "text": "hi"}
     assert json.loads(lines[-1])["messages"][0]["json"] == {"any": opened}
 

@@ -6,14 +6,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.actions.export import writer_of
+from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.model import Call, EndedBy, Status, StatusCode
 from loom.recording.sessions.fold import STOPPED
-from tests.actions.conftest import Bench
+from tests.actions.conftest import Bench, running_bench
+from tests.support.certificates import Authority
 from tests.support.exports import export
 from tests.support.keeping import stored_descriptors
 from tests.support.mirror import file_set, make, running_mirror, thing
@@ -106,8 +108,7 @@ async def test_the_pytest_file_takes_descriptors_as_reflection_gives_them(
     kept.dependency[:] = reversed(kept.dependency)
     odd = replace(stored_descriptors(), file_set=FileDescriptorSet(file=[kept]).SerializeToString())
     path = tmp_path / "test_recorded.py"
-    text = b"".join(writer_of("pytest")(calls, StoredSchema([odd]), None, bench.mirror.address))
-    path.write_bytes(text)
+    path.write_bytes(export("pytest", calls, reveal=True, schema=StoredSchema([odd])))
     code, output = await run_tests(path)
     assert code == 0, output
 
@@ -126,9 +127,9 @@ async def test_the_pytest_file_compares_bytes_where_an_any_is_of_unknown_type(
     assert code == 1, output
 
 
-async def run_script(path: Path) -> tuple[int, str]:
+async def run_script(path: Path, **variables: str) -> tuple[int, str]:
     binaries = str(Path(sys.executable).parent)
-    return await run("sh", str(path), PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}")
+    return await run("sh", str(path), PATH=f"{binaries}{os.pathsep}{os.environ['PATH']}", **variables)
 
 
 async def test_the_script_makes_the_calls_again(bench: Bench, calls: list[Call], tmp_path: Path) -> None:
@@ -158,6 +159,68 @@ async def test_the_script_counts_what_ends_otherwise_than_recorded(
     assert "# exit code 0; it was recorded with INTERNAL, which is exit code 77" in output
     assert "# exit code 69; it was recorded with OK, which is exit code 0" in output
     assert f"# Left out: call {third.id} " in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["reflection", "no reflection"])
+async def test_the_script_brings_its_schema_and_reaches_each_target(described: bool, tmp_path: Path) -> None:
+    async with (
+        running_mirror(described=described) as first, running_mirror(described=described) as second,
+        running_bench(first) as one, running_bench(second) as other,
+    ):  # fmt: skip
+        calls = [await one.call("Say", [thing(text="a")]), await other.call("Say", [thing(text="b")])]
+        schema = StoredSchema(
+            [replace(stored_descriptors(), source="mirror.proto", origin="/a/mirror.proto")]
+        )
+        path = tmp_path / "calls.sh"
+        path.write_bytes(export("grpcurl", calls, schema=schema))
+        before = (len(first.received), len(second.received))
+        code, output = await run_script(path)
+        assert code == 0, output
+        assert [call.messages for call in first.received[before[0] :]] == [[thing(text="a")]]
+        assert [call.messages for call in second.received[before[1] :]] == [[thing(text="b")]]
+        path = tmp_path / "test_recorded.py"
+        path.write_bytes(export("pytest", calls, schema=schema))
+        code, output = await run_tests(path)
+        assert code == 0, output
+        assert (len(first.received), len(second.received)) == (before[0] + 2, before[1] + 2)
+
+
+async def test_an_any_of_another_set_goes_by_reflection_where_there_is_some(
+    bench: Bench, tmp_path: Path
+) -> None:
+    held = make("google.protobuf.Any", type_url="type.googleapis.com/mirror.v1.Part", value=b"")
+    call = await bench.call("Say", [thing(any=held)])
+    path = tmp_path / "calls.sh"
+    path.write_bytes(export("grpcurl", [call]))
+    assert "-use-reflection" in path.read_text(encoding="utf-8")
+    code, output = await run_script(path)
+    assert code == 0, output
+
+
+async def test_the_script_speaks_tls_as_loom_did_or_asks(
+    bench: Bench, calls: list[Call], tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    server = authority.issue("server", "localhost")
+    ca, path = tmp_path / "ca.pem", tmp_path / "calls.sh"
+    ca.write_bytes(authority.cert)
+    credentials = grpc.ssl_server_credentials([(server.key, server.cert)])
+    async with running_mirror(described=False, credentials=credentials) as secure:
+        told = Destination(target=f"localhost:{secure.port}", tls=True, cacert=str(ca))
+        path.write_bytes(export("grpcurl", calls, reveal=True, to=told))
+        assert b"-plaintext" not in path.read_bytes()
+        code, output = await run_script(path)
+        assert code == 0, output
+        path.write_bytes(export("grpcurl", calls, reveal=True, target=f"localhost:{secure.port}"))
+        assert (await run_script(path))[0] > 0
+        code, output = await run_script(path, TLS=f"-cacert {ca}")
+        assert code == 0, output
+        path = tmp_path / "test_recorded.py"
+        path.write_bytes(export("pytest", calls, to=told))
+        code, output = await run_tests(path, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=str(ca))
+        assert code == 0, output
+    assert b'"url":"https://' in export("har", calls, to=told)
+    assert b'"url":"http://' in export("har", calls)
 
 
 async def test_the_script_gives_up_what_its_client_had_cancelled(bench: Bench, tmp_path: Path) -> None:

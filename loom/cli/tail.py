@@ -67,9 +67,10 @@ class Tail:
         self._output = output
         self._complaints = complaints
         self._as_json = as_json
-        self._printed: dict[int, None] = {}
+        self._printed: dict[tuple[int, int], None] = {}
         self._last = 0
         self._boot = ""
+        self._began_us = 0
 
     async def run(self, lines: int) -> None:
         """Print the last ``lines`` calls that have ended, then every one that ends."""
@@ -91,9 +92,9 @@ class Tail:
         boot = event.data["boot"]
         if self._boot and boot != self._boot:
             self._say("Loom was started again")
-            if event.data["oldest_id"] <= self._last:  # it counts from the beginning
-                self._printed.clear()
-                self._last = 0
+            if event.data["oldest_id"] <= self._last:
+                self._last = 0  # it may count from the beginning again
+        self._began_us = self._began_us or event.data["stats"]["now_us"]
         self._boot = boot
 
     async def _begin(self, lines: int) -> None:
@@ -113,6 +114,7 @@ class Tail:
                 self._say(
                     f"calls {after + 1} to {answer['oldest_id'] - 1} are no longer held: they were missed"
                 )
+            self._remember([item for item in answer["calls"] if self._is_old(item)])
             await self._print(answer["calls"])
             if not answer["calls"] or len(answer["calls"]) < _REFETCH:
                 break
@@ -120,8 +122,13 @@ class Tail:
         if missed:
             self._say(f"too slow for the feed: {missed} updates were skipped, the calls were fetched instead")
 
+    def _is_old(self, summary: dict[str, Any]) -> bool:
+        """Whether a Loom that was started again brought it back from before this tail."""
+        ended_us = summary["started_us"] + (summary["duration_us"] or 0)
+        return "restored" in summary["flags"] and ended_us < self._began_us
+
     async def _print(self, summaries: list[dict[str, Any]]) -> None:
-        fresh = [item for item in summaries if item["state"] == "ended" and item["id"] not in self._printed]
+        fresh = [item for item in summaries if item["state"] == "ended" and _key(item) not in self._printed]
         self._remember(fresh)
         if self._query.needs_details and fresh:
             matching = await self._ask(fresh)
@@ -144,7 +151,7 @@ class Tail:
 
     def _remember(self, summaries: list[dict[str, Any]]) -> None:
         for summary in summaries:
-            self._printed[summary["id"]] = None
+            self._printed[_key(summary)] = None
             self._last = max(self._last, summary["id"])
         while len(self._printed) > _REMEMBERED:
             del self._printed[next(iter(self._printed))]
@@ -157,3 +164,8 @@ class Tail:
 
     def _say(self, text: str) -> None:
         self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))
+
+
+def _key(summary: dict[str, Any]) -> tuple[int, int]:
+    """What tells a call from one of the same number of another launch."""
+    return summary["id"], summary["started_us"]

@@ -245,6 +245,24 @@ async def test_tail_reconnects_resumes_and_says_so() -> None:
                 assert b"/Chat" in await tail.stdout.readline()
 
 
+async def test_tail_does_not_print_a_restored_session_again(tmp_path: Path) -> None:
+    async with running_mirror() as mirror, running(mirror, session="s", data_dir=tmp_path) as first:
+        for _ in range(5):
+            await first.call("Gather", b"")
+        async with started(first, "tail", "-n", "1") as tail:
+            assert tail.stdout is not None
+            assert b" 5 " in await tail.stdout.readline()
+            await first.call("Say", b"")
+            assert b" 6 " in await tail.stdout.readline()
+            port = first.loom.ui_address
+            await first.loom.stop(0)
+            async with running(mirror, ui=port, session="s", data_dir=tmp_path) as second:
+                await second.call("Chat", thing(text="x"))
+                assert b" 7 " in await tail.stdout.readline()
+                await second.call("Chat", thing(text="y"))
+                assert b" 8 " in await tail.stdout.readline()
+
+
 async def test_without_a_loom_every_command_says_what_to_do(api: Running) -> None:
     for arguments in (("tail",), ("calls",), ("show", "1"), ("grpcurl", "1")):
         code, out, err = await loom(api, *arguments, "--ui", "127.0.0.1:1")

@@ -48,6 +48,42 @@ async def test_a_file_is_shown_read_only(page: Page, tmp_path: Path) -> None:
         await viewer.stop()
 
 
+async def test_a_file_of_calls_is_chosen_or_dropped(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "calls.ndjson"
+    file.write_bytes(export("ndjson", recorded(*unary(1), *unary(2))) + b"{\n")
+    nowhere, port = Address("127.0.0.1", 1), Address("127.0.0.1", 0)
+    loom = Loom(Settings(target=nowhere, listen=port, ui=port, session=None))
+    await loom.start()
+    try:
+        await page.goto(loom.page_url or "")
+        await page.get_by_role("button", name="Export and import").click()
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("button", name="Import a file of calls").click()
+        await (await chooser.value).set_files(file)
+        rows = page.get_by_role("row").filter(has_text="GetOrder")
+        await expect(rows).to_have_count(2)
+        await expect(page.get_by_role("log")).to_contain_text(
+            "2 calls imported from calls.ndjson.the file: line 4"
+        )
+        await page.evaluate(
+            """text => {
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File([text], "more.ndjson"));
+                document.body.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+            }""",
+            export("ndjson", recorded(*unary(1))).decode(),
+        )
+        await expect(rows).to_have_count(3)
+        file.write_bytes(b"hello")
+        async with page.expect_file_chooser() as chooser:
+            await page.get_by_role("button", name="Export and import").click()
+            await page.get_by_role("button", name="Import a file of calls").click()
+        await (await chooser.value).set_files(file)
+        await expect(page.get_by_role("log")).to_contain_text("this is no NDJSON of Loom")
+    finally:
+        await loom.stop()
+
+
 async def test_a_filter_finds_what_only_the_session_holds(page: Page, tmp_path: Path) -> None:
     async with running_mirror() as mirror:
         loom = Loom(

@@ -121,10 +121,18 @@ async def test_an_export_is_of_the_filter_or_of_the_call(page: Page, feed: FakeF
     await held(page, 1)
     await page.get_by_role("button", name="Export").click()
     links = page.get_by_role("link", name="NDJSON")
+    addresses = ["/api/export?format=ndjson&q=kind%3Abidi", "/api/export?format=ndjson&ids=2"]
+    assert [await link.get_attribute("href") for link in await links.all()] == addresses
+    await page.get_by_label("with secrets").check()
+    await expect(page.get_by_text("tokens and cookies as they were sent")).to_be_visible()
     assert [await link.get_attribute("href") for link in await links.all()] == [
-        "/api/export?format=ndjson&q=kind%3Abidi",
-        "/api/export?format=ndjson&ids=2",
+        f"{address}&reveal=1" for address in addresses
     ]
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Export").click()
+    await expect(page.get_by_label("with secrets")).not_to_be_checked()
+    assert await links.first.get_attribute("href") == addresses[0]
+    await expect(page.get_by_text("All that match the filter", exact=True)).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(links.first).not_to_be_visible()
     await expect(page.get_by_role("heading", name="GetOrder")).to_be_visible()

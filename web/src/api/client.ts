@@ -114,6 +114,7 @@ export const api = {
     request<{ services: string[]; problems: string[] }>("/api/schema/protos", json(JSON.stringify({ files }))),
   clear: () => request<{ cleared: number }>("/api/calls", { method: "DELETE" }),
   stats: () => request<Stats>("/api/stats"),
-  exportAddress: (format: string, q: string, ids: readonly number[]) =>
-    `/api/export${query({ format, q, ids: ids.join(",") })}`,
+  exportAddress: (format: string, q: string, ids: readonly number[], reveal = false) =>
+    `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
+  take: (file: Blob) => request<{ imported: number; problems: string[] }>("/api/import", { method: "POST", body: file }),
 };

@@ -22,6 +22,7 @@ from .export import writer_of
 from .export.incoming import IncomingFile
 from .reading import Answer, Chunk, Done, Export, Found, Reading, Search
 from .reading.stored import Remembered, StoredSource
+from .renumbering import Numbers, parents_first
 
 Summary = dict[str, Any]
 
@@ -122,11 +123,10 @@ class Archive:
         with IncomingFile(path) as file:
             incoming = await asyncio.to_thread(file.read)
             taken = Taken(incoming.kind)
-            numbers: dict[int, int] = {}
-            while batch := await asyncio.to_thread(list, itertools.islice(incoming.calls, _TAKE_AT_ONCE)):
-                for call in batch:
-                    numbers[call.id] = self._take(call, numbers)
-                    taken.ids.append(numbers[call.id])
+            numbers = Numbers()
+            calls = parents_first(incoming.calls)
+            while batch := await asyncio.to_thread(list, itertools.islice(calls, _TAKE_AT_ONCE)):
+                taken.ids += [self._take(call, numbers) for call in batch]
                 await self._room()
             self._descriptors.add(incoming.descriptors)
             self._source.take(incoming.descriptors)
@@ -135,9 +135,9 @@ class Archive:
                 taken.problems.append(f"and {len(incoming.problems) - _MOST_PROBLEMS} more")
         return taken
 
-    def _take(self, call: Call, numbers: dict[int, int]) -> int:
-        number = self._ids.take()
-        parent = None if call.replay_of is None else numbers.get(call.replay_of)
+    def _take(self, call: Call, numbers: Numbers) -> int:
+        number, parent = self._ids.take(), numbers.parent(call)
+        numbers.give(call, number)
         folding = Fold()
         taken: Call | None = None
         for event in unfold(call, number, parent):

@@ -18,6 +18,7 @@ from loom.actions.export.incoming import IncomingFile
 from loom.actions.reading import Origin
 from loom.actions.reading.source import SessionSource
 from loom.actions.reading.work import chosen
+from loom.actions.renumbering import Numbers, parents_first
 from loom.errors import LoomError
 from loom.model import Call, Secrets
 from loom.recording.query import Query
@@ -272,11 +273,11 @@ def import_(settings: Settings, file: Path, session: str) -> None:
             raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
-            numbers: dict[int, int] = {}
-            for count, call in enumerate(incoming.calls, 1):
-                number = numbers[call.id] = store.last_id + count
-                for event in unfold(call, number, numbers.get(call.replay_of or 0)):
+            numbers = Numbers()
+            for count, call in enumerate(parents_first(incoming.calls), 1):
+                for event in unfold(call, store.last_id + count, numbers.parent(call)):
                     store.emit(event)
+                numbers.give(call, store.last_id + count)
                 if store.waiting_bytes > _MOST_WAITING and not store.flush(60):
                     raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
             for item in incoming.descriptors:

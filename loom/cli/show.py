@@ -126,7 +126,7 @@ def _facts(call: dict[str, Any], palette: Palette) -> Iterator[str]:
         ("deadline", _after(call, "deadline_us")),
         ("ended by", call["ended_by"]),
         ("note", one_line(call["note"], _LINE)),
-        ("replay of", call["replay_of"]),
+        ("replay of", "a call that was not imported" if call["replay_of"] == 0 else call["replay_of"]),
         ("replays", ", ".join(str(item) for item in call["replays"])),
         ("flags", ", ".join(call["flags"])),
         ("schema", _schema(call["schema"])),

@@ -12,7 +12,7 @@ import pytest
 from loom.cli import main
 from loom.cli import sessions as command_module
 from loom.recording.sessions import session_path
-from tests.support.exports import imported
+from tests.support.exports import export, imported
 from tests.support.keeping import keep
 from tests.support.traffic import recorded, unary
 
@@ -113,6 +113,27 @@ def test_exports_and_imports(loom, kept: Path, data: Path) -> None:
     assert again.read_bytes() == out.read_bytes()
     assert loom("import", str(kept), "--session", "copy").out.endswith("(session) are in session 'copy'\n")
     assert "calls     6" in loom("show", "copy").out
+
+
+def test_an_imported_replay_is_one_of_its_call(loom, data: Path) -> None:
+    """Where it ended first, and where its call did not come along."""
+    first, early, of_replay, alone = recorded(*unary(1), *unary(2), *unary(3), *unary(4))
+    early.replay_of, of_replay.replay_of, alone.replay_of = 1, 2, 99
+    out = data / "calls.ndjson"
+    out.write_bytes(export("ndjson", [alone, of_replay, early, first]))
+    keep(session_path("copy", data / "sessions"), recorded(*unary(1))).close()
+    assert loom("import", str(out), "--session", "copy").code == 0
+    assert loom("export", "copy", "-o", str(out)).code == 0
+    calls, problems = imported(out)
+    assert (problems, [(call.id, call.replay_of) for call in calls]) == (
+        [],
+        [(1, None), (2, None), (3, 2), (4, 3), (5, 0)],
+    )
+    assert loom("export", "copy", "-o", str(out), "-q", "is:replayed").code == 0
+    assert [call.replay_of for call in imported(out)[0]] == [2, 3, 0]
+    assert loom("import", str(out), "--session", "again").code == 0
+    assert loom("export", "again", "-o", str(out)).code == 0
+    assert [call.replay_of for call in imported(out)[0]] == [0, 0, 2]
 
 
 def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> None:

@@ -18,8 +18,9 @@ from loom.actions.archive import Archive
 from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
-from tests.support.exports import imported
+from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing
+from tests.support.traffic import recorded, unary
 
 
 class Running:
@@ -208,6 +209,19 @@ async def test_exports_and_imports(mirror: Mirror, tmp_path: Path, session: str 
     if session:
         async with running(None, tmp_path) as at:
             assert await at.ids("body:text=bob") == [2, 4]
+
+
+async def test_an_imported_replay_is_one_of_its_call(tmp_path: Path) -> None:
+    calls = recorded(*unary(1), *unary(2), *unary(3))
+    calls[1].replay_of, calls[2].replay_of = 1, 99
+    async with running(None, tmp_path) as at:
+        assert (await at.upload(export("ndjson", calls[::-1])))["ids"] == [1, 2, 3]
+        listed = (await at.get("/api/calls"))["calls"]
+        assert [(call["replay_of"], "replayed" in call["flags"]) for call in listed] == [
+            (None, False),
+            (1, True),
+            (0, True),
+        ]
 
 
 async def test_an_exported_script_speaks_tls_as_loom_does(mirror: Mirror, tmp_path: Path) -> None:

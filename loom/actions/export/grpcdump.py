@@ -4,7 +4,9 @@ Source: https://github.com/bradleyjkemp/grpc-tools, grpc-dump/README.md ("JSON s
 of its release 0.2: the README shows the status code as a number, the tool writes Go's name of it; both are read.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -40,6 +42,8 @@ _CODES = {name.lower(): int(code) for code, name in _GO_NAMES.items()} | {
     code.name.lower(): int(code) for code in StatusCode
 }
 _NO_TIME = "0001-01-01T00:00:00Z"  # what Go writes for a time that was never set
+_MOST_UNTIMED = 1000
+_MOST_BEFORE = 20  # lines that are damaged, with which a dump may begin
 _encode = msgspec.json.Encoder().encode
 
 
@@ -105,7 +109,7 @@ def _dumped(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any
     dumped = {
         "message_origin": "client" if message.direction is Direction.REQUEST else "server",
         "raw_message": data,
-        "timestamp": moment(message.time_ns),
+        "timestamp": moment(message.time_ns) if message.time_ns else _NO_TIME,
     }
     value, _ = decoded(call, message, schema)
     return dumped if value is None else dumped | {"message": value}
@@ -122,12 +126,39 @@ def _grouped(metadata: Metadata, secrets: Secrets | None) -> dict[str, list[str]
 
 
 def read_grpc_dump(lines: Iterable[bytes], problem: Callable[[Problem], None]) -> Iterator[Call]:
-    """The calls of a dump, numbered by line; a line that is none goes to ``problem``."""
+    """The calls of a dump, numbered by line; a line that is none goes to ``problem``.
+
+    A call without times ended when the one before it did: so they are written. Before the first that has times,
+    it is given those.
+    """
+    last = 0
+    untimed: list[Call] = []
     for number, text in _objects(lines):
         try:
-            yield _call(_decode(text), number)
+            call = _call(_decode(text), number, last)
         except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
             problem(Problem(number, str(error)))
+            continue
+        last = call.ended_ns or 0
+        if not last and len(untimed) < _MOST_UNTIMED:
+            untimed.append(call)
+            continue
+        for early in untimed:
+            _set_times(early, call.started_ns)
+            yield early
+        untimed.clear()
+        yield call
+    yield from untimed
+
+
+def _set_times(call: Call, time_ns: int) -> None:
+    call.started_ns = call.ended_ns = time_ns
+    for message in call.messages:
+        message.time_ns = time_ns
+    if call.request_messages:
+        call.first_request_ns = call.last_request_ns = time_ns
+    if call.response_messages:
+        call.first_response_ns = call.last_response_ns = time_ns
 
 
 def _objects(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -149,13 +180,9 @@ def _objects(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         yield begun, b"".join(parts)
 
 
-def _call(rpc: _Rpc, number: int) -> Call:
-    times = [
-        nanoseconds(message.timestamp)
-        for message in rpc.messages or ()
-        if message.timestamp and message.timestamp != _NO_TIME
-    ]
-    start, end = min(times, default=0), max(times, default=0)
+def _call(rpc: _Rpc, number: int, otherwise: int) -> Call:
+    times = [time_ns for message in rpc.messages or () if (time_ns := _time(message))]
+    start, end = min(times, default=otherwise), max(times, default=otherwise)
     request = dict(rpc.metadata or {})
     authority = (request.pop(":authority", None) or [""])[0]
     call = Call(
@@ -174,7 +201,7 @@ def _call(rpc: _Rpc, number: int) -> Call:
     )
     last = start
     for index, dumped in enumerate(rpc.messages or ()):
-        last = max(last, _time(dumped, last))
+        last = max(last, _time(dumped))
         _take(call, index, dumped, last)
     return call
 
@@ -199,9 +226,9 @@ def _take(call: Call, index: int, dumped: _Message, time_ns: int) -> None:
         call.response_bytes += len(data)
 
 
-def _time(dumped: _Message, otherwise: int) -> int:
-    timed = dumped.timestamp and dumped.timestamp != _NO_TIME
-    return nanoseconds(dumped.timestamp) if timed else otherwise
+def _time(dumped: _Message) -> int:
+    """0 where it is not known: Go's zero time is long before the epoch."""
+    return max(nanoseconds(dumped.timestamp), 0) if dumped.timestamp else 0
 
 
 def _code(code: int | str) -> int:
@@ -225,11 +252,9 @@ def _metadata(grouped: dict[str, list[str]] | None) -> Metadata:
 
 
 def looks_like_grpc_dump(lines: Iterable[bytes]) -> bool:
-    """Whether a file begins with a call of a dump."""
-    for _, text in _objects(lines):
-        try:
+    """Whether a file begins with a call of a dump; what is before it may be damaged."""
+    for _, text in islice(_objects(lines), _MOST_BEFORE):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeError):
             _decode(text)
-        except (msgspec.MsgspecError, UnicodeError):
-            return False
-        return True
+            return True
     return False

@@ -18,6 +18,7 @@ from .grpcdump import looks_like_grpc_dump, read_grpc_dump
 
 _SQLITE = b"SQLite format 3\0"
 _ZIP = b"PK\x03\x04"
+_BOM = b"\xef\xbb\xbf"  # what some editors put before UTF-8
 _READ = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/format.md)"
 
 
@@ -55,8 +56,10 @@ class IncomingFile:
             return self._bundle()
         if start == _SQLITE:
             return self._session()
+        begin = len(_BOM) if start.startswith(_BOM) else 0
+        self._file.seek(begin)
         is_dump = looks_like_grpc_dump(self._file)
-        self._file.seek(0)
+        self._file.seek(begin)
         if is_dump:
             found = Incoming("grpc-dump", iter(()))
             found.calls = read_grpc_dump(self._file, self._noting(found))

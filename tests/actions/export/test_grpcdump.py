@@ -92,6 +92,39 @@ def test_reads_a_dump_that_was_indented(tmp_path: Path) -> None:
     ]
 
 
+def test_a_damaged_beginning_costs_itself_only(tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text(DUMP.splitlines()[0][40:] + "\n" + DUMP)
+    found, problems = imported(path)
+    assert [call.method for call in found] == ["/acme.Shop/Get"] * 2
+    assert [problem.split(": ")[1] for problem in problems] == ["line 1"]
+    path.write_bytes(b"\xef\xbb\xbf" + DUMP.encode())
+    found, problems = imported(path)
+    assert (len(found), problems) == (2, [])
+
+
+def test_a_call_without_times_has_those_of_its_neighbour(tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    timed, untimed = DUMP.splitlines()
+    path.write_text(
+        "\n".join([untimed, timed, untimed.replace("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00")])
+    )
+    (first, second, third), problems = imported(path)
+    assert problems == []
+    assert second.started_ns > 0
+    assert first.ended_ns == first.started_ns == first.last_request_ns == second.started_ns
+    assert third.ended_ns == third.started_ns == second.ended_ns
+    assert [message.time_ns for message in (*first.messages, *third.messages)] == [
+        first.ended_ns,
+        third.ended_ns,
+    ]
+    path.write_text(untimed)
+    (alone,), _ = imported(path)
+    assert (alone.started_ns, alone.ended_ns) == (0, 0)
+    [dumped] = json.loads(export("grpc-dump", [alone]))["messages"]
+    assert dumped["timestamp"] == "0001-01-01T00:00:00Z"
+
+
 def test_reads_a_numeric_code_and_tells_of_damaged_lines(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     good = '{"service":"a.B","method":"C","messages":[],"error":{"code":2,"message":"m"},"metadata":{}}\n'

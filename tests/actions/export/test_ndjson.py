@@ -17,6 +17,7 @@ from tests.actions.conftest import Bench
 from tests.support.exports import assert_same, export, imported
 from tests.support.keeping import stored_descriptors
 from tests.support.mirror import make, thing
+from tests.support.traffic import recorded, unary
 
 
 async def test_comes_back_as_it_was(calls: list[Call], tmp_path: Path) -> None:
@@ -69,3 +70,11 @@ async def test_what_does_not_decode_has_no_json(calls: list[Call], tmp_path: Pat
     line = json.loads(export("ndjson", calls[:1]).splitlines()[-1])
     assert "json" not in line["messages"][0]
     assert line["messages"][0]["data"] == "//8="
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "calls.ndjson"
+    calls = recorded(*unary(1))
+    path.write_bytes(b"\xef\xbb\xbf" + export("ndjson", calls))
+    found, problems = imported(path)
+    assert (len(found), problems) == (1, [])

@@ -6,13 +6,13 @@ Nothing of Loom is imported until a test asks for a fixture.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from loom.testing import WatchedLoom
+    from loom.testing import LoomWatch, WatchedLoom
 
 _WATCHED: pytest.StashKey[list[Any]] = pytest.StashKey()
 
@@ -40,7 +40,7 @@ def loom_target(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def loom_watch(request: pytest.FixtureRequest) -> Iterator[Callable[..., WatchedLoom]]:
+def loom_watch(request: pytest.FixtureRequest) -> Iterator[LoomWatch]:
     """A function that takes what :func:`loom.testing.watch` takes, and gives a Loom that runs until the test ends."""
     from loom.testing import watch  # noqa: PLC0415 (see the module's docstring)
 
@@ -56,7 +56,7 @@ def loom_watch(request: pytest.FixtureRequest) -> Iterator[Callable[..., Watched
 
 
 @pytest.fixture
-def loom_proxy(loom_target: str, loom_watch: Callable[..., WatchedLoom]) -> WatchedLoom:
+def loom_proxy(loom_target: str, loom_watch: LoomWatch) -> WatchedLoom:
     """A Loom before ``loom_target``: point the client at ``loom_proxy.address``, then ask what passed."""
     return loom_watch(loom_target)
 

@@ -19,11 +19,12 @@ are there without any import (docs/testing.md).
 
 from .calls import WatchedCall, WatchedMessage
 from .passed import CallNotSeen, UnexpectedCall
-from .watching import AsyncWatchedLoom, Watch, WatchedLoom, watch
+from .watching import AsyncWatchedLoom, LoomWatch, Watch, WatchedLoom, watch
 
 __all__ = [
     "AsyncWatchedLoom",
     "CallNotSeen",
+    "LoomWatch",
     "UnexpectedCall",
     "Watch",
     "WatchedCall",

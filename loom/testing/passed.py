@@ -73,8 +73,7 @@ class Passed(Observer):
         """Raise :class:`UnexpectedCall` if a call that has ended matches."""
         found = await self._matching(parse(query), self._ended)
         if found:
-            what = f"that match {query!r} " if query else ""
-            raise UnexpectedCall(f"{len(found)} calls {what}passed:\n{listed(found)}")
+            raise UnexpectedCall(f"{_that_match(len(found), query)} passed:\n{listed(found)}")
 
     def clear(self) -> None:
         """Forget the calls that have ended so far."""
@@ -102,11 +101,15 @@ class Passed(Observer):
         return watched(call, await decoded_by(self._schema, call))
 
     def _complaint(self, query: str, count: int, found: int, seconds: float) -> str:
-        what = "call" if count == 1 else f"{count} calls"
-        matching = f" that match {query!r}" if query else ""
+        what = _that_match(count, query).removeprefix("1 ")
         some = f"; {found} did" if found else ""
         seen = listed(self._ended) or "  none"
-        return f"no {what}{matching} within {seconds:g} s{some}. Calls that have ended:\n{seen}"
+        return f"no {what} within {seconds:g} s{some}. Calls that have ended:\n{seen}"
+
+
+def _that_match(count: int, query: str) -> str:
+    calls, match = ("call", "matches") if count == 1 else ("calls", "match")
+    return f"{count} {calls} that {match} {query!r}" if query else f"{count} {calls}"
 
 
 def listed(calls: list[Call]) -> str:

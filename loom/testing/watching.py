@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from loom.model import Address
 from loom.runtime.loom import Loom
@@ -58,6 +58,25 @@ def watch(
             drain=0.5,
         )
     )
+
+
+class LoomWatch(Protocol):
+    """What the fixture ``loom_watch`` is: it takes what :func:`watch` takes, and the Loom runs until the test ends."""
+
+    def __call__(
+        self,
+        target: str,
+        *,
+        proto: Sequence[str | Path] = (),
+        import_path: Sequence[str | Path] = (),
+        protoset: Sequence[str | Path] = (),
+        tls: bool | None = None,
+        cacert: str | Path | None = None,
+        cert: str | Path | None = None,
+        key: str | Path | None = None,
+        server_name: str | None = None,
+        page: bool = False,
+    ) -> "WatchedLoom": ...
 
 
 def _path(value: str | Path | None) -> Path | None:

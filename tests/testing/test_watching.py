@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from loom.errors import LoomError
 from loom.recording.query import FilterError
-from loom.testing import AsyncWatchedLoom, CallNotSeen, UnexpectedCall, WatchedLoom, watch
+from loom.testing import AsyncWatchedLoom, CallNotSeen, LoomWatch, UnexpectedCall, WatchedLoom, watch
 from tests.support.mirror import PROTO, SERVICE, Mirror, running_mirror, thing
 
 
@@ -95,6 +96,8 @@ async def test_a_call_that_did_not_come_is_told_with_those_that_did(loom: AsyncW
     assert text.startswith("no 2 calls that match 'method:Chat' within 0.01 s.")
     assert f"#1 /{SERVICE}/Say" in text
     assert "NOT_FOUND: as asked" in text
+    with pytest.raises(CallNotSeen, match=r"^no call that matches 'method:Chat' within"):
+        await loom.wait_for_call("method:Chat", timeout=0.01)
 
 
 async def test_a_call_that_must_not_come(loom: AsyncWatchedLoom) -> None:
@@ -102,7 +105,7 @@ async def test_a_call_that_must_not_come(loom: AsyncWatchedLoom) -> None:
     await call(loom, "Say", b"")
     await loom.wait_for_call()
     await loom.assert_no_call("method:Chat")
-    with pytest.raises(UnexpectedCall, match="1 calls that match 'method:Say' passed"):
+    with pytest.raises(UnexpectedCall, match="1 call that matches 'method:Say' passed"):
         await loom.assert_no_call("method:Say")
     await loom.clear()
     await loom.assert_no_call()
@@ -168,3 +171,13 @@ async def test_the_process_of_the_test_keeps_its_garbage_collector(mirror: Mirro
     before = gc.get_threshold()
     async with watch(mirror.address):
         assert gc.get_threshold() == before
+
+
+def test_the_type_of_the_fixture_takes_what_watch_takes() -> None:
+    [_, *taken] = inspect.signature(LoomWatch.__call__).parameters.values()
+    assert taken == list(inspect.signature(watch).parameters.values())
+
+    def typed(loom_watch: LoomWatch) -> WatchedLoom:
+        return loom_watch("localhost:50051", proto=["a.proto"], page=True)
+
+    assert callable(typed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from loom.runtime.lines import show_count
 from loom.runtime.sources import load
 from loom.runtime.viewer import Viewer
 
@@ -30,7 +31,8 @@ async def _show(viewer: Viewer) -> None:
         await viewer.start()
         for problem in viewer.problems:
             click.echo(f"loom: {problem}", err=True)
-        click.echo(f"{viewer.path}: {len(viewer.history)} calls, read-only\n  page     {viewer.page_url}")
+        click.echo(f"{viewer.path}: {show_count(len(viewer.history), 'call')}, read-only")
+        click.echo(f"  page     {viewer.page_url}")
         await viewer.run_until_stopped()
     finally:
         await viewer.stop()

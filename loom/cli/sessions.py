@@ -34,6 +34,7 @@ from loom.recording.sessions.database import SessionLock
 from loom.recording.sessions.location import SessionInfo, session_files
 from loom.recording.sessions.reader import Totals
 from loom.recording.unfold import unfold
+from loom.runtime.lines import show_count
 from loom.runtime.settings import Settings
 from loom.runtime.sources import load
 
@@ -288,7 +289,8 @@ def import_(settings: Settings, file: Path, session: str) -> None:
             store.close()
     for problem in incoming.problems:
         click.echo(f"loom: {problem}", err=True)
-    click.echo(f"{count} calls from {file} ({incoming.kind}) are in session {session!r}")
+    are = "is" if count == 1 else "are"
+    click.echo(f"{show_count(count, 'call')} from {file} ({incoming.kind}) {are} in session {session!r}")
     if incoming.problems:
         sys.exit(_EXIT_DAMAGED)
 

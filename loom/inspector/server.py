@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 from loom.errors import StartError
 from loom.model import Address
 
+_OTHERWISE = "choose another port with --ui, or run without the page with --no-ui"
+
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
@@ -20,8 +22,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(address: Address) -> list[socket.socket]:
-    """Bind every host of the address, port 0 to the same free one; :class:`StartError` if taken."""
+def listen(address: Address, *, otherwise: str = _OTHERWISE) -> list[socket.socket]:
+    """Bind every host of the address, port 0 to the same free one.
+
+    :class:`StartError` if taken; it ends with what to do ``otherwise``.
+    """
     sockets: list[socket.socket] = []
     port = address.port
     for host in address.bind_hosts:
@@ -46,10 +51,7 @@ def listen(address: Address) -> list[socket.socket]:
                 continue
             for other in sockets:
                 other.close()
-            raise StartError(
-                f"--ui {address}: cannot listen there: {error.strerror}; "
-                "choose another port with --ui, or run without the page with --no-ui"
-            ) from error
+            raise StartError(f"--ui {address}: cannot listen there: {error.strerror}; {otherwise}") from error
         sock.setblocking(False)  # noqa: FBT003 (the standard library's signature)
         sockets.append(sock)
         port = sock.getsockname()[1]

@@ -42,6 +42,11 @@ def started_line(call: Call, palette: Palette) -> str:
     return f"{clock} {status} {_method(call, palette)}  from {call.peer or 'somewhere'}"
 
 
+def show_count(count: int, noun: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def show_bytes(count: int) -> str:
     """``87B``, ``2.1KiB``, ``16.0MiB``."""
     if count < _KIB:

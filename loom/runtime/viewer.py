@@ -27,6 +27,7 @@ from loom.recording.recorder import Recorder
 from loom.recording.summary import summarise
 from loom.schema import Schema
 
+from .lines import show_count
 from .metrics import Metrics
 from .settings import Settings
 from .stats import Stats
@@ -156,13 +157,13 @@ class Viewer:
         self.problems = incoming.problems
         if self.history.evicted:
             self.problems.append(
-                f"{self.path}: {self.history.evicted} calls do not fit into memory and are not shown: "
+                f"{self.path}: {show_count(self.history.evicted, 'call')} did not fit into memory and cannot be shown: "
                 "raise --history-bytes, or import the file into a session"
             )
 
     def _listen(self, ui: Address) -> Any:
         try:
-            return listen(ui)
+            return listen(ui, otherwise="choose another port with --ui, or leave it out for any free one")
         except StartError:
             if not self._any_port:
                 raise

@@ -128,3 +128,20 @@ async def test_the_command(calls: list[Call], tmp_path: Path) -> None:
         assert len((await answer.json())["calls"]) == 2
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
+
+
+async def test_a_port_in_use_is_told_with_what_can_be_done(calls: list[Call], tmp_path: Path) -> None:
+    path = tmp_path / "calls.ndjson"
+    path.write_bytes(export("ndjson", calls[:1]))
+    words = (sys.executable, "-m", "loom", "open", str(path), "--ui")
+    async for page in opened(path):
+        where = page.viewer.page_url.removeprefix("http://").rstrip("/")
+        process = await asyncio.create_subprocess_exec(*words, where, stderr=asyncio.subprocess.PIPE)
+        _, err = await process.communicate()
+        assert process.returncode == 2
+        assert err.decode().endswith("choose another port with --ui, or leave it out for any free one\n")
+    process = await asyncio.create_subprocess_exec(*words, "127.0.0.1:0", stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == f"{path}: 1 call, read-only\n".encode()
+    process.terminate()
+    await process.communicate()

@@ -55,9 +55,11 @@ def write_row(summary: dict[str, Any], output: Output, *, as_json: bool) -> None
     if as_json:
         output.line(json.dumps(summary, ensure_ascii=False))
     else:
-        output.line(row(summary, output.palette), cut=True)
+        output.line(row(summary, output.palette, output.width), cut=True)
 
 
-def row(summary: dict[str, Any], palette: Palette) -> str:
+def row(summary: dict[str, Any], palette: Palette, width: int | None = None) -> str:
     """The call's id before the line that a running Loom prints of it."""
-    return f"{palette.dim(str(summary['id']).rjust(6))} {ended_line(call_of(summary), palette)}"
+    number = str(summary["id"]).rjust(6)
+    rest = None if width is None else width - len(number) - 1
+    return f"{palette.dim(number)} {ended_line(call_of(summary), palette, rest)}"

@@ -1,6 +1,7 @@
 """A call as one line of text for the terminal."""
 
 import time
+from collections.abc import Callable
 
 from loom.model import Call, EndedBy, StatusCode
 
@@ -10,20 +11,28 @@ _NS = 1_000_000_000
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _STATUS_WIDTH = 21  # FAILED_PRECONDITION and its sign
 _METHOD_WIDTH = 36
+_CLOCK_WIDTH = 12
+_NARROW = 72  # columns of a line, below which the status takes no more than it needs
+_NARROW_STATUS = 13  # UNAVAILABLE and its sign
 _KIND_SIGNS = {"unary": "→", "server": "⇇", "client": "⇉", "bidi": "⇄"}
 _MINUTE = 60
 _KIB = 1024
 
 
-def ended_line(call: Call, palette: Palette) -> str:
+def ended_line(call: Call, palette: Palette, width: int | None = None) -> str:
     """``12:03:04.567 ✓ OK  /pkg.Service/Method  ⇄ bidi  ↑3 120B ↓5 2.1KiB  14.2ms`` and why, if it failed.
 
-    One that has not ended yet is shown as far as it is known.
+    One that has not ended yet is shown as far as it is known. Where the method would not fit into ``width``, its
+    package goes first, then its service: the rest of a line that is too long is for the caller to cut.
     """
+    status_width = _STATUS_WIDTH if width is None or width >= _NARROW else _NARROW_STATUS
+    sign, paint = _status(call, palette)
+    status = f"{sign:<{status_width}}"
+    room = None if width is None else width - _CLOCK_WIDTH - len(status) - 3
     took = "" if call.duration_ns is None else f"  {palette.strong(show_duration(call.duration_ns))}"
     line = (
-        f"{_clock(call.ended_ns or call.started_ns, palette)} {_status(call, palette)}"
-        f" {_method(call, palette)}"
+        f"{_clock(call.ended_ns or call.started_ns, palette)} {paint(status)}"
+        f" {_method(call, palette, room)}"
         f"  {_KIND_SIGNS[call.kind]} {call.kind:<6}"
         f"  ↑{call.request_messages} {show_bytes(call.request_bytes)}"
         f" ↓{call.response_messages} {show_bytes(call.response_bytes)}"
@@ -78,23 +87,34 @@ def one_line(text: str, limit: int) -> str:
     return cut.translate(_CONTROL)
 
 
+def _shortened(method: str, room: int) -> str:
+    """``…Users/Update``, or ``…/Update``: the name is what one reads for."""
+    service, _, name = method.rpartition("/")
+    short = f"…{service.rpartition('.')[2].lstrip('/')}/{name}"
+    return short if len(short) <= room else f"…/{name}"
+
+
 def _clock(time_ns: int, palette: Palette) -> str:
     seconds, rest = divmod(time_ns, _NS)
     return palette.dim(f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{rest // 1_000_000:03d}")
 
 
-def _status(call: Call, palette: Palette) -> str:
+def _status(call: Call, palette: Palette) -> tuple[str, Callable[[str], str]]:
+    """The status with its sign, and its colour."""
     if call.status is None:
-        return palette.doubtful(f"{'… live':<{_STATUS_WIDTH}}")
+        return "… live", palette.doubtful
     if call.status.code == StatusCode.OK:
-        return palette.good(f"{'✓ OK':<{_STATUS_WIDTH}}")
+        return "✓ OK", palette.good
     if call.status.code == StatusCode.CANCELLED:
-        return palette.doubtful(f"{'⊘ CANCELLED':<{_STATUS_WIDTH}}")
-    return palette.bad(f"{'✗ ' + call.status.name:<{_STATUS_WIDTH}}")
+        return "⊘ CANCELLED", palette.doubtful
+    return f"✗ {call.status.name}", palette.bad
 
 
-def _method(call: Call, palette: Palette) -> str:
+def _method(call: Call, palette: Palette, room: int | None = None) -> str:
+    """The method, in at least so many columns as most need, if there are so many."""
     text = one_line(call.method, 200)
+    if room is not None and len(text) > room:
+        text = _shortened(text, room)
     service, slash, method = text.rpartition("/")
-    padding = " " * max(0, _METHOD_WIDTH - len(text))
+    padding = " " * max(0, min(_METHOD_WIDTH, _METHOD_WIDTH if room is None else room) - len(text))
     return f"{palette.dim(service + slash)}{palette.strong(method)}{padding}"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from loom.cli.output import fit
 from loom.model import Call, EndedBy, Kind, Status, StatusCode
 from loom.runtime.lines import ended_line, one_line, show_bytes, show_duration, started_line
 from loom.runtime.palette import Palette
@@ -49,6 +50,23 @@ def test_a_cancelled_call_says_who():
 
 def test_a_code_outside_the_seventeen():
     assert "✗ CODE_99" in ended_line(call(99), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, "/acme.shop.v1.Inventory/Reserve "),
+        (70, "/acme.shop.v1.Inventory/Reserve "),
+        (53, " …Inventory/Reserve "),
+        (40, " …/Reserve"),
+    ],
+)
+def test_a_narrow_terminal_costs_the_package_first(width: int, shown: str):
+    line = ended_line(call(method="/acme.shop.v1.Inventory/Reserve"), PLAIN, width)
+    assert shown in line
+    assert fit(line, width).rstrip("…").find(shown.rstrip()) > 0
+    colour = ended_line(call(method="/acme.shop.v1.Inventory/Reserve"), Palette(enabled=True), width)
+    assert re.sub(r"\x1b\[\d+m", "", colour) == line
 
 
 def test_a_started_call():

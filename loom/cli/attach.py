@@ -77,6 +77,12 @@ class _Opened:
                 f"no Loom answers at {self._attached.base}: start one ('loom --target HOST:PORT'), "
                 "or name the page of one that runs with --ui HOST:PORT"
             ) from error
+        except aiohttp.ClientResponseError as error:
+            # The text holds what was read: of a gRPC port, frames.
+            raise LoomError(
+                f"{self._attached.base} does not answer as a Loom: is it a gRPC port? "
+                "--ui wants the page's address, which Loom prints when it starts"
+            ) from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise LoomError(f"{self._attached.base} does not answer as a Loom: {_text(error)}") from error
         try:

@@ -285,9 +285,12 @@ async def test_a_wider_page_wants_its_token() -> None:
 
 
 async def test_a_server_that_is_no_loom_is_said_to_be_none(api: Running) -> None:
-    code, _, err = await loom(api, "calls", "--ui", api.mirror.address)
-    assert code == 2
-    assert "does not answer as a Loom" in err
+    for command in ("calls", "tail"):
+        for address in (api.mirror.address, str(api.loom.listen_address)):
+            code, _, err = await loom(api, command, "--ui", address)
+            assert code == 2
+            where = f"loom: http://{address} does not answer as a Loom: is it a gRPC port? "
+            assert err == f"{where}--ui wants the page's address, which Loom prints when it starts\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

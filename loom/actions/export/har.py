@@ -8,6 +8,7 @@ import base64
 import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -15,10 +16,13 @@ from loom import __version__
 from loom.actions.destination import Destination
 from loom.actions.reading.schema import StoredSchema
 from loom.errors import ConfigError
-from loom.model import MASK, Address, Call, Direction, Message, Metadata, Secrets
+from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Metadata, Secrets
 from loom.recording.moments import moment
 
 _HTTP = "HTTP/2"
+_CONTENT_TYPE = "application/grpc"
+# https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md: printable ASCII but the percent sign is sent as it is.
+_UNQUOTED = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))
 _MILLISECOND = 1_000_000
 _encode = msgspec.json.Encoder().encode
 
@@ -39,7 +43,7 @@ def write_har(
 
 def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: str) -> dict[str, Any]:
     status = call.status
-    content_type = call.content_type or "application/grpc"
+    content_type = call.content_type or _CONTENT_TYPE
     request = [message for message in call.messages if message.direction is Direction.REQUEST]
     response = [message for message in call.messages if message.direction is Direction.RESPONSE]
     body = _body(response)
@@ -78,7 +82,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
             "redirectURL": "",
             "headersSize": -1,
             "bodySize": sum(5 + message.size for message in response),
-            "_trailers": _headers(call.trailing_metadata or (), secrets),
+            "_trailers": [*_status(call), *_headers(call.trailing_metadata or (), secrets)],
         },
         "cache": {},
         "timings": {
@@ -147,6 +151,17 @@ def _body(messages: list[Message]) -> str:
         if message.data is not None
     ]
     return base64.b64encode(b"".join(frames)).decode("ascii")
+
+
+def _status(call: Call) -> list[dict[str, str]]:
+    """The status as its trailers have it; nothing where the backend sent none, or by another protocol (Connect)."""
+    grpc = (call.content_type or _CONTENT_TYPE).startswith(_CONTENT_TYPE)
+    if call.status is None or call.ended_by is not EndedBy.BACKEND or not grpc:
+        return []
+    trailers = [{"name": "grpc-status", "value": str(int(call.status.code))}]
+    if call.status.message:
+        trailers.append({"name": "grpc-message", "value": quote(call.status.message, safe=_UNQUOTED)})
+    return trailers
 
 
 def _headers(metadata: Metadata, secrets: Secrets | None) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from loom.model import Call
+from loom.model import Call, EndedBy, Status
 from tests.support.exports import export
 
 _HEADERS = {
@@ -81,7 +81,14 @@ async def test_is_har_with_trailers(calls: list[Call]) -> None:
     jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(har)
     first, second, third, fourth = har["log"]["entries"]
     assert first["request"]["url"].endswith("/mirror.v1.Mirror/Say")
-    assert {"name": "mirrored", "value": "1"} in first["response"]["_trailers"]
+    assert first["response"]["_trailers"] == [
+        {"name": "grpc-status", "value": "0"},
+        {"name": "mirrored", "value": "1"},
+    ]
+    assert second["response"]["_trailers"][:2] == [
+        {"name": "grpc-status", "value": "5"},
+        {"name": "grpc-message", "value": "as asked"},
+    ]
     assert {"name": "authorization", "value": "••••••"} in first["request"]["headers"]
     assert second["_grpc"]["status"] == {"code": 5, "name": "NOT_FOUND", "message": "as asked"}
     assert {"name": "t-bin", "value": "AP8="} in third["request"]["headers"]
@@ -90,6 +97,14 @@ async def test_is_har_with_trailers(calls: list[Call]) -> None:
     for entry in har["log"]["entries"]:
         timings = entry["timings"]
         assert abs(timings["send"] + timings["wait"] + timings["receive"] - entry["time"]) < 0.01
+
+
+async def test_the_status_is_as_on_the_wire_where_it_was_there(calls: list[Call]) -> None:
+    calls[0].status = Status(5, "100 % ünknown\n")
+    calls[1].ended_by = EndedBy.DEADLINE
+    first, second, *_ = json.loads(export("har", calls))["log"]["entries"]
+    assert {"name": "grpc-message", "value": "100 %25 %C3%BCnknown%0A"} in first["response"]["_trailers"]
+    assert "grpc-status" not in [item["name"] for item in second["response"]["_trailers"]]
 
 
 @pytest.mark.parametrize(

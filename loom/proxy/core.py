@@ -15,6 +15,7 @@ with the finished batch on the thread of that listener or channel: it must not w
 import asyncio
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -84,6 +85,10 @@ class Channel:
         self._closing = True
 
     def _answer(self) -> None:
+        # This thread and the listener's wake each other all the time. Where they share a core, that would push the other
+        # aside in the middle of each step: half of what calls cost then. Elsewhere it makes no difference.
+        with contextlib.suppress(AttributeError, OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while not self._closing:
             _answer(self._core.next_call_event())
         # Closes as after a fork: answering, on this thread, for the calls that are cut off.

@@ -1,7 +1,7 @@
 """Forwarding one call: whatever its stream type, two pumps that read one message and write one.
 
-While a message is being written the next one is read, and no other, so a slow reader slows the sender through HTTP/2
-flow control on both connections. What happens is told to the courier as it happens.
+Nothing is queued between reading and writing, so a slow reader slows the sender through HTTP/2 flow
+control on both connections. What happens is told to the courier as it happens.
 
 Each step of a call is the answer to a batch of operations, on the thread of the listener or of a channel.
 """
@@ -85,20 +85,16 @@ class RelayedCall(Stepped):
     """One call on its way through; made by the engine, begun once."""
 
     __slots__ = (
-        "_answering",
         "_began",
         "_client",
         "_ended",
         "_initial_sent",
-        "_next_to_answer",
-        "_next_to_send",
         "_no_more_responses",
         "_notes",
         "_on_end",
         "_one_request",
         "_reached",
         "_received",
-        "_sending",
         "_status",
         "_ticket",
         "_timeout",
@@ -125,10 +121,6 @@ class RelayedCall(Stepped):
         self._began = 0.0
         self._one_request = False
         self._received = False  # a request message
-        self._sending = False  # a request message is being written
-        self._next_to_send: bytes | None = None
-        self._answering = False  # a response message is being written
-        self._next_to_answer: bytes | None = None
         self._reached: bool | None = None  # whether a connection to the target carried the call
         self._initial_sent = False
         self._no_more_responses = False
@@ -191,10 +183,7 @@ class RelayedCall(Stepped):
         if message is not None:
             self._received = True
             self._saw(Direction.REQUEST, message)
-            if self._sending:
-                self._next_to_send = message
-            else:
-                self._send_request(message)
+            self._send((SendMessage(message, NO_FLAGS),), self._request_sent)
         elif self._received and self._one_request:
             self._half_close()
         else:
@@ -213,18 +202,10 @@ class RelayedCall(Stepped):
         self._way.courier.tell(self, HalfClosed, time.time_ns())
         self._send((SendClose(NO_FLAGS),), ignore)
 
-    def _send_request(self, message: bytes) -> None:
-        """Write a message and read the next; if the target's side is over, its status is on its way."""
-        self._sending = self._send((SendMessage(message, NO_FLAGS),), self._request_sent)
-        if self._sending:
-            self._way.courier.when_there_is_room(self._next_request)
-
     @step
     def _request_sent(self, batch: Batch) -> None:
-        self._sending = False
-        message, self._next_to_send = self._next_to_send, None
-        if batch.success and message is not None and not self._ended:
-            self._send_request(message)
+        if batch.success:
+            self._way.courier.when_there_is_room(self._next_request)
 
     @step
     def _closed(self, batch: Batch) -> None:
@@ -285,31 +266,16 @@ class RelayedCall(Stepped):
             self._finish()
         elif not self._ended:
             self._saw(Direction.RESPONSE, message)
-            if self._answering:
-                self._next_to_answer = message
-            else:
-                self._send_response(message)
-
-    def _send_response(self, message: bytes) -> None:
-        """Write a message and read the next."""
-        operations: tuple[Any, ...] = (SendMessage(message, NO_FLAGS),)
-        if not self._initial_sent:
-            self._initial_sent = True
-            operations = (SendInitialMetadata((), NO_FLAGS), *operations)
-        self._answering = True
-        self._client.start(operations, self._response_sent)
-        self._way.courier.when_there_is_room(self._next_response)
+            operations: tuple[Any, ...] = (SendMessage(message, NO_FLAGS),)
+            if not self._initial_sent:
+                self._initial_sent = True
+                operations = (SendInitialMetadata((), NO_FLAGS), *operations)
+            self._client.start(operations, self._response_sent)
 
     @step
     def _response_sent(self, batch: Batch) -> None:
-        self._answering = False
-        message, self._next_to_answer = self._next_to_answer, None
-        if not batch.success or self._ended:
-            return  # the client is gone, and the listener will say so
-        if message is not None:
-            self._send_response(message)
-        else:
-            self._finish()
+        if batch.success:  # else the client is gone, and the listener will say so
+            self._way.courier.when_there_is_room(self._next_response)
 
     @step
     def _status_came(self, batch: Batch) -> None:
@@ -329,8 +295,7 @@ class RelayedCall(Stepped):
     def _finish(self) -> None:
         """Give the client the status that the target's side ended with, once all that came before it has passed."""
         status = self._status
-        passed = self._no_more_responses and not self._answering
-        if status is None or self._reached is None or not passed or self._ended:
+        if status is None or self._reached is None or not self._no_more_responses or self._ended:
             return
         now = time.time_ns()
         if not self._reached and status.code == StatusCode.UNAVAILABLE:

@@ -86,7 +86,7 @@ class Reading:
 
 
 async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
-    """Calls as batches of one part, a little at a time: the loop that forwards is the one that packs."""
+    """Calls as batches of one group and part, a little at a time: the loop that forwards is the one that packs."""
     encoder = msgspec.msgpack.Encoder()
     records: list[Record] = []
     size = count = 0
@@ -95,11 +95,11 @@ async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
         size += call.request_bytes + call.response_bytes
         count += 1
         if size > _PAUSE_BYTES or count >= _PAUSE_CALLS:
-            yield encoder.encode([records])
+            yield encoder.encode([[records]])
             records, size, count = [], 0, 0
             await asyncio.sleep(0)
     if records:
-        yield encoder.encode([records])
+        yield encoder.encode([[records]])
 
 
 async def _start() -> Process:

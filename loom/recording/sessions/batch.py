@@ -17,14 +17,15 @@ _log = logging.getLogger(__name__)
 _UNPACKABLE = (UnicodeError, TypeError, OverflowError)  # text that is no Unicode, above all
 _ARRAY = b"\xdd"  # MessagePack: an array, whose length is in the next four bytes
 _NO_BYTES = b"\xc4\0"
-_LARGE = 16 * 1024  # bytes of a message that is not copied
-_FEW = 4  # calls that came together: with more, their messages are small
+_LARGE = 16 * 1024  # bytes of a message that is not copied, and kept once
+_WARY = 16  # groups that are looked through for large messages before they are packed, after there was one
 _HEAD = 5
 _LEVEL = 1
 
 _encoder = msgspec.msgpack.Encoder()
+_pack = _encoder.encode
 
-Piece = bytes | memoryview
+Piece = bytes | bytearray
 
 
 class Batch:
@@ -35,48 +36,96 @@ class Batch:
     """
 
     __slots__ = (
+        "_apart",
         "_began",
         "_ended",
         "_first_ns",
+        "_groups",
+        "_known",
         "_last",
-        "_packed",
-        "_parts",
-        "_size",
+        "_pieces",
+        "_wary",
         "_went_on",
         "limit",
         "methods",
+        "size",
     )
 
     def __init__(self, limit: int = sys.maxsize) -> None:
         self.limit = limit
+        self.size = 0  # bytes of its events, packed; 0 while there are none
         self.methods: set[str] = set()  # of the calls that began in it
-        self._packed: list[Piece] = []
-        self._parts = 0
-        self._size = 0
+        self._pieces: list[Piece] = []
+        self._apart = False  # whether there are large messages among them
+        self._groups = 0
+        self._known: dict[int, bytes] = {}  # by size, the last large message that is in it
+        self._wary = _WARY
         self._began: list[int] = []
         self._went_on: list[int] = []
         self._ended = 0
         self._first_ns = 0
         self._last: Record | None = None
 
-    def __len__(self) -> int:
-        """The bytes of its events, packed; 0 while there are none."""
-        return self._size
-
     def add(self, calls: Sequence[Sequence[Record]]) -> bool:
-        """Add events of calls, each call's in their order.
+        """Add a group of calls' events that have come together, each call's in their order.
 
-        False, and nothing is added, if there is no room for them.
+        False, and nothing is added, if there is no room for them: then it is full.
         """
-        packed = pack(calls)
-        size = self._size + sum(map(len, packed))
-        if size > self.limit:
+        packed = b""
+        if not self._wary:
+            packed = _packed(calls)
+        if self._wary or len(packed) > _LARGE:
+            # One large message is seldom the only one, and looking for them costs less than copying one.
+            if _have_large(calls):
+                self._wary = _WARY
+                return self._add_large(calls)
+            if self._wary:
+                self._wary -= 1
+                packed = _packed(calls)
+        size = len(packed)
+        if self.size + size > self.limit:
             return False
-        if not self._size:
+        self._pieces.append(packed)
+        self._count(calls, size)
+        return True
+
+    def _add_large(self, calls: Sequence[Sequence[Record]]) -> bool:
+        """The same for a group with large messages: those that the batch has are told by their size, others are
+        pieces of their own instead of being copied."""
+        known = self._known
+        self._known = known.copy()
+        try:
+            pieces = list(_around_messages([self._told_once(events) for events in calls]))
+        except _UNPACKABLE:
+            self._known = {}  # what would be told by its size may have been left out
+            pieces = [_packed(calls)]
+        size = sum(map(len, pieces))
+        if self.size + size > self.limit:
+            self._known = known
+            return False
+        self._pieces += pieces
+        self._apart = self._apart or len(pieces) > 1
+        self._count(calls, size)
+        return True
+
+    def _told_once(self, events: Sequence[Record]) -> Sequence[Record]:
+        """These events, of which a large message that is as the last one of its size holds that instead of bytes."""
+        told: list[Record] = []
+        for event in events:
+            if type(event) is MessageSeen and len(event.data) > _LARGE:
+                size = len(event.data)
+                if self._known.get(size) == event.data:
+                    told.append(structs.replace(event, data=size))
+                    continue
+                self._known[size] = event.data
+            told.append(event)
+        return told
+
+    def _count(self, calls: Sequence[Sequence[Record]], size: int) -> None:
+        if not self.size:
             self._first_ns = calls[0][0].time_ns
-        self._size = size
-        self._packed += packed
-        self._parts += len(calls)
+        self.size += size
+        self._groups += 1
         for events in calls:
             first = events[0]
             if type(first) is CallStarted:
@@ -87,7 +136,6 @@ class Batch:
             if type(events[-1]) is CallEnded:
                 self._ended += 1
         self._last = calls[-1][-1]
-        return True
 
     @property
     def started(self) -> int:
@@ -116,11 +164,11 @@ class Batch:
 
     def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""
-        stream = compressor.compressobj(size=_HEAD + self._size)
-        made = [stream.compress(_ARRAY + self._parts.to_bytes(4, "big"))]
-        made += [
-            stream.compress(part) for part in self._packed
-        ]  # joined first, they would hold the interpreter
+        pieces = [_ARRAY + self._groups.to_bytes(4, "big"), *self._pieces]
+        if not self._apart:
+            return compressor.compress(b"".join(pieces))  # at once takes less than piece by piece
+        stream = compressor.compressobj(size=_HEAD + self.size)
+        made = [stream.compress(piece) for piece in pieces]  # joined first, they would hold the interpreter
         made.append(stream.flush())
         return b"".join(made)
 
@@ -128,19 +176,6 @@ class Batch:
 def compressor() -> zstandard.ZstdCompressor:
     """For one thread at a time; making one costs more than using it."""
     return zstandard.ZstdCompressor(level=_LEVEL)
-
-
-def pack(calls: Sequence[Sequence[Record]]) -> Sequence[Piece]:
-    """Parts of a batch, one for each call, as :mod:`.records` has them, in pieces that follow each other.
-
-    An event that cannot be packed is left out, alone, and told. Large messages are not copied: they are pieces.
-    """
-    try:
-        if len(calls) <= _FEW and _have_large(calls):
-            return [piece for events in calls for piece in _around_messages(events)]
-        return (memoryview(_encoder.encode(calls))[len(_array(len(calls))) :],)
-    except _UNPACKABLE:
-        return [_encoder.encode(_packable(events)) for events in calls]
 
 
 def _have_large(calls: Sequence[Sequence[Record]]) -> bool:
@@ -151,22 +186,27 @@ def _have_large(calls: Sequence[Sequence[Record]]) -> bool:
     return False
 
 
-def _around_messages(events: Sequence[Record]) -> Iterator[Piece]:
-    """A part in which the bytes of large messages are pieces of their own."""
-    yield _array(len(events))
-    for event in events:
-        if type(event) is not MessageSeen or len(event.data) <= _LARGE:
-            yield _encoder.encode(event)
-            continue
-        # MessagePack has the length of bytes in front of them. Behind them come a boolean, a name and None, in which
-        # what stands for no bytes cannot occur.
-        before, after = _encoder.encode(structs.replace(event, data=b"", lost=None)).rsplit(_NO_BYTES, 1)
-        size = len(event.data)
-        yield before + (
-            b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
-        )
-        yield event.data
-        yield after
+def _around_messages(calls: Sequence[Sequence[Record]]) -> Iterator[Piece]:
+    """A group in pieces that follow each other: every second one is the bytes of a large message."""
+    packed = bytearray(_array(len(calls)))
+    for events in calls:
+        packed += _array(len(events))
+        for event in events:
+            if type(event) is not MessageSeen or type(event.data) is not bytes or len(event.data) <= _LARGE:
+                packed += _pack(event)
+                continue
+            # MessagePack has the length of bytes in front of them. Behind them come a boolean, a name and None, in
+            # which what stands for no bytes cannot occur.
+            before, after = _pack(structs.replace(event, data=b"", lost=None)).rsplit(_NO_BYTES, 1)
+            size = len(event.data)
+            packed += before
+            packed += (
+                b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
+            )
+            yield packed
+            yield event.data
+            packed = bytearray(after)
+    yield packed
 
 
 def _array(length: int) -> bytes:
@@ -178,11 +218,19 @@ def _array(length: int) -> bytes:
     return _ARRAY + length.to_bytes(4, "big")
 
 
+def _packed(calls: Sequence[Sequence[Record]]) -> bytes:
+    """A group. An event that cannot be packed is left out, alone, and told."""
+    try:
+        return _pack(calls)
+    except _UNPACKABLE:
+        return _pack([_packable(events) for events in calls])
+
+
 def _packable(events: Sequence[Record]) -> list[Record]:
     kept = []
     for event in events:
         try:
-            _encoder.encode(event)
+            _pack(event)
         except _UNPACKABLE as error:
             _log.warning("an event of call %s cannot be kept: %s", event.call_id, error)
             continue

@@ -48,11 +48,11 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
         carried = _carried(connection, last)
         connection.execute("DELETE FROM batches WHERE seq < ?", (last,))
         connection.execute("DELETE FROM spans WHERE seq <= ?", (last,))
-        if len(carried):
+        if carried.size:
             connection.execute(
                 "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, size = ?, events = ?"
                 " WHERE seq = ?",
-                (*carried.ids, carried.started, len(carried), carried.row(compressor()), last),
+                (*carried.ids, carried.started, carried.size, carried.row(compressor()), last),
             )
             calls -= carried.started
         else:

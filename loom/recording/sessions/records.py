@@ -1,8 +1,8 @@
 """An event as a record of a few bytes, and back.
 
-A batch is a MessagePack array of parts, compressed with zstd; a part is an array of events of one call, and an event
-an array: a number for its type, then its fields as :mod:`loom.model.events` declares them. The second item is the
-call's id, the third the time in nanoseconds:
+A batch is a MessagePack array of groups, compressed with zstd; a group is an array of parts that came together, a part
+an array of events of one call, and an event an array: a number for its type, then its fields as
+:mod:`loom.model.events` declares them. The second item is the call's id, the third the time in nanoseconds:
 
     [0, id, ns, method, peer, authority, target, engine, deadline_ns, content_type, replay_of, wire]
     [1, id, ns, section, [[key, value], …]]                  metadata: "request", "initial" or "trailing"
@@ -11,7 +11,9 @@ call's id, the third the time in nanoseconds:
     [4, id, ns, status, ended_by, note, wire]                status is {code, message, details}
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
 
-msgspec packs a whole part in one call: nothing is done per event in Python, which is what keeps writing cheap
+Where ``data`` is a number, it is that of the last message before this one, in the same batch, that has so many bytes.
+
+msgspec packs a whole group in one call: nothing is done per event in Python, which is what keeps writing cheap
 for the traffic that shares the interpreter. A compressed batch begins with zstd's magic number, which no array
 does: the process that reads recorded calls is sent batches that are not compressed.
 
@@ -38,7 +40,7 @@ from loom.model import (
     Status,
 )
 
-FORMAT = 4
+FORMAT = 5
 """The version of the database and of the records in it."""
 
 
@@ -61,8 +63,20 @@ def _metadata(call_id: int, time_ns: int, section: str, pairs: list[list[Any]]) 
     return MetadataSeen(call_id, time_ns, _SECTIONS[section], tuple([(key, value) for key, value in pairs]))
 
 
-def _message(call_id: int, time_ns: int, direction: str, *fields: Any) -> MessageSeen:
-    return MessageSeen(call_id, time_ns, _DIRECTIONS[direction], *fields)
+class _Messages:
+    """Makes those of one batch, of which some have the bytes of another."""
+
+    def __init__(self) -> None:
+        self._by_size: dict[int, bytes] = {}
+
+    def make(
+        self, call_id: int, time_ns: int, direction: str, data: bytes | int, *fields: Any
+    ) -> MessageSeen:
+        if isinstance(data, int):
+            data = self._by_size[data]
+        else:
+            self._by_size[len(data)] = data
+        return MessageSeen(call_id, time_ns, _DIRECTIONS[direction], data, *fields)
 
 
 def _ended(call_id: int, time_ns: int, status: dict[str, Any], ended_by: str, *fields: Any) -> CallEnded:
@@ -73,10 +87,8 @@ def _kind(call_id: int, time_ns: int, kind: str | None) -> KindDeclared:
     return KindDeclared(call_id, time_ns, None if kind is None else Kind(kind))
 
 
-# In the order of the types' numbers. msgspec's own decoder takes no "text or bytes", which metadata is.
-_MAKE: tuple[Callable[..., Record], ...] = (CallStarted, _metadata, _message, HalfClosed, _ended, _kind)
-
-_decoder = msgspec.msgpack.Decoder(list[list[tuple[Any, ...]]])
+# msgspec's own decoder takes no "text or bytes", which metadata is.
+_decoder = msgspec.msgpack.Decoder(list[list[list[tuple[Any, ...]]]])
 
 
 def unpack(batch: bytes) -> list[Record]:
@@ -84,6 +96,13 @@ def unpack(batch: bytes) -> list[Record]:
     try:
         if batch[:4] == zstandard.FRAME_HEADER:
             batch = zstandard.ZstdDecompressor().decompress(batch)
-        return [_MAKE[which](*fields) for part in _decoder.decode(batch) for which, *fields in part]
+        make: tuple[Callable[..., Record], ...]  # in the order of the types' numbers
+        make = (CallStarted, _metadata, _Messages().make, HalfClosed, _ended, _kind)
+        return [
+            make[which](*fields)
+            for group in _decoder.decode(batch)
+            for part in group
+            for which, *fields in part
+        ]
     except (LookupError, TypeError, ValueError, zstandard.ZstdError) as error:
         raise msgspec.DecodeError(f"it holds what is no event: {error}") from error

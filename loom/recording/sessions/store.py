@@ -106,7 +106,7 @@ class SessionStore:
     @property
     def waiting_bytes(self) -> int:
         """What is queued and not yet in the file."""
-        return self._packed - self._taken + len(self._batch)
+        return self._packed - self._taken + self._batch.size
 
     def open(self) -> None:
         """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
@@ -168,7 +168,7 @@ class SessionStore:
             if not self._batch.add(calls):
                 for events in calls:
                     self._add_what_fits(events)
-            if len(self._batch) >= _BATCH_BYTES:
+            if self._batch.size >= _BATCH_BYTES:
                 self._close_batch()
         if self._idle:
             self._idle = False
@@ -199,8 +199,8 @@ class SessionStore:
 
     def _close_batch(self) -> None:
         """Leave the batch to the writer, and begin another."""
-        if len(self._batch):
-            self._packed += len(self._batch)
+        if self._batch.size:
+            self._packed += self._batch.size
             self._batches.append(self._batch)
         self._batch = Batch(self._queue_budget - (self._packed - self._taken))
 
@@ -322,7 +322,7 @@ class SessionStore:
                     batch.started,
                     batch.ended,
                     *batch.times,
-                    len(batch),
+                    batch.size,
                     batch.row(self._compressor),
                 ),
             )
@@ -348,7 +348,7 @@ class SessionStore:
         for _ in descriptors:
             self._descriptors.popleft()
         for batch in self._pending:
-            self._taken += len(batch)
+            self._taken += batch.size
             self.written_calls += batch.ended
         self._pending.clear()
         self._bytes = used_bytes(connection)

@@ -300,7 +300,7 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> N
         connection.execute("PRAGMA user_version=99")
     connection.close()
     store.open()
-    assert "was written by a newer Loom (session format 99; this one reads 4)" in store.status()["error"]
+    assert "was written by a newer Loom (session format 99; this one reads 5)" in store.status()["error"]
     with pytest.raises(SessionError, match="newer Loom"):
         SessionReader(path)
 

@@ -17,7 +17,9 @@ _log = logging.getLogger(__name__)
 _UNPACKABLE = (UnicodeError, TypeError, OverflowError)  # text that is no Unicode, above all
 _ARRAY = b"\xdd"  # MessagePack: an array, whose length is in the next four bytes
 _NO_BYTES = b"\xc4\0"
+_TO_BE_KNOWN = b"\x91"  # an array of one
 _LARGE = 16 * 1024  # bytes of a message that is not copied, and kept once
+_USUAL = 1024  # bytes of a part: with so many of each, none is looked at
 _WARY = 16  # groups that are looked through for large messages before they are packed, after there was one
 _HEAD = 5
 _LEVEL = 1
@@ -71,10 +73,8 @@ class Batch:
 
         False, and nothing is added, if there is no room for them: then it is full.
         """
-        packed = b""
-        if not self._wary:
-            packed = _packed(calls)
-        if self._wary or len(packed) > _LARGE:
+        packed = b"" if self._wary else _packed(calls)
+        if self._wary or len(packed) > _LARGE + _USUAL * len(calls):
             # One large message is seldom the only one, and looking for them costs less than copying one.
             if _have_large(calls):
                 self._wary = _WARY
@@ -82,8 +82,8 @@ class Batch:
             if self._wary:
                 self._wary -= 1
                 packed = _packed(calls)
-        size = len(packed)
-        if self.size + size > self.limit:
+        size = self.size + len(packed)
+        if size > self.limit:
             return False
         self._pieces.append(packed)
         self._count(calls, size)
@@ -97,10 +97,10 @@ class Batch:
         try:
             pieces = list(_around_messages([self._told_once(events) for events in calls]))
         except _UNPACKABLE:
-            self._known = {}  # what would be told by its size may have been left out
+            self._known = known  # what is in there is in the batch
             pieces = [_packed(calls)]
-        size = sum(map(len, pieces))
-        if self.size + size > self.limit:
+        size = self.size + sum(map(len, pieces))
+        if size > self.limit:
             self._known = known
             return False
         self._pieces += pieces
@@ -124,7 +124,7 @@ class Batch:
     def _count(self, calls: Sequence[Sequence[Record]], size: int) -> None:
         if not self.size:
             self._first_ns = calls[0][0].time_ns
-        self.size += size
+        self.size = size
         self._groups += 1
         for events in calls:
             first = events[0]
@@ -199,7 +199,7 @@ def _around_messages(calls: Sequence[Sequence[Record]]) -> Iterator[Piece]:
             # which what stands for no bytes cannot occur.
             before, after = _pack(structs.replace(event, data=b"", lost=None)).rsplit(_NO_BYTES, 1)
             size = len(event.data)
-            packed += before
+            packed += before + _TO_BE_KNOWN
             packed += (
                 b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")
             )

@@ -11,7 +11,8 @@ an array of events of one call, and an event an array: a number for its type, th
     [4, id, ns, status, ended_by, note, wire]                status is {code, message, details}
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
 
-Where ``data`` is a number, it is that of the last message before this one, in the same batch, that has so many bytes.
+Large messages are there once in a batch: ``data`` in an array of its own is also that of those after it where ``data``
+is the number of its bytes, up to the next such array of that size.
 
 msgspec packs a whole group in one call: nothing is done per event in Python, which is what keeps writing cheap
 for the traffic that shares the interpreter. A compressed batch begins with zstd's magic number, which no array
@@ -70,11 +71,12 @@ class _Messages:
         self._by_size: dict[int, bytes] = {}
 
     def make(
-        self, call_id: int, time_ns: int, direction: str, data: bytes | int, *fields: Any
+        self, call_id: int, time_ns: int, direction: str, data: bytes | list[bytes] | int, *fields: Any
     ) -> MessageSeen:
         if isinstance(data, int):
             data = self._by_size[data]
-        else:
+        elif isinstance(data, list):
+            [data] = data
             self._by_size[len(data)] = data
         return MessageSeen(call_id, time_ns, _DIRECTIONS[direction], data, *fields)
 

@@ -30,6 +30,7 @@ EVENT_COST = 200  # what an event that is not packed yet is counted as, beside i
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
 _BATCH_BYTES = 1024 * 1024
+_TOGETHER = 4  # batches that are written in one transaction, where so many wait
 _MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
 
 
@@ -293,7 +294,7 @@ class SessionStore:
             self._close_batch()
         try:
             while self._batches or self._pending or self._descriptors or self._cleared_waits:
-                if self._batches and not self._pending:
+                while self._batches and len(self._pending) < _TOGETHER:
                     self._pending.append(self._batches.popleft())
                 self._commit(connection)
             if self._refused:
@@ -314,11 +315,12 @@ class SessionStore:
         connection.execute("BEGIN IMMEDIATE")
         last_id = 0
         for batch in self._pending:
+            ids = batch.ids
             cursor = connection.execute(
                 "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, size, events)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *batch.ids,
+                    *ids,
                     batch.started,
                     batch.ended,
                     *batch.times,
@@ -330,7 +332,7 @@ class SessionStore:
             connection.executemany(
                 "INSERT OR IGNORE INTO spans VALUES (?, ?)", [(call_id, seq) for call_id in batch.went_on]
             )
-            last_id = max(last_id, batch.ids[1] or 0)
+            last_id = max(last_id, ids[1] or 0)
         self._write_kinds(connection)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))

@@ -58,7 +58,7 @@ def test_large_messages_of_one_size_are_told_apart():
 
 def test_large_messages_are_noticed_after_many_small_ones():
     small = [[unary(number)] for number in range(1, _WARY + 2)]
-    large = [[message(1, UP, dense(_LARGE + 1))]]
+    large = [[message(1, UP, dense(2 * _LARGE))]]
     batch = kept(*small, large, *small, large, large)
     assert batch.size < len(msgspec.msgpack.encode([*small, large, *small])) + 200
 

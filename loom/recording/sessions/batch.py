@@ -20,7 +20,7 @@ _NO_BYTES = b"\xc4\0"
 _TO_BE_KNOWN = b"\x91"  # an array of one
 _LARGE = 16 * 1024  # bytes of a message that is not copied, and kept once
 _USUAL = 1024  # bytes of a part: with so many of each, none is looked at
-_WARY = 16  # groups that are looked through for large messages before they are packed, after there was one
+_WARY = 16  # groups
 _HEAD = 5
 _LEVEL = 1
 
@@ -46,22 +46,22 @@ class Batch:
         "_known",
         "_last",
         "_pieces",
-        "_wary",
         "_went_on",
         "limit",
         "methods",
         "size",
+        "wary",
     )
 
-    def __init__(self, limit: int = sys.maxsize) -> None:
+    def __init__(self, limit: int = sys.maxsize, wary: int = 0) -> None:
         self.limit = limit
+        self.wary = wary  # groups before which large messages are looked for, because there were some
         self.size = 0  # bytes of its events, packed; 0 while there are none
         self.methods: set[str] = set()  # of the calls that began in it
         self._pieces: list[Piece] = []
         self._apart = False  # whether there are large messages among them
         self._groups = 0
         self._known: dict[int, bytes] = {}  # by size, the last large message that is in it
-        self._wary = _WARY
         self._began: list[int] = []
         self._went_on: list[int] = []
         self._ended = 0
@@ -73,14 +73,14 @@ class Batch:
 
         False, and nothing is added, if there is no room for them: then it is full.
         """
-        packed = b"" if self._wary else _packed(calls)
-        if self._wary or len(packed) > _LARGE + _USUAL * len(calls):
+        packed = b"" if self.wary else _packed(calls)
+        if self.wary or len(packed) > _LARGE + _USUAL * len(calls):
             # One large message is seldom the only one, and looking for them costs less than copying one.
             if _have_large(calls):
-                self._wary = _WARY
+                self.wary = _WARY
                 return self._add_large(calls)
-            if self._wary:
-                self._wary -= 1
+            if self.wary:
+                self.wary -= 1
                 packed = _packed(calls)
         size = self.size + len(packed)
         if size > self.limit:

@@ -19,7 +19,7 @@ _ARRAY = b"\xdd"  # MessagePack: an array, whose length is in the next four byte
 _NO_BYTES = b"\xc4\0"
 _TO_BE_KNOWN = b"\x91"  # an array of one
 _LARGE = 16 * 1024  # bytes of a message that is not copied, and kept once
-_USUAL = 1024  # bytes of a part: with so many of each, none is looked at
+_USUAL = 1024  # bytes of a part; a group that takes no more for each is not searched for large messages
 _WARY = 16  # groups
 _HEAD = 5
 _USUAL_BATCH = 1024 * 1024  # bytes; what zstd chooses the window for
@@ -95,8 +95,8 @@ class Batch:
         return True
 
     def _add_large(self, calls: Sequence[Sequence[Record]]) -> bool:
-        """The same for a group with large messages: those that the batch has are told by their size, others are
-        pieces of their own instead of being copied."""
+        """The same for a group with large messages, which become pieces of their own; of those that the batch has
+        already, only the size is said (see :mod:`.records`)."""
         known = self._known
         self._known = known.copy()
         try:
@@ -165,7 +165,8 @@ class Batch:
     @property
     def went_on(self) -> set[int]:
         """The calls with events in it that began in an earlier one."""
-        return set(self._went_on).difference(self._began)
+        began = set(self._began)
+        return {call_id for call_id in self._went_on if call_id not in began}
 
     def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""

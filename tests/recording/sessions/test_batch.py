@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from loom.model import Direction, MessageSeen
+from loom.recording.sessions import SessionStore, session_path
 from loom.recording.sessions.batch import _LARGE, _WARY, Batch, compressor
 from loom.recording.sessions.records import unpack
 from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
@@ -85,3 +86,20 @@ def test_a_batch_takes_no_more_than_there_is_room_for():
     assert not batch.add([[message(1, UP, dense(2000))]])
     assert batch.size == 0
     assert batch.add([unary(1)])
+
+
+def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path):
+    store = SessionStore(session_path("default", tmp_path))
+    store.open()
+    sent = [
+        dense(size + number) if number % 7 else b"same" * 5000
+        for number, size in enumerate([9, 40_000] * 100)
+    ]
+    for event in began(1):
+        store.emit(event)
+    for data in sent:
+        store.emit(message(1, DOWN, data))
+    assert store.flush(20)
+    [call] = store.restore(1)
+    assert [held.data for held in call.messages] == sent
+    store.close()

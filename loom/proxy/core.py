@@ -85,7 +85,7 @@ class Channel:
         self._closing = True
 
     def _answer(self) -> None:
-        # This thread and the listener's wake each other all the time. Where they share a core, that would push the other
+        # This thread and the listener's wake each other all the time. Where they share a core, that pushes the other
         # aside in the middle of each step: half of what calls cost then. Elsewhere it makes no difference.
         with contextlib.suppress(AttributeError, OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -11,8 +11,8 @@ from .connection import Connection
 
 TURN_SECONDS = 0.000_1  # of looking, before the loop gets to see which bytes have come meanwhile
 LONG_TURN_SECONDS = 0.005
-FREE_LAG_SECONDS = 0.1  # bytes that have waited for longer make turns longer
-MOST_LAG_SECONDS = 0.2  # ... up to here, where they are longest
+FREE_LAG_SECONDS = 0.08  # bytes that have waited for longer make turns longer
+MOST_LAG_SECONDS = 0.15  # ... up to here, where they are longest
 MAX_WAITING = 8 * 1024 * 1024  # bytes that may wait: as small messages, about a fifth of a second
 
 _Seen = tuple[Connection, bytes | EndedBy, int, bool]

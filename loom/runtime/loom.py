@@ -150,7 +150,10 @@ class Loom:
         """Bring the last calls of earlier runs back into the history, and write what comes."""
         self._exit.push_async_callback(asyncio.to_thread, store.close)
         for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
-            self.history.restore(call)
+            try:
+                self.history.restore(call)
+            except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
+                store.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
 

@@ -35,7 +35,9 @@ class SessionSource:
         self.problems = self._reader.damaged
 
     def schema(self) -> StoredSchema:
-        return StoredSchema(self._reader.descriptors())
+        schema = StoredSchema(self._reader.descriptors())
+        self.problems += schema.problems
+        return schema
 
     def calls(self) -> Iterator[Call]:
         return (call for call in self._reader.calls() if call.id > self._cleared)
@@ -61,7 +63,9 @@ class SentSource:
                 StoredDescriptors(sent.target, sent.source, sent.origin, sent.fetched_ns, sent.file_set)
             )
         self._first = sent if isinstance(sent, Batch) else None
-        return StoredSchema(stored)
+        schema = StoredSchema(stored)
+        self.problems += schema.problems
+        return schema
 
     def calls(self) -> Iterator[Call]:
         sent: Sent | None = self._first

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from loom.errors import LoomError
 
@@ -19,6 +20,9 @@ _WAL_LIMIT = 16 * 1024 * 1024
 _CHECKPOINT = 4 * 1024 * 1024  # bytes in the log after which they are moved to the file proper
 _PAGE = 16 * 1024
 _BUSY_SECONDS = 0.5
+_LARGEST_ID = 2**53 - 1  # that every reader of JSON has exactly
+_DAMAGED = "{} is damaged ({}): move it away, or choose another --session"
+MASKED = "masked "  # what the names of facts begin with that say which metadata is masked
 
 _TABLES = """
 CREATE TABLE batches (
@@ -135,6 +139,16 @@ def check_version(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
+def counters(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
+    """The last id of the earlier runs, and the last that was cleared; :class:`SessionError` if they are damaged."""
+    facts: dict[Any, Any] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+    numbers = (facts.get("last_id"), facts.get("cleared", 0))
+    for number in numbers:
+        if not isinstance(number, int) or not 0 <= number <= _LARGEST_ID:
+            raise SessionError(_DAMAGED.format(path, "its counters are lost"))
+    return cast("tuple[int, int]", numbers)
+
+
 def _make_private(path: Path) -> None:
     """The directory 0700 and the file 0600, before SQLite puts anything into it."""
     try:
@@ -197,6 +211,6 @@ def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
         return f"{path} is locked by another program: calls are not kept{':' if opening else ''} {until}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f"{path} is damaged ({error}): move it away, or choose another --session"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such"):
+        return _DAMAGED.format(path, error)
     return f"{path}: {error}"

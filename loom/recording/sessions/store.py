@@ -16,7 +16,7 @@ import msgspec
 from loom.model import Call, Kind, MessageSeen
 
 from .batch import Batch, compressor
-from .database import SessionError, SessionLock, explain, open_for_writing
+from .database import SessionError, SessionLock, counters, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
 from .records import Record
@@ -81,6 +81,7 @@ class SessionStore:
         self._flushes_asked = 0
         self._flushes_done = 0
         self._error = ""
+        self._problems: list[str] = []
         self._refused = False  # whether the error is that of the last write
         self._pruned = 0
         self._bytes = 0
@@ -115,8 +116,7 @@ class SessionStore:
             connection = open_for_writing(self.path)
             try:
                 self._lock.take()
-                facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
-                self.last_id, self.cleared = facts["last_id"], facts.get("cleared", 0)
+                self.last_id, self.cleared = counters(connection, self.path)
                 self._bytes = used_bytes(connection)
             except BaseException:
                 connection.close()
@@ -138,16 +138,28 @@ class SessionStore:
         return [call for call in calls if call.id > self.cleared]
 
     def _read(self, read: Callable[[SessionReader], list[_T]]) -> list[_T]:
-        """What an earlier run left; nothing where it cannot be read, which is told."""
+        """What an earlier run left, as far as it can be read; the rest is told, and keeps nothing from starting."""
+        found: list[_T] = []
         if self._connection is None:
-            return []
+            return found
         try:
             with SessionReader(self.path) as reader:
-                return read(reader)
-        except (SessionError, sqlite3.Error) as error:
-            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
-            _log.warning("%s", self._error)
-            return []
+                try:
+                    found = read(reader)
+                finally:
+                    self.tell(*reader.damaged)
+        except SessionError as error:
+            self.tell(str(error))
+        except Exception as error:  # noqa: BLE001 (a file may be damaged in any way; traffic goes on)
+            self.tell(f"{self.path}: calls of earlier runs could not be read: {error!r}")
+        return found
+
+    def tell(self, *problems: str) -> None:
+        """What of earlier runs could not be read, in lines: for the log, and for :meth:`status`."""
+        for line in problems:
+            if line not in self._problems:
+                self._problems.append(line)
+                _log.warning("%s", line)
 
     def clear(self, up_to: int) -> None:
         """Calls up to this id were cleared: no longer restored, nor found; they stay in the file."""
@@ -226,7 +238,10 @@ class SessionStore:
             return self._flushed.wait_for(lambda: self._flushes_done >= wanted, timeout)
 
     def status(self) -> dict[str, Any]:
-        """How it goes, ready for ``/api/stats``: ``error`` is "" while all is well."""
+        """How it goes, ready for ``/api/stats``: ``error`` is "" while calls are kept.
+
+        ``problems`` say what of earlier runs could not be read.
+        """
         return {
             "name": self.name,
             "path": str(self.path),
@@ -238,6 +253,7 @@ class SessionStore:
             "budget": self._budget,
             "pruned": self._pruned,
             "error": self._error,
+            "problems": list(self._problems),
         }
 
     def close(self, timeout: float = 3.0) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import zstandard
 
 from loom.model import Direction, MessageSeen
 from loom.recording.sessions.batch import _FEW, _LARGE, Batch, compressor, pack
@@ -53,3 +54,20 @@ def test_a_batch_takes_no_more_than_there_is_room_for():
     assert not batch.add([[message(1, UP, dense(2000))]])
     assert len(batch) == 0
     assert batch.add([unary(1)])
+
+
+def test_bytes_that_were_changed_are_not_taken_for_genuine():
+    batch = Batch()
+    batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
+    row = batch.row(compressor())
+    assert unpack(row)[2].data == dense(100_000)
+    changed = row[:50_000] + bytes(4) + row[50_004:]
+    with pytest.raises(msgspec.DecodeError, match="checksum"):
+        unpack(changed)
+
+
+def test_a_batch_of_an_earlier_loom_has_no_checksum_and_is_read():
+    batch = Batch()
+    batch.add([unary(1)])
+    row = batch.row(zstandard.ZstdCompressor(level=1))
+    assert [event.call_id for event in unpack(row)] == [1] * len(unary(1))

@@ -294,6 +294,72 @@ def test_a_damaged_batch_is_passed_over(path: Path, store: SessionStore) -> None
         assert "batch 2 is damaged" in reader.damaged[0]
 
 
+def test_what_cannot_be_read_at_the_next_start_is_told(
+    path: Path, store: SessionStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for call_id in range(1, 4):
+        emit(store, *unary(call_id))
+    store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"set"))
+    emit(store, *unary(4))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
+        connection.execute("UPDATE descriptors SET file_set = x'00'")
+    connection.close()
+    again = SessionStore(path)
+    again.open()
+    assert [call.id for call in again.restore(10)] == [1, 3, 4]
+    assert again.stored_descriptors() == []
+    status = again.status()
+    assert status["error"] == ""
+    assert status["problems"] == [
+        f"{path}: batch 2 is damaged and was passed over: it is not compressed",
+        f"{path}: some of its descriptors could not be read",
+    ]
+    assert all(line in caplog.text for line in status["problems"])
+    again.close()
+
+
+def test_counters_that_are_lost_are_damage(path: Path, store: SessionStore) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE facts SET value = 'x' WHERE name = 'last_id'")
+    connection.close()
+    again = SessionStore(path)
+    again.open()
+    assert not again.active
+    assert again.status()["error"].startswith(f"{path} is damaged (its counters are lost)")
+
+
+def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionStore) -> None:
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE facts")
+        connection.execute("DROP TABLE batches")
+    connection.close()
+    again = SessionStore(path)
+    again.open()
+    assert f"{path} is damaged (no such table: facts)" in again.status()["error"]
+    with SessionReader(path) as reader:
+        assert reader.totals().calls == 0
+        assert reader.damaged[0] == f"{path}: its batches could not be found"
+
+
+def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
+    store = SessionStore(path, budget=2_000_000)
+    store.open()
+    emit(store, *began(1))
+    emit(store, *unary(2, dense(200_000)))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
+    connection.close()
+    for call_id in range(3, 31):
+        emit(store, message(1, DOWN, b"y"), *unary(call_id, dense(200_000)))
+    assert store.status()["error"] == ""
+    assert store.status()["pruned"] >= 10
+    store.close()
+
+
 def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> None:
     store.close()
     with sqlite3.connect(path) as connection:

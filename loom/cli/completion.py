@@ -52,7 +52,7 @@ async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
     from .attach import Attached  # noqa: PLC0415
 
     async with Attached(ui, token, aiohttp.ClientTimeout(total=_PATIENCE)) as attached:
-        answer = await attached.get("/api/calls", limit=_OFFERED)
+        answer = await attached.get("/api/calls", limit=_OFFERED, memory=1)
         found: list[dict[str, object]] = answer["calls"]
         return found
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,12 @@ class SessionReader:
 
     def newest(self, limit: int, max_bytes: int) -> list[Call]:
         """At most ``limit`` calls, the last that began, oldest first; reads about ``max_bytes`` of events."""
+        first = self._first_of(limit, max_bytes)
+        calls = sorted(self._folded(self._records(first)), key=lambda call: call.id)
+        return [self._settle(call) for call in calls[-limit:]] if limit else []
+
+    def _first_of(self, limit: int, max_bytes: int) -> int:
+        """The number of the batch in which the newest ``limit`` calls begin."""
         first = started = size = 0
         for seq, count, length in self._walk("started, size", backwards=True):
             if first and size + length > max_bytes:
@@ -106,13 +113,21 @@ class SessionReader:
             first, started, size = seq, started + count, size + length
             if started >= limit:
                 break
-        calls = sorted(self._folded(self._records(first)), key=lambda call: call.id)
-        return [self._settle(call) for call in calls[-limit:]] if limit else []
+        return first
 
-    def calls(self) -> Iterator[Call]:
-        """Every call: each when its end is read, then those that have not ended."""
-        for call in self._folded(self._records()):
+    def calls(self, newest: int | None = None) -> Iterator[Call]:
+        """Every call: each when its end is read, then those that have not ended.
+
+        Older ones than the ``newest`` may be left out.
+        """
+        first = 0 if newest is None else self._first_of(newest, sys.maxsize)
+        for call in self._folded(self._records(first)):
             yield self._settle(call)
+
+    def oldest_id(self) -> int | None:
+        """The smallest id of a call; None if there is none, or it cannot be told."""
+        [(found,)] = self._readable("SELECT min(first_id) FROM batches", "") or [(None,)]
+        return found if isinstance(found, int) else None
 
     def _folded(self, records: Iterable[Record]) -> Iterator[Call]:
         return fold(records, self._kinds())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loom.errors import LoomError
-from loom.model import Call, CallIds
+from loom.model import Call, CallIds, Secrets
 from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.recording.sessions import SessionReader, SessionStore
@@ -52,7 +52,10 @@ class Listed:
 
 
 class Archive:
-    """``ids`` number what is imported, ``changed`` is told of them; ``target`` goes into exports."""
+    """``ids`` number what is imported, ``changed`` is told of them; ``target`` goes into exports.
+
+    ``secrets`` learn what is masked in an imported session.
+    """
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Archive:
         source: StoredSource,
         ids: CallIds,
         changed: Callable[[Sequence[Call]], None] = lambda _: None,
+        secrets: Secrets | None = None,
         *,
         target: str = "",
     ) -> None:
@@ -71,6 +75,7 @@ class Archive:
         self._source = source
         self._ids = ids
         self._changed = changed
+        self._secrets = secrets
         self._target = target
         self.reading = Reading(history, store, descriptors.stored)
 
@@ -161,6 +166,10 @@ class Archive:
         with IncomingFile(path) as file:
             incoming = await asyncio.to_thread(file.read)
             taken = Taken(incoming.kind)
+            if self._secrets is not None:
+                self._secrets.add(incoming.masked)
+            if self._store is not None:
+                self._store.mask(incoming.masked)
             numbers: dict[int, int] = {}
             while batch := await asyncio.to_thread(list, itertools.islice(incoming.calls, _TAKE_AT_ONCE)):
                 for call in batch:

@@ -146,6 +146,7 @@ class _Command:
         if self._wanted.query.needs_bodies:
             self._stored = StoredSchema(self._read_through())
         with self._opened() as incoming:
+            self._wanted.rules.secrets.add(incoming.masked)
             for call in self._chosen(incoming):
                 starts.append((call.started_ns, call.id))
                 masked |= masked_keys([call])

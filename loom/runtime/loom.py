@@ -156,6 +156,7 @@ class Loom:
                 store.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
+        self.secrets.add(await asyncio.to_thread(store.masked))
 
     def _target_changed(self, state: str) -> None:
         """A target that was away may have come back with another schema."""
@@ -179,10 +180,10 @@ class Loom:
                 self.kept,
                 self.ids,
                 self.hub.changed,
+                self.secrets,
                 target=str(self.settings.target),
             ),
             secrets=self.secrets,
-            secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
                 required=self.settings.require_token or not ui.is_loopback,

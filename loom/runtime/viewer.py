@@ -69,8 +69,8 @@ class Viewer:
         kept = StoredSource()
         schema = Schema([kept])
         self._exit.push_async_callback(schema.close)
-        await self._read(kept)
         masked = Secrets(self.settings.secrets)
+        await self._read(kept, masked)
         stats = Stats(
             history=self.history,
             hub=self.hub,
@@ -95,7 +95,6 @@ class Viewer:
                 self.history, None, self._remembered, kept, CallIds(), target=self._recorded_target()
             ),
             secrets=masked,
-            secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
                 required=not ui.is_loopback,
@@ -135,7 +134,7 @@ class Viewer:
         where = Address(self.settings.ui.host, self.inspector.port)
         return f"http://{where}/" + ("" if where.is_loopback else f"?token={self.token}")
 
-    async def _read(self, kept: StoredSource) -> None:
+    async def _read(self, kept: StoredSource, masked: Secrets) -> None:
         size = await asyncio.to_thread(_size, self.path)
         self.history.budget = max(self.history.budget, size * _PER_BYTE)
         self.history.call_budget = self.history.budget
@@ -144,6 +143,7 @@ class Viewer:
             calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
         for call in _numbered(calls):
             self.history.restore(call)
+        masked.add(incoming.masked)
         kept.take(incoming.descriptors)
         self._remembered = Remembered(str(self.path))
         self._remembered.add(incoming.descriptors)

@@ -278,6 +278,22 @@ async def test_exports_and_imports(mirror: Mirror, tmp_path: Path, session: str 
             assert await at.ids("body:text=bob") == [2, 4]
 
 
+async def test_what_a_session_was_recorded_with_stays_masked(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path / "one", mask=("x-tenant",)) as at:
+        await at.call("Alice", **{"x-tenant": "secret-42"})
+        assert b"secret-42" not in await at.download()
+        assert at.loom.store is not None
+        file = at.loom.store.path
+    for folder in ("one", "two"):  # the same session again without --mask, and one that takes it in
+        async with running(mirror, tmp_path / folder) as at:
+            if folder == "two":
+                assert (await at.upload(file.read_bytes()))["ids"] == [1]
+            assert b"secret-42" not in await at.download()
+            assert b"secret-42" in await at.download(reveal="1")
+            assert "secret-42" not in str(await at.get("/api/calls/1"))
+            assert "secret-42" in str(await at.get("/api/calls/1", reveal=1))
+
+
 async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path) -> None:
     async with running(mirror, tmp_path / "one") as at:
         await at.call("Alice")

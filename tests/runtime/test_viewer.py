@@ -12,12 +12,14 @@ import pytest
 
 from loom.errors import LoomError
 from loom.model import Address, Call
+from loom.recording.sessions import SessionStore
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
 from tests.actions.conftest import running_bench
 from tests.support.exports import export
 from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
+from tests.support.traffic import unary
 
 SETTINGS = Settings(ui=Address("127.0.0.1", 0))
 
@@ -128,3 +130,16 @@ async def test_the_command(calls: list[Call], tmp_path: Path) -> None:
         assert len((await answer.json())["calls"]) == 2
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 0
+
+
+async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "evidence"
+    store = SessionStore(path)
+    store.mask(["x-tenant"])
+    store.open()
+    for event in unary(1):
+        store.emit(event)
+    store.close()
+    async for page in opened(path):
+        items = (await page.get("/api/calls/1"))["metadata"]["request"]
+        assert [item["masked"] for item in items if item["key"] == "x-tenant"] == [True, True]

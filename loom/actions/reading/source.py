@@ -34,6 +34,7 @@ class SessionSource:
         self._cleared = origin.cleared
         totals = self._reader.totals()
         self.total, self.last_id = totals.calls, totals.last_id
+        self.masked = self._reader.masked()
         self.problems = self._reader.damaged
 
     def schema(self) -> StoredSchema:

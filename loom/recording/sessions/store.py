@@ -6,7 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ import msgspec
 from loom.model import Call, Kind, MessageSeen
 
 from .batch import Batch, compressor
-from .database import SessionError, SessionLock, counters, explain, open_for_writing
+from .database import MASKED, SessionError, SessionLock, counters, explain, open_for_writing
 from .pruning import prune, used_bytes
 from .reader import SessionReader, StoredDescriptors
 from .records import Record
@@ -94,6 +94,7 @@ class SessionStore:
         self._compressor = compressor()
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
+        self._masks: list[str] = []  # still to be noted
 
     @property
     def name(self) -> str:
@@ -223,6 +224,14 @@ class SessionStore:
             self._idle = False
             self._wake.set()
 
+    def mask(self, keys: Iterable[str]) -> None:
+        """Note with the next calls that these keys of metadata are masked, for whoever reads the file later."""
+        self._masks += keys
+
+    def masked(self) -> list[str]:
+        """The keys that earlier runs noted."""
+        return self._read(lambda reader: reader.masked())
+
     def stored_descriptors(self) -> list[StoredDescriptors]:
         """The sets that were kept by earlier runs."""
         return self._read(lambda reader: reader.descriptors())
@@ -348,6 +357,8 @@ class SessionStore:
             )
             last_id = max(last_id, batch.ids[1] or 0)
         self._write_kinds(connection)
+        masks = [(MASKED + key,) for key in self._masks]
+        connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, 1)", masks)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
         descriptors = list(self._descriptors)
@@ -361,6 +372,7 @@ class SessionStore:
         if self.cleared:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('cleared', ?)", (self.cleared,))
         connection.execute("COMMIT")
+        del self._masks[: len(masks)]
         for _ in descriptors:
             self._descriptors.popleft()
         for batch in self._pending:

@@ -164,6 +164,7 @@ async def test_without_a_filter_the_session_is_listed_too(mirror: Mirror, tmp_pa
 
         for number in range(1, 11):
             await at.call(f"{number} " + "x" * 30_000)
+        at.loom.settle()
         oldest = at.loom.history.oldest_id
         assert 4 < oldest < 10
         assert await listed() == (list(range(1, 11)), False)

@@ -79,6 +79,11 @@ class Archive:
         self._target = target
         self.reading = Reading(history, store, descriptors.stored)
 
+    @property
+    def cleared(self) -> int:
+        """Calls up to this id were cleared, in this run or an earlier one; those in flight then may still be there."""
+        return max(self._history.cleared, 0 if self._store is None else self._store.cleared)
+
     async def find(self, call_id: int) -> Call | None:
         """A call that is in memory, or else in the session."""
         call = self._history.get(call_id)

@@ -35,6 +35,9 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
     call = await inspector.archive.find(call_id)
     if call is not None:
         return call
+    if 0 < call_id <= inspector.archive.cleared:
+        hint = "a session still has it until it is pruned: 'loom sessions export'"
+        raise ApiError(404, f"call {call_id} was cleared", hint, evicted=True)
     evicted = 0 < call_id <= inspector.history.last_id
     if evicted:
         raise ApiError(

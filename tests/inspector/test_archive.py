@@ -245,9 +245,12 @@ async def test_cleared_calls_do_not_come_back(mirror: Mirror, tmp_path: Path) ->
         await at.call("Bob")
         assert await at.ids("body:Say -body:Alice") == []
         assert await at.ids("body:/./") == [2]
-        await at.get("/api/calls/1", 404)
+        gone = (await at.get("/api/calls/1", 404))["error"]
+        assert (gone["message"], gone["evicted"]) == ("call 1 was cleared", True)
+        assert "--history-bytes" not in gone["hint"]
     async with running(mirror, tmp_path) as at:
         assert [call["id"] for call in (await at.get("/api/calls"))["calls"]] == [2]
+        assert (await at.get("/api/calls/1", 404))["error"]["message"] == "call 1 was cleared"
 
 
 @pytest.mark.parametrize("session", ["default", None])

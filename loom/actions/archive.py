@@ -84,6 +84,11 @@ class Archive:
         """Calls up to this id were cleared, in this run or an earlier one; those in flight then may still be there."""
         return max(self._history.cleared, 0 if self._store is None else self._store.cleared)
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether there is a session."""
+        return self._store is not None and self._store.active
+
     async def find(self, call_id: int) -> Call | None:
         """A call that is in memory, or else in the session."""
         call = self._history.get(call_id)

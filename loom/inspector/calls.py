@@ -36,7 +36,8 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
     if call is not None:
         return call
     if 0 < call_id <= inspector.archive.cleared:
-        hint = "a session still has it until it is pruned: 'loom sessions export'"
+        kept = inspector.archive.on_disk
+        hint = "the session still has it until it is pruned: 'loom sessions export'" if kept else ""
         raise ApiError(404, f"call {call_id} was cleared", hint, evicted=True)
     evicted = 0 < call_id <= inspector.history.last_id
     if evicted:

@@ -153,7 +153,7 @@ class Loom:
             try:
                 self.history.restore(call)
             except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
-                store.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
+                store.earlier.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
         self.secrets.add(await asyncio.to_thread(store.masked))

@@ -12,6 +12,7 @@ calls as the recorder does.
 * :mod:`~loom.recording.sessions.pruning`: the oldest goes when the budget is reached.
 * :mod:`~loom.recording.sessions.fold`: records become calls again.
 * :mod:`~loom.recording.sessions.reader`: reads what is in a session.
+* :mod:`~loom.recording.sessions.earlier`: what earlier runs left, read at the start whatever is wrong with it.
 * :mod:`~loom.recording.sessions.salvage`: what can still be read of a damaged one.
 """
 

@@ -171,6 +171,11 @@ class SessionReader:
                 self._lost(f"{what} could not be read")
         return sorted(found, key=lambda item: item.fetched_ns, reverse=True)
 
+    def counters(self) -> tuple[int, int]:
+        """The last id that was given, and the last that was cleared; 0 where it cannot be told."""
+        facts = self._numbers("SELECT name, value FROM facts", "its counters")
+        return facts.get("last_id", 0), facts.get("cleared", 0)
+
     def masked(self) -> list[str]:
         """The keys of metadata that were masked when its calls were recorded, beside those that always are."""
         names = self._numbers("SELECT name, value FROM facts", "its counters")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from .database import SessionError, check_version
+from .database import SessionError, check_version, lacks_room
 
 _MOST_LOOKED_FOR = 5_000_000  # batches
 _LEAST_ROW = 64  # bytes of a batch in the file
@@ -36,11 +36,11 @@ def is_damage(error: BaseException | None) -> bool:
 def open_otherwise(path: Path, error: SessionError) -> tuple[sqlite3.Connection, str]:
     """Open for reading what SQLite refuses with ``error``, and what of it is missing ("" if nothing is).
 
-    That is a file that lacks its end, or one in a directory where SQLite cannot write what it keeps beside a file
-    that somebody may write to. Raises ``error`` where this does not help either.
+    That is a file that lacks its end, or one in a directory (or on a full disk) where SQLite cannot write what it keeps
+    beside a file that somebody may write to. Raises ``error`` where this does not help either.
     """
     name = getattr(error.__cause__, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) or lacks_room(error):
         log = path.with_name(f"{path.name}-wal")
         missing = f"what is only in {log.name} yet is missing" if log.is_file() and log.stat().st_size else ""
         return _opened(path, error, "immutable=1"), missing

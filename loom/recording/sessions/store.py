@@ -9,16 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from loom.model import Call, Kind, MessageSeen
 
 from .batch import Batch, compressor
-from .database import MASKED, SessionError, SessionLock, counters, explain, open_for_writing
+from .database import MASKED, SessionError, SessionLock, begin_writing, explain, lacks_room
+from .earlier import Earlier
 from .pruning import prune, used_bytes
-from .reader import SessionReader, StoredDescriptors
+from .reader import StoredDescriptors
 from .records import Record
 
 _log = logging.getLogger(__name__)
@@ -31,9 +32,6 @@ _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
 _BATCH_BYTES = 1024 * 1024
 _MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
-
-
-_T = TypeVar("_T")
 
 
 class SessionStore:
@@ -59,6 +57,7 @@ class SessionStore:
         declared_kind: Callable[[str], Kind | None] = lambda _: None,
     ) -> None:
         self.path = path
+        self.earlier = Earlier(path)
         self.last_id = 0  # of the earlier runs
         self.cleared = 0  # calls up to this id were cleared from the view
         self.dropped_events = 0
@@ -81,13 +80,13 @@ class SessionStore:
         self._flushes_asked = 0
         self._flushes_done = 0
         self._error = ""
-        self._problems: list[str] = []
         self._refused = False  # whether the error is that of the last write
         self._pruned = 0
         self._bytes = 0
         self._lock = SessionLock(path)
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
+        self._taking = False  # whether events are taken: to be written now, or once there is room
         self._kinds: dict[str, Kind] = {}  # of methods, as they are in the file
         self._kindless: set[str] = set()
         self._pending: deque[Batch] = deque()
@@ -111,56 +110,57 @@ class SessionStore:
         return self._packed - self._taken + len(self._batch)
 
     def open(self) -> None:
-        """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
+        """Open the file and start writing; what prevents it is in :meth:`status`.
+
+        For good, unless it is a full disk: then events are queued, and opening is tried again.
+        """
         try:
-            # The directory comes first: the lock is beside the file.
-            connection = open_for_writing(self.path)
-            try:
-                self._lock.take()
-                self.last_id, self.cleared = counters(connection, self.path)
-                self._bytes = used_bytes(connection)
-            except BaseException:
-                connection.close()
-                raise
-        except (SessionError, sqlite3.Error) as error:
-            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
+            self._begin()
+        except SessionError as error:
+            self._error = str(error)
             _log.warning("%s", self._error)
-            return
-        self._connection = connection
+            if not lacks_room(error):
+                return
+            [(self.last_id, self.cleared)] = self.earlier.read(lambda reader: [reader.counters()]) or [(0, 0)]
+        self._taking = True
         self._thread = threading.Thread(target=self._run, name="loom-session", daemon=True)
         self._thread.start()
+
+    def _begin(self) -> None:
+        connection, (last_id, cleared) = begin_writing(self.path, self._lock)
+        if (
+            self._taking and last_id != self.last_id
+        ):  # nobody could tell, and the numbers have been given again
+            connection.close()
+            raise SessionError(
+                f"calls are not kept in {self.path}, which could not be read before: start Loom again"
+            )
+        self.last_id, self.cleared = last_id, max(cleared, self.cleared)
+        self._connection = connection
+
+    def _begin_later(self) -> sqlite3.Connection | None:
+        """Open what could not be opened for want of room, once there is some."""
+        while self._connection is None and not self._stopping.wait(_RETRY):
+            try:
+                self._begin()
+            except SessionError as error:
+                self._error = str(error)
+                if not lacks_room(error):
+                    _log.warning("%s", self._error)
+                    self._taking = False
+                    break
+            else:
+                self._error = ""
+                _log.warning("calls are kept in %s now", self.path)
+        return self._connection
 
     def restore(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> list[Call]:
         """The newest calls of earlier runs, oldest first, at most ``limit`` and ``max_bytes`` of events.
 
         Takes the same time for a file of any size. Empty where there is no database.
         """
-        calls = self._read(lambda reader: reader.newest(limit, max_bytes))
+        calls = self.earlier.read(lambda reader: reader.newest(limit, max_bytes)) if self._taking else []
         return [call for call in calls if call.id > self.cleared]
-
-    def _read(self, read: Callable[[SessionReader], list[_T]]) -> list[_T]:
-        """What an earlier run left, as far as it can be read; the rest is told, and keeps nothing from starting."""
-        found: list[_T] = []
-        if self._connection is None:
-            return found
-        try:
-            with SessionReader(self.path) as reader:
-                try:
-                    found = read(reader)
-                finally:
-                    self.tell(*reader.damaged)
-        except SessionError as error:
-            self.tell(str(error))
-        except Exception as error:  # noqa: BLE001 (a file may be damaged in any way; traffic goes on)
-            self.tell(f"{self.path}: calls of earlier runs could not be read: {error!r}")
-        return found
-
-    def tell(self, *problems: str) -> None:
-        """What of earlier runs could not be read, in lines: for the log, and for :meth:`status`."""
-        for line in problems:
-            if line not in self._problems:
-                self._problems.append(line)
-                _log.warning("%s", line)
 
     def clear(self, up_to: int) -> None:
         """Calls up to this id were cleared: no longer restored, nor found; they stay in the file."""
@@ -175,7 +175,7 @@ class SessionStore:
 
     def emit_all(self, calls: Sequence[Sequence[Record]]) -> None:
         """Queue events of several calls."""
-        if self._connection is None:
+        if not self._taking:
             return
         with self._filling:
             if not self._batch.add(calls):
@@ -219,7 +219,7 @@ class SessionStore:
 
     def put_descriptors(self, item: StoredDescriptors) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
-        if self._connection is not None:
+        if self._taking:
             self._descriptors.append(item)
             self._idle = False
             self._wake.set()
@@ -230,11 +230,11 @@ class SessionStore:
 
     def masked(self) -> list[str]:
         """The keys that earlier runs noted."""
-        return self._read(lambda reader: reader.masked())
+        return self.earlier.read(lambda reader: reader.masked()) if self._taking else []
 
     def stored_descriptors(self) -> list[StoredDescriptors]:
         """The sets that were kept by earlier runs."""
-        return self._read(lambda reader: reader.descriptors())
+        return self.earlier.read(lambda reader: reader.descriptors()) if self._taking else []
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until what was emitted before is in the file; False if that took longer than ``timeout``."""
@@ -262,7 +262,7 @@ class SessionStore:
             "budget": self._budget,
             "pruned": self._pruned,
             "error": self._error,
-            "problems": list(self._problems),
+            "problems": list(self.earlier.problems),
         }
 
     def close(self, timeout: float = 3.0) -> None:
@@ -276,16 +276,17 @@ class SessionStore:
                 _log.warning(
                     "what was not yet written to %s is lost: %d bytes", self.path, self.waiting_bytes
                 )
-        self._connection = None
+        self._connection, self._taking = None, False
         self._lock.release()
 
     # The writer's thread, from here on.
 
     def _run(self) -> None:
-        connection = self._connection
+        connection = self._connection or self._begin_later()
         if connection is None:
             return
         try:
+            self._bytes = used_bytes(connection)
             while not self._stopping.is_set():
                 self._wake.wait()
                 asked = self._flushes_asked

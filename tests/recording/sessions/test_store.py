@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,6 +263,45 @@ def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, store: SessionStore
     assert store.flush(20)
     assert store.status()["error"] == ""
     assert [call.id for call in store.restore(10)] == [1, 2]
+
+
+@pytest.mark.parametrize("had_calls", [False, True])
+def test_a_disk_that_is_full_at_the_start_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, had_calls: bool
+) -> None:
+    if had_calls:
+        before = SessionStore(path)
+        before.open()
+        emit(before, *unary(1))
+        before.close()
+    monkeypatch.setattr(store_module, "_RETRY", 0.05)
+    full = True
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        if full and "mode=ro" not in str(arguments[0]):
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        return real(*arguments, **options)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    store = SessionStore(path)
+    store.open()
+    said = f"the disk is full: calls are not kept in {path} until there is room"
+    assert (store.active, store.status()["error"]) == (False, said)
+    first = store.last_id + 1
+    assert first == (2 if had_calls else 1)
+    assert len(store.restore(10)) == first - 1
+    for event in unary(first):
+        store.emit(event)
+    assert not store.flush(0.2)
+    assert store.status()["error"] == said
+    full = False
+    assert store.flush(10)
+    assert (store.active, store.status()["error"]) == (True, "")
+    assert [call.id for call in store.restore(10)] == list(range(1, first + 1))
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ class Totals:
     pruned: int
 
 
+_MOST_TOLD = 20  # lines about what is damaged
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -58,6 +59,7 @@ class SessionReader:
     def __init__(self, path: Path, live_from: int | None = None) -> None:
         self.path = path
         self.damaged: list[str] = []
+        self._told: set[str] = set()
         self._live_from = live_from
         try:
             self._connection = open_for_reading(path)
@@ -244,8 +246,13 @@ class SessionReader:
 
     def _lost(self, what: str) -> None:
         line = f"{self.path}: {what}"
-        if line not in self.damaged:
+        if line in self._told:
+            return
+        self._told.add(line)
+        if len(self._told) <= _MOST_TOLD:
             self.damaged.append(line)
+        else:
+            self.damaged[_MOST_TOLD:] = [f"{self.path}: and {len(self._told) - _MOST_TOLD} more"]
 
     def _each(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

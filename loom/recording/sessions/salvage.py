@@ -104,7 +104,11 @@ def walk(
         numbers = _beyond(connection, known, first, at, backwards=backwards)
         yield from _one_by_one(connection, columns, types, missing, numbers, begun=at is not None)
         if broken and not missing:
-            lost(f"what follows batch {at} could not be found" if at else "its batches could not be found")
+            lost(
+                f"what follows batch {at} could not be found"
+                if at
+                else "it is damaged: its batches could not be found"
+            )
     if missing:
         low, high = min(missing), max(missing)
         those = f"batch {low}" if low == high else f"{len(missing)} batches between {low} and {high}"

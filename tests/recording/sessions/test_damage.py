@@ -1,5 +1,6 @@
 """Sessions that are damaged in a hundred ways: what is whole is read, what is not is told, and nothing is made up."""
 
+import contextlib
 import random
 import shutil
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from loom.actions.export.incoming import IncomingFile
+from loom.actions.reading.schema import StoredSchema
 from loom.cli.sessions import command
 from loom.errors import LoomError
 from loom.model import Call, Kind
@@ -135,6 +138,13 @@ def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path
             assert result.exception is None or isinstance(result.exception, SystemExit | LoomError), (
                 what, arguments, result.exception,
             )  # fmt: skip
+        with (
+            contextlib.suppress(LoomError),
+            IncomingFile(path) as file,
+        ):  # as 'loom open' and 'loom replay' do
+            incoming = file.read()
+            list(incoming.calls)
+            StoredSchema(incoming.descriptors)
         store = SessionStore(path)
         store.open()
         store.restore(1000)

@@ -382,7 +382,7 @@ def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionStore) ->
     assert f"{path} is damaged (no such table: facts)" in again.status()["error"]
     with SessionReader(path) as reader:
         assert reader.totals().calls == 0
-        assert reader.damaged[0] == f"{path}: its batches could not be found"
+        assert reader.damaged[0] == f"{path}: it is damaged: its batches could not be found"
 
 
 def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:

@@ -131,7 +131,10 @@ class _Command:
         local = parts.local_files(self._settings)
         await local.load()
         schema = parts.schema(self._settings, target, local)
-        schema.sources.append(StoredSource(descriptors))
+        stored = StoredSource(descriptors)
+        for problem in stored.problems:
+            self._complain(f"{self._path}: {problem}")
+        schema.sources.append(stored)
         try:
             await self._send(Rerun(target, schema, self._wanted.rules), starts)
         finally:

@@ -156,6 +156,7 @@ class Loom:
                 store.earlier.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
+        store.earlier.tell(*self.kept.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
 
     def _target_changed(self, state: str) -> None:

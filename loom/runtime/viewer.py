@@ -147,7 +147,7 @@ class Viewer:
         kept.take(incoming.descriptors)
         self._remembered = Remembered(str(self.path))
         self._remembered.add(incoming.descriptors)
-        self.problems = incoming.problems
+        self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]
         if self.history.evicted:
             self.problems.append(
                 f"{self.path}: {self.history.evicted} calls do not fit into memory and are not shown: "

@@ -98,6 +98,7 @@ def walk(
             raise
         broken = True
     known = _newest(connection)
+    # Less than there should be is damage, too; a Loom that writes meanwhile only adds to what is read.
     if broken or (not backwards and known and known[-1] > (at or 0)):
         if backwards and at is not None:
             known = [at - 1]

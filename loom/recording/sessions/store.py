@@ -1,5 +1,6 @@
 """The sink that keeps calls on disk: a bounded queue, and a thread of its own that writes."""
 
+import contextlib
 import hashlib
 import logging
 import sqlite3
@@ -286,7 +287,8 @@ class SessionStore:
         if connection is None:
             return
         try:
-            self._bytes = used_bytes(connection)
+            with contextlib.suppress(sqlite3.Error):  # each commit asks again
+                self._bytes = used_bytes(connection)
             while not self._stopping.is_set():
                 self._wake.wait()
                 asked = self._flushes_asked

@@ -3,13 +3,14 @@
 import asyncio
 import heapq
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loom.errors import LoomError
-from loom.model import Call, CallIds
+from loom.model import Call, CallIds, Secrets
 from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.recording.sessions import SessionReader, SessionStore
@@ -23,6 +24,8 @@ from .export.incoming import IncomingFile
 from .reading import Answer, Chunk, Done, Export, Found, Reading, Search
 from .reading.stored import Remembered, StoredSource
 from .renumbering import Numbers, parents_first
+
+_log = logging.getLogger(__name__)
 
 Summary = dict[str, Any]
 
@@ -42,8 +45,20 @@ class Taken:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Listed:
+    """Summaries, oldest first; ``more`` tells of older ones, ``problems`` of what could not be read."""
+
+    calls: list[Summary]
+    more: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
 class Archive:
-    """``ids`` number what is imported, ``changed`` is told of them; exported calls may be sent to ``destination``."""
+    """``ids`` number what is imported, ``changed`` is told of them; exported calls may be sent to ``destination``.
+
+    ``secrets`` learn what is masked in an imported session.
+    """
 
     def __init__(
         self,
@@ -53,6 +68,7 @@ class Archive:
         source: StoredSource,
         ids: CallIds,
         changed: Callable[[Sequence[Call]], None] = lambda _: None,
+        secrets: Secrets | None = None,
         *,
         destination: Destination = _UNKNOWN,
     ) -> None:
@@ -63,7 +79,18 @@ class Archive:
         self._ids = ids
         self._changed = changed
         self._destination = destination
+        self._secrets = secrets
         self.reading = Reading(history, store, descriptors.stored)
+
+    @property
+    def cleared(self) -> int:
+        """Calls up to this id were cleared, in this run or an earlier one; those in flight then may still be there."""
+        return max(self._history.cleared, 0 if self._store is None else self._store.cleared)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether there is a session."""
+        return self._store is not None and self._store.active
 
     async def find(self, call_id: int) -> Call | None:
         """A call that is in memory, or else in the session."""
@@ -72,8 +99,35 @@ class Archive:
             return call
         return await asyncio.to_thread(self._find_on_disk, call_id)
 
-    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> list[Summary]:
-        """The newest ``limit`` summaries that match a filter, oldest first.
+    async def newest(self, limit: int, before: int | None) -> Listed:
+        """The newest ``limit`` summaries there are, of calls older than ``before``.
+
+        The reading process is asked only if memory has fewer, and the session has older ones.
+        """
+        found = []
+        for count, call in enumerate(self._history.newest(limit + 1, before), 1):
+            found.append(summarise(call))
+            if not count % _PAUSE_EVERY:
+                await asyncio.sleep(0)
+        first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
+        if len(found) > limit or not await asyncio.to_thread(self._has_older, first):
+            return Listed(found[-limit:], more=len(found) > limit)
+        return _newest_of(await self._read("", limit + 1, first, None), found, limit)
+
+    def _has_older(self, call_id: int) -> bool:
+        """Whether the session has calls older than this one."""
+        if self._store is None or not self._on_disk(call_id - 1) or self._store.status()["error"]:
+            return False
+        self._store.flush()
+        try:
+            with SessionReader(self._store.path) as reader:
+                oldest = reader.oldest_id()
+        except LoomError:
+            return False
+        return oldest is not None and oldest < call_id
+
+    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> Listed:
+        """The newest ``limit`` summaries that match a filter.
 
         What summaries can tell is answered from memory at once, and the session is read only for calls
         that are not in memory; the rest is the reading process's. Raises
@@ -81,14 +135,13 @@ class Archive:
         """
         query = parse(text)
         if query.needs_details or query.has_regex:
-            return await self._read(text, limit, before, after)
-        found = await self._in_memory(query, limit, before, after)
-        oldest = next((call.id for call in self._history), None)
-        first = oldest if before is None or oldest is None else min(oldest, before)
-        if len(found) < limit and self._on_disk((first or 2**53) - 1) and (after or 0) < (first or 2**53) - 1:
-            older = await self._read(text, limit - len(found), first, after)
-            found = older + found
-        return found
+            return _newest_of(await self._read(text, limit + 1, before, after), [], limit)
+        found = await self._in_memory(query, limit + 1, before, after)
+        # Calls in flight are held beyond the oldest that is: between them the session has those that are not.
+        first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
+        if len(found) > limit or not self._on_disk(first - 1) or (after or 0) >= first - 1:
+            return Listed(found[-limit:], more=len(found) > limit)
+        return _newest_of(await self._read(text, limit + 1, first, after), found, limit)
 
     async def search(
         self, text: str, *, limit: int | None = None, before: int | None = None, after: int | None = None
@@ -117,12 +170,19 @@ class Archive:
         async for answer in self.reading.run(job):
             if isinstance(answer, Chunk):
                 yield answer.data
+            elif isinstance(answer, Done):
+                for problem in answer.problems:
+                    _log.warning("an export lacks what could not be read: %s", problem)
 
     async def take_in(self, path: Path) -> Taken:
         """Import a file's calls under new ids. Raises :class:`LoomError` if it is none that Loom reads."""
         with IncomingFile(path) as file:
             incoming = await asyncio.to_thread(file.read)
             taken = Taken(incoming.kind)
+            if self._secrets is not None:
+                self._secrets.add(incoming.masked)
+            if self._store is not None:
+                self._store.mask(incoming.masked)
             numbers = Numbers()
             calls = parents_first(incoming.calls)
             while batch := await asyncio.to_thread(list, itertools.islice(calls, _TAKE_AT_ONCE)):
@@ -185,13 +245,21 @@ class Archive:
                 found.append(summary)
         return found[::-1]
 
-    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> list[Summary]:
+    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> Listed:
         origin = await self.reading.origin()
         job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
-        found: list[Summary] = []
+        listed = Listed([])
         async for answer in self.reading.run(job):
             if isinstance(answer, Found):
-                found += answer.calls
+                listed.calls += answer.calls
             elif isinstance(answer, Done):
+                listed.problems = answer.problems
                 break
-        return heapq.nlargest(limit, found, key=lambda summary: summary["id"])[::-1]
+        return listed
+
+
+def _newest_of(read: Listed, held: list[Summary], limit: int) -> Listed:
+    """The newest of what was read and of what is in memory; what is in both is as it is in memory."""
+    by_id = {summary["id"]: summary for summary in (*read.calls, *held)}
+    found = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
+    return Listed(found[-limit:], len(found) > limit, read.problems)

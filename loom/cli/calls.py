@@ -51,6 +51,7 @@ def command(
             else:
                 answer = await attached.get("/api/calls", limit=limit, before=before, q=query.text or None)
                 found = answer["calls"]
+                _tell(answer["problems"])
         for summary in found:
             write_row(summary, output, as_json=as_json)
         if not found and output.terminal:
@@ -72,9 +73,15 @@ async def _searched(attached: Attached, query: Query, limit: int, before: int | 
                 bar.update(event.data["searched"] - bar.pos)
             elif event.kind == "found":
                 found += event.data["calls"]
-    for problem in event.data["problems"]:
-        complaints.line(complaints.palette.doubtful(f"loom: {problem}"))
+    _tell(event.data["problems"])
     return sorted(found, key=lambda summary: summary["id"])
+
+
+def _tell(problems: list[str]) -> None:
+    """What could not be read, for a person beside the data."""
+    complaints = Output(sys.stderr)
+    for problem in problems:
+        complaints.line(complaints.palette.doubtful(f"loom: {problem}"))
 
 
 async def _answers(attached: Attached, **wanted: Any) -> AsyncIterator[FeedEvent]:

@@ -52,7 +52,7 @@ async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
     from .attach import Attached  # noqa: PLC0415
 
     async with Attached(ui, token, aiohttp.ClientTimeout(total=_PATIENCE)) as attached:
-        answer = await attached.get("/api/calls", limit=_OFFERED)
+        answer = await attached.get("/api/calls", limit=_OFFERED, memory=1)
         found: list[dict[str, object]] = answer["calls"]
         return found
 
@@ -83,6 +83,7 @@ def session_name(ctx: click.Context, parameter: click.Parameter, incomplete: str
 def _flags_so_far(ctx: click.Context) -> dict[str, object]:
     """Where sessions are, if the line says so already: before the subcommand, or after it."""
     told = next((here.params["data_dir"] for here in _upwards(ctx) if here.params.get("data_dir")), None)
+    told = told or ctx.meta.get("loom.cli.sessions.data_dir")
     return {} if told is None else {"data_dir": str(told)}
 
 

@@ -144,7 +144,10 @@ class _Command:
         local = parts.local_files(self._settings)
         await local.load()
         schema = parts.schema(self._settings, target, local)
-        schema.sources.append(StoredSource(descriptors))
+        stored = StoredSource(descriptors)
+        for problem in stored.problems:
+            self._complain(f"{self._path}: {problem}")
+        schema.sources.append(stored)
         try:
             await self._send(Rerun(target, schema, self._wanted.rules), starts)
         except asyncio.CancelledError:
@@ -165,6 +168,7 @@ class _Command:
         if self._wanted.query.needs_bodies:
             self._stored = StoredSchema(self._read_through())
         with self._opened() as incoming:
+            self._wanted.rules.secrets.add(incoming.masked)
             for call in self._chosen(incoming):
                 starts.append((call.started_ns, call.id))
                 masked |= masked_keys([call])

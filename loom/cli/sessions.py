@@ -6,9 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -49,16 +49,50 @@ _EXIT_DAMAGED = 1
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _where(function: F) -> F:
+    """``--data-dir`` and ``--config``, before a subcommand as after it."""
+    data_dir = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where sessions are kept.",
+        expose_value=False,
+        callback=_noted,
+    )
+    config = click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read this loom.toml.",
+        expose_value=False,
+        callback=_noted,
+    )
+    return data_dir(config(function))
+
+
+def _noted(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep what was given, for :func:`_settings`."""
+    if value not in (None, ()):
+        ctx.meta[f"{__name__}.{parameter.name}"] = value
+
+
+def _settings() -> Settings:
+    """With what was given before the subcommand or after it."""
+    meta = click.get_current_context().meta
+    data_dir, mask, config = (meta.get(f"{__name__}.{name}") for name in ("data_dir", "mask", "config"))
+    flags: dict[str, object] = {} if data_dir is None else {"data_dir": str(data_dir)}
+    return load(flags if mask is None else flags | {"mask": mask}, os.environ, config=config).settings
+
+
 @click.group("sessions")
-@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where sessions are kept.")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Read this loom.toml.")
-@click.pass_context
-def command(ctx: click.Context, data_dir: Path | None, config: Path | None) -> None:
+@_where
+def command() -> None:
     """What is kept on disk across runs."""
     # What goes wrong with a session is an error of these commands, not a line in somebody's log.
     logging.getLogger("loom.recording.sessions").addHandler(logging.NullHandler())
-    flags = {} if data_dir is None else {"data_dir": str(data_dir)}
-    ctx.obj = load(flags, os.environ, config=config).settings
 
 
 def _directory(settings: Settings) -> Path:
@@ -75,9 +109,10 @@ def _existing(settings: Settings, name: str) -> Path:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.pass_obj
-def list_(settings: Settings, *, as_json: bool) -> None:
+@_where
+def list_(*, as_json: bool) -> None:
     """List the sessions, the last used first."""
+    settings = _settings()
     found = list_sessions(_directory(settings))
     if not found and not as_json:
         click.echo(f"no sessions in {_directory(settings)}")
@@ -117,10 +152,10 @@ def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[s
 
 @command.command("show")
 @click.argument("name", shell_complete=existing_session)
-@click.pass_obj
-def show(settings: Settings, name: str) -> None:
+@_where
+def show(name: str) -> None:
     """Show what a session holds, and its newest calls."""
-    path = _existing(settings, name)
+    path = _existing(_settings(), name)
     size = sum(part.stat().st_size for part in session_files(path) if part.exists())
     with SessionReader(path) as reader:
         totals = reader.totals()
@@ -150,10 +185,10 @@ def _line(call: Call) -> str:
 @command.command("delete")
 @click.argument("name", shell_complete=existing_session)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
-def delete(settings: Settings, name: str, *, yes: bool) -> None:
+@_where
+def delete(name: str, *, yes: bool) -> None:
     """Delete a session, for good."""
-    path = _existing(settings, name)
+    path = _existing(_settings(), name)
     if not yes:
         click.confirm(f"Delete session {name!r} ({path})?", abort=True)
     with _locked(path):
@@ -179,7 +214,9 @@ def _locked(path: Path) -> Iterator[None]:
 def _busy(error: str) -> str:
     """What is said to a Loom that would write to the session, for a command that cannot choose to go without."""
     who, this_run, _ = error.partition(": this run is not kept")
-    return f"{who}: end that one first, or choose another session" if this_run else error
+    if this_run:
+        return f"{who}: end that one first, or choose another session"
+    return error.replace(", or use --no-session", ", or give it as --data-dir")
 
 
 @command.command("export")
@@ -210,19 +247,26 @@ def _busy(error: str) -> str:
 )
 @click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
 @click.option(
+    "--mask",
+    multiple=True,
+    metavar="KEY",
+    help="Mask this metadata key, too, beside those that Loom masked when it recorded. May be repeated.",
+    expose_value=False,
+    callback=_noted,
+)
+@click.option(
     "--target",
     default="",
     metavar="HOST:PORT",
     help="The address in grpcurl commands and tests.  [default: each call's own]",
 )
-@click.pass_obj
-def export(
-    settings: Settings, name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool
-) -> None:
+@_where
+def export(name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool) -> None:
     """Write a session's calls to a file that other tools read."""
+    settings = _settings()
     source = SessionSource(Origin(str(_existing(settings, name))))
     schema = source.schema()
-    secrets = None if reveal else Secrets(settings.secrets)
+    secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
     calls = chosen(source, schema, query.text, None)
     where = Destination(target=target, otherwise=next((item.target for item in schema.stored), ""))
     with _out(output) as file:
@@ -262,13 +306,15 @@ def _out(path: Path | None) -> Iterator[BinaryIO]:
     help="The session that the calls join.",
     shell_complete=existing_session,
 )
-@click.pass_obj
-def import_(settings: Settings, file: Path, session: str) -> None:
+@_where
+def import_(file: Path, session: str) -> None:
     """Add the calls of a file: NDJSON, a bundle, another session, or grpc-dump's JSON."""
+    settings = _settings()
     path = session_path(session, _directory(settings))
     with IncomingFile(file) as opened:
         incoming = opened.read()
         store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
+        store.mask((*settings.mask, *incoming.masked))
         store.open()
         if not store.active:
             raise LoomError(_busy(str(store.status()["error"])))

@@ -99,7 +99,7 @@ class Tail:
 
     async def _begin(self, lines: int) -> None:
         limit = max(lines, 1) if self._query.text.strip() else max(lines, 1) + 200
-        answer = await self._attached.get("/api/calls", limit=limit, q=self._query.text or None)
+        answer = await self._attached.get("/api/calls", limit=limit, q=self._query.text or None, memory=1)
         ended = [summary for summary in answer["calls"] if summary["state"] == "ended"]
         self._remember(ended)
         for summary in ended[len(ended) - lines if lines < len(ended) else 0 :] if lines else []:

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.actions.archive import Listed
 from loom.actions.reading import ReadingError
 from loom.actions.view import describe
 from loom.model import Call, Direction
@@ -34,6 +35,10 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
     call = await inspector.archive.find(call_id)
     if call is not None:
         return call
+    if 0 < call_id <= inspector.archive.cleared:
+        kept = inspector.archive.on_disk
+        hint = "the session still has it until it is pruned: 'loom sessions export'" if kept else ""
+        raise ApiError(404, f"call {call_id} was cleared", hint, evicted=True)
     evicted = 0 < call_id <= inspector.history.last_id
     if evicted:
         raise ApiError(
@@ -48,7 +53,7 @@ async def found(request: Request, inspector: Inspector, name: str = "id") -> Cal
 
 
 async def list_calls(request: Request) -> Response:
-    """A page of summaries."""
+    """A page of summaries, of memory and session alike; ``after``, and ``memory``, look into memory only."""
     inspector = inspector_of(request)
     limit = integer(request, "limit", 1000, 1, _MAX_LIST) or 1
     before = integer(request, "before", None)
@@ -56,18 +61,21 @@ async def list_calls(request: Request) -> Response:
     position = inspector.hub.position
     history = inspector.history
     text = request.query_params.get("q", "")
-    if text.strip():
+    if text.strip() or (after is None and not flag(request, "memory")):
+        read_filter(text)
         try:
-            summaries = await while_wanted(request, _matching(inspector, text, limit, before, after))
+            listed = await while_wanted(request, _listed(inspector, text, limit, before, after))
         except ClientDisconnect:
             return Response(status_code=499)
-        return _page(inspector, position, summaries, more=len(summaries) == limit)
-    calls = history.newest(limit, before) if after is None else history.after(after, limit)
+        return Json(_content(inspector, position, listed))
+    calls = history.newest(limit + 1, before) if after is None else history.after(after, limit + 1)
+    more = len(calls) > limit
+    calls = calls[-limit:] if after is None else calls[:limit]
     summaries = []
     for start in range(0, len(calls), _PAUSE_EVERY):
         summaries += [summarise(call) for call in calls[start : start + _PAUSE_EVERY]]
         await asyncio.sleep(0)
-    return _page(inspector, position, summaries, more=len(calls) == limit and limit < len(history))
+    return Json(_content(inspector, position, Listed(summaries, more)))
 
 
 def newest(request: Request, limit: int) -> dict[str, Any]:
@@ -75,16 +83,17 @@ def newest(request: Request, limit: int) -> dict[str, Any]:
     inspector = inspector_of(request)
     position = inspector.hub.position
     calls = [summarise(call) for call in inspector.history.newest(limit, None)]
-    return _content(inspector, position, calls, more=len(inspector.history) > limit)
+    return _content(inspector, position, Listed(calls, len(inspector.history) > limit))
 
 
-async def _matching(
+async def _listed(
     inspector: Inspector, text: str, limit: int, before: int | None, after: int | None
-) -> list[dict[str, Any]]:
+) -> Listed:
     """Over memory and session alike, within a time that a person would wait."""
-    read_filter(text)
     try:
         async with asyncio.timeout(_MAX_SEARCH_SECONDS):
+            if not text.strip() and after is None:
+                return await inspector.archive.newest(limit, before)
             return await inspector.archive.matching(text, limit, before, after)
     except TimeoutError:
         raise ApiError(
@@ -94,22 +103,17 @@ async def _matching(
         raise ApiError(500, str(error)) from error
 
 
-def _page(inspector: Inspector, position: Feed, summaries: list[dict[str, Any]], *, more: bool) -> Response:
-    return Json(_content(inspector, position, summaries, more=more))
-
-
-def _content(
-    inspector: Inspector, position: Feed, summaries: list[dict[str, Any]], *, more: bool
-) -> dict[str, Any]:
+def _content(inspector: Inspector, position: Feed, listed: Listed) -> dict[str, Any]:
     history = inspector.history
     return {
-        "calls": summaries,
+        "calls": listed.calls,
         "total": len(history),
         "oldest_id": history.oldest_id,
         "evicted": history.evicted,
         "boot": position.boot,
         "seq": position.seq,
-        "more": more,
+        "more": listed.more,
+        "problems": listed.problems,
     }
 
 

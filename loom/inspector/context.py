@@ -21,7 +21,7 @@ class Inspector:
     """Everything that the HTTP side may touch.
 
     ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's first
-    event; ``secret_keys`` are what ``secrets`` masks; ``metrics`` the Prometheus exposition; ``ready``
+    event; ``metrics`` the Prometheus exposition; ``ready``
     None or why Loom is not ready; ``settle`` records what has passed and is still to be recorded; ``routes``
     are added by packages whose handlers need more than this; ``read_only`` names the file that is only looked at, where
     one is.
@@ -32,7 +32,6 @@ class Inspector:
     decoder: Decoder
     archive: Archive
     secrets: Secrets
-    secret_keys: tuple[str, ...]
     access: Access
     stats: Callable[[], dict[str, Any]]
     hello: Callable[[], dict[str, Any]]

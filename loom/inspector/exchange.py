@@ -30,7 +30,7 @@ async def export(request: Request) -> Response:
         raise ApiError(400, f"there is no export format {kind!r}", f"format is one of {', '.join(FORMATS)}")
     text = request.query_params.get("q", "")
     read_filter(text)
-    secrets = None if flag(request, "reveal") else inspector.secret_keys
+    secrets = None if flag(request, "reveal") else inspector.secrets.keys
     parts = inspector.archive.export(kind, q=text, ids=_ids(request), secrets=secrets)
     try:
         # The first part tells whether there is anything to read at all, while an error can still be answered.

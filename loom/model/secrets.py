@@ -18,7 +18,13 @@ class Secrets:
     """The masked metadata keys; comparison ignores case. A trailing ``*`` matches any ending."""
 
     def __init__(self, keys: Iterable[str] = DEFAULT_SECRETS) -> None:
-        lowered = {key.strip().lower() for key in keys if key.strip()}
+        self.keys: tuple[str, ...] = ()
+        self.add(keys)
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Mask these, too: what was masked when a call was recorded is masked wherever it is shown."""
+        lowered = {key.strip().lower() for key in (*self.keys, *keys) if key.strip()}
+        self.keys = tuple(sorted(lowered))
         self._exact = frozenset(key for key in lowered if not key.endswith("*"))
         self._prefixes = tuple(sorted(key[:-1] for key in lowered if key.endswith("*")))
 

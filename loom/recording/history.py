@@ -39,6 +39,7 @@ class History:
         self.dropped_messages = 0
         self.dropped_bytes = 0
         self.last_id = 0
+        self.cleared = 0  # ended calls up to this id were cleared
         self._calls: dict[int, Call] = {}
         # Eviction in constant time: calls in order of id, less the live ones that eviction has
         # passed over, which join the heap of late ones when they end.
@@ -160,6 +161,7 @@ class History:
             self._remove(call)
         self._queue = deque(call for call in self._queue if call.id in self.in_flight)
         self._late.clear()
+        self.cleared = self.last_id
         return len(gone)
 
     def _trim(self, call: Call, target: int) -> None:

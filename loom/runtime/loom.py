@@ -151,9 +151,14 @@ class Loom:
         """Bring the last calls of earlier runs back into the history, and write what comes."""
         self._exit.push_async_callback(asyncio.to_thread, store.close)
         for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
-            self.history.restore(call)
+            try:
+                self.history.restore(call)
+            except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
+                store.earlier.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.take(await asyncio.to_thread(store.stored_descriptors))
+        store.earlier.tell(*self.kept.problems)
+        self.secrets.add(await asyncio.to_thread(store.masked))
 
     def _target_changed(self, state: str) -> None:
         """A target that was away may have come back with another schema."""
@@ -177,10 +182,10 @@ class Loom:
                 self.kept,
                 self.ids,
                 self.hub.changed,
+                self.secrets,
                 destination=Destination.reached(parts.target_reach(self.settings)),
             ),
             secrets=self.secrets,
-            secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
                 required=self.settings.require_token or not ui.is_loopback,

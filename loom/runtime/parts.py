@@ -103,6 +103,7 @@ def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> Sessio
         return None
     path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
     store = SessionStore(path, budget=settings.session_bytes, declared_kind=kind_of)
+    store.mask(settings.mask)
     store.open()
     return store
 

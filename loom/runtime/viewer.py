@@ -71,8 +71,8 @@ class Viewer:
         kept = StoredSource()
         schema = Schema([kept])
         self._exit.push_async_callback(schema.close)
-        await self._read(kept)
         masked = Secrets(self.settings.secrets)
+        await self._read(kept, masked)
         stats = Stats(
             history=self.history,
             hub=self.hub,
@@ -102,7 +102,6 @@ class Viewer:
                 destination=Destination(otherwise=self._recorded_target()),
             ),
             secrets=masked,
-            secret_keys=self.settings.secrets,
             access=Access(
                 token=self.token,
                 required=not ui.is_loopback,
@@ -142,7 +141,7 @@ class Viewer:
         where = Address(self.settings.ui.host, self.inspector.port)
         return f"http://{where}/" + ("" if where.is_loopback else f"?token={self.token}")
 
-    async def _read(self, kept: StoredSource) -> None:
+    async def _read(self, kept: StoredSource, masked: Secrets) -> None:
         size = await asyncio.to_thread(_size, self.path)
         self.history.budget = max(self.history.budget, size * _PER_BYTE)
         self.history.call_budget = self.history.budget
@@ -151,10 +150,11 @@ class Viewer:
             calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
         for call in _numbered(calls):
             self.history.restore(call)
+        masked.add(incoming.masked)
         kept.take(incoming.descriptors)
         self._remembered = Remembered(str(self.path))
         self._remembered.add(incoming.descriptors)
-        self.problems = incoming.problems
+        self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]
         if self.history.evicted:
             self.problems.append(
                 f"{self.path}: {show_count(self.history.evicted, 'call')} did not fit into memory and cannot be shown: "

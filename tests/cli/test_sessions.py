@@ -11,7 +11,7 @@ import pytest
 
 from loom.cli import main
 from loom.cli import sessions as command_module
-from loom.recording.sessions import session_path
+from loom.recording.sessions import SessionStore, session_path
 from tests.support.exports import export, imported
 from tests.support.keeping import keep
 from tests.support.traffic import recorded, unary
@@ -184,3 +184,51 @@ def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data:
 def test_a_name_that_cannot_be_one(loom, name: str) -> None:
     ran = loom("show", name)
     assert (ran.code, "cannot be a session's name" in ran.err) == (2, True)
+
+
+def test_what_was_masked_when_it_was_recorded_is_masked_in_an_export(loom, kept: Path, data: Path) -> None:
+    assert '"42"' in loom("export", "mine").out
+    assert '"42"' not in loom("export", "mine", "--mask", "X-Tenant").out
+    store = SessionStore(kept)
+    store.mask(["x-tenant"])
+    store.open()
+    for event in unary(4):
+        store.emit(event)
+    store.close()
+    exported = loom("export", "mine").out
+    assert '"x-tenant"' in exported
+    assert '"42"' not in exported
+    assert '"42"' in loom("export", "mine", "--reveal").out
+    assert loom("import", str(kept), "--session", "copy").code == 0
+    assert '"42"' not in loom("export", "copy").out
+    ran = loom("export", "mine", "--mask", "no key")
+    assert (ran.code, "a metadata key" in ran.err) == (2, True)
+
+
+def test_where_sessions_are_is_said_before_a_subcommand_or_after_it(loom, kept: Path, data: Path) -> None:
+    elsewhere = ("--data-dir", str(data / "elsewhere"))
+    assert " 3 " in loom("list", "--data-dir", str(data)).out
+    assert loom("list", *elsewhere).out == loom(*elsewhere, "list").out
+    assert loom(*elsewhere, "show", "mine", "--data-dir", str(data)).code == 0
+    assert loom("import", str(kept), *elsewhere).code == 0
+    assert loom("export", "default", *elsewhere).code == 0
+    assert loom("delete", "default", "--yes", *elsewhere).code == 0
+    (data / "other.toml").write_text("nonsense = 1\n")
+    assert "nonsense" in loom("show", "mine", "--config", str(data / "other.toml")).err
+
+
+def test_an_import_into_a_directory_that_cannot_be_written_to(loom, kept: Path, data: Path) -> None:
+    (data / "file").write_text("")
+    ran = loom("import", str(kept), "--data-dir", str(data / "file"))
+    assert ran.code == 2
+    assert "set LOOM_DATA_DIR to a directory that you may write to, or give it as --data-dir" in ran.err
+    assert "--no-session" not in ran.err
+
+
+def test_a_pipe_is_refused_by_its_name(loom, data: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"type": "header"}')
+    os.close(writing)
+    ran = loom("import", f"/dev/fd/{reading}")
+    os.close(reading)
+    assert (ran.code, ran.err.startswith(f"loom: /dev/fd/{reading} is a pipe")) == (2, True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -155,6 +156,74 @@ async def test_what_is_no_longer_in_memory_is_found_on_disk(mirror: Mirror, tmp_
         assert (await at.get("/api/calls/11", 404))["error"]["evicted"] is False
 
 
+async def test_without_a_filter_the_session_is_listed_too(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path, history_bytes=256 * 1024) as at:
+
+        async def listed(**query: Any) -> tuple[list[int], bool]:
+            answer = await at.get("/api/calls", **query)
+            return [call["id"] for call in answer["calls"]], answer["more"]
+
+        for number in range(1, 11):
+            await at.call(f"{number} " + "x" * 30_000)
+        at.loom.settle()
+        oldest = at.loom.history.oldest_id
+        assert 4 < oldest < 10
+        assert await listed() == (list(range(1, 11)), False)
+        assert await listed(limit=10) == (list(range(1, 11)), False)
+        assert await listed(limit=9) == (list(range(2, 11)), True)
+        assert await listed(limit=1) == ([10], True)
+        assert await listed(limit=11 - oldest) == (list(range(oldest, 11)), True)
+        assert await listed(before=4) == ([1, 2, 3], False)
+        assert await listed(before=4, limit=2) == ([2, 3], True)
+        assert await listed(before=1) == ([], False)
+        assert await listed(memory=1) == (list(range(oldest, 11)), False)
+        assert await listed(memory=1, before=9, limit=1) == ([8], True)
+        assert await listed(after=oldest, limit=1) == ([oldest + 1], True)
+        assert await listed(q="method:Say", limit=10) == (list(range(1, 11)), False)
+        assert await listed(q="method:Say", limit=9) == (list(range(2, 11)), True)
+
+
+async def test_a_call_in_flight_does_not_hide_those_that_only_the_session_has(
+    mirror: Mirror, tmp_path: Path
+) -> None:
+    async with running(mirror, tmp_path, history_bytes=256 * 1024) as at:
+        multi: Any = at.channel.stream_stream(f"/{SERVICE}/Say")
+        open_stream = multi()
+        await open_stream.write(thing(text="still there"))
+        async with asyncio.timeout(10):
+            while at.loom.history.get(1) is None:  # noqa: ASYNC110 (nothing tells of it)
+                await asyncio.sleep(0.01)
+        for number in range(2, 11):
+            await at.call(f"{number} " + "x" * 30_000)
+        assert at.loom.history.oldest_id > 3
+        assert await at.ids("method:Say") == list(range(1, 11))
+        assert [call["id"] for call in (await at.get("/api/calls"))["calls"]] == list(range(1, 11))
+        open_stream.cancel()
+
+
+async def test_what_cannot_be_read_is_said(
+    mirror: Mirror, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(mirror, tmp_path) as at:
+        for number in range(3):
+            await at.call(str(number))
+            at.loom.settle()
+            store = at.loom.store
+            assert store is not None
+            assert store.flush()
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("UPDATE batches SET events = x'dc00' WHERE first_id = 2")
+    connection.close()
+    async with running(mirror, tmp_path) as at:
+        [problem] = (await at.get("/api/stats"))["sinks"]["session"]["problems"]
+        assert problem.endswith("is damaged and was passed over: it is not compressed")
+        answer = await at.get("/api/calls", q="body:/./")
+        assert ([call["id"] for call in answer["calls"]], answer["problems"]) == ([1, 3], [problem])
+        caplog.clear()
+        await at.download()
+        assert f"an export lacks what could not be read: {problem}" in caplog.text
+
+
 async def test_an_earlier_run_decodes_with_its_backend_gone(mirror: Mirror, tmp_path: Path) -> None:
     async with running(mirror, tmp_path) as at:
         await at.call("Alice")
@@ -177,9 +246,12 @@ async def test_cleared_calls_do_not_come_back(mirror: Mirror, tmp_path: Path) ->
         await at.call("Bob")
         assert await at.ids("body:Say -body:Alice") == []
         assert await at.ids("body:/./") == [2]
-        await at.get("/api/calls/1", 404)
+        gone = (await at.get("/api/calls/1", 404))["error"]
+        assert (gone["message"], gone["evicted"]) == ("call 1 was cleared", True)
+        assert "--history-bytes" not in gone["hint"]
     async with running(mirror, tmp_path) as at:
         assert [call["id"] for call in (await at.get("/api/calls"))["calls"]] == [2]
+        assert (await at.get("/api/calls/1", 404))["error"]["message"] == "call 1 was cleared"
 
 
 @pytest.mark.parametrize("session", ["default", None])
@@ -237,6 +309,22 @@ async def test_an_exported_script_speaks_tls_as_loom_does(mirror: Mirror, tmp_pa
         assert json.loads(await at.download(format="har"))["log"]["entries"][0]["request"]["url"].startswith(
             "https:"
         )
+
+
+async def test_what_a_session_was_recorded_with_stays_masked(mirror: Mirror, tmp_path: Path) -> None:
+    async with running(mirror, tmp_path / "one", mask=("x-tenant",)) as at:
+        await at.call("Alice", **{"x-tenant": "secret-42"})
+        assert b"secret-42" not in await at.download()
+        assert at.loom.store is not None
+        file = at.loom.store.path
+    for folder in ("one", "two"):  # the same session again without --mask, and one that takes it in
+        async with running(mirror, tmp_path / folder) as at:
+            if folder == "two":
+                assert (await at.upload(file.read_bytes()))["ids"] == [1]
+            assert b"secret-42" not in await at.download()
+            assert b"secret-42" in await at.download(reveal="1")
+            assert "secret-42" not in str(await at.get("/api/calls/1"))
+            assert "secret-42" in str(await at.get("/api/calls/1", reveal=1))
 
 
 async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path) -> None:

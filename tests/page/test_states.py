@@ -156,3 +156,14 @@ async def test_a_call_in_flight_tells_how_long_it_has_taken(page: Page, feed: Fa
     feed.tick(now_us=live["started_us"] + 100_000_000, rate=77.0)
     await expect(page.get_by_label("The last 2 minutes")).to_contain_text("77")
     await expect(row).to_contain_text("1\u00a0m\u00a015\u00a0s")
+
+
+async def test_the_footer_says_what_is_wrong_with_the_session(page: Page, feed: FakeFeed) -> None:
+    await opened(page, feed)
+    full = "the disk is full: calls are not kept in /data/default.loom.db until there is room"
+    feed.tick(sinks={"session": {"error": full, "problems": ["batch 2 is damaged"]}})
+    footer = page.get_by_text("Session: the disk is full")
+    await expect(footer).to_have_text(f"Session: {full} (and 1 more)")
+    await expect(footer).to_have_attribute("title", f"{full}\nbatch 2 is damaged")
+    feed.tick(sinks={"session": {"error": "", "problems": []}})
+    await expect(page.get_by_text("Session:")).to_have_count(0)

@@ -12,12 +12,15 @@ import pytest
 
 from loom.errors import LoomError
 from loom.model import Address, Call
+from loom.recording.sessions import SessionStore
+from loom.recording.sessions.reader import StoredDescriptors
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
 from tests.actions.conftest import running_bench
 from tests.support.exports import export
 from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
+from tests.support.traffic import recorded, unary
 
 SETTINGS = Settings(ui=Address("127.0.0.1", 0))
 
@@ -145,3 +148,27 @@ async def test_a_port_in_use_is_told_with_what_can_be_done(calls: list[Call], tm
     assert await process.stdout.readline() == f"{path}: 1 call, read-only\n".encode()
     process.terminate()
     await process.communicate()
+
+
+async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "evidence"
+    store = SessionStore(path)
+    store.mask(["x-tenant"])
+    store.open()
+    for event in unary(1):
+        store.emit(event)
+    store.close()
+    async for page in opened(path):
+        items = (await page.get("/api/calls/1"))["metadata"]["request"]
+        assert [item["masked"] for item in items if item["key"] == "x-tenant"] == [True, True]
+
+
+async def test_descriptors_that_are_none_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "evidence"
+    store = keep(path, recorded(*unary(1)))
+    store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"no set"))
+    assert store.flush()
+    store.close()
+    async for page in opened(path):
+        [problem] = page.viewer.problems
+        assert problem.startswith(f"{path}: the descriptors of a:1 cannot be read and were passed over: ")

@@ -30,6 +30,9 @@ class Incoming:
     calls: Iterator[Call]
     descriptors: list[StoredDescriptors] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    masked: list[str] = field(
+        default_factory=list
+    )  # keys of metadata that a session masks beside the usual ones
 
 
 class IncomingFile:
@@ -41,6 +44,11 @@ class IncomingFile:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
             raise LoomError(f"{path} cannot be read: {error.strerror}") from error
+        if not self._file.seekable():
+            self._file.close()
+            raise LoomError(
+                f"{path} is a pipe, and Loom reads a file more than once: save it to a file first"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +104,13 @@ class IncomingFile:
 
     def _session(self) -> Incoming:
         with SessionReader(self._path) as reader:
-            descriptors = reader.descriptors()
-        found = Incoming("session", iter(()), descriptors)
+            found = Incoming(
+                "session", iter(()), reader.descriptors(), masked=reader.masked(), problems=reader.damaged
+            )
         found.calls = self._session_calls(found)
         return found
 
     def _session_calls(self, found: Incoming) -> Iterator[Call]:
         with SessionReader(self._path) as reader:
             yield from reader.calls()
-            found.problems += reader.damaged
+            found.problems += [problem for problem in reader.damaged if problem not in found.problems]

@@ -31,6 +31,8 @@ class StoredSchema:
     """Answers from stored file sets, the last fetched first. A pool is built once, when it is first needed."""
 
     def __init__(self, stored: Iterable[StoredDescriptors]) -> None:
+        self.problems: list[str] = []
+        """Which sets cannot be used."""
         self.stored = sorted(stored, key=lambda item: item.fetched_ns, reverse=True)
         self._services: dict[str, list[int]] = {}
         self._built: dict[int, Built] = {}
@@ -44,7 +46,8 @@ class StoredSchema:
         for number, item in enumerate(self.stored):
             try:
                 files = list(FileDescriptorSet.FromString(item.file_set).file)
-            except DecodeError:  # a damaged set decodes nothing; the others do
+            except DecodeError as error:  # a damaged set decodes nothing; the others do
+                self.problems.append(unread(item, error))
                 continue
             self._files[number] = files
             for file in files:
@@ -150,6 +153,11 @@ class StoredSchema:
         if number not in self._built:
             self._built[number] = build(self._files[number])
         return self._built[number].pool
+
+
+def unread(item: StoredDescriptors, error: Exception) -> str:
+    """What is said of a set that is none."""
+    return f"the descriptors of {item.origin or item.target} cannot be read and were passed over: {error}"
 
 
 def _enum_names_of(holder: FileDescriptorProto | DescriptorProto) -> Iterator[str]:

@@ -18,10 +18,11 @@ class Source(Protocol):
     """Calls, each when its end is read, and what decodes them."""
 
     total: int
+    last_id: int  # 0 where it is not known
     problems: list[str]
 
     def schema(self) -> StoredSchema: ...
-    def calls(self) -> Iterator[Call]: ...
+    def calls(self, newest: int | None = None) -> Iterator[Call]: ...
     def find(self, ids: Iterable[int]) -> Iterator[Call]: ...
 
 
@@ -31,14 +32,19 @@ class SessionSource:
     def __init__(self, origin: Origin) -> None:
         self._reader = SessionReader(Path(origin.session or ""), origin.live_from)
         self._cleared = origin.cleared
-        self.total = self._reader.totals().calls
+        totals = self._reader.totals()
+        self.total, self.last_id = totals.calls, totals.last_id
+        self.masked = self._reader.masked()
         self.problems = self._reader.damaged
 
     def schema(self) -> StoredSchema:
-        return StoredSchema(self._reader.descriptors())
+        schema = StoredSchema(self._reader.descriptors())
+        self.problems += schema.problems
+        return schema
 
-    def calls(self) -> Iterator[Call]:
-        return (call for call in self._reader.calls() if call.id > self._cleared)
+    def calls(self, newest: int | None = None) -> Iterator[Call]:
+        """Every call, or the ``newest`` so many at least."""
+        return (call for call in self._reader.calls(newest) if call.id > self._cleared)
 
     def find(self, ids: Iterable[int]) -> Iterator[Call]:
         return iter(self._reader.find(ids))
@@ -48,7 +54,7 @@ class SentSource:
     """Calls that follow the job; ``receive`` answers what was sent, one after the other."""
 
     def __init__(self, origin: Origin, receive: Callable[[], Sent]) -> None:
-        self.total = origin.total
+        self.total, self.last_id = origin.total, 0
         self.problems: list[str] = []
         self._receive = receive
         self._first: Batch | None = None
@@ -61,9 +67,12 @@ class SentSource:
                 StoredDescriptors(sent.target, sent.source, sent.origin, sent.fetched_ns, sent.file_set)
             )
         self._first = sent if isinstance(sent, Batch) else None
-        return StoredSchema(stored)
+        schema = StoredSchema(stored)
+        self.problems += schema.problems
+        return schema
 
-    def calls(self) -> Iterator[Call]:
+    def calls(self, newest: int | None = None) -> Iterator[Call]:
+        del newest
         sent: Sent | None = self._first
         while isinstance(sent, Batch):
             yield from fold(unpack(sent.events))

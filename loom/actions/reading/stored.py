@@ -10,6 +10,8 @@ from loom.recording.sessions.reader import StoredDescriptors
 from loom.schema import FileSet, Provenance, SchemaError
 from loom.schema.files import Files, FileSource
 
+from .schema import unread
+
 _MARK = ", stored"
 
 
@@ -29,7 +31,8 @@ class StoredSource:
             files = Files()
             try:
                 files.add(FileDescriptorSet.FromString(item.file_set).file, item.origin)
-            except DecodeError:  # a damaged set describes nothing
+            except DecodeError as error:  # a damaged set describes nothing
+                self.problems.append(unread(item, error))
                 continue
             self._sources.append((item, FileSource(self.name, files)))
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)

@@ -32,13 +32,20 @@ def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) ->
     schema = source.schema()
     looking = _Looking(source.total, answer, job.limit)
     after = job.after if job.after is not None else 0
-    for call in source.calls():
+    for call in source.calls(_reach(job, source)):
         looking.seen()
         if call.id > after and (job.before is None or call.id < job.before):
             summary = summarise(call)
             if _matches(query, summary, call, schema):
                 looking.found(summary)
     looking.done(source.problems)
+
+
+def _reach(job: Search, source: Source) -> int | None:
+    """How many of the newest calls hold all that is asked for; None if it may be anywhere."""
+    if job.q.strip() or job.limit is None or not source.last_id:
+        return None
+    return job.limit + (0 if job.before is None else max(0, source.last_id - job.before + 1))
 
 
 def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) -> None:

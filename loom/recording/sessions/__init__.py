@@ -8,10 +8,12 @@ calls as the recorder does.
 * :mod:`~loom.recording.sessions.records`: an event as a few bytes, and back.
 * :mod:`~loom.recording.sessions.database`: its tables, version and rights, and what can be wrong with it.
 * :mod:`~loom.recording.sessions.batch`: the events of one row.
-* :mod:`~loom.recording.sessions.store`: the sink: a bounded queue and a thread that writes.
+* :mod:`~loom.recording.sessions.waiting`: a bounded queue of them.
+* :mod:`~loom.recording.sessions.store`: the sink: that queue, and a thread that writes.
 * :mod:`~loom.recording.sessions.pruning`: the oldest goes when the budget is reached.
 * :mod:`~loom.recording.sessions.fold`: records become calls again.
 * :mod:`~loom.recording.sessions.reader`: reads what is in a session.
+* :mod:`~loom.recording.sessions.earlier`: what earlier runs left, read at the start whatever is wrong with it.
 * :mod:`~loom.recording.sessions.salvage`: what can still be read of a damaged one.
 """
 

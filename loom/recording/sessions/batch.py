@@ -182,7 +182,11 @@ class Batch:
 def compressor() -> zstandard.ZstdCompressor:
     """For one thread at a time; making one costs more than using it."""
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, hash_log=_TABLE_BITS, min_match=_REPEATED, source_size=_USUAL_BATCH
+        _LEVEL,
+        hash_log=_TABLE_BITS,
+        min_match=_REPEATED,
+        source_size=_USUAL_BATCH,
+        write_checksum=True,  # bytes that were damaged are not shown for genuine
     )
     return zstandard.ZstdCompressor(compression_params=parameters)
 

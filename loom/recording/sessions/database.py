@@ -1,10 +1,12 @@
 """A session's file: its tables, its version, its rights, and what can be wrong with it."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from loom.errors import LoomError
 
@@ -19,6 +21,12 @@ _WAL_LIMIT = 16 * 1024 * 1024
 _CHECKPOINT = 4 * 1024 * 1024  # bytes in the log after which they are moved to the file proper
 _PAGE = 16 * 1024
 _BUSY_SECONDS = 0.5
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_LARGEST_ID = 2**53 - 1  # that every reader of JSON has exactly
+_DAMAGED = "{} is damaged ({}): move it away, or choose another --session"
+# Where SQLite cannot make room for the index of its log, it says so otherwise.
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+MASKED = "masked "  # what the names of facts begin with that say which metadata is masked
 
 _TABLES = """
 CREATE TABLE batches (
@@ -60,6 +68,10 @@ class SessionError(LoomError):
     """A session cannot be used; the text says why and what to do."""
 
 
+class EmptyError(SessionError):
+    """There is a file, and nothing in it yet."""
+
+
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Make or open a session's database, readable by nobody but its owner.
 
@@ -93,6 +105,29 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, tuple[int, int]]:
+    """Open a session that nobody else writes to; with its :func:`counters`. Raises :class:`SessionError`."""
+    # The directory comes first: the lock is beside the file.
+    connection = open_for_writing(path)
+    try:
+        lock.take()
+        return connection, counters(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        lock.release()
+        raise SessionError(explain(error, path, opening=True)) from error
+    except BaseException:
+        connection.close()
+        lock.release()
+        raise
+
+
+def lacks_room(error: SessionError) -> bool:
+    """Whether it is a full disk that is in the way, which may have room later."""
+    cause = error.__cause__
+    return getattr(cause, "sqlite_errorname", "") in _FULL or getattr(cause, "errno", None) in _NO_ROOM
+
+
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open a session's database without changing it; :class:`SessionError` if that cannot be."""
     if not path.exists():
@@ -110,7 +145,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise SessionError(explain(error, path, opening=True)) from error
     if not filled:
         connection.close()
-        raise SessionError(f"{path} is no session of Loom: it is empty")
+        raise EmptyError(f"{path} is no session of Loom: it is empty")
     return connection
 
 
@@ -135,6 +170,16 @@ def check_version(connection: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
+def counters(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
+    """The last id of the earlier runs, and the last that was cleared; :class:`SessionError` if they are damaged."""
+    facts: dict[Any, Any] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+    numbers = (facts.get("last_id"), facts.get("cleared", 0))
+    for number in numbers:
+        if not isinstance(number, int) or not 0 <= number <= _LARGEST_ID:
+            raise SessionError(_DAMAGED.format(path, "its counters are lost"))
+    return cast("tuple[int, int]", numbers)
+
+
 def _make_private(path: Path) -> None:
     """The directory 0700 and the file 0600, before SQLite puts anything into it."""
     try:
@@ -144,6 +189,10 @@ def _make_private(path: Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 part.chmod(0o700 if part == path.parent else 0o600)
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise SessionError(
+                f"the disk is full: calls are not kept in {path} until there is room"
+            ) from error
         raise SessionError(
             f"the session cannot be kept in {path}: {error.strerror}; "
             "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
@@ -177,8 +226,9 @@ class SessionLock:
                 f"session {name!r} is in use by another Loom{whose}: this run is not kept; "
                 "give each its own --session NAME"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk it is held all the same
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         if self._file is not None:
@@ -189,14 +239,13 @@ class SessionLock:
 def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
     """What SQLite's error means for a person, and what to do; a file that did not open is not tried again."""
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        until = "make room and start Loom again" if opening else "until there is room"
-        return f"the disk is full: calls are not kept in {path}{':' if opening else ''} {until}"
+    if name in _FULL:
+        return f"the disk is full: calls are not kept in {path} until there is room"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         until = "end that and start Loom again" if opening else "until it lets go"
         return f"{path} is locked by another program: calls are not kept{':' if opening else ''} {until}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return f"{path} is damaged ({error}): move it away, or choose another --session"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such"):
+        return _DAMAGED.format(path, error)
     return f"{path}: {error}"

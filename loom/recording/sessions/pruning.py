@@ -36,7 +36,7 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
     last, calls = 0, 0
     newest = connection.execute("SELECT max(seq) FROM batches").fetchone()[0]
     for seq, started, size in connection.execute(
-        "SELECT seq, started, length(events) FROM batches ORDER BY seq"
+        "SELECT seq, CAST(coalesce(started, 0) AS INTEGER), coalesce(length(events), 0) FROM batches ORDER BY seq"
     ):
         if excess <= 0 or seq == newest:
             break
@@ -75,7 +75,11 @@ def _carried(connection: sqlite3.Connection, last: int) -> Batch:
         return carried
     kept: dict[int, list[Record]] = {}
     for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
-        for record in unpack(events):
+        try:
+            records = unpack(events)
+        except msgspec.MsgspecError:  # damaged: it goes, whatever is in it
+            continue
+        for record in records:
             if record.call_id in going_on:
                 kept.setdefault(record.call_id, []).append(_without_bytes(record))
     for call_id in sorted(kept, reverse=True):

@@ -1,6 +1,8 @@
 """A session's batches become calls again. Reads beside a Loom that writes, and changes nothing."""
 
+import hashlib
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import zstandard
 
 from loom.model import Call, Kind
 
-from .database import SessionError, explain, open_for_reading
-from .fold import Fold, fold, seal
+from .database import MASKED, SessionError, explain, open_for_reading
+from .fold import fold, seal
 from .records import Record, unpack
 from .salvage import is_damage, open_otherwise, walk
 
@@ -41,6 +44,10 @@ class Totals:
     pruned: int
 
 
+_MOST_TOLD = 20  # lines about what is damaged
+_KINDS = {kind.value: kind for kind in Kind}
+
+
 class SessionReader:
     """Reads one session; use it in a ``with``. Errors are :class:`SessionError`.
 
@@ -52,6 +59,7 @@ class SessionReader:
     def __init__(self, path: Path, live_from: int | None = None) -> None:
         self.path = path
         self.damaged: list[str] = []
+        self._told: set[str] = set()
         self._live_from = live_from
         try:
             self._connection = open_for_reading(path)
@@ -59,6 +67,8 @@ class SessionReader:
             self._connection, missing = open_otherwise(path, error)
             if missing:
                 self._lost(missing)
+        # Text that is damaged is told by what it should have said, not by SQLite's wrapper giving up.
+        self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
     def __enter__(self) -> Self:
         return self
@@ -70,27 +80,34 @@ class SessionReader:
 
     def totals(self) -> Totals:
         """Counts and times, without reading any event."""
-        try:
-            calls, ended, batches, first_ns, last_ns = self._rows(
-                "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0), count(*), coalesce(min(first_ns), 0),"
-                " coalesce(max(last_ns), 0) FROM batches"
-            )[0]
-        except SessionError as error:
-            if not is_damage(error.__cause__):
-                raise
+        found = self._readable(
+            "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0), count(*), coalesce(min(first_ns), 0),"
+            " coalesce(max(last_ns), 0), total(typeof(started) || typeof(ended) || typeof(first_ns) || typeof(last_ns)"
+            " != 'integerintegerintegerinteger') FROM batches",
+            "",
+        )
+        if found and not found[0][-1]:
+            calls, ended, batches, first_ns, last_ns, _ = found[0]
+        else:
             rows = list(self._walk("started, ended, first_ns, last_ns"))
             calls, ended, batches = sum(row[1] for row in rows), sum(row[2] for row in rows), len(rows)
             first_ns, last_ns = (
                 min((row[3] for row in rows), default=0),
                 max((row[4] for row in rows), default=0),
             )
-        facts = dict(self._readable("SELECT name, value FROM facts", "its counters"))
+        facts = self._numbers("SELECT name, value FROM facts", "its counters")
         return Totals(
             calls, ended, batches, first_ns, last_ns, facts.get("last_id", 0), facts.get("pruned", 0)
         )
 
     def newest(self, limit: int, max_bytes: int) -> list[Call]:
         """At most ``limit`` calls, the last that began, oldest first; reads about ``max_bytes`` of events."""
+        first = self._first_of(limit, max_bytes)
+        calls = sorted(self._folded(self._records(first)), key=lambda call: call.id)
+        return [self._settle(call) for call in calls[-limit:]] if limit else []
+
+    def _first_of(self, limit: int, max_bytes: int) -> int:
+        """The number of the batch in which the newest ``limit`` calls begin."""
         first = started = size = 0
         for seq, count, length in self._walk("started, size", backwards=True):
             if first and size + length > max_bytes:
@@ -98,44 +115,92 @@ class SessionReader:
             first, started, size = seq, started + count, size + length
             if started >= limit:
                 break
-        calls = sorted(fold(self._records(first), self._kinds()), key=lambda call: call.id)
-        return [self._settle(call) for call in calls[-limit:]] if limit else []
+        return first
 
-    def calls(self) -> Iterator[Call]:
-        """Every call: each when its end is read, then those that have not ended."""
-        for call in fold(self._records(), self._kinds()):
+    def calls(self, newest: int | None = None) -> Iterator[Call]:
+        """Every call: each when its end is read, then those that have not ended.
+
+        Older ones than the ``newest`` may be left out.
+        """
+        first = 0 if newest is None else self._first_of(newest, sys.maxsize)
+        for call in self._folded(self._records(first)):
             yield self._settle(call)
+
+    def oldest_id(self) -> int | None:
+        """The smallest id of a call; None if there is none, or it cannot be told."""
+        [(found,)] = self._readable("SELECT min(first_id) FROM batches", "") or [(None,)]
+        return found if isinstance(found, int) else None
+
+    def _folded(self, records: Iterable[Record]) -> Iterator[Call]:
+        return fold(records, self._kinds())
 
     def find(self, ids: Iterable[int]) -> list[Call]:
         """The calls of these ids that are there, in order of id."""
         wanted = set(ids)
+        try:
+            batches = self._batches_of(wanted)
+            records = (record for seq in sorted(batches) for record in self._one(seq))
+            found = list(self._folded(record for record in records if record.call_id in wanted))
+        except SessionError as error:
+            if not is_damage(error.__cause__):
+                raise
+            found = list(self._folded(record for record in self._records() if record.call_id in wanted))
+        return sorted((self._settle(call) for call in found), key=lambda call: call.id)
+
+    def _batches_of(self, ids: Iterable[int]) -> set[int]:
+        """The numbers of the batches that may hold something of these calls."""
         batches: set[int] = set()
-        for call_id in wanted:
+        for call_id in ids:
             batches.update(
                 seq for (seq,) in self._rows(
                     "SELECT seq FROM batches WHERE first_id <= ?1 AND last_id >= ?1"
                     " UNION SELECT seq FROM spans WHERE call_id = ?1", (call_id,)
-                )
+                ) if isinstance(seq, int)
             )  # fmt: skip
-        folding, found = Fold(self._kinds()), []
-        for seq in sorted(batches):
-            for record in self._one(seq):
-                if record.call_id in wanted:
-                    call = folding.feed(record)
-                    if call is not None:
-                        found.append(call)
-        return sorted((self._settle(call) for call in (*found, *folding.rest())), key=lambda call: call.id)
+        return batches
 
     def descriptors(self) -> list[StoredDescriptors]:
         """Every stored file set, the last fetched first."""
-        query = (
-            "SELECT target, source, origin, fetched_ns, file_set FROM descriptors ORDER BY fetched_ns DESC"
-        )
-        return [StoredDescriptors(*row) for row in self._readable(query, "some of its descriptors")]
+        what = "some of its descriptors"
+        found = []
+        query = "SELECT digest, target, source, origin, fetched_ns, file_set FROM descriptors"
+        for digest, *fields in self._readable(query, what):
+            if [type(field) for field in fields] == [str, str, str, int, bytes] and hashlib.sha256(
+                fields[-1]
+            ).digest() == digest:
+                found.append(StoredDescriptors(*fields))
+            else:
+                self._lost(f"{what} could not be read")
+        return sorted(found, key=lambda item: item.fetched_ns, reverse=True)
+
+    def counters(self) -> tuple[int, int]:
+        """The last id that was given, and the last that was cleared; 0 where it cannot be told."""
+        facts = self._numbers("SELECT name, value FROM facts", "its counters")
+        return facts.get("last_id", 0), facts.get("cleared", 0)
+
+    def masked(self) -> list[str]:
+        """The keys of metadata that were masked when its calls were recorded, beside those that always are."""
+        names = self._numbers("SELECT name, value FROM facts", "its counters")
+        return sorted(name.removeprefix(MASKED) for name in names if name.startswith(MASKED))
 
     def _kinds(self) -> dict[str, Kind]:
-        rows = self._readable("SELECT method, kind FROM kinds", "some kinds of methods")
-        return {method: Kind(kind) for method, kind in rows}
+        what = "some kinds of methods"
+        kinds = {}
+        for method, kind in self._readable("SELECT method, kind FROM kinds", what):
+            if isinstance(method, str) and kind in _KINDS:
+                kinds[method] = _KINDS[kind]
+            else:
+                self._lost(f"{what} could not be read")
+        return kinds
+
+    def _numbers(self, query: str, what: str) -> dict[str, int]:
+        numbers = {}
+        for name, value in self._readable(query, what):
+            if isinstance(name, str) and isinstance(value, int):
+                numbers[name] = value
+            else:
+                self._lost(f"{what} could not be read")
+        return numbers
 
     def _settle(self, call: Call) -> Call:
         if self._live_from is None or call.id < self._live_from:
@@ -149,11 +214,13 @@ class SessionReader:
             yield from self._unpacked(seq, events)
 
     def _one(self, seq: int) -> Iterable[Record]:
-        [(events,)] = self._rows("SELECT events FROM batches WHERE seq = ?", (seq,)) or [(None,)]
-        return () if events is None else self._unpacked(seq, events)
+        rows = self._rows("SELECT events FROM batches WHERE seq = ?", (seq,))
+        return self._unpacked(seq, rows[0][0]) if rows else ()
 
-    def _unpacked(self, seq: int, events: bytes) -> Iterable[Record]:
+    def _unpacked(self, seq: int, events: Any) -> Iterable[Record]:
         try:
+            if not isinstance(events, bytes) or not events.startswith(zstandard.FRAME_HEADER):
+                raise msgspec.DecodeError("it is not compressed")
             return unpack(events)
         except msgspec.MsgspecError as error:
             self._lost(f"batch {seq} is damaged and was passed over: {error}")
@@ -173,13 +240,19 @@ class SessionReader:
         except SessionError as error:
             if not is_damage(error.__cause__):
                 raise
-            self._lost(f"{what} could not be read")
+            if what:
+                self._lost(f"{what} could not be read")
         return rows
 
     def _lost(self, what: str) -> None:
         line = f"{self.path}: {what}"
-        if line not in self.damaged:
+        if line in self._told:
+            return
+        self._told.add(line)
+        if len(self._told) <= _MOST_TOLD:
             self.damaged.append(line)
+        else:
+            self.damaged[_MOST_TOLD:] = [f"{self.path}: and {len(self._told) - _MOST_TOLD} more"]
 
     def _each(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

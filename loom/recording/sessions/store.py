@@ -1,42 +1,35 @@
 """The sink that keeps calls on disk: a bounded queue, and a thread of its own that writes."""
 
+import contextlib
 import hashlib
 import logging
 import sqlite3
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from loom.model import Call, Kind, MessageSeen
+from loom.model import Call, Kind
 
 from .batch import Batch, compressor
-from .database import SessionError, SessionLock, explain, open_for_writing
+from .database import MASKED, SessionError, SessionLock, begin_writing, explain, lacks_room
+from .earlier import Earlier
 from .pruning import prune, used_bytes
-from .reader import SessionReader, StoredDescriptors
+from .reader import StoredDescriptors
 from .records import Record
+from .waiting import Waiting
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_BUDGET = 1024 * 1024 * 1024
 QUEUE_BUDGET = 64 * 1024 * 1024
 
-EVENT_COST = 200  # what an event that is not packed yet is counted as, beside its payload
 _TICK = 0.05  # seconds that events wait for company before they are written
 _RETRY = 2.0  # seconds between attempts while the disk refuses
-_BATCH_BYTES = 1024 * 1024
-_GROUP = 64  # parts of calls that are packed at a time
-_LONG = 32  # events of one part that are packed without waiting for others
 _TOGETHER = 4  # batches that are written in one transaction, where so many wait
 _MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
-
-
-_T = TypeVar("_T")
 
 
 class SessionStore:
@@ -46,9 +39,8 @@ class SessionStore:
     again every few seconds, and what the queue (``queue_budget`` bytes) cannot hold
     meanwhile is dropped and counted: first the bytes of messages, then whole events.
 
-    Events are packed by whoever emits them, those of some calls at a time: the interpreter is held for that in any
-    thread, and in this one they are in the cache. The writer's thread is left with what does not hold it: compressing,
-    and waiting for the disk.
+    Events are packed by whoever emits them (:class:`.waiting.Waiting`). The writer's thread is left with what does not
+    hold the interpreter: compressing, and waiting for the disk.
 
     ``budget`` bounds the file: past it the oldest calls go. ``declared_kind`` answers a
     method's kind if it is known, without I/O.
@@ -63,22 +55,13 @@ class SessionStore:
         declared_kind: Callable[[str], Kind | None] = lambda _: None,
     ) -> None:
         self.path = path
+        self.earlier = Earlier(path)
         self.last_id = 0  # of the earlier runs
         self.cleared = 0  # calls up to this id were cleared from the view
-        self.dropped_events = 0
-        self.dropped_bytes = 0
         self.written_calls = 0
         self._budget = budget
-        self._queue_budget = queue_budget
         self._declared_kind = declared_kind
-        self._fresh: list[Sequence[Record]] = []  # what has come and is not packed yet
-        self._batch = Batch(queue_budget)  # what is packed is added to it
-        self._filling = threading.Lock()  # held while events come, and while another batch takes its place
-        self._batches: deque[Batch] = deque()
-        self._packed = (
-            0  # bytes of all batches that were left to the writer, and of those that it has written
-        )
-        self._taken = 0
+        self._waiting = Waiting(queue_budget)
         self._idle = True
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -92,12 +75,14 @@ class SessionStore:
         self._lock = SessionLock(path)
         self._connection: sqlite3.Connection | None = None
         self._thread: threading.Thread | None = None
+        self._taking = False  # whether events are taken: to be written now, or once there is room
         self._kinds: dict[str, Kind] = {}  # of methods, as they are in the file
         self._kindless: set[str] = set()
         self._pending: deque[Batch] = deque()
         self._compressor = compressor()
         self._cleared_waits = False
         self._descriptors: deque[StoredDescriptors] = deque()
+        self._masks: list[str] = []  # still to be noted
 
     @property
     def name(self) -> str:
@@ -111,50 +96,60 @@ class SessionStore:
     @property
     def waiting_bytes(self) -> int:
         """What is queued and not yet in the file."""
-        with self._filling:
-            self._pack()
-        return self._packed - self._taken + self._batch.size
+        return self._waiting.bytes
 
     def open(self) -> None:
-        """Open the file and start writing; what prevents it is in :meth:`status`, for good."""
+        """Open the file and start writing; what prevents it is in :meth:`status`.
+
+        For good, unless it is a full disk: then events are queued, and opening is tried again.
+        """
         try:
-            # The directory comes first: the lock is beside the file.
-            connection = open_for_writing(self.path)
-            try:
-                self._lock.take()
-                facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
-                self.last_id, self.cleared = facts["last_id"], facts.get("cleared", 0)
-                self._bytes = used_bytes(connection)
-            except BaseException:
-                connection.close()
-                raise
-        except (SessionError, sqlite3.Error) as error:
-            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
+            self._begin()
+        except SessionError as error:
+            self._error = str(error)
             _log.warning("%s", self._error)
-            return
-        self._connection = connection
+            if not lacks_room(error):
+                return
+            [(self.last_id, self.cleared)] = self.earlier.read(lambda reader: [reader.counters()]) or [(0, 0)]
+        self._taking = True
         self._thread = threading.Thread(target=self._run, name="loom-session", daemon=True)
         self._thread.start()
+
+    def _begin(self) -> None:
+        connection, (last_id, cleared) = begin_writing(self.path, self._lock)
+        if (
+            self._taking and last_id != self.last_id
+        ):  # nobody could tell, and the numbers have been given again
+            connection.close()
+            raise SessionError(
+                f"calls are not kept in {self.path}, which could not be read before: start Loom again"
+            )
+        self.last_id, self.cleared = last_id, max(cleared, self.cleared)
+        self._connection = connection
+
+    def _begin_later(self) -> sqlite3.Connection | None:
+        """Open what could not be opened for want of room, once there is some."""
+        while self._connection is None and not self._stopping.wait(_RETRY):
+            try:
+                self._begin()
+            except SessionError as error:
+                self._error = str(error)
+                if not lacks_room(error):
+                    _log.warning("%s", self._error)
+                    self._taking = False
+                    break
+            else:
+                self._error = ""
+                _log.warning("calls are kept in %s now", self.path)
+        return self._connection
 
     def restore(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> list[Call]:
         """The newest calls of earlier runs, oldest first, at most ``limit`` and ``max_bytes`` of events.
 
         Takes the same time for a file of any size. Empty where there is no database.
         """
-        calls = self._read(lambda reader: reader.newest(limit, max_bytes))
+        calls = self.earlier.read(lambda reader: reader.newest(limit, max_bytes)) if self._taking else []
         return [call for call in calls if call.id > self.cleared]
-
-    def _read(self, read: Callable[[SessionReader], list[_T]]) -> list[_T]:
-        """What an earlier run left; nothing where it cannot be read, which is told."""
-        if self._connection is None:
-            return []
-        try:
-            with SessionReader(self.path) as reader:
-                return read(reader)
-        except (SessionError, sqlite3.Error) as error:
-            self._error = explain(error, self.path) if isinstance(error, sqlite3.Error) else str(error)
-            _log.warning("%s", self._error)
-            return []
 
     def clear(self, up_to: int) -> None:
         """Calls up to this id were cleared: no longer restored, nor found; they stay in the file."""
@@ -169,68 +164,31 @@ class SessionStore:
 
     def emit_all(self, calls: Sequence[Sequence[Record]]) -> None:
         """Queue events of several calls."""
-        if self._connection is None:
+        if not self._taking:
             return
-        with self._filling:
-            self._fresh += calls
-            # Large messages are counted at once.
-            if len(self._fresh) >= _GROUP or self._batch.wary or len(calls[-1]) > _LONG:
-                self._pack()
+        self._waiting.add(calls)
         if self._idle:
             self._idle = False
             self._wake.set()
 
-    def _pack(self) -> None:
-        """Pack what has come; some calls at a time take half as long as each alone."""
-        calls = self._fresh
-        if calls:
-            self._fresh = []
-            if not self._batch.add(calls):
-                for events in calls:
-                    self._add_what_fits(events)
-            if self._batch.size >= _BATCH_BYTES:
-                self._close_batch()
-
-    def _add_what_fits(self, events: Sequence[Record]) -> None:
-        """Drop and count what there is no room for: the bytes of messages first."""
-        self._close_batch()  # the next one may have more
-        room = self._batch.limit
-        kept: list[Record] = []
-        for event in events:
-            if room <= 0:
-                self.dropped_events += 1
-                continue
-            room -= EVENT_COST
-            if isinstance(event, MessageSeen):
-                size = len(event.data)
-                if size > room:
-                    self.dropped_bytes += size
-                    kept.append(msgspec.structs.replace(event, data=b"", lost=size))
-                    continue
-                room -= size
-            kept.append(event)
-        if kept:
-            self._batch.limit = sys.maxsize
-            self._batch.add([kept])
-            self._close_batch()
-
-    def _close_batch(self) -> None:
-        """Leave the batch to the writer, and begin another."""
-        if self._batch.size:
-            self._packed += self._batch.size
-            self._batches.append(self._batch)
-        self._batch = Batch(self._queue_budget - (self._packed - self._taken), self._batch.wary)
-
     def put_descriptors(self, item: StoredDescriptors) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
-        if self._connection is not None:
+        if self._taking:
             self._descriptors.append(item)
             self._idle = False
             self._wake.set()
 
+    def mask(self, keys: Iterable[str]) -> None:
+        """Note with the next calls that these keys of metadata are masked, for whoever reads the file later."""
+        self._masks += keys
+
+    def masked(self) -> list[str]:
+        """The keys that earlier runs noted."""
+        return self.earlier.read(lambda reader: reader.masked()) if self._taking else []
+
     def stored_descriptors(self) -> list[StoredDescriptors]:
         """The sets that were kept by earlier runs."""
-        return self._read(lambda reader: reader.descriptors())
+        return self.earlier.read(lambda reader: reader.descriptors()) if self._taking else []
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until what was emitted before is in the file; False if that took longer than ``timeout``."""
@@ -243,18 +201,22 @@ class SessionStore:
             return self._flushed.wait_for(lambda: self._flushes_done >= wanted, timeout)
 
     def status(self) -> dict[str, Any]:
-        """How it goes, ready for ``/api/stats``: ``error`` is "" while all is well."""
+        """How it goes, ready for ``/api/stats``: ``error`` is "" while calls are kept.
+
+        ``problems`` say what of earlier runs could not be read.
+        """
         return {
             "name": self.name,
             "path": str(self.path),
             "written": self.written_calls,
-            "dropped": self.dropped_events,
-            "dropped_bytes": self.dropped_bytes,
+            "dropped": self._waiting.dropped_events,
+            "dropped_bytes": self._waiting.dropped_bytes,
             "waiting_bytes": self.waiting_bytes,
             "bytes": self._bytes,
             "budget": self._budget,
             "pruned": self._pruned,
             "error": self._error,
+            "problems": list(self.earlier.problems),
         }
 
     def close(self, timeout: float = 3.0) -> None:
@@ -268,16 +230,18 @@ class SessionStore:
                 _log.warning(
                     "what was not yet written to %s is lost: %d bytes", self.path, self.waiting_bytes
                 )
-        self._connection = None
+        self._connection, self._taking = None, False
         self._lock.release()
 
     # The writer's thread, from here on.
 
     def _run(self) -> None:
-        connection = self._connection
+        connection = self._connection or self._begin_later()
         if connection is None:
             return
         try:
+            with contextlib.suppress(sqlite3.Error):  # each commit asks again
+                self._bytes = used_bytes(connection)
             while not self._stopping.is_set():
                 self._wake.wait()
                 asked = self._flushes_asked
@@ -306,13 +270,11 @@ class SessionStore:
 
     def _write(self, connection: sqlite3.Connection) -> bool:
         """Write all that waits; False if the disk refused, and it waits on."""
-        with self._filling:
-            self._pack()
-            self._close_batch()
+        self._waiting.close_batch()
         try:
-            while self._batches or self._pending or self._descriptors or self._cleared_waits:
-                while self._batches and len(self._pending) < _TOGETHER:
-                    self._pending.append(self._batches.popleft())
+            while self._waiting or self._pending or self._descriptors or self._cleared_waits:
+                while self._waiting and len(self._pending) < _TOGETHER:
+                    self._pending.append(self._waiting.take())
                 self._commit(connection)
             if self._refused:
                 self._refused, self._error = False, ""
@@ -351,6 +313,8 @@ class SessionStore:
             )
             last_id = max(last_id, ids[1] or 0)
         self._write_kinds(connection)
+        masks = [(MASKED + key,) for key in self._masks]
+        connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, 1)", masks)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
         descriptors = list(self._descriptors)
@@ -364,10 +328,11 @@ class SessionStore:
         if self.cleared:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('cleared', ?)", (self.cleared,))
         connection.execute("COMMIT")
+        del self._masks[: len(masks)]
         for _ in descriptors:
             self._descriptors.popleft()
         for batch in self._pending:
-            self._taken += batch.size
+            self._waiting.done(batch)
             self.written_calls += batch.ended
         self._pending.clear()
         self._bytes = used_bytes(connection)

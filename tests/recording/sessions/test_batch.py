@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import zstandard
 
 from loom.model import Direction, MessageSeen
 from loom.recording.sessions import SessionStore, session_path
@@ -103,3 +104,20 @@ def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_pa
     [call] = store.restore(1)
     assert [held.data for held in call.messages] == sent
     store.close()
+
+
+def test_bytes_that_were_changed_are_not_taken_for_genuine():
+    batch = Batch()
+    batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
+    row = batch.row(compressor())
+    assert unpack(row)[2].data == dense(100_000)
+    changed = row[:50_000] + bytes(4) + row[50_004:]
+    with pytest.raises(msgspec.DecodeError, match="checksum"):
+        unpack(changed)
+
+
+def test_a_batch_of_an_earlier_loom_has_no_checksum_and_is_read():
+    batch = Batch()
+    batch.add([unary(1)])
+    row = batch.row(zstandard.ZstdCompressor(level=1))
+    assert [event.call_id for event in unpack(row)] == [1] * len(unary(1))

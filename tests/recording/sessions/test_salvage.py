@@ -121,3 +121,14 @@ def test_a_lock_is_no_damage(path: Path) -> None:
     with pytest.raises(SessionError, match="is locked by another program"):
         SessionReader(path)
     blocker.close()
+
+
+def test_much_damage_is_told_in_few_lines(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE batches SET events = x'00' WHERE seq > 5")
+    connection.close()
+    with SessionReader(path) as reader:
+        for _ in range(2):
+            assert len(list(reader.calls())) == 5
+        assert len(reader.damaged) == 21
+        assert reader.damaged[-1] == f"{path}: and {CALLS - 5 - 20} more"

@@ -83,7 +83,7 @@ const json = (body: string): RequestInit => ({
 
 export const api = {
   calls: (limit: number, before?: number, signal?: AbortSignal) =>
-    request<CallsPage>(`/api/calls${query({ limit, before })}`, { signal }),
+    request<CallsPage>(`/api/calls${query({ limit, before, memory: 1 })}`, { signal }),
   call: (id: number, reveal = false, signal?: AbortSignal) =>
     request<CallDetail>(`/api/calls/${id}${query({ reveal })}`, { signal }),
   schema: (id: number, signal?: AbortSignal) => request<Outline>(`/api/calls/${id}/schema`, { signal }),

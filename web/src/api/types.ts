@@ -219,7 +219,10 @@ export interface Stats {
     readonly error: string;
   };
   readonly breaker: { readonly state: string; readonly failures: number; readonly retry_in_ms: number | null } | null;
-  readonly sinks?: { readonly session?: { readonly error: string } | null };
+  readonly sinks?: {
+    /** `error`: why calls are not kept; `problems`: what of earlier runs could not be read. */
+    readonly session?: { readonly error: string; readonly problems?: readonly string[] } | null;
+  };
 }
 
 export interface Hello {

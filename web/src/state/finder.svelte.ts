@@ -13,6 +13,8 @@ export interface SearchProgress {
   readonly of: number;
   readonly running: boolean;
   readonly error: string;
+  /** What the server could not read. */
+  readonly problems: readonly string[];
 }
 
 const RESEARCH_MS = 1_500;
@@ -117,8 +119,8 @@ export class Finder {
   }
 
   private run(q: string): void {
-    const show = (searched: number, of: number, running: boolean, error = "") => {
-      this.progress = { searched, of, running, error };
+    const show = (searched: number, of: number, running: boolean, error = "", problems: readonly string[] = []) => {
+      this.progress = { searched, of, running, error, problems };
     };
     show(0, 0, true);
     this.cancelSearch = search(q, {
@@ -131,9 +133,9 @@ export class Finder {
         }
         this.changed();
       },
-      done: () => {
+      done: (problems) => {
         this.cancelSearch = null;
-        show(this.progress?.searched ?? 0, this.progress?.of ?? 0, false);
+        show(this.progress?.searched ?? 0, this.progress?.of ?? 0, false, "", problems);
         if (this.pending.size > 0) this.timer = setTimeout(() => this.searchPending(), RESEARCH_MS);
       },
       failed: (message) => {

@@ -57,6 +57,14 @@ describe("a filter over a session on disk", () => {
     expect(changed).toHaveBeenCalledTimes(2);
   });
 
+  it("says what could not be read", () => {
+    const finder = new Finder(() => undefined, () => 100);
+    finder.set("status:NOT_FOUND");
+    vi.runAllTimers();
+    Source.opened[0]?.send("done", { searched: 1, found: 0, problems: ["batch 2 is damaged"] });
+    expect(finder.progress).toMatchObject({ running: false, error: "", problems: ["batch 2 is damaged"] });
+  });
+
   it("forgets what it found, and cancels, with the next filter", () => {
     const finder = new Finder(() => {}, () => 100);
     finder.set("status:NOT_FOUND");

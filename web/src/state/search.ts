@@ -5,7 +5,8 @@ import type { Summary } from "../api/types";
 export interface SearchListener {
   progress(searched: number, of: number): void;
   found(calls: readonly Summary[]): void;
-  done(): void;
+  /** `problems` are lines about what could not be read. */
+  done(problems: readonly string[]): void;
   failed(message: string): void;
 }
 
@@ -24,9 +25,9 @@ export function search(q: string, listener: SearchListener): () => void {
     close();
     listener.failed((data as { error?: { message?: string } }).error?.message ?? "the search failed");
   });
-  on("done", () => {
+  on("done", (data) => {
     close();
-    listener.done();
+    listener.done((data as { problems?: readonly string[] }).problems ?? []);
   });
   source.onerror = () => {
     close(); // or the browser would start the whole search again

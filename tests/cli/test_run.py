@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.support.api import fetch_json
+from tests.support.api import fetch_json, fetch_status
 from tests.support.process import LoomProcess, environment, running_loom
 from tests.support.zoo import running_zoo
 
@@ -51,12 +51,14 @@ async def test_it_starts_without_its_target_and_says_so_to_the_client(tmp_path: 
 async def test_ctrl_c_drains_and_a_second_one_ends_at_once(tmp_path: Path):
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, "--drain", "20m", *ANYWHERE, home=tmp_path) as loom:
-            client, _ = addresses(loom)
+            client, page = addresses(loom)
             async with grpc.aio.insecure_channel(client) as channel:
                 stream = channel.stream_stream("/zoo.Zoo/Echo")()
                 await stream.write(b"one")
                 assert await stream.read() == b"one"
                 loom.interrupt()
+                while fetch_status(page, "/ready") != 503:
+                    pass  # two signals that come before it has seen the first are one
                 # Draining: what runs goes on.
                 await stream.write(b"two")
                 assert await stream.read() == b"two"

@@ -32,11 +32,6 @@ class Outgoing:
 
     def __init__(self, channel: Channel, method: str, timeout: float | None) -> None:
         """``timeout`` is in seconds; None means no deadline."""
-        self.reached: bool | None = None
-        """Whether a connection carried the call; None until that is known, which it is when :meth:`status` returns.
-
-        A backend that answers early has been reached, so this is exact.
-        """
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Batch] | None = None
         self._ended: asyncio.Future[Batch] = self._loop.create_future()
@@ -46,13 +41,22 @@ class Outgoing:
 
     async def open(self, metadata: Metadata) -> bool:
         """Send the request's metadata, connecting if need be; False if no connection carried it."""
-        self._opened = self._loop.create_future()
-        operation = SendInitialMetadata(metadata, NO_FLAGS)
-        if self._call.start((operation,), self._resolving(self._opened)):
-            self.reached = (await asyncio.shield(self._opened)).success
-        else:
-            self._opened = None
+        opened: asyncio.Future[Batch] = self._loop.create_future()
+        if self._call.start((SendInitialMetadata(metadata, NO_FLAGS),), self._resolving(opened)):
+            self._opened = opened
+            await asyncio.shield(opened)
         return bool(self.reached)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether a connection carried the call; None until that is known, which it is when :meth:`status` returns.
+
+        A backend that answers early has been reached, so this is exact.
+        """
+        if self._opened is None or not self._opened.done():
+            return None
+        success: bool = self._opened.result().success
+        return success
 
     async def send(self, message: bytes) -> bool:
         """Send one message, waiting for flow control."""
@@ -78,7 +82,7 @@ class Outgoing:
         """Wait for the status, which follows the last message."""
         batch = await asyncio.shield(self._ended)
         if self._opened is not None:
-            self.reached = (await asyncio.shield(self._opened)).success
+            await asyncio.shield(self._opened)
         return outcome.upstream_status(batch.batch_operations[0])
 
     def cancel(self) -> None:

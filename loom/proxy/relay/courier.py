@@ -53,9 +53,7 @@ class Courier:
         with self._lock:
             self._told.append((call, make, fields))
             self._bytes += size
-            asleep, self._awake = not self._awake, True
-        if asleep:
-            self._wake()
+        self._rouse()
 
     @property
     def full(self) -> bool:
@@ -69,24 +67,16 @@ class Courier:
             return
         with self._lock:
             self._held.append(act)
-            asleep, self._awake = not self._awake, True
-        if asleep:
-            self._wake()
+        self._rouse()
 
     def later(self, delay: float, act: Callable[[], None]) -> None:
         """Call ``act`` on the loop, ``delay`` seconds from now or a little later. For any thread; one delay for all."""
         with self._lock:
             self._due.append((time.monotonic() + delay, act))
-            asleep, self._awake = not self._awake, True
-        if asleep:
-            self._wake()
+        self._rouse()
 
     def deliver(self) -> None:
         """Emit all that has been told of, now."""
-        self._deliver()
-
-    def _deliver(self) -> bool:
-        """The same, and whether there was anything."""
         with self._lock:
             told, self._told = self._told, []
             self._bytes = 0
@@ -100,18 +90,24 @@ class Courier:
             events.append(make(call.id, *fields))
         if calls:
             self._sink.emit_all(list(calls.values()))
-        return bool(calls)
 
-    def _wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody records any more
-            self._loop.call_soon_threadsafe(self._rest)
+    def _rouse(self) -> None:
+        """See to it that what has just been put down is looked at."""
+        if self._awake:
+            return
+        with self._lock:
+            asleep, self._awake = not self._awake, True
+        if asleep:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody records any more
+                self._loop.call_soon_threadsafe(self._rest)
 
     def _rest(self) -> None:
         self._loop.call_later(REST, self._look)
 
     def _look(self) -> None:
         """Deliver what waits and look again after a rest; with nothing to do, sleep until somebody wakes it."""
-        busy = self._deliver()
+        busy = bool(self._told)
+        self.deliver()
         now = time.monotonic()
         with self._lock:
             held, self._held = self._held, []

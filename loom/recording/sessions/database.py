@@ -112,13 +112,11 @@ def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, 
     try:
         lock.take()
         return connection, counters(connection, path)
-    except sqlite3.Error as error:
+    except BaseException as error:
         connection.close()
         lock.release()
-        raise SessionError(explain(error, path, opening=True)) from error
-    except BaseException:
-        connection.close()
-        lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise SessionError(explain(error, path, opening=True)) from error
         raise
 
 

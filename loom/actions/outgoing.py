@@ -7,7 +7,6 @@ from typing import Any
 
 from loom.model import Metadata
 from loom.proxy.core import (
-    NO_FLAGS,
     Batch,
     Channel,
     ReceiveInitialMetadata,
@@ -35,14 +34,14 @@ class Outgoing:
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Batch] | None = None
         self._ended: asyncio.Future[Batch] = self._loop.create_future()
-        ending = ((ReceiveStatus(NO_FLAGS),), self._resolving(self._ended))
+        ending = ((ReceiveStatus(),), self._resolving(self._ended))
         deadline = None if timeout is None else time.time() + timeout
         self._call = channel.call(method.encode(), deadline, (ending,))
 
     async def open(self, metadata: Metadata) -> bool:
         """Send the request's metadata, connecting if need be; False if no connection carried it."""
         opened: asyncio.Future[Batch] = self._loop.create_future()
-        if self._call.start((SendInitialMetadata(metadata, NO_FLAGS),), self._resolving(opened)):
+        if self._call.start((SendInitialMetadata(metadata),), self._resolving(opened)):
             self._opened = opened
             await asyncio.shield(opened)
         return bool(self.reached)
@@ -60,20 +59,20 @@ class Outgoing:
 
     async def send(self, message: bytes) -> bool:
         """Send one message, waiting for flow control."""
-        return await self._sent(SendMessage(message, NO_FLAGS))
+        return await self._sent(SendMessage(message))
 
     async def half_close(self) -> bool:
         """Say that no more messages come."""
-        return await self._sent(SendClose(NO_FLAGS))
+        return await self._sent(SendClose())
 
     async def initial_metadata(self) -> Metadata:
         """Wait for the initial metadata; empty if the call ends without any."""
-        operation = ReceiveInitialMetadata(NO_FLAGS)
+        operation = ReceiveInitialMetadata()
         return seen(operation.initial_metadata()) if await self._sent(operation) else ()
 
     async def receive(self) -> bytes | None:
         """The next message; None when no more come."""
-        operation = ReceiveMessage(NO_FLAGS)
+        operation = ReceiveMessage()
         await self._sent(operation)
         message: bytes | None = operation.message()
         return message

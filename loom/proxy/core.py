@@ -18,6 +18,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -25,7 +26,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 _log = logging.getLogger(__name__)
 
-NO_FLAGS = 0
+_NO_FLAGS = 0
 _CANCELLED = 1
 
 Batch = Any
@@ -33,14 +34,14 @@ Batch = Any
 
 Tag = Callable[[Batch], None]
 
-SendInitialMetadata = cygrpc.SendInitialMetadataOperation
-SendMessage = cygrpc.SendMessageOperation
-SendClose = cygrpc.SendCloseFromClientOperation
-SendStatus = cygrpc.SendStatusFromServerOperation
-ReceiveInitialMetadata = cygrpc.ReceiveInitialMetadataOperation
-ReceiveMessage = cygrpc.ReceiveMessageOperation
-ReceiveStatus = cygrpc.ReceiveStatusOnClientOperation
-ReceiveClose = cygrpc.ReceiveCloseOnServerOperation
+SendInitialMetadata = partial(cygrpc.SendInitialMetadataOperation, flags=_NO_FLAGS)
+SendMessage = partial(cygrpc.SendMessageOperation, flags=_NO_FLAGS)
+SendClose = partial(cygrpc.SendCloseFromClientOperation, flags=_NO_FLAGS)
+SendStatus = partial(cygrpc.SendStatusFromServerOperation, flags=_NO_FLAGS)
+ReceiveInitialMetadata = partial(cygrpc.ReceiveInitialMetadataOperation, flags=_NO_FLAGS)
+ReceiveMessage = partial(cygrpc.ReceiveMessageOperation, flags=_NO_FLAGS)
+ReceiveStatus = partial(cygrpc.ReceiveStatusOnClientOperation, flags=_NO_FLAGS)
+ReceiveClose = partial(cygrpc.ReceiveCloseOnServerOperation, flags=_NO_FLAGS)
 
 
 def ignore(_batch: Batch) -> None:
@@ -66,7 +67,9 @@ class Channel:
         self, method: bytes, deadline: float | None, batches: Sequence[tuple[tuple[Any, ...], Tag]]
     ) -> "OutgoingCall":
         """Start a call with at least one batch that lasts until its end; ``deadline`` is in seconds since the epoch."""
-        return OutgoingCall(self._core.integrated_call(NO_FLAGS, method, None, deadline, None, None, batches))
+        return OutgoingCall(
+            self._core.integrated_call(_NO_FLAGS, method, None, deadline, None, None, batches)
+        )
 
     def connectivity(self) -> int:
         """The state as C-core numbers it, the ``value[0]`` of a :class:`grpc.ChannelConnectivity`."""
@@ -77,7 +80,7 @@ class Channel:
         """Cancel the calls still under way and close the connections. Not from the channel's own thread."""
         if not self._closing:
             # A call that is over before it begins, as nothing else makes the thread look up.
-            bell = self.call(b"/", None, [((ReceiveStatus(NO_FLAGS),), self._ring)])
+            bell = self.call(b"/", None, [((ReceiveStatus(),), self._ring)])
             bell.cancel()
         self._thread.join()
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from loom.proxy.core import (
-    NO_FLAGS,
     Batch,
     Channel,
     IncomingCall,
@@ -53,8 +52,8 @@ def opened(channel: Channel, answer: Answer) -> None:
         b"/a.B/C",
         None,
         [
-            ((SendInitialMetadata((), NO_FLAGS),), ignore),
-            ((ReceiveStatus(NO_FLAGS),), answer),
+            ((SendInitialMetadata(()),), ignore),
+            ((ReceiveStatus(),), answer),
         ],
     )
 
@@ -66,7 +65,7 @@ async def test_closing_cancels_what_is_under_way_and_leaves_no_thread() -> None:
 
     def hold(call: IncomingCall) -> None:
         held.append(call)
-        call.start((ReceiveClose(NO_FLAGS),), closed)
+        call.start((ReceiveClose(),), closed)
         arrived(None)
 
     listener, channel = await serving(hold)
@@ -92,8 +91,8 @@ async def test_a_channel_that_was_never_used_closes_without_a_connection() -> No
 
 async def test_a_tag_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def answer(call: IncomingCall) -> None:
-        operations = (SendInitialMetadata((), NO_FLAGS), SendStatus((), 5, "no", NO_FLAGS))
-        call.start((ReceiveClose(NO_FLAGS),), ignore)
+        operations = (SendInitialMetadata(()), SendStatus((), 5, "no"))
+        call.start((ReceiveClose(),), ignore)
         call.start(operations, ignore)
         raise RuntimeError("a fault in the handler")
 

@@ -29,7 +29,6 @@ from loom.model import (
 )
 from loom.proxy.breaker import Breaker, Ticket
 from loom.proxy.core import (
-    NO_FLAGS,
     Batch,
     IncomingCall,
     OutgoingCall,
@@ -142,7 +141,7 @@ class RelayedCall(Stepped):
         peer = unquote(client.peer())  # C-core escapes the brackets of IPv6
         way.courier.tell(self, _started, now, self.method, peer, str(way.target.address), deadline_ns)
         way.courier.tell(self, MetadataSeen, now, Section.REQUEST, metadata)
-        client.start((ReceiveClose(NO_FLAGS),), self._closed)
+        client.start((ReceiveClose(),), self._closed)
         if way.breaker is not None:
             self._ticket = way.breaker.admit()
             if self._ticket is None:
@@ -153,9 +152,9 @@ class RelayedCall(Stepped):
             client.method,
             outcome.deadline(self._timeout),
             (
-                ((SendInitialMetadata(self._forwarded(metadata), NO_FLAGS),), self._opened),
-                ((ReceiveInitialMetadata(NO_FLAGS),), self._initial),
-                ((ReceiveStatus(NO_FLAGS),), self._status_came),
+                ((SendInitialMetadata(self._forwarded(metadata)),), self._opened),
+                ((ReceiveInitialMetadata(),), self._initial),
+                ((ReceiveStatus(),), self._status_came),
             ),
         )
         way.courier.when_there_is_room(self._next_request)
@@ -173,7 +172,7 @@ class RelayedCall(Stepped):
     @step
     def _next_request(self, _batch: Batch) -> None:
         if not self._ended:
-            self._client.start((ReceiveMessage(NO_FLAGS),), self._request)
+            self._client.start((ReceiveMessage(),), self._request)
 
     @step
     def _request(self, batch: Batch) -> None:
@@ -183,14 +182,14 @@ class RelayedCall(Stepped):
         if message is not None:
             self._received = True
             self._saw(Direction.REQUEST, message)
-            self._send((SendMessage(message, NO_FLAGS),), self._request_sent)
+            self._send((SendMessage(message),), self._request_sent)
         elif self._received and self._one_request:
             self._half_close()
         else:
             # C-core reports a cancellation to readers as an end of the messages, and may do so before it reports the
             # cancellation. Passed on as a half-close, that would make an interrupted upload look complete. Another
             # read is answered only behind what C-core has already queued.
-            self._client.start((ReceiveMessage(NO_FLAGS),), self._end_of_requests)
+            self._client.start((ReceiveMessage(),), self._end_of_requests)
 
     @step
     def _end_of_requests(self, _batch: Batch) -> None:
@@ -200,7 +199,7 @@ class RelayedCall(Stepped):
 
     def _half_close(self) -> None:
         self._way.courier.tell(self, HalfClosed, time.time_ns())
-        self._send((SendClose(NO_FLAGS),), ignore)
+        self._send((SendClose(),), ignore)
 
     @step
     def _request_sent(self, batch: Batch) -> None:
@@ -249,11 +248,11 @@ class RelayedCall(Stepped):
 
     def _send_initial(self, metadata: Metadata) -> None:
         self._initial_sent = True
-        self._client.start((SendInitialMetadata(metadata, NO_FLAGS),), ignore)
+        self._client.start((SendInitialMetadata(metadata),), ignore)
 
     @step
     def _next_response(self, _batch: Batch) -> None:
-        if not self._send((ReceiveMessage(NO_FLAGS),), self._response):
+        if not self._send((ReceiveMessage(),), self._response):
             # The status has come, which C-core only gives once all messages have been read.
             self._no_more_responses = True
             self._finish()
@@ -266,10 +265,10 @@ class RelayedCall(Stepped):
             self._finish()
         elif not self._ended:
             self._saw(Direction.RESPONSE, message)
-            operations: tuple[Any, ...] = (SendMessage(message, NO_FLAGS),)
+            operations: tuple[Any, ...] = (SendMessage(message),)
             if not self._initial_sent:
                 self._initial_sent = True
-                operations = (SendInitialMetadata((), NO_FLAGS), *operations)
+                operations = (SendInitialMetadata(()), *operations)
             self._client.start(operations, self._response_sent)
 
     @step
@@ -324,10 +323,10 @@ class RelayedCall(Stepped):
         """End the call, telling the client."""
         self._end(status, by, note)
         code = status.code if status.code <= _LAST_CODE else StatusCode.UNKNOWN
-        operations: tuple[Any, ...] = (SendStatus(trailing, int(code), status.message, NO_FLAGS),)
+        operations: tuple[Any, ...] = (SendStatus(trailing, int(code), status.message),)
         if not self._initial_sent:
             self._initial_sent = True
-            operations = (SendInitialMetadata((), NO_FLAGS), *operations)
+            operations = (SendInitialMetadata(()), *operations)
         self._client.start(operations, ignore)
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:

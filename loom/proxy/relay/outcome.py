@@ -3,9 +3,9 @@
 import re
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from loom.model import Address, EndedBy, Metadata, Status, StatusCode
-from loom.proxy.core import ReceiveStatus
 
 from .metadata import seen
 
@@ -29,8 +29,8 @@ class UpstreamStatus:
     trailing: Metadata
 
 
-def upstream_status(received: ReceiveStatus) -> UpstreamStatus:
-    """What the finished operation has received."""
+def upstream_status(received: Any) -> UpstreamStatus:
+    """What a finished ``ReceiveStatus`` has received."""
     return UpstreamStatus(int(received.code()), received.details() or "", seen(received.trailing_metadata()))
 
 

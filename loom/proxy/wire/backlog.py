@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from loom.model import EndedBy
 
 from .connection import Connection
+from .gathering import Gathering
 
 TURN_SECONDS = 0.000_1  # of looking, before the loop gets to see which bytes have come meanwhile
 LONG_TURN_SECONDS = 0.005
 FREE_LAG_SECONDS = 0.08  # bytes that have waited for longer make turns longer
 MOST_LAG_SECONDS = 0.15  # ... up to here, where they are longest
 MAX_WAITING = 8 * 1024 * 1024  # bytes that may wait: as small messages, about a fifth of a second
+ENOUGH = 16  # parts of calls that are handed on together: with more, each costs no less
+ENOUGH_BYTES = 16 * 1024  # a chunk of this size brings enough by itself
 
 _Seen = tuple[Connection, bytes | EndedBy, int, bool]
 """A chunk, or who ended the connection; when that was, and whether the client sent it."""
@@ -27,10 +30,14 @@ class Backlog:
     :data:`FREE_LAG_SECONDS`, turns grow with the lag, and forwarding slows down to the speed of looking; with more
     than :data:`MAX_WAITING` bytes it waits. Nothing is left out.
 
+    What connections emit is handed on together, at the end of a turn at the latest: with few calls on each of many
+    connections, a chunk brings little, and whoever records it does some things once for all that comes at once.
+
     What a session promises after a kill (docs/sessions.md) counts on the lag staying well below a quarter of a second.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
         self._queue: deque[_Seen] = deque()
         self._waiting = 0
         self._begun: Iterator[None] | None = None  # of the first chunk: what is left of it
@@ -56,11 +63,13 @@ class Backlog:
         """Look at all that waits, now."""
         for _ in self._look():
             pass
+        self._gathering.hand_on()
 
     def settle(self) -> None:
-        """Look at the rest of a chunk that has been begun: until then nothing of it is emitted."""
+        """Look at the rest of a chunk that has been begun, and hand on what has been seen."""
         for _ in self._begun or ():
             pass
+        self._gathering.hand_on()
 
     def _turn(self) -> None:
         queue = self._queue
@@ -68,6 +77,7 @@ class Backlog:
         for _ in self._look():
             if self._waiting <= MAX_WAITING and time.perf_counter() >= until:
                 break
+        self._gathering.hand_on()
         if queue:
             asyncio.get_running_loop().call_soon(self._turn)
 
@@ -83,6 +93,8 @@ class Backlog:
                     yield
                 self._begun = None
                 self._waiting -= len(data)
+                if len(data) >= ENOUGH_BYTES or len(self._gathering) >= ENOUGH:
+                    self._gathering.hand_on()
             else:
                 connection.closed(now, data)
             queue.popleft()

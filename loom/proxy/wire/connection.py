@@ -209,7 +209,7 @@ class Connection:
 
     def failed(self, reason: str, now: int) -> None:
         """The target could not be reached for this connection."""
-        call = self._ids.reserve()
+        call = self._ids.take()
         facts: Facts = {"connection": self.number}
         self._sink.emit(
             CallStarted(call, now, "(connection)", self.peer, target=self._target, engine="wire", wire=facts)

@@ -16,6 +16,7 @@ from loom.proxy.listening import bindable_hosts, check_server_tls, check_target_
 
 from .backlog import Backlog
 from .connection import Connection
+from .gathering import Gathering
 from .tunnel import Side, Tunnel
 
 CONNECT_TIMEOUT = 20.0
@@ -42,14 +43,14 @@ class WireEngine:
     ) -> None:
         self._listen = listen
         self._target = target_address
-        self._sink = sink
+        self._sink = Gathering(sink)
         self._ids = ids
         self._server_tls = server_tls
         self._target_tls = target_tls
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._tunnels: set[Tunnel] = set()
-        self._backlog = Backlog()
+        self._backlog = Backlog(self._sink)
         ids.settle = self._backlog.settle
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()

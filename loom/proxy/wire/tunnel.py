@@ -147,6 +147,7 @@ class Tunnel:
     def refused(self, reason: str) -> None:
         """The target cannot be reached: the client's connection goes as a refused one would."""
         self.connection.failed(reason, time.time_ns())
+        self.backlog.settle()
         self.client.close(abort=True)
 
     def lost(self, side: Side, error: Exception | None) -> None:

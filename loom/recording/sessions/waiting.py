@@ -12,10 +12,8 @@ from loom.model import MessageSeen
 from .batch import Batch
 from .records import Record
 
-EVENT_COST = 200  # what an event that is not packed yet is counted as, beside its payload
+EVENT_COST = 200  # what an event is counted as beside its payload, where it is asked whether it fits
 _BATCH_BYTES = 1024 * 1024
-_GROUP = 64  # parts of calls that are packed at a time
-_LONG = 32  # events of one part that are packed without waiting for others
 
 
 class Waiting:
@@ -23,16 +21,15 @@ class Waiting:
 
     What does not fit is dropped and counted: first the bytes of messages, then whole events.
 
-    Events are packed by whoever adds them, those of some calls at a time: the interpreter is held for that in any
-    thread, and in this one they are in the cache.
+    Events are packed by whoever adds them: the interpreter is held for that in any thread, and in this one they are in
+    the cache.
     """
 
     def __init__(self, budget: int) -> None:
         self.dropped_events = 0
         self.dropped_bytes = 0
         self._budget = budget
-        self._fresh: list[Sequence[Record]] = []  # what has come and is not packed yet
-        self._batch = Batch(budget)  # what is packed is added to it
+        self._batch = Batch(budget)  # what comes is added to it
         self._filling = threading.Lock()  # held while events come, and while another batch takes its place
         self._batches: deque[Batch] = deque()
         self._packed = 0  # bytes of all batches that were closed
@@ -46,21 +43,20 @@ class Waiting:
     def bytes(self) -> int:
         """What has been added and is not done."""
         with self._filling:
-            self._pack()
-        return self._packed - self._done + self._batch.size
+            return self._packed - self._done + self._batch.size
 
     def add(self, calls: Sequence[Sequence[Record]]) -> None:
         """Add events of calls, each call's in their order."""
         with self._filling:
-            self._fresh += calls
-            # Large messages are counted at once.
-            if len(self._fresh) >= _GROUP or self._batch.wary or len(calls[-1]) > _LONG:
-                self._pack()
+            if not self._batch.add(calls):
+                for events in calls:
+                    self._add_what_fits(events)
+            if self._batch.size >= _BATCH_BYTES:
+                self._close_batch()
 
     def close_batch(self) -> None:
         """Let all that has been added be taken."""
         with self._filling:
-            self._pack()
             self._close_batch()
 
     def take(self) -> Batch:
@@ -70,17 +66,6 @@ class Waiting:
     def done(self, batch: Batch) -> None:
         """Make room: a batch that was taken has been written."""
         self._done += batch.size
-
-    def _pack(self) -> None:
-        """Pack what has come; some calls at a time take half as long as each alone."""
-        calls = self._fresh
-        if calls:
-            self._fresh = []
-            if not self._batch.add(calls):
-                for events in calls:
-                    self._add_what_fits(events)
-            if self._batch.size >= _BATCH_BYTES:
-                self._close_batch()
 
     def _add_what_fits(self, events: Sequence[Record]) -> None:
         """Drop and count what there is no room for: the bytes of messages first."""

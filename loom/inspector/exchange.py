@@ -1,7 +1,7 @@
 """Calls as files: out (``GET /api/export``) and in (``POST /api/import``)."""
 
 import asyncio
-import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -62,10 +62,11 @@ def _ids(request: Request) -> list[int] | None:
 async def take_in(request: Request) -> Response:
     """The body is a file of calls: they join the history, and the session, under new ids."""
     inspector = inspector_of(request)
-    handle, name = tempfile.mkstemp(prefix="loom-import-")
-    path = Path(name)
+    # A directory of its own: SQLite leaves files beside a session that it was told to read only.
+    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="loom-import-")
+    path = Path(folder) / "file"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with path.open("wb") as file:
             size = 0
             async for part in request.stream():
                 size += len(part)
@@ -79,7 +80,7 @@ async def take_in(request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=499)
     finally:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     problems = [problem.replace(str(path), "the file") for problem in taken.problems]
     return Json({"kind": taken.kind, "imported": len(taken.ids), "ids": taken.ids, "problems": problems})
 

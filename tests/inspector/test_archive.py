@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import sqlite3
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from loom.actions.archive import Archive
 from loom.model import Address, Call
+from loom.recording.sessions import SessionStore, session_path
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from tests.support.exports import export, imported
@@ -338,6 +340,23 @@ async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path
             view = await at.get("/api/calls/1/messages/0")
             assert view["json"] == {"text": "Alice"}
             assert await at.ids("body:text=alice") == [1]
+
+
+async def test_an_uploaded_session_leaves_no_files_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SessionStore(session_path("sent", tmp_path))
+    store.open()
+    store.emit(*unary(1))
+    store.close()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    async with running(None, tmp_path) as at:
+        before = list(temporary.iterdir())
+        assert (await at.upload(store.path.read_bytes()))["ids"] == [1]
+        await at.upload(b"hello", 422)
+        assert list(temporary.iterdir()) == before
 
 
 async def test_a_session_in_use_costs_the_second_loom_its_session_only(

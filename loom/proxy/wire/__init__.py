@@ -3,6 +3,7 @@
 * :mod:`~loom.proxy.wire.engine`: the addresses it listens on, TLS, its life.
 * :mod:`~loom.proxy.wire.tunnel`: forwarding one connection, with back-pressure and half-close.
 * :mod:`~loom.proxy.wire.backlog`: what has passed and is still to be looked at.
+* :mod:`~loom.proxy.wire.gathering`: what several connections emit, handed on at once.
 * :mod:`~loom.proxy.wire.connection`: both directions of a connection become events.
 * :mod:`~loom.proxy.wire.exchange`: what is known of one stream.
 * :mod:`~loom.proxy.wire.preface`: what a client begins with.

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from loom.cli import main
 from loom.cli.output import Output, fit
 from loom.model import MASK, Address
 from loom.recording.sessions import session_path
+from tests.support.databases import change
 from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
 from tests.support.whole import Running, running
@@ -83,9 +83,7 @@ async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp
         await kept.call("Say", thing(text="one"))
         assert kept.loom.store is not None
         assert kept.loom.store.flush()
-        with sqlite3.connect(kept.loom.store.path) as connection:
-            connection.execute("UPDATE batches SET events = x'dc00'")
-        connection.close()
+        change(kept.loom.store.path, "UPDATE batches SET events = x'dc00'")
         code, out, err = await loom(kept, "calls", "-q", "body:one")
     assert (code, out) == (0, "")
     assert "is damaged and was passed over" in err

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import json
-import sqlite3
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from loom.model import Address, Call
 from loom.recording.sessions import SessionStore, session_path
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.databases import change
 from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing
 from tests.support.traffic import recorded, unary
@@ -213,9 +213,7 @@ async def test_what_cannot_be_read_is_said(
             store = at.loom.store
             assert store is not None
             assert store.flush()
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("UPDATE batches SET events = x'dc00' WHERE first_id = 2")
-    connection.close()
+    change(store.path, "UPDATE batches SET events = x'dc00' WHERE first_id = 2")
     async with running(mirror, tmp_path) as at:
         [problem] = (await at.get("/api/stats"))["sinks"]["session"]["problems"]
         assert problem.endswith("is damaged and was passed over: it is not compressed")

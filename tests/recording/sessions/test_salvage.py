@@ -7,6 +7,7 @@ import pytest
 
 from loom.recording.sessions import SessionError, SessionReader, SessionStore, session_path
 from loom.recording.sessions.reader import StoredDescriptors
+from tests.support.databases import change
 from tests.support.traffic import dense, unary
 
 CALLS = 40
@@ -124,9 +125,7 @@ def test_a_lock_is_no_damage(path: Path) -> None:
 
 
 def test_much_damage_is_told_in_few_lines(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET events = x'00' WHERE seq > 5")
-    connection.close()
+    change(path, "UPDATE batches SET events = x'00' WHERE seq > 5")
     with SessionReader(path) as reader:
         for _ in range(2):
             assert len(list(reader.calls())) == 5

@@ -11,6 +11,7 @@ from loom.recording.sessions import SessionError, SessionReader, SessionStore, s
 from loom.recording.sessions import store as store_module
 from loom.recording.sessions.database import SessionLock
 from loom.recording.sessions.reader import StoredDescriptors
+from tests.support.databases import change
 from tests.support.traffic import DOWN, began, dense, message, unary
 
 from .conftest import emit
@@ -142,9 +143,7 @@ def test_a_damaged_batch_is_passed_over(path: Path, store: SessionStore) -> None
     emit(store, *unary(2))
     emit(store, *unary(3))
     store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
-    connection.close()
+    change(path, "UPDATE batches SET events = x'dc00' WHERE seq = 2")
     with SessionReader(path) as reader:
         assert [call.id for call in reader.calls()] == [1, 3]
         assert len(reader.damaged) == 1
@@ -159,10 +158,11 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
     store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"set"))
     emit(store, *unary(4))
     store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
-        connection.execute("UPDATE descriptors SET file_set = x'00'")
-    connection.close()
+    change(
+        path,
+        "UPDATE batches SET events = x'dc00' WHERE seq = 2",
+        "UPDATE descriptors SET file_set = x'00'",
+    )
     again = SessionStore(path)
     again.open()
     assert [call.id for call in again.restore(10)] == [1, 3, 4]
@@ -179,9 +179,7 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
 
 def test_counters_that_are_lost_are_damage(path: Path, store: SessionStore) -> None:
     store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE facts SET value = 'x' WHERE name = 'last_id'")
-    connection.close()
+    change(path, "UPDATE facts SET value = 'x' WHERE name = 'last_id'")
     again = SessionStore(path)
     again.open()
     assert not again.active
@@ -190,10 +188,7 @@ def test_counters_that_are_lost_are_damage(path: Path, store: SessionStore) -> N
 
 def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionStore) -> None:
     store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE facts")
-        connection.execute("DROP TABLE batches")
-    connection.close()
+    change(path, "DROP TABLE facts", "DROP TABLE batches")
     again = SessionStore(path)
     again.open()
     assert f"{path} is damaged (no such table: facts)" in again.status()["error"]
@@ -207,9 +202,7 @@ def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
     store.open()
     emit(store, *began(1))
     emit(store, *unary(2, dense(200_000)))
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE batches SET events = x'dc00' WHERE seq = 2")
-    connection.close()
+    change(path, "UPDATE batches SET events = x'dc00' WHERE seq = 2")
     for call_id in range(3, 31):
         emit(store, message(1, DOWN, b"y"), *unary(call_id, dense(200_000)))
     assert store.status()["error"] == ""
@@ -219,9 +212,7 @@ def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
 
 def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> None:
     store.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version=99")
-    connection.close()
+    change(path, "PRAGMA user_version=99")
     store.open()
     assert "was written by a newer Loom (session format 99; this one reads 5)" in store.status()["error"]
     with pytest.raises(SessionError, match="newer Loom"):
@@ -230,9 +221,7 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> N
 
 def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
     path.parent.mkdir(parents=True)
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE notes (text)")
-    connection.close()
+    change(path, "CREATE TABLE notes (text)")
     store = SessionStore(path)
     store.open()
     assert "is a database, but no session of Loom" in store.status()["error"]

@@ -46,8 +46,8 @@ class Batch:
 
     __slots__ = (
         "_began",
-        "_begin",
         "_first_ns",
+        "_front",
         "_groups",
         "_known",
         "_last",
@@ -69,7 +69,7 @@ class Batch:
         self.ended = 0  # how many calls ended in it
         self.went_on: set[int] = set()  # the calls with events in it that began in an earlier one
         self._pieces: list[Piece] = []  # up to the last large message: every second one is its bytes
-        self._begin = self._packed = bytearray(_HEAD)  # what is being packed comes behind them
+        self._front = self._packed = bytearray(_HEAD)  # what is being packed comes behind them
         self._groups = 0
         self._known: dict[int, bytes] = {}  # by size, the last large message that is in it
         self._began: set[int] = set()
@@ -177,7 +177,7 @@ class Batch:
 
     def row(self, compressor: zstandard.ZstdCompressor) -> bytes:
         """What the column ``events`` holds."""
-        self._begin[:_HEAD] = _ARRAY + self._groups.to_bytes(4, "big")
+        self._front[:_HEAD] = _ARRAY + self._groups.to_bytes(4, "big")
         if not self._pieces:
             return compressor.compress(self._packed)  # at once takes less than piece by piece
         pieces = [*self._pieces, self._packed]

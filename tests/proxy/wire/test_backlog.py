@@ -61,6 +61,11 @@ def gathering(counts: Counts) -> Gathering:
 
 
 @pytest.fixture
+def backlog(gathering: Gathering) -> Backlog:
+    return Backlog(gathering)
+
+
+@pytest.fixture
 def looked(gathering: Gathering) -> Looked:
     return Looked(gathering)
 
@@ -73,8 +78,7 @@ async def turn() -> None:
     await asyncio.sleep(0)
 
 
-async def test_order_and_times_are_kept_to_the_end(looked: Looked, gathering: Gathering) -> None:
-    backlog = Backlog(gathering)
+async def test_order_and_times_are_kept_to_the_end(looked: Looked, backlog: Backlog) -> None:
     backlog.passed(connection(looked), b"one", client=True)
     backlog.passed(connection(looked), b"two", client=False)
     backlog.closed(connection(looked), EndedBy.CLIENT)
@@ -89,10 +93,9 @@ async def test_order_and_times_are_kept_to_the_end(looked: Looked, gathering: Ga
 
 
 async def test_the_loop_is_free_between_turns(
-    looked: Looked, gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
-    backlog = Backlog(gathering)
     for number in range(3):
         backlog.passed(connection(looked), b"%d" % number, client=True)
     seen = []
@@ -104,10 +107,9 @@ async def test_the_loop_is_free_between_turns(
 
 
 async def test_settling_finishes_what_was_begun(
-    looked: Looked, gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
-    backlog = Backlog(gathering)
     for number in range(2):
         backlog.passed(connection(looked), b"%d" % number, client=True)
     await turn()
@@ -119,13 +121,12 @@ async def test_settling_finishes_what_was_begun(
 
 
 async def test_what_waited_for_long_gets_a_long_turn(
-    looked: Looked, gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
     monkeypatch.setattr(backlog_module, "LONG_TURN_SECONDS", 60)
     monkeypatch.setattr(backlog_module, "FREE_LAG_SECONDS", -2)
     monkeypatch.setattr(backlog_module, "MOST_LAG_SECONDS", -1)
-    backlog = Backlog(gathering)
     for number in range(3):
         backlog.passed(connection(looked), b"%d" % number, client=True)
     await turn()
@@ -133,11 +134,10 @@ async def test_what_waited_for_long_gets_a_long_turn(
 
 
 async def test_no_more_waits_than_may(
-    looked: Looked, gathering: Gathering, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
     monkeypatch.setattr(backlog_module, "MAX_WAITING", 20)
-    backlog = Backlog(gathering)
     for _ in range(5):
         backlog.passed(connection(looked), b"ten bytes.", client=True)
     await turn()
@@ -145,8 +145,7 @@ async def test_no_more_waits_than_may(
     assert len(backlog) == 2
 
 
-async def test_draining_looks_at_all_of_it(looked: Looked, gathering: Gathering) -> None:
-    backlog = Backlog(gathering)
+async def test_draining_looks_at_all_of_it(looked: Looked, backlog: Backlog) -> None:
     backlog.passed(connection(looked), b"one", client=True)
     backlog.closed(connection(looked), EndedBy.LOOM)
     backlog.drain()
@@ -156,10 +155,9 @@ async def test_draining_looks_at_all_of_it(looked: Looked, gathering: Gathering)
 
 
 async def test_what_a_turn_brings_is_handed_on_at_once(
-    looked: Looked, gathering: Gathering, counts: Counts, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 60)
-    backlog = Backlog(gathering)
     for _ in range(backlog_module.ENOUGH + 5):
         backlog.passed(connection(looked), b"a few bytes", client=True)
     assert counts.came == []
@@ -169,10 +167,9 @@ async def test_what_a_turn_brings_is_handed_on_at_once(
 
 
 async def test_a_large_chunk_is_handed_on_alone(
-    looked: Looked, gathering: Gathering, counts: Counts, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 60)
-    backlog = Backlog(gathering)
     for size in (1, backlog_module.ENOUGH_BYTES, backlog_module.ENOUGH_BYTES, 1):
         backlog.passed(connection(looked), bytes(size), client=True)
     await turn()
@@ -180,10 +177,9 @@ async def test_a_large_chunk_is_handed_on_alone(
 
 
 async def test_nothing_of_a_chunk_that_is_settled_is_kept_back(
-    looked: Looked, gathering: Gathering, counts: Counts, monkeypatch: pytest.MonkeyPatch
+    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
-    backlog = Backlog(gathering)
     for _ in range(2):
         backlog.passed(connection(looked), b"a few bytes", client=True)
     await turn()

@@ -10,7 +10,6 @@ import loom
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "loom"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("*/*.md")})
 
 
 def test_the_packages_docstring_names_every_package():
@@ -28,13 +27,3 @@ def test_a_module_says_what_it_is_for(path: Path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_has_one_purpose(path: Path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_within_the_documentation_lead_somewhere(document: Path):
-    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
-    targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    here = [
-        target.partition("#")[0] for target in targets if "://" not in target and not target.startswith("#")
-    ]
-    assert [target for target in here if not (document.parent / target).exists()] == []

@@ -1,0 +1,94 @@
+"""Checks of the documents: links and anchors resolve, paragraphs wrap at 120 columns."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = (".", ".github", "benchmarks", "docs", "examples")
+DOCUMENTS = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+COLUMNS = 120
+_FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
+_EXEMPT = re.compile(r"^ *\||^!\[|^<!--")  # tables, pictures, comments: one line each, however long
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@cache
+def _prose(document: Path) -> str:
+    """The text of a document with its fenced code blanked; line numbers stay."""
+    text = document.read_text(encoding="utf-8")
+    return _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
+
+
+@cache
+def anchors(document: Path) -> frozenset[str]:
+    """The anchors that GitHub gives a document's headings: lower case, punctuation dropped, spaces as hyphens."""
+    found: set[str] = set()
+    for heading in _HEADING.findall(_prose(document)):
+        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)  # a link shows as its text
+        anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        number = 0
+        while (candidate := f"{anchor}-{number}" if number else anchor) in found:
+            number += 1
+        found.add(candidate)
+    return frozenset(found)
+
+
+def broken_links(document: Path) -> list[str]:
+    """Relative links of a document whose file or heading does not exist."""
+    broken = []
+    for link in _LINK.findall(_prose(document)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            broken.append(link)
+    return broken
+
+
+def long_lines(document: Path) -> list[str]:
+    """Lines of prose over 120 columns, with their numbers."""
+    return [
+        f"{number}: {line}"
+        for number, line in enumerate(_prose(document).splitlines(), 1)
+        if len(line) > COLUMNS and not _EXEMPT.match(line) and not _is_one_word(line)
+    ]
+
+
+def _is_one_word(line: str) -> bool:
+    """Whether a line could not be broken: a long link or code span."""
+    return " " not in re.sub(r"^(?:[-*]|\d+\.) ", "", line.strip())
+
+
+@documents
+def test_links_and_anchors_resolve(document: Path) -> None:
+    assert broken_links(document) == []
+
+
+@documents
+def test_paragraphs_wrap(document: Path) -> None:
+    assert long_lines(document) == []
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    listed = {link.partition("#")[0] for link in _LINK.findall(index)}
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} <= listed
+
+
+def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading, with `code`\n\n# Twice\n\n# Twice\n", encoding="utf-8")
+    document = tmp_path / "document.md"
+    document.write_text(
+        "[a](other.md#a-heading-with-code) [b](other.md#twice-1) [c](other.md#gone) [d](gone.md)\n"
+        f"\n{'word ' * 30}\n\n| {'cell ' * 30} |\n\n```text\n{'code ' * 30}\n[e](gone.md)\n```\n",
+        encoding="utf-8",
+    )
+    assert broken_links(document) == ["other.md#gone", "gone.md"]
+    assert [line.partition(":")[0] for line in long_lines(document)] == ["3"]

@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from loom.actions.reading import Done, Reading, Search
 from loom.model import (
     CallEnded,
     CallStarted,
@@ -35,7 +34,8 @@ from loom.model import (
     Status,
 )
 from loom.recording.history import History
-from loom.recording.sessions import SessionStore, session_path
+from loom.search import Done, Reading, Search
+from loom.sessions import SessionStore, session_path
 
 from .peers import PATH, PAYLOAD
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support import browser
+from tests.support.bench import bench  # noqa: F401 (a fixture of many packages)
 
 
 @pytest.fixture(scope="session")

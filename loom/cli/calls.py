@@ -10,11 +10,11 @@ import click
 from loom.errors import LoomError
 from loom.recording.query import Query
 
-from .attach import Attached
+from .api_client import Attached
 from .feed import FeedEvent, events, live
+from .formatting import listing_options, write_row
+from .options import filter_option
 from .output import Output, run
-from .parameters import filter_option
-from .rows import listing_options, write_row
 
 
 @click.command("calls")

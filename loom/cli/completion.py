@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from loom.errors import LoomError
-from loom.runtime.sources import load
+from loom.runtime.config_loading import load
 
 _OFFERED = 30
 _PATIENCE = 1.0  # seconds
@@ -49,7 +49,7 @@ def call_id(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
 async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
     import aiohttp  # noqa: PLC0415 (other commands have their arguments completed here, and need none of it)
 
-    from .attach import Attached  # noqa: PLC0415
+    from .api_client import Attached  # noqa: PLC0415
 
     async with Attached(ui, token, aiohttp.ClientTimeout(total=_PATIENCE)) as attached:
         answer = await attached.get("/api/calls", limit=_OFFERED, memory=1)
@@ -64,7 +64,7 @@ def _described(call: dict[str, object]) -> str:
 
 def existing_session(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """The sessions on disk."""
-    from loom.recording.sessions import list_sessions, sessions_directory  # noqa: PLC0415 (completion must be quick)
+    from loom.sessions import list_sessions, sessions_directory  # noqa: PLC0415 (completion must be quick)
 
     try:
         settings = load(_flags_so_far(ctx), os.environ).settings

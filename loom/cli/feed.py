@@ -10,7 +10,7 @@ import aiohttp
 
 from loom.errors import LoomError
 
-from .attach import Attached
+from .api_client import Attached
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0

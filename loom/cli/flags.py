@@ -38,7 +38,7 @@ class Flag(click.Option):
 
 
 def flags() -> Iterator[click.Parameter]:
-    """All flags, in the order of the help. Values stay raw: :mod:`loom.runtime.sources` reads them."""
+    """All flags, in the order of the help. Values stay raw: :mod:`loom.runtime.config_loading` reads them."""
     for option in options():
         yield from _flags(option)
 

@@ -7,10 +7,10 @@ import click
 
 from loom.errors import LoomError
 
-from .attach import Attached, attach_options
+from .api_client import Attached, attach_options
 from .completion import call_id
+from .options import CallId
 from .output import Output, run
-from .parameters import CallId
 
 _EXIT_NONE = 1
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from loom.runtime.lines import show_count
-from loom.runtime.sources import load
+from loom.runtime.call_formatting import show_count
+from loom.runtime.config_loading import load
 from loom.runtime.viewer import Viewer
 
 

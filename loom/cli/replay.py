@@ -12,38 +12,29 @@ from typing import Any
 
 import click
 
-from loom.actions.export.incoming import Incoming, IncomingFile
-from loom.actions.ignored import IgnoredPaths, PathError
-from loom.actions.reading.details import CallDetails
-from loom.actions.reading.schema import StoredSchema
-from loom.actions.reading.stored import StoredSource
-from loom.actions.replay import Timing, edited_metadata
-from loom.actions.report import Tally, as_json, junit, lines, table
-from loom.actions.rerun import (
-    Outcome,
-    Rerun,
-    Result,
-    Rules,
-    in_order,
-    masked_answers,
-    masked_keys,
-    replayable,
-)
+from loom.archive.stored_descriptors import StoredSource
+from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
+from loom.formats.importer import Incoming, IncomingFile
 from loom.model import Call, Messages, Metadata, Secrets
 from loom.recording.query import Query
-from loom.recording.sessions import check_name, list_sessions, session_path, sessions_directory
-from loom.recording.sessions.reader import StoredDescriptors
 from loom.recording.summary import summarise
-from loom.runtime import parts
-from loom.runtime.lines import one_line
+from loom.replay.batch import Outcome, Rerun, Result, Rules, in_order, masked_answers, masked_keys, replayable
+from loom.replay.ignore_paths import IgnoredPaths, PathError
+from loom.replay.plan import Timing, edited_metadata
+from loom.replay.report import Tally, as_json, junit, lines, table
+from loom.runtime import wiring as parts
+from loom.runtime.call_formatting import one_line
+from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
-from loom.runtime.sources import load
+from loom.search.details import CallDetails
+from loom.sessions import check_name, list_sessions, session_path, sessions_directory
+from loom.sessions.reader import StoredDescriptors
 
 from .completion import session_name
 from .flags import flags, given
+from .options import Filter
 from .output import Output, color_option, run
-from .parameters import Filter
 
 _SETTINGS = frozenset(
     {

@@ -11,7 +11,7 @@ import click
 
 import loom
 from loom.errors import LoomError
-from loom.runtime.sources import load
+from loom.runtime.config_loading import load
 
 from .commands import COMMANDS
 from .flags import SECTIONS, Flag, flags, given

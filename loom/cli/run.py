@@ -12,11 +12,11 @@ from typing import TextIO
 
 from loom.errors import LoomError
 from loom.model import Address
+from loom.runtime.config_loading import Loaded
 from loom.runtime.console import Console
 from loom.runtime.loom import Loom
 from loom.runtime.palette import Palette
 from loom.runtime.settings import Settings
-from loom.runtime.sources import Loaded
 
 _EXIT_WRONG = 2
 _EXIT_INTERRUPTED = 130

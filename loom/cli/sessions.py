@@ -12,17 +12,20 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from loom.actions.destination import Destination
-from loom.actions.export import FORMATS, writer_of
-from loom.actions.export.incoming import IncomingFile
-from loom.actions.reading import Origin
-from loom.actions.reading.source import SessionSource
-from loom.actions.reading.work import chosen
-from loom.actions.renumbering import Numbers, parents_first
+from loom.archive.id_remapping import Numbers, parents_first
 from loom.errors import LoomError
+from loom.formats import FORMATS, writer_of
+from loom.formats.importer import IncomingFile
+from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 from loom.recording.query import Query
-from loom.recording.sessions import (
+from loom.runtime.call_formatting import show_count
+from loom.runtime.config_loading import load
+from loom.runtime.settings import Settings
+from loom.search import Origin
+from loom.search.call_source import SessionSource
+from loom.search.jobs import chosen
+from loom.sessions import (
     SessionError,
     SessionReader,
     SessionStore,
@@ -30,16 +33,13 @@ from loom.recording.sessions import (
     session_path,
     sessions_directory,
 )
-from loom.recording.sessions.database import SessionLock
-from loom.recording.sessions.location import SessionInfo, session_files
-from loom.recording.sessions.reader import Totals
-from loom.recording.unfold import unfold
-from loom.runtime.lines import show_count
-from loom.runtime.settings import Settings
-from loom.runtime.sources import load
+from loom.sessions.database import SessionLock
+from loom.sessions.paths import SessionInfo, session_files
+from loom.sessions.reader import Totals
+from loom.sessions.unfold import unfold
 
 from .completion import existing_session
-from .parameters import Filter
+from .options import Filter
 
 _NEWEST = 10
 _NEWEST_BYTES = 4 * 1024 * 1024
@@ -92,7 +92,7 @@ def _settings() -> Settings:
 def command() -> None:
     """What is kept on disk across runs."""
     # What goes wrong with a session is an error of these commands, not a line in somebody's log.
-    logging.getLogger("loom.recording.sessions").addHandler(logging.NullHandler())
+    logging.getLogger("loom.sessions").addHandler(logging.NullHandler())
 
 
 def _directory(settings: Settings) -> Path:

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from loom.runtime.lines import one_line, show_bytes, show_duration
+from loom.runtime.call_formatting import one_line, show_bytes, show_duration
 from loom.runtime.palette import Palette
 
-from .attach import Attached, attach_options
+from .api_client import Attached, attach_options
 from .completion import call_id
+from .formatting import row
+from .options import CallId
 from .output import Output, color_option, run
-from .parameters import CallId
-from .rows import row
 
 _PAGE = 200
 _LINE = 4000

@@ -7,11 +7,11 @@ import click
 
 from loom.recording.query import Query
 
-from .attach import Attached
+from .api_client import Attached
 from .feed import FeedEvent, follow, live
+from .formatting import listing_options, write_row
+from .options import filter_option
 from .output import Output, run
-from .parameters import filter_option
-from .rows import listing_options, write_row
 
 _REFETCH = 1000
 _REMEMBERED = 50_000

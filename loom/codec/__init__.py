@@ -1,14 +1,13 @@
 """Bytes become JSON when somebody looks, and JSON becomes bytes again.
 
 * :mod:`~loom.codec.rendering`: a payload in every view; what the API answers is made here.
-* :mod:`~loom.codec.worker`: the same for large payloads, in a process of its own.
 * :mod:`~loom.codec.protobuf`: a message with its descriptor to canonical JSON, and back.
 * :mod:`~loom.codec.mapping`: the canonical JSON mapping.
-* :mod:`~loom.codec.edit`: what JSON cannot say, kept while a message is edited as JSON.
-* :mod:`~loom.codec.expected`: what a field takes in JSON, in words.
-* :mod:`~loom.codec.misfit`: where a JSON value does not fit its type.
+* :mod:`~loom.codec.unknown_fields`: what JSON cannot say, kept while a message is edited as JSON.
+* :mod:`~loom.codec.field_hints`: what a field takes in JSON, in words.
+* :mod:`~loom.codec.json_errors`: where a JSON value does not fit its type.
 * :mod:`~loom.codec.tree`: the typed view, field by field.
-* :mod:`~loom.codec.wire`, :mod:`~loom.codec.reader`: the schemaless view, and the wire format beneath it.
+* :mod:`~loom.codec.wire`, :mod:`~loom.codec.wire_reader`: the schemaless view, and the wire format beneath it.
 * :mod:`~loom.codec.json_tree`: the tree of what is JSON already.
 * :mod:`~loom.codec.node`: what the views are made of.
 * :mod:`~loom.codec.types`: message types by name, for Any.
@@ -27,7 +26,6 @@ from .protobuf import Decoded, DecodeError, EncodeError, JsonDecoder, decode, en
 from .rendering import Payload, Rendered, render, render_line
 from .types import Types, TypesOf, type_name
 from .wire import wire_view
-from .worker import Worker, WorkerError
 
 __all__ = [
     "CompressionError",
@@ -42,8 +40,6 @@ __all__ = [
     "StatusDetails",
     "Types",
     "TypesOf",
-    "Worker",
-    "WorkerError",
     "content_of",
     "decode",
     "decompress",

@@ -14,7 +14,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
-from .readers import Readers
+from .compiled_readers import Readers
 from .scalars import Convert, as_base64, double
 from .types import Types, type_name
 

@@ -12,13 +12,13 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
-from .beginning import beginning
-from .edit import Opaque, WithBytes, carry_unknown
+from .json_errors import REFUSALS, misfit, parse_into
 from .mapping import JsonMapping, drop_unknown
-from .misfit import REFUSALS, misfit, parse_into
 from .node import Node
 from .tree import Trees
+from .truncated_json import beginning
 from .types import Types
+from .unknown_fields import Opaque, WithBytes, carry_unknown
 
 MAX_DEPTH = 100
 MAX_NODES = 5_000

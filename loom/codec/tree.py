@@ -7,9 +7,9 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from .compiled_readers import is_map, is_synthetic, key_of, key_text, set_fields
 from .mapping import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonMapping
 from .node import Budget, Node, node
-from .readers import is_map, is_synthetic, key_of, key_text, set_fields
 from .scalars import as_base64, double, single
 from .types import Types, type_name
 from .wire import unknown_nodes, wire_view

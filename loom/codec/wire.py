@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from .node import Budget, Node, node
-from .reader import I32, I64, SGROUP, VARINT, Field, InvalidError, SpentError, read_fields, read_varint
 from .scalars import as_base64, single
+from .wire_reader import I32, I64, SGROUP, VARINT, Field, InvalidError, SpentError, read_fields, read_varint
 
 MAX_NODES = 2_000
 _MAX_DEPTH = 32

@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.actions.diff import diff_calls, diff_messages
-from loom.actions.ignored import IgnoredPaths, PathError
-from loom.actions.messages import decoded_by, types_named
-from loom.actions.repeating import Repeating
-from loom.actions.replay import Edits, ReplayError, Timing, edited_metadata, plan_replay
-from loom.actions.replayer import Replayer
+from loom.decoding.messages import decoded_by, types_named
 from loom.errors import ConfigError
+from loom.grpcurl.recipe import Repeating
 from loom.model import Address, Call, Direction, Secrets
+from loom.replay.diff import diff_calls, diff_messages
+from loom.replay.ignore_paths import IgnoredPaths, PathError
+from loom.replay.plan import Edits, ReplayError, Timing, edited_metadata, plan_replay
+from loom.replay.runner import Replayer
 from loom.schema import SchemaError
 
 from .calls import found

@@ -7,12 +7,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.actions.archive import Listed
-from loom.actions.reading import ReadingError
-from loom.actions.view import describe
+from loom.archive.archive import Listed
+from loom.inspector.call_json import describe
 from loom.model import Call, Direction
 from loom.publishing import Feed
 from loom.recording.summary import summarise
+from loom.search import ReadingError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer

@@ -7,8 +7,8 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
-from loom.actions.archive import Archive
-from loom.actions.decoding import Decoder
+from loom.archive.archive import Archive
+from loom.decoding.decoder import Decoder
 from loom.model import Secrets
 from loom.publishing import Hub
 from loom.recording.history import History

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from loom.actions.export import FORMATS
 from loom.errors import LoomError
+from loom.formats import FORMATS
 
 from .context import inspector_of
 from .responses import ApiError, Json, flag

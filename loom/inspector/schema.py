@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from loom.recording.summary import micros
 from loom.schema import AttachError, SchemaError, outline
-from loom.schema.attached import MAX_BYTES
+from loom.schema.uploads import MAX_BYTES
 
 from .calls import found
 from .context import inspector_of

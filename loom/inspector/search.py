@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.actions.reading import Answer, Done, Found, Progress, ReadingError
 from loom.recording.query import FilterError, Query, parse
+from loom.search import Answer, Done, Found, Progress, ReadingError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, integer

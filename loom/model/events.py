@@ -8,7 +8,7 @@ Times are wall-clock nanoseconds since the epoch, taken once per event by the en
 
 The classes are msgspec's because every call makes eight of them in the path of the wire engine, and a
 frozen dataclass takes ten times as long to make. Their numbers (``tag``) and the order of their fields are also
-how sessions keep them (:mod:`loom.recording.sessions.records`): adding, moving or renumbering changes that format.
+how sessions keep them (:mod:`loom.sessions.event_codec`): adding, moving or renumbering changes that format.
 """
 
 import enum

@@ -17,11 +17,11 @@ import grpc
 import grpc.aio
 
 from loom.errors import StartError
+from loom.grpc_core.facade import Channel
 from loom.model import Address
 
-from .core import Channel
 from .engine import TargetTls
-from .listening import check_resolvable, check_target_tls
+from .preflight import check_resolvable, check_target_tls
 
 State = Literal["idle", "connecting", "ready", "down"]
 

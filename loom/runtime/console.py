@@ -14,7 +14,7 @@ from typing import Self, TextIO
 
 from loom.model import Call, Observer
 
-from .lines import ended_line, started_line
+from .call_formatting import ended_line, started_line
 from .palette import Palette
 
 QUEUE = 10_000  # calls that may wait to be written

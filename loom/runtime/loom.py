@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from loom import __version__
-from loom.actions.archive import Archive
-from loom.actions.decoding import Decoder
-from loom.actions.destination import Destination
-from loom.actions.reading.stored import Remembered, StoredSource
-from loom.actions.repeating import Repeating
-from loom.actions.replayer import Replayer
+from loom.archive.archive import Archive
+from loom.archive.stored_descriptors import Remembered, StoredSource
+from loom.decoding.decoder import Decoder
 from loom.errors import ConfigError
+from loom.grpcurl.endpoint import Destination
+from loom.grpcurl.recipe import Repeating
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
@@ -25,15 +24,16 @@ from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
-from loom.recording.sessions import SessionStore
 from loom.recording.summary import summarise
+from loom.replay.runner import Replayer
+from loom.sessions import SessionStore
 
-from . import parts
+from . import wiring as parts
 from .metrics import Metrics
+from .schema_prefetch import Warming
 from .settings import Settings
 from .stats import Stats
 from .tasks import Tasks
-from .warming import Warming
 
 _STATS_SECONDS = 1.0
 _RESTORED = 5_000  # calls of earlier runs that are there at once; the rest is found by searching

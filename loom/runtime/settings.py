@@ -1,7 +1,7 @@
 """Every setting of Loom, once: flags, variables, keys of loom.toml, help and reference come from here.
 
 A field ``history_bytes`` is the flag ``--history-bytes``, the variable ``LOOM_HISTORY_BYTES``
-and the key ``history-bytes``. Where they come from and which wins: :mod:`loom.runtime.sources`.
+and the key ``history-bytes``. Where they come from and which wins: :mod:`loom.runtime.config_loading`.
 """
 
 import dataclasses
@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 from loom.model import DEFAULT_SECRETS, Address
 
-from . import forms
-from .forms import Form
+from . import option_types as forms
+from .option_types import Form
 
 _DEMO_SESSION = "demo"
 _DEMO_DRAIN = 0.3  # its radio watch never ends by itself
@@ -82,7 +82,7 @@ class _Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a Loom is started with. Made by :func:`loom.runtime.sources.load`, or directly in tests."""
+    """What a Loom is started with. Made by :func:`loom.runtime.config_loading.load`, or directly in tests."""
 
     target: Annotated[
         Address, _Written(forms.ADDRESS, Section.TRAFFIC, "The backend that calls are forwarded to.")

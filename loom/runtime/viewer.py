@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from loom import __version__
-from loom.actions.archive import Archive
-from loom.actions.decoding import Decoder
-from loom.actions.destination import Destination
-from loom.actions.export.incoming import IncomingFile
-from loom.actions.grpcurl import Reach
-from loom.actions.reading.stored import Remembered, StoredSource
-from loom.actions.repeating import Repeating
+from loom.archive.archive import Archive
+from loom.archive.stored_descriptors import Remembered, StoredSource
+from loom.decoding.decoder import Decoder
 from loom.errors import ConfigError, StartError
+from loom.formats.importer import IncomingFile
+from loom.grpcurl.command import Reach
+from loom.grpcurl.endpoint import Destination
+from loom.grpcurl.recipe import Repeating
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
@@ -27,7 +27,7 @@ from loom.recording.recorder import Recorder
 from loom.recording.summary import summarise
 from loom.schema import Schema
 
-from .lines import show_count
+from .call_formatting import show_count
 from .metrics import Metrics
 from .settings import Settings
 from .stats import Stats

@@ -7,7 +7,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from .files import Files
+from .descriptor_set import Files
 from .protoc import ProtocError, compile_protos
 
 PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"

@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 
 from loom.model import Metadata
 
-from .exchange import Exchange, NotServedError
-from .files import extensible
+from .descriptor_set import extensible
+from .reflection_stream import Exchange, NotServedError
 from .source import FileSet, Provenance, SchemaError
 
 _METHOD = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"

@@ -9,12 +9,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import Kind
 
-from .attached import Attached, read_attached
-from .files import FileSource
-from .flight import Flight
+from .descriptor_set import FileSource
 from .local import ATTACHED
 from .pool import BUILT_IN, Built, build
+from .single_flight import Flight
 from .source import FileSet, Method, SchemaError, Source
+from .uploads import Attached, read_attached
 
 TTL = 300.0
 FAILURE_TTL = 5.0

@@ -12,14 +12,14 @@
 ``async with watch(…)`` gives the same with coroutines. With pytest, the fixtures ``loom_proxy`` and ``loom_watch``
 are there without any import (docs/testing.md).
 
-* :mod:`~loom.testing.calls`: a call that passed, as plain values.
-* :mod:`~loom.testing.passed`: the calls of one Loom, and waiting for them.
-* :mod:`~loom.testing.watching`: a Loom around a target, for ``with`` and for ``async with``.
+* :mod:`~loom.testing._client`: a call that passed, as plain values.
+* :mod:`~loom.testing._recorded`: the calls of one Loom, and waiting for them.
+* :mod:`~loom.testing._proxy`: a Loom around a target, for ``with`` and for ``async with``.
 """
 
-from .calls import WatchedCall, WatchedMessage
-from .passed import CallNotSeen, UnexpectedCall
-from .watching import AsyncWatchedLoom, LoomWatch, Watch, WatchedLoom, watch
+from ._client import WatchedCall, WatchedMessage
+from ._proxy import AsyncWatchedLoom, LoomWatch, Watch, WatchedLoom, watch
+from ._recorded import CallNotSeen, UnexpectedCall
 
 __all__ = [
     "AsyncWatchedLoom",

@@ -11,7 +11,7 @@ import pytest
 
 from loom.cli import main
 from loom.cli import sessions as command_module
-from loom.recording.sessions import SessionStore, session_path
+from loom.sessions import SessionStore, session_path
 from tests.support.exports import export, imported
 from tests.support.keeping import keep
 from tests.support.traffic import recorded, unary

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from loom.cli import main
 from loom.cli.output import Output, fit
 from loom.model import MASK, Address
-from loom.recording.sessions import session_path
+from loom.sessions import session_path
 from tests.support.databases import change
 from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from loom.codec import DecodeError, Payload, decode, encode, render, render_line, wire_view
-from loom.codec.beginning import beginning
 from loom.codec.compression import CompressionError, decompress
 from loom.codec.mapping import JsonMapping
 from loom.codec.scalars import single
+from loom.codec.truncated_json import beginning
 from tests.support.protos import an_any, built, descriptor, message
 
 quick = settings(max_examples=80, deadline=None, derandomize=True)

@@ -9,10 +9,10 @@ import pytest
 from google.protobuf import json_format
 
 from loom.codec import JsonDecoder, decode
-from loom.codec.beginning import beginning
+from loom.codec.compiled_readers import WARM, _is_plain
 from loom.codec.mapping import JsonMapping
-from loom.codec.readers import WARM, _is_plain
 from loom.codec.scalars import single
+from loom.codec.truncated_json import beginning
 from tests.support.protos import an_any, built, descriptor, message
 
 INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1

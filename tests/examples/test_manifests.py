@@ -8,8 +8,8 @@ import yaml
 from loom.cli.flags import given
 from loom.cli.root import make_command
 from loom.model import Address
+from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
-from loom.runtime.sources import load
 from tests.support.process import ROOT
 
 EXAMPLES = ROOT / "examples"

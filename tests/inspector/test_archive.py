@@ -15,11 +15,11 @@ import grpc
 import grpc.aio
 import pytest
 
-from loom.actions.archive import Archive
+from loom.archive.archive import Archive
 from loom.model import Address, Call
-from loom.recording.sessions import SessionStore, session_path
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from loom.sessions import SessionStore, session_path
 from tests.support.databases import change
 from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing

@@ -7,7 +7,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from loom.actions.decoding import Decoder
+from loom.decoding.decoder import Decoder
 from loom.model import Call, Direction, Message
 from loom.schema import Schema
 from loom.schema.reflection import ReflectionSource

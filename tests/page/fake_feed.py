@@ -21,11 +21,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.actions.diff import diff_values
-from loom.actions.ignored import IgnoredPaths
 from loom.inspector.page import page_routes
 from loom.inspector.responses import Json
 from loom.inspector.security import Access, Guard
+from loom.replay.diff import diff_values
+from loom.replay.ignore_paths import IgnoredPaths
 
 _MOST_CHANGES = 10_000
 _START_US = 1_763_923_200_000_000

@@ -7,8 +7,8 @@ import grpc
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-
 from tests.actions.test_grpcurl_run import run
+
 from tests.inspector.test_actions import Running, running
 from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
 

@@ -12,11 +12,11 @@ import pytest
 
 from loom.errors import LoomError
 from loom.model import Address, Call
-from loom.recording.sessions import SessionStore
-from loom.recording.sessions.reader import StoredDescriptors
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
-from tests.actions.conftest import running_bench
+from loom.sessions import SessionStore
+from loom.sessions.reader import StoredDescriptors
+from tests.support.bench import running_bench
 from tests.support.exports import export
 from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing

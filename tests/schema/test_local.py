@@ -3,7 +3,7 @@
 import pytest
 
 from loom.schema import ProtocError, SchemaError, compile_protos
-from loom.schema.files import FileSource
+from loom.schema.descriptor_set import FileSource
 from loom.schema.local import PROTO_FILES, PROTOSETS, read_protos, read_protosets
 
 GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'

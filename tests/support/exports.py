@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from loom.actions.destination import Destination
-from loom.actions.export import writer_of
-from loom.actions.export.incoming import IncomingFile
-from loom.actions.reading.schema import StoredSchema
+from loom.decoding.stored_schema import StoredSchema
+from loom.formats import writer_of
+from loom.formats.importer import IncomingFile
+from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 from tests.support.keeping import stored_schema
 

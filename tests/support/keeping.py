@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from loom.actions.reading.schema import StoredSchema
+from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call
-from loom.recording.sessions import SessionStore
-from loom.recording.sessions.reader import StoredDescriptors
-from loom.recording.unfold import unfold
+from loom.sessions import SessionStore
+from loom.sessions.reader import StoredDescriptors
+from loom.sessions.unfold import unfold
 from tests.support import mirror
 
 

@@ -13,6 +13,23 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from loom.grpc_core import status_mapping as outcome
+from loom.grpc_core.facade import (
+    Batch,
+    IncomingCall,
+    OutgoingCall,
+    ReceiveClose,
+    ReceiveInitialMetadata,
+    ReceiveMessage,
+    ReceiveStatus,
+    SendClose,
+    SendInitialMetadata,
+    SendMessage,
+    SendStatus,
+    Tag,
+    ignore,
+)
+from loom.grpc_core.metadata import forwarded, seen, user_agent
 from loom.model import (
     CallEnded,
     CallStarted,
@@ -28,27 +45,10 @@ from loom.model import (
     StatusCode,
 )
 from loom.proxy.breaker import Breaker, Ticket
-from loom.proxy.core import (
-    Batch,
-    IncomingCall,
-    OutgoingCall,
-    ReceiveClose,
-    ReceiveInitialMetadata,
-    ReceiveMessage,
-    ReceiveStatus,
-    SendClose,
-    SendInitialMetadata,
-    SendMessage,
-    SendStatus,
-    Tag,
-    ignore,
-)
 from loom.proxy.target import Target
 
-from . import outcome
-from .courier import Courier
-from .metadata import forwarded, seen, user_agent
-from .steps import Stepped, step
+from .event_buffer import Courier
+from .serialized import Stepped, step
 
 _log = logging.getLogger(__name__)
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 import grpc
 
 from loom.errors import StartError
+from loom.grpc_core.facade import IncomingCall, Listener
 from loom.model import Address, CallIds, Kind, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
-from loom.proxy.core import IncomingCall, Listener
 from loom.proxy.engine import ServerTls
-from loom.proxy.listening import bindable_hosts, check_server_tls
+from loom.proxy.preflight import bindable_hosts, check_server_tls
 from loom.proxy.target import State, Target, flow_control_options
 
 from .call import RelayedCall, Way
-from .courier import Courier
+from .event_buffer import Courier
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,6 @@ from loom.model import (
     StatusCode,
 )
 
-from .codes import error_name
-from .exchange import Exchange, Facts
 from .frames import (
     END_HEADERS,
     END_STREAM,
@@ -28,8 +26,10 @@ from .frames import (
     NotFollowedError,
     unpadded,
 )
-from .heads import Head, HeadReader
+from .headers import Head, HeadReader
 from .preface import Preface
+from .status_mapping import error_name
+from .stream import Exchange, Facts
 from .windows import DEFAULT_WINDOW, Window
 
 UNOBSERVED = "(not observed)"

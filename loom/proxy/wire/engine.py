@@ -12,11 +12,11 @@ from typing import cast
 from loom.errors import StartError
 from loom.model import Address, CallIds, Sink
 from loom.proxy.engine import ServerTls, TargetTls
-from loom.proxy.listening import bindable_hosts, check_server_tls, check_target_tls
+from loom.proxy.preflight import bindable_hosts, check_server_tls, check_target_tls
 
-from .backlog import Backlog
 from .connection import Connection
-from .gathering import Gathering
+from .event_buffer import Gathering
+from .inspection_queue import Backlog
 from .tunnel import Side, Tunnel
 
 CONNECT_TIMEOUT = 20.0

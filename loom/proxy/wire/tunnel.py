@@ -10,8 +10,8 @@ from typing import cast
 
 from loom.model import EndedBy
 
-from .backlog import Backlog
 from .connection import Connection
+from .inspection_queue import Backlog
 
 HIGH_WATER = 1024 * 1024  # bytes waiting for one side before the other is read no more
 _RESET = struct.pack("ii", 1, 0)

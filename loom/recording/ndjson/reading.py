@@ -7,18 +7,8 @@ from itertools import chain, islice, pairwise
 import msgspec
 
 from loom.errors import LoomError
-from loom.model import (
-    MASK,
-    Call,
-    Direction,
-    EndedBy,
-    Kind,
-    Message,
-    Messages,
-    Metadata,
-    Status,
-)
-from loom.recording.moments import nanoseconds
+from loom.model import MASK, Call, Direction, EndedBy, Kind, Message, Messages, Metadata, Status
+from loom.model.timestamps import nanoseconds
 
 from . import lines
 

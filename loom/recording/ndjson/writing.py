@@ -7,7 +7,7 @@ import msgspec
 
 from loom import __version__
 from loom.model import Call, CallState, Direction, Message, Metadata, Secrets
-from loom.recording.moments import moment
+from loom.model.timestamps import moment
 
 from . import lines
 

@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 from loom.model import Address, CallEnded, Direction, MessageSeen
-from loom.proxy.relay.courier import MAX_BYTES
+from loom.proxy.relay.event_buffer import MAX_BYTES
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, UNLIMITED

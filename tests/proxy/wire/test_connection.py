@@ -105,7 +105,7 @@ def test_compression_is_told_not_undone():
 
 
 def test_a_message_too_large_to_keep_is_counted(monkeypatch):
-    monkeypatch.setattr("loom.proxy.wire.messages.MAX_MESSAGE", 10)
+    monkeypatch.setattr("loom.proxy.wire.envelopes.MAX_MESSAGE", 10)
     seen = Watched().opened()
     seen.sent(seen.client.request(1), data(1, message(b"x" * 11) + message(b"kept")))
     first, second = seen.sink.of(MessageSeen)

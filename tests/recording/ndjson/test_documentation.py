@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from loom.actions.export import FORMATS
+from loom.formats import FORMATS
 from loom.recording.ndjson import json_schema, read_lines
 from loom.recording.ndjson.lines import Call
 

@@ -22,8 +22,8 @@ from loom.recording.ndjson import (
 )
 from loom.recording.ndjson.lines import Descriptors
 from loom.recording.recorder import Recorder
-from loom.recording.sessions.fold import fold
-from loom.recording.unfold import unfold
+from loom.sessions.fold import fold
+from loom.sessions.unfold import unfold
 from tests.support.traffic import DOWN, UP, began, ended, message, recorded, unary
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"

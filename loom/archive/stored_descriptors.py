@@ -1,0 +1,87 @@
+"""Descriptors that were kept: those of this run by what fetched them, those of a file as a source of the schema."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
+
+from loom.decoding.stored_schema import unread
+from loom.schema import FileSet, Provenance, SchemaError
+from loom.schema.descriptor_set import Files, FileSource
+from loom.sessions.reader import StoredDescriptors
+
+_MARK = ", stored"
+
+
+class StoredSource:
+    """A :class:`loom.schema.Source` of descriptors that were kept with calls; asked when no other has any."""
+
+    name = "stored descriptors"
+
+    def __init__(self, stored: Iterable[StoredDescriptors] = ()) -> None:
+        self.problems: list[str] = []
+        self._sources: list[tuple[StoredDescriptors, FileSource]] = []
+        self.take(stored)
+
+    def take(self, stored: Iterable[StoredDescriptors]) -> None:
+        """Add sets; the last fetched one answers for what several describe."""
+        for item in stored:
+            files = Files()
+            try:
+                files.add(FileDescriptorSet.FromString(item.file_set).file, item.origin)
+            except DecodeError as error:  # a damaged set describes nothing
+                self.problems.append(unread(item, error))
+                continue
+            self._sources.append((item, FileSource(self.name, files)))
+        self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
+
+    async def fetch(self, symbol: str) -> FileSet:
+        """The files of a symbol with where they came from when they were kept."""
+        for item, source in self._sources:
+            try:
+                found = await source.fetch(symbol)
+            except SchemaError:
+                continue
+            label = item.source if item.source.endswith(_MARK) else item.source + _MARK
+            return FileSet(found.files, Provenance(label, item.origin, item.fetched_ns))
+        raise SchemaError(f"no {self.name} define {symbol}")
+
+    def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
+        """Nothing: what was kept is complete in itself, and may be older than what asks."""
+        del files
+        return []
+
+
+class Remembered:
+    """Every set of descriptors that this run has fetched, once; ``keep`` is told of each new one."""
+
+    def __init__(self, target: str, keep: Callable[[StoredDescriptors], None] = lambda _: None) -> None:
+        self._target = target
+        self._keep = keep
+        self._sets: dict[bytes, StoredDescriptors] = {}
+
+    def take(self, files: FileSet) -> None:
+        """A listener of :meth:`loom.schema.Schema.on_descriptors`."""
+        provenance = files.provenance
+        if provenance.source.endswith(_MARK):
+            return
+        data = files.as_set().SerializeToString(deterministic=True)
+        digest = hashlib.sha256(data).digest()
+        if digest not in self._sets:
+            item = StoredDescriptors(
+                self._target, provenance.source, provenance.origin, provenance.fetched_ns, data
+            )
+            self._sets[digest] = item
+            self._keep(item)
+
+    def add(self, items: Iterable[StoredDescriptors]) -> None:
+        """Sets that came with an imported file."""
+        for item in items:
+            digest = hashlib.sha256(item.file_set).digest()
+            if digest not in self._sets:
+                self._sets[digest] = item
+                self._keep(item)
+
+    async def stored(self) -> list[StoredDescriptors]:
+        return list(self._sets.values())

@@ -1,0 +1,201 @@
+"""Large payloads are rendered in a process of their own, so that no lock of the interpreter is shared with traffic.
+
+The process is started at first use, serves one payload at a time, is ended when one takes too long, and goes away
+when it has had nothing to do. It speaks MessagePack over its standard input and output, each message after its
+length in four bytes.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from loom.codec.rendering import Payload, Rendered
+
+TIMEOUT = 20.0
+IDLE = 300.0
+_MAX_WAITING = 32
+_LENGTH = 4
+
+
+class WorkerError(Exception):
+    """The payload could not be rendered there: it took too long, or the process died of it."""
+
+
+class Job(msgspec.Struct):
+    """What the process is told. ``files`` are only sent the first time; ``digests`` name them ever after.
+
+    ``files`` are serialized ``FileDescriptorSet``s: the first holds ``type_name``, all of them types of Anys.
+    """
+
+    data: bytes
+    compression: str
+    encoding: str
+    type_name: str
+    digests: list[bytes]
+    files: list[bytes]
+    max_bytes: int
+    max_text: int | None
+
+
+class Answer(msgspec.Struct):
+    """What it says: small fields as they are, each large one in JSON already, as it will be sent on.
+
+    ``wants`` tells that it does not (or no longer) have the files, and nothing else was done.
+    """
+
+    small: dict[str, Any] = {}
+    large: dict[str, bytes] = {}
+    missing: list[str] = []
+    wants: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A serialized ``FileDescriptorSet`` and its digest."""
+
+    digest: bytes
+    data: bytes
+
+
+class Worker:
+    """The process, from this side."""
+
+    def __init__(self, timeout: float = TIMEOUT, idle: float = IDLE) -> None:
+        self._timeout = timeout
+        self._idle = idle
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._sleep: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._preparing: asyncio.Task[Any] | None = None
+
+    async def render(
+        self,
+        payload: Payload,
+        type_name: str,
+        files: list[Files],
+        max_bytes: int,
+        max_text: int | None = None,
+    ) -> Rendered:
+        """As :func:`loom.codec.render`, with the views as :class:`msgspec.Raw`.
+
+        An empty ``type_name`` renders without a descriptor.
+        """
+        if self._waiting >= _MAX_WAITING:
+            raise WorkerError("too many large messages are being decoded: try again in a moment")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._render(payload, type_name, files, max_bytes, max_text)
+        finally:
+            self._waiting -= 1
+
+    def prepare(self) -> None:
+        """Start the process now, beside everything else: somebody is about to look at a large payload."""
+        if self._process is None and not self._turn.locked():
+            self._preparing = self._beside(self._prepare())
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing])
+        if self._sleep is not None:
+            self._sleep.cancel()
+        await self._kill()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.communicate(b"")
+
+    async def _render(
+        self, payload: Payload, type_name: str, files: list[Files], max_bytes: int, max_text: int | None
+    ) -> Rendered:
+        if self._sleep is not None:
+            self._sleep.cancel()
+        job = Job(
+            payload.data,
+            payload.compression,
+            payload.encoding,
+            type_name,
+            [item.digest for item in files],
+            [],
+            max_bytes,
+            max_text,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._ask(job)
+                if answer.wants:
+                    job.files = [item.data for item in files]
+                    answer = await self._ask(job)
+        except TimeoutError:
+            await self._kill()
+            raise WorkerError(f"decoding took longer than {self._timeout:g} s and was given up") from None
+        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            await self._kill()
+            raise WorkerError("decoding failed: its process ended") from error
+        except asyncio.CancelledError:
+            await self._kill()  # its answer would be taken for the next one's
+            raise
+        self._rest()
+        views = {name: msgspec.Raw(data) for name, data in answer.large.items()}
+        return Rendered(answer.small | views, frozenset(answer.missing))
+
+    async def _prepare(self) -> None:
+        async with self._turn:
+            await self._running()
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        process = self._process
+        if process is None or process.returncode is not None:
+            process = self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "loom.decoding.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            self._rest()
+        return process
+
+    async def _ask(self, job: Job) -> Answer:
+        process = await self._running()
+        assert process.stdin is not None  # noqa: S101 (both are pipes)
+        assert process.stdout is not None  # noqa: S101
+        data = msgspec.msgpack.encode(job)
+        process.stdin.write(len(data).to_bytes(_LENGTH, "big"))
+        process.stdin.write(data)
+        await process.stdin.drain()
+        size = int.from_bytes(await process.stdout.readexactly(_LENGTH), "big")
+        return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Answer)
+
+    def _rest(self) -> None:
+        """Count the idle time from now."""
+        if self._sleep is not None:
+            self._sleep.cancel()
+        self._sleep = asyncio.get_running_loop().call_later(self._idle, self._retire)
+
+    def _retire(self) -> None:
+        """Nothing to do for a while: closing its input ends the process."""
+        if self._turn.locked():
+            return
+        process, self._process = self._process, None
+        if process is not None:
+            self._beside(process.communicate(b""))
+
+    def _beside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,122 @@
+"""A shell script of grpcurl commands, one a call."""
+
+import base64
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from loom.decoding.messages import Decoding
+from loom.decoding.stored_schema import StoredSchema
+from loom.grpcurl.command import Descriptors, grpcurl_command
+from loom.grpcurl.endpoint import Destination
+from loom.model import Call, Direction, EndedBy, Secrets, StatusCode
+from loom.model.timestamps import moment
+from loom.sessions.fold import STOPPED
+from loom.sessions.reader import StoredDescriptors
+
+_STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
+_BEGINNING = """\
+#!/bin/sh
+# Calls that Loom recorded, as grpcurl commands. Exit code: how many of them ended otherwise than recorded.
+failed=0
+check() {
+  [ "$1" = "$2" ] && return
+  echo "# exit code $1; it was recorded with $3, which is exit code $2" >&2
+  failed=$((failed + 1))
+}
+"""
+_ASKING = """
+# Whether the servers speak TLS was not recorded. TLS=1: they do; TLS='-cacert ca.pem': with these flags of grpcurl.
+TLS=${TLS:-0}
+case $TLS in
+  0) connection=-plaintext ;;
+  1) connection= ;;
+  *) connection=$TLS ;;
+esac
+"""
+_SCHEMAS = """
+# The schema as it was recorded: the servers need no reflection.
+schemas=$(mktemp -d) || exit 125
+trap 'rm -rf "$schemas"' EXIT
+trap 'exit 130' HUP INT TERM
+if base64 -d </dev/null >/dev/null 2>&1; then decode=-d; else decode=-D; fi
+schema() {
+  base64 "$decode" >"$schemas/$1" && return
+  echo "# the schema cannot be decoded: base64 is needed" >&2
+  exit 125
+}
+"""
+_END = """
+[ "$failed" -gt 100 ] && failed=100
+exit "$failed"
+"""
+
+
+def write_script(
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+) -> Iterator[bytes]:
+    """The script goes on where a call ends otherwise than recorded, and ends with how many did."""
+    yield _BEGINNING.encode()
+    if destination.tls is None:
+        yield _ASKING.encode()
+    sets: dict[bytes, int] = {}
+    for call in calls:
+        if call.status is None or call.note == STOPPED:
+            yield f"\n# Left out: call {call.id} {call.method!a}: it had not ended.\n".encode()
+            continue
+        requests = [message for message in call.messages if message.direction is Direction.REQUEST]
+        method = schema.method(call.method)
+        decoder = schema.decoder(call.method)
+        decoding = Decoding([decoder.decode(item) for item in requests], method, schema.types(method))
+        reach = destination.reach(call)
+        if destination.tls is None:
+            reach = replace(reach, words="$connection")
+        stored = schema.descriptors(call.method)
+        if stored is not None and stored.file_set not in sets:
+            if not sets:
+                yield _SCHEMAS.encode()
+            sets[stored.file_set] = len(sets) + 1
+            yield _file(stored, sets[stored.file_set])
+        words = "" if stored is None else _schema(stored, sets[stored.file_set], decoding)
+        command = grpcurl_command(
+            call, decoding, reach, Descriptors(words=words), secrets or Secrets(()), reveal=secrets is None
+        )
+        yield _part(call, call.status.name, command.command, command.notes).encode("utf-8", "replace")
+    yield _END.encode()
+
+
+def _file(stored: StoredDescriptors, number: int) -> bytes:
+    text = base64.encodebytes(stored.file_set).decode()
+    origin = _one_line(f"{stored.source} of {stored.origin or stored.target}")
+    return f"\n# {ascii(origin)[1:-1]}\nschema {number} <<'EOF'\n{text}EOF\n".encode()
+
+
+def _schema(stored: StoredDescriptors, number: int, decoding: Decoding) -> str:
+    words = f'-protoset "$schemas/{number}"'
+    # What an Any holds may be of another file: reflection, where there is some, knows it.
+    anys = stored.source.startswith("reflection") and any(
+        '"@type"' in json.dumps(message.json) for message in decoding.messages
+    )
+    return f"{words} -use-reflection" if anys else words
+
+
+def _part(call: Call, status: str, command: str, notes: Iterable[str]) -> str:
+    lines = ["", f"# call {call.id}, {moment(call.started_ns)}, {status}"]
+    lines += [f"# {_one_line(note)}" for note in notes]
+    if command:
+        lines += [f"echo {shlex.quote(f'# {call.id} {call.method}')}", command]
+        lines += [f"check $? {code} {status}" for code in _exit_code(call)]
+    return "\n".join(lines) + "\n"
+
+
+def _exit_code(call: Call) -> Iterator[int]:
+    """What grpcurl ends with where a call ends as it did; nothing where it was not the backend's doing."""
+    if call.ended_by is EndedBy.CLIENT:
+        yield _STATUS_OFFSET + StatusCode.DEADLINE_EXCEEDED  # the command gives it up
+    elif call.status is not None and call.ended_by in {EndedBy.BACKEND, EndedBy.DEADLINE}:
+        yield _STATUS_OFFSET + call.status.code if call.status.code else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,40 @@
+"""Loom's own lines: nothing of a call is lost; messages come decoded too, with the descriptors for it."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from loom.decoding.stored_schema import StoredSchema
+from loom.grpcurl.endpoint import Destination
+from loom.model import Call, Message, Secrets
+from loom.recording.ndjson import descriptors_line, header_line, to_line
+
+from .har import decoded
+
+
+def write_ndjson(
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+) -> Iterator[bytes]:
+    """Header, calls in the order of their end, each set of descriptors before the first call that needs it."""
+    del destination
+    yield header_line(revealed=secrets is None)
+    told: set[bytes] = set()
+    for call in calls:
+        stored = schema.descriptors(call.method)
+        if stored is not None and stored.file_set not in told:
+            told.add(stored.file_set)
+            yield descriptors_line(
+                stored.file_set,
+                target=stored.target,
+                source=stored.source,
+                origin=stored.origin,
+                fetched_ns=stored.fetched_ns,
+            )
+        yield to_line(call, secrets, partial(_json, call, schema))
+
+
+def _json(call: Call, schema: StoredSchema, message: Message) -> Any:
+    value, _ = decoded(call, message, schema)
+    return msgspec.UNSET if value is None else value

@@ -1,0 +1,125 @@
+"""A pytest file that makes the calls again with grpcio, and nothing of Loom's."""
+
+import base64
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Any
+
+from loom.codec import CompressionError
+from loom.decoding.messages import plain
+from loom.decoding.stored_schema import StoredSchema
+from loom.grpcurl.endpoint import Destination
+from loom.model import Call, Direction, EndedBy, Metadata, Secrets
+from loom.model.timestamps import moment
+
+OWN_METADATA = frozenset(
+    (
+        "accept-encoding", "content-type", "grpc-accept-encoding", "grpc-encoding", "grpc-message",
+        "grpc-message-type", "grpc-status", "grpc-timeout", "te", "user-agent",
+    )
+)  # fmt: skip
+"""Keys that grpcio sets itself."""
+
+_MARK = "# <calls>"
+_ENDED = {
+    EndedBy.CLIENT: "its client ended it, not the backend",
+    EndedBy.DEADLINE: "its deadline ended it, not the backend",
+    EndedBy.LOOM: "Loom ended it, not the backend",
+    None: "the recording does not say that the backend ended it",
+}
+
+
+def write_pytest(
+    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+) -> Iterator[bytes]:
+    """The file. Calls that were not ended by the backend, or are no longer held whole, are named and left out."""
+    template = resources.files(__package__).joinpath("pytest_file.template").read_text(encoding="utf-8")
+    before, after = template.split(_MARK)
+    yield before.replace("<tls>", "1" if destination.tls else "").encode()
+    sets: dict[bytes, int] = {}
+    left_out: list[str] = []
+    yield b"CALLS = [\n"
+    for call in calls:
+        problem = _unfit(call)
+        if problem:
+            left_out.append(f"# Left out: call {call.id} {_plain_text(call.method)}: {problem}.")
+            continue
+        stored = schema.descriptors(call.method)
+        number = None if stored is None else sets.setdefault(stored.file_set, len(sets))
+        yield _entry(call, schema, secrets, destination, number).encode()
+    yield b"]\n\nDESCRIPTORS = [\n"
+    for file_set in sets:
+        yield _wrapped(file_set, "    ").encode() + b",\n"
+    yield b"]\n"
+    yield "".join(f"{line}\n" for line in left_out).encode()
+    yield after.encode()
+
+
+def _unfit(call: Call) -> str:
+    if call.ended_ns is None or call.status is None:
+        return "it had not ended"
+    if call.ended_by is not EndedBy.BACKEND:
+        return _ENDED[call.ended_by]
+    held = sum(1 for message in call.messages if message.data is not None)
+    if held < call.request_messages + call.response_messages:
+        return "Loom no longer holds all its messages"
+    try:
+        for message in call.messages:
+            plain(message)
+    except CompressionError as error:
+        return f"a message cannot be decompressed: {error}"
+    return ""
+
+
+def _entry(
+    call: Call,
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    descriptors: int | None,
+) -> str:
+    method = schema.method(call.method)
+    types = None if method is None else (method.request.full_name, method.response.full_name)
+    timeout = None if call.deadline_ns is None else max((call.deadline_ns - call.started_ns) / 1e9, 1.0)
+    assert call.status is not None  # noqa: S101 (fit)
+    fields: dict[str, Any] = {
+        "id": f"{call.id}-{call.method.rpartition('/')[2]}",
+        "method": call.method,
+        "target": str(destination.address(call)),
+        "timeout": timeout,
+        "metadata": _metadata(call.request_metadata, secrets),
+        "code": int(call.status.code),
+        "descriptors": descriptors,
+        "types": types,
+    }
+    lines = [f"    # call {call.id}, {moment(call.started_ns)}", "    {"]
+    lines += [f"        {key!r}: {value!a}," for key, value in fields.items()]
+    for name, direction in (("requests", Direction.REQUEST), ("responses", Direction.RESPONSE)):
+        messages = [message for message in call.messages if message.direction is direction]
+        lines.append(f"        {name!r}: [")
+        lines += [_wrapped(plain(message), "            ") + "," for message in messages]
+        lines.append("        ],")
+    return "\n".join([*lines, "    },"]) + "\n"
+
+
+def _metadata(metadata: Metadata, secrets: Secrets | None) -> list[tuple[str, str | bytes | None]]:
+    """What to send; a masked value is None, to be taken from the environment."""
+    return [
+        (key, None if secrets is not None and secrets.masks(key) else value)
+        for key, value in metadata
+        if not key.startswith(":") and key not in OWN_METADATA and not key.startswith("grpc-")
+    ]
+
+
+def _wrapped(data: bytes, indent: str) -> str:
+    """A call of ``data("…", "…")`` with base64, in lines of a readable length."""
+    text = base64.b64encode(data).decode("ascii")
+    if len(text) <= 80:  # noqa: PLR2004 (a line's worth)
+        return f'{indent}data("{text}")'
+    pieces = [f'{indent}    "{text[at : at + 80]}"' for at in range(0, len(text), 80)]
+    return "\n".join([f"{indent}data(", *pieces, f"{indent})"])
+
+
+def _plain_text(text: str) -> str:
+    """Text that cannot end a comment."""
+    return ascii(text)[1:-1]

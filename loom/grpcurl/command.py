@@ -1,0 +1,324 @@
+"""A recorded call as a grpcurl command that sends it again: pure text, no I/O.
+
+The command is for POSIX shells (sh, bash, zsh). What grpcurl cannot repeat is said in the notes, so that
+nobody takes the command for more than it is.
+
+Source: https://github.com/fullstorydev/grpcurl (flags as of 1.8.6 and later).
+"""
+
+import base64
+import json
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loom.decoding.messages import DecodedMessage, Decoding
+from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Kind, MetadataItem, Secrets
+
+from .dialect import Dialect
+
+_ONE_LINE = 100
+_LARGEST_ARGUMENT = 16 * 1024
+_END = "EOF"
+_DEFAULT_RESPONSE_LIMIT = 4 * 1024 * 1024
+_LONGEST_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far beyond
+_SHORT_DEADLINE = 1.0
+_CANCELLED_SLACK = 1.0  # seconds that grpcurl has for connecting and reflection where a client had cancelled
+
+OWN_METADATA = frozenset(
+    {
+        "accept-encoding",
+        "content-type",
+        "grpc-accept-encoding",
+        "grpc-encoding",
+        "grpc-message",
+        "grpc-message-type",
+        "grpc-status",
+        "grpc-timeout",
+        "te",
+        "user-agent",
+    }
+)
+"""Keys that grpcurl sets for its own connection, whatever is asked of it with ``-H``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How the server is reached; files are paths on the machine that Loom runs on.
+
+    ``server_name`` is the name its certificate must carry, ``authority`` what it is told as ``:authority``;
+    None leaves both to the address. ``words``, if there are any, are the flags instead: shell text, as it is.
+    """
+
+    address: Address
+    tls: bool = False
+    cacert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    server_name: str | None = None
+    authority: str | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptors:
+    """Where grpcurl gets the schema from: the server's reflection, or files.
+
+    ``words``, if there are any, are the flags instead: shell text, as it is.
+    """
+
+    reflection: bool = True
+    protos: tuple[Path, ...] = ()
+    import_paths: tuple[Path, ...] = ()
+    protosets: tuple[Path, ...] = ()
+    reflection_headers: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcurlCommand:
+    """``command`` is empty where grpcurl cannot send the call at all; the notes say why."""
+
+    command: str
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As in docs/api.md."""
+        return {"command": self.command, "notes": list(self.notes)}
+
+
+def grpcurl_command(
+    call: Call,
+    decoding: Decoding,
+    reach: Reach,
+    descriptors: Descriptors,
+    secrets: Secrets,
+    *,
+    reveal: bool = False,
+) -> GrpcurlCommand:
+    """The command that sends ``decoding``, the call's decoded request messages, in order.
+
+    Metadata that ``secrets`` masks is masked unless ``reveal``.
+    """
+    service, _, name = call.method.removeprefix("/").rpartition("/")
+    if not service or not name:
+        return GrpcurlCommand(
+            "", (f"{call.method!r} is not /package.Service/Method: grpcurl cannot call it",)
+        )
+    requests, method = decoding.messages, decoding.method
+    sendable = [request for request in requests if not request.error]
+    if method is None or (requests and not sendable):
+        return GrpcurlCommand("", (_undecodable(decoding),))
+    metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
+    flags = [
+        *_connection(reach),
+        *_limits(call),
+        *_schema(descriptors, secrets, reveal=reveal),
+        *metadata,
+    ]
+    dialect = Dialect(decoding.types)
+    texts = [json_text(dialect.message(request.json, method.request)) for request in sendable]
+    target = [shlex.quote(str(reach.address)), shlex.quote(f"{service}/{name}")]
+    notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, reach, descriptors)]
+    return GrpcurlCommand(_assemble(flags, texts, target), tuple(notes))
+
+
+def json_text(value: Any) -> str:
+    """JSON on one line, readable, in which every character that does not print is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(_printable(text))
+
+
+def _printable(text: str) -> Iterator[str]:
+    for character in text:
+        if character.isprintable():
+            yield character
+        else:
+            units = character.encode("utf-16-be", "surrogatepass")
+            yield from (f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def _assemble(flags: list[str], texts: list[str], target: list[str]) -> str:
+    here = ""
+    if len(texts) > 1 or (texts and len(texts[0]) > _LARGEST_ARGUMENT):
+        # Streams, and what is too long for one argument, go through standard input, one message a line.
+        flags = [*flags, "-d @"]
+        here = "\n".join([f" <<'{_END}'", *texts, _END])
+    elif texts:
+        flags = [*flags, f"-d {shlex.quote(texts[0])}"]
+    words = ["grpcurl", *flags, *target]
+    line = " ".join(words)
+    if len(line) > _ONE_LINE:
+        line = " \\\n  ".join([f"grpcurl {flags[0]}" if flags else "grpcurl", *flags[1:], " ".join(target)])
+    return line + here
+
+
+def _connection(reach: Reach) -> Iterator[str]:
+    if reach.words:
+        yield reach.words
+        return
+    if not reach.tls:
+        yield "-plaintext"
+        if reach.authority:
+            yield f"-authority {shlex.quote(reach.authority)}"
+        return
+    for flag, path in (("-cacert", reach.cacert), ("-cert", reach.cert), ("-key", reach.key)):
+        if path is not None:
+            yield f"{flag} {shlex.quote(str(path))}"
+    if reach.server_name:
+        yield f"-servername {shlex.quote(reach.server_name)}"
+    elif reach.authority:
+        yield f"-authority {shlex.quote(reach.authority)}"
+
+
+def _limits(call: Call) -> Iterator[str]:
+    seconds = _longest_seconds(call)
+    if seconds is not None:
+        yield f"-max-time {seconds:.3f}".rstrip("0").rstrip(".")
+    largest = max((item.size for item in call.messages if item.direction is Direction.RESPONSE), default=0)
+    if largest > _DEFAULT_RESPONSE_LIMIT // 2:
+        yield f"-max-msg-sz {max(_DEFAULT_RESPONSE_LIMIT, 2 * largest)}"
+
+
+def _longest_seconds(call: Call) -> float | None:
+    """The deadline; of a call that its client cancelled, a little longer than it ran, if that is less."""
+    deadline, cancelled = _deadline_seconds(call), _cancelled_seconds(call)
+    return deadline if cancelled is None or (deadline or _LONGEST_DEADLINE) < cancelled else cancelled
+
+
+def _cancelled_seconds(call: Call) -> float | None:
+    if call.ended_by is not EndedBy.CLIENT or call.duration_ns is None:
+        return None
+    return math.ceil(call.duration_ns / 1e9) + _CANCELLED_SLACK
+
+
+def _deadline_seconds(call: Call) -> float | None:
+    if call.deadline_ns is None:
+        return None
+    seconds = max((call.deadline_ns - call.started_ns) / 1e9, 0.001)
+    return seconds if seconds < _LONGEST_DEADLINE else None
+
+
+def _schema(descriptors: Descriptors, secrets: Secrets, *, reveal: bool) -> Iterator[str]:
+    if descriptors.words:
+        yield descriptors.words
+        return
+    if descriptors.reflection:
+        for key, value in descriptors.reflection_headers:
+            shown = MASK if secrets.masks(key) and not reveal else value
+            yield f"-reflect-header {shlex.quote(f'{key}: {shown}')}"
+        return
+    if descriptors.protosets:
+        yield from (f"-protoset {shlex.quote(str(path))}" for path in descriptors.protosets)
+        return
+    yield from (f"-import-path {shlex.quote(str(path))}" for path in descriptors.import_paths)
+    yield from (f"-proto {shlex.quote(str(path))}" for path in descriptors.protos)
+
+
+def _metadata(
+    metadata: Sequence[MetadataItem], secrets: Secrets, *, reveal: bool
+) -> tuple[list[str], list[str]]:
+    flags: list[str] = []
+    notes: list[str] = []
+    masked: dict[str, None] = {}
+    for key, value in metadata:
+        if key.startswith(":") or key.lower() in OWN_METADATA:
+            continue
+        if secrets.masks(key) and not reveal:
+            masked[key] = None
+            flags.append(f"-H {shlex.quote(f'{key}: {MASK}')}")
+            continue
+        text = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        if not isinstance(value, bytes):
+            trouble = _trouble(key, text)
+            if trouble:
+                notes.append(trouble)
+            if "\0" in text:
+                continue
+        flags.append(f"-H {shlex.quote(f'{key}: {text}')}")
+    if masked:
+        names = ", ".join(masked)
+        verb = "is" if len(masked) == 1 else "are"
+        notes.append(f"{names} {verb} masked: put the value in place of {MASK}, or ask with secrets revealed")
+    return flags, notes
+
+
+def _trouble(key: str, text: str) -> str:
+    """What becomes of a text value that grpcurl does not send as it was."""
+    if "\0" in text:
+        return f"metadata {key} holds a NUL, which no shell can pass on: it is left out"
+    if text != text.strip():
+        return f"metadata {key} begins or ends with white space, which grpcurl strips"
+    if not (text.isascii() and text.isprintable()):
+        return (
+            f"metadata {key} holds characters outside printable ASCII, which newer versions of grpcurl refuse"
+        )
+    return ""
+
+
+def _undecodable(decoding: Decoding) -> str:
+    reason = decoding.messages[0].error if decoding.messages else decoding.problem
+    if decoding.method is not None:
+        return (
+            f"no request message fits the schema ({reason}), and grpcurl sends nothing else: "
+            "replay the call in Loom, which sends it as recorded"
+        )
+    why = f" ({reason})" if reason else ""
+    return (
+        f"grpcurl needs the method's schema, and Loom knows none{why}: give it the .proto files, with --proto or "
+        "--protoset or on the page's Schema tab, and ask again; or replay the call in Loom, which needs no schema"
+    )
+
+
+def _notes(
+    call: Call, requests: Sequence[DecodedMessage], reach: Reach, descriptors: Descriptors
+) -> Iterator[str]:
+    if descriptors.note:
+        yield descriptors.note
+    if reach.tls and reach.server_name and reach.authority and reach.server_name != reach.authority:
+        yield (
+            f"grpcurl takes one name for the certificate and for :authority: it sends {reach.server_name}, "
+            f"Loom sent {reach.authority}"
+        )
+    yield from _message_notes(call, requests)
+    seconds = _deadline_seconds(call)
+    if seconds is not None and seconds <= _SHORT_DEADLINE:
+        yield "grpcurl counts connecting and reflection into -max-time: raise it if the call times out"
+    if call.state is CallState.LIVE:
+        yield "the call is still open: these are the messages that it has sent so far"
+    elif call.ended_by is EndedBy.CLIENT:
+        seconds = (call.duration_ns or 0) / 1e9
+        yield f"the client cancelled this call after {seconds:.2f} s: grpcurl gives it up a little later (-max-time)"
+
+
+def _message_notes(call: Call, requests: Sequence[DecodedMessage]) -> Iterator[str]:
+    left_out = [request.index for request in requests if request.error]
+    if left_out:
+        yield f"left out, because not decodable: {_listed(left_out)}"
+    unknown = [request.index for request in requests if request.unknown]
+    if unknown:
+        yield f"fields that the schema does not know are not sent: {_listed(unknown)}"
+    missing = call.request_messages - len(requests)
+    if missing > 0:
+        yield f"{missing} request messages are no longer held and not sent: the history's budget dropped them"
+    encodings = {
+        item.encoding or "an unnamed encoding"
+        for item in call.messages
+        if item.compressed and item.direction is Direction.REQUEST
+    }
+    if encodings:
+        yield f"the client compressed its messages ({', '.join(sorted(encodings))}); grpcurl sends them as they are"
+    if not requests and not missing and call.declared_kind in {Kind.UNARY, Kind.SERVER}:
+        yield "the client sent no message; grpcurl sends an empty one"
+    if call.kind is Kind.BIDI and len(requests) > 1 and call.response_messages:
+        yield "grpcurl sends all messages back to back; replay the call in Loom to keep their timing"
+
+
+def _listed(indices: list[int], shown: int = 10) -> str:
+    words = ", ".join(str(index) for index in indices[:shown])
+    more = f" and {len(indices) - shown} more" if len(indices) > shown else ""
+    return f"message{'s' if len(indices) > 1 else ''} {words}{more}"

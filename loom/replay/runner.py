@@ -1,0 +1,219 @@
+"""Makes planned calls and tells of them as an engine does, so that they are recorded like any other."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from loom.grpc_core import status_mapping as outcome
+from loom.grpc_core.client_call import Outgoing
+from loom.grpc_core.metadata import forwarded
+from loom.model import (
+    Address,
+    CallEnded,
+    CallIds,
+    CallStarted,
+    Direction,
+    EndedBy,
+    HalfClosed,
+    MessageSeen,
+    MetadataSeen,
+    Section,
+    Sink,
+    Status,
+    StatusCode,
+)
+from loom.proxy.relay.call import MAX_TIMEOUT
+from loom.proxy.target import Target
+
+from .plan import Plan, PlannedMessage, Timing
+from .self_dial import refuse_own
+
+ENGINE = "replay"
+PEER = "loom replay"
+
+_COMPRESS = "grpc-internal-encoding-request"
+"""The key by which grpcio's core is told to compress what a call sends; it does not go out."""
+
+Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
+
+
+class Replayer:
+    """Sends plans to ``target``, or to the address that a plan names, with the same TLS.
+
+    ``own`` answers Loom's own addresses, which are refused; ``spawn`` starts a background task and owns it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        sink: Sink,
+        ids: CallIds,
+        spawn: Spawn,
+        own: Callable[[], Sequence[Address]] = lambda: (),
+    ) -> None:
+        self._target = target
+        self._sink = sink
+        self._ids = ids
+        self._spawn = spawn
+        self._own = own
+
+    async def start(self, plan: Plan) -> int:
+        """Begin a call and return its id at once. :class:`loom.replay.plan.ReplayError` if it must not be made."""
+        return (await self._begin(plan)).id
+
+    async def run(self, plan: Plan) -> int:
+        """The same, returning when the call has ended."""
+        call = await self._begin(plan)
+        await call.task
+        return call.id
+
+    async def _begin(self, plan: Plan) -> "_Replay":
+        address = plan.target or self._target.address
+        await refuse_own(address, self._own())
+        another = None if address == self._target.address else self._target.another(address)
+        call = _Replay(self._ids.take(), plan, another or self._target, self._sink)
+        call.begin()
+        call.task = self._spawn(self._whole(call, another), f"replay {call.id}")
+        return call
+
+    async def _whole(self, call: "_Replay", another: Target | None) -> None:
+        try:
+            await call.run()
+        finally:
+            if another is not None:
+                await another.close()
+
+
+class _Replay:
+    """One call under way."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, call_id: int, plan: Plan, target: Target, sink: Sink) -> None:
+        self.id = call_id
+        self._plan = plan
+        self._target = target
+        self._emit = sink.emit
+        self._timeout = None if plan.timeout is None else min(plan.timeout, MAX_TIMEOUT)
+        self._responses = 0
+        self._progress = asyncio.Event()
+        self._over = False
+        self._cancelled = ""
+        self._complaint = ""
+
+    def begin(self) -> None:
+        """Tell that the call exists."""
+        plan = self._plan
+        now = time.time_ns()
+        self._started = asyncio.get_running_loop().time()
+        self._emit(
+            CallStarted(
+                self.id, now, plan.method,
+                peer=PEER, authority=self._target.authority or str(self._target.address),
+                target=str(self._target.address), engine=ENGINE, replay_of=plan.parent,
+                deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
+            )
+        )  # fmt: skip
+        self._metadata, self._complaint = forwarded(plan.metadata)
+        self._emit(MetadataSeen(self.id, now, Section.REQUEST, self._metadata))
+
+    async def run(self) -> None:
+        """Send and receive until the call has ended; tells its end whatever happens."""
+        try:
+            channel = self._target.channel(self._plan.user_agent)
+            upstream = Outgoing(channel, self._plan.method, self._timeout)
+            try:
+                await self._exchange(upstream)
+            finally:
+                upstream.cancel()
+        except asyncio.CancelledError:
+            self._end(Status(StatusCode.CANCELLED, "Loom was stopped"), EndedBy.LOOM, "Loom was stopped")
+            raise
+        except Exception as error:  # noqa: BLE001 (a call that was begun must end, and say why)
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            reason = " ".join(str(cause).split()) or type(cause).__name__
+            self._end(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, f"the replay failed: {reason}")
+
+    async def _exchange(self, upstream: Outgoing) -> None:
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(self._send(upstream))
+            ending = group.create_task(self._cancel_in_time(upstream))
+            await self._receive(upstream)
+            sending.cancel()
+            ending.cancel()
+
+    async def _send(self, upstream: Outgoing) -> None:
+        plan = self._plan
+        told = ((_COMPRESS, plan.encoding),) if plan.encoding else ()
+        if not await upstream.open((*self._metadata, *told)):
+            return
+        for message in plan.messages:
+            await self._when(message)
+            self._emit(MessageSeen(self.id, time.time_ns(), Direction.REQUEST, message.data))
+            if not await upstream.send(message.data):
+                return
+        if plan.half_close_after is None:
+            return
+        if plan.timing is Timing.RECORDED:
+            await self._at(plan.half_close_after)
+        self._emit(HalfClosed(self.id, time.time_ns()))
+        await upstream.half_close()
+
+    async def _when(self, message: PlannedMessage) -> None:
+        """Wait for the moment at which a message is due."""
+        if self._plan.timing is Timing.RECORDED:
+            await self._at(message.after)
+        elif self._plan.timing is Timing.TURNS:
+            while self._responses < message.responses and not self._over:
+                self._progress.clear()
+                await self._progress.wait()
+
+    async def _at(self, seconds: float) -> None:
+        await asyncio.sleep(max(self._started + seconds - asyncio.get_running_loop().time(), 0))
+
+    async def _cancel_in_time(self, upstream: Outgoing) -> None:
+        """Cancel where the recorded call's client had."""
+        plan = self._plan
+        if plan.cancel_after is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._started + plan.cancel_after):
+                while plan.cancel_at is None or self._responses < plan.cancel_at:
+                    self._progress.clear()
+                    await self._progress.wait()
+        self._cancelled = "cancelled by Loom, where the client had cancelled the recorded call"
+        upstream.cancel()
+
+    async def _receive(self, upstream: Outgoing) -> None:
+        initial = await upstream.initial_metadata()
+        if initial:
+            self._emit(MetadataSeen(self.id, time.time_ns(), Section.INITIAL, initial))
+        while (message := await upstream.receive()) is not None:
+            self._emit(MessageSeen(self.id, time.time_ns(), Direction.RESPONSE, message))
+            self._responses += 1
+            self._progress.set()
+        self._over = True
+        self._progress.set()
+        status = await upstream.status()
+        if self._cancelled:
+            self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancelled)
+        elif upstream.reached is False and status.code == StatusCode.UNAVAILABLE:
+            told = outcome.unreachable(self._target.address, status.message)
+            self._end(told, EndedBy.LOOM, told.message)
+        else:
+            if status.trailing:
+                self._emit(MetadataSeen(self.id, time.time_ns(), Section.TRAILING, status.trailing))
+            spent = asyncio.get_running_loop().time() - self._started
+            remaining = None if self._timeout is None else self._timeout - spent
+            late = outcome.deadline_passed(remaining, self._timeout)
+            self._end(
+                outcome.status_of(status),
+                outcome.ended_by(status.code, deadline=late),
+                outcome.note_on(status),
+            )
+
+    def _end(self, status: Status, by: EndedBy, note: str) -> None:
+        notes = [item for item in (note, self._complaint, *self._plan.notes) if item]
+        self._emit(CallEnded(self.id, time.time_ns(), status, by, "; ".join(notes)))

@@ -1,0 +1,165 @@
+"""The larger parts of a Loom, made from settings; what a file holds is read here, once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from loom.errors import ConfigError, StartError
+from loom.grpcurl.command import Reach
+from loom.grpcurl.recipe import Repeating
+from loom.model import Address, CallIds, Kind, Secrets, Sink
+from loom.proxy.breaker import Breaker
+from loom.proxy.engine import Engine, ServerTls, TargetTls
+from loom.proxy.target import Target
+from loom.recording.log import CallLog
+from loom.schema import LocalFiles, Schema, Source
+from loom.schema.reflection import ReflectionSource
+from loom.sessions import SessionStore, check_name, session_path, sessions_directory
+
+from .settings import Settings
+
+
+def _read(path: Path | None, setting: str) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartError(f"--{setting} {path}: {error.strerror}") from error
+
+
+def target_tls(settings: Settings) -> TargetTls | None:
+    """TLS towards the target, or None for cleartext."""
+    if not settings.target_uses_tls:
+        return None
+    if (settings.cert is None) != (settings.key is None):
+        raise ConfigError("--cert and --key go together: give both, or neither")
+    return TargetTls(
+        ca=_read(settings.cacert, "cacert"),
+        cert=_read(settings.cert, "cert"),
+        key=_read(settings.key, "key"),
+        server_name=settings.server_name,
+    )
+
+
+def server_tls(settings: Settings) -> ServerTls | None:
+    """TLS on the listening side, or None for cleartext."""
+    if settings.listen_cert is None and settings.listen_key is None:
+        if settings.listen_client_ca is not None:
+            raise ConfigError("--listen-client-ca needs --listen-cert and --listen-key")
+        return None
+    cert, key = _read(settings.listen_cert, "listen-cert"), _read(settings.listen_key, "listen-key")
+    if cert is None or key is None:
+        raise ConfigError("--listen-cert and --listen-key go together: give both, or neither")
+    return ServerTls(cert, key, _read(settings.listen_client_ca, "listen-client-ca"))
+
+
+async def target(settings: Settings) -> Target:
+    """The connections to the target; its name must be known, but it need not be up."""
+    made = Target(settings.target, target_tls(settings), settings.authority, settings.metadata_limit)
+    await made.check()
+    return made
+
+
+def breaker(settings: Settings) -> Breaker | None:
+    """The circuit breaker; None with ``--breaker off`` and with the wire engine, which has no use for one."""
+    if settings.breaker is None or settings.engine == "wire":
+        return None
+    return Breaker(settings.breaker, settings.breaker_pause)
+
+
+def engine(
+    settings: Settings,
+    to: Target,
+    sink: Sink,
+    ids: CallIds,
+    guard: Breaker | None,
+    kind_of: Callable[[str], Kind | None],
+) -> Engine:
+    """The engine that the settings name; its package is imported only then."""
+    tls = server_tls(settings)
+    if settings.engine == "wire":
+        from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
+
+        return WireEngine(
+            settings.listen, settings.target, sink, ids, server_tls=tls, target_tls=target_tls(settings)
+        )
+    from loom.proxy.relay import RelayEngine  # noqa: PLC0415
+
+    return RelayEngine(
+        settings.listen,
+        to,
+        sink,
+        ids,
+        server_tls=tls,
+        metadata_limit=settings.metadata_limit,
+        breaker=guard,
+        schema_kind=kind_of,
+    )
+
+
+def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionStore | None:
+    """The session on disk; None with ``--no-session``. What is wrong with it is in its status."""
+    if settings.session is None:
+        return None
+    path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
+    store = SessionStore(path, budget=settings.session_bytes, declared_kind=kind_of)
+    store.mask(settings.mask)
+    store.open()
+    return store
+
+
+def log(settings: Settings, masked: Secrets) -> CallLog | None:
+    """The NDJSON log, if one is asked for."""
+    if settings.log is None:
+        return None
+    made = CallLog(settings.log, masked)
+    made.start()
+    if made.error:
+        raise StartError(f"--log {settings.log}: {made.error}")
+    return made
+
+
+def local_files(settings: Settings) -> LocalFiles:
+    """The proto files and descriptor sets that the settings name; :meth:`LocalFiles.load` reads them."""
+    return LocalFiles(settings.proto, settings.import_path, settings.protoset)
+
+
+def schema(settings: Settings, to: Target, local: LocalFiles) -> Schema:
+    """The sources in their order: reflection, proto files, descriptor sets."""
+    sources: list[Source] = []
+    if settings.reflection:
+        sources.append(
+            ReflectionSource(to.own_channel, str(settings.target), metadata=settings.reflection_header)
+        )
+    return Schema([*sources, *local.sources])
+
+
+def repeating(
+    settings: Settings, known: Schema, masked: Secrets, listening: Callable[[], Address]
+) -> Repeating:
+    """How calls are sent again from this machine: to the target, or through this Loom."""
+
+    def loom_reach() -> Reach:
+        # A certificate that Loom was given is trusted as it is: most are self-signed.
+        return Reach(
+            listening(), tls=settings.listen_cert is not None, cacert=_absolute(settings.listen_cert)
+        )
+
+    return Repeating(known, masked, target_reach(settings), loom_reach, settings.reflection_header)
+
+
+def target_reach(settings: Settings) -> Reach:
+    """How the target is reached from this machine, by others than this Loom."""
+    return Reach(
+        settings.target,
+        tls=settings.target_uses_tls,
+        cacert=_absolute(settings.cacert),
+        cert=_absolute(settings.cert),
+        key=_absolute(settings.key),
+        server_name=settings.server_name,
+        authority=settings.authority,
+    )
+
+
+def _absolute(file: Path | None) -> Path | None:
+    return None if file is None else file.absolute()

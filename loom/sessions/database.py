@@ -1,0 +1,249 @@
+"""A session's file: its tables, its version, its rights, and what can be wrong with it."""
+
+import contextlib
+import errno
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from loom.errors import LoomError
+
+from .event_codec import FORMAT
+from .paths import session_files
+
+if sys.platform != "win32":
+    import fcntl
+
+APPLICATION_ID = 0x4C4F4F4D  # "LOOM": what `file` and SQLite's tools see in the header
+_WAL_LIMIT = 16 * 1024 * 1024
+_CHECKPOINT = 4 * 1024 * 1024  # bytes in the log after which they are moved to the file proper
+_PAGE = 16 * 1024
+_BUSY_SECONDS = 0.5
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_LARGEST_ID = 2**53 - 1  # that every reader of JSON has exactly
+_DAMAGED = "{} is damaged ({}): move it away, or choose another --session"
+# Where SQLite cannot make room for the index of its log, it says so otherwise.
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+MASKED = "masked "  # what the names of facts begin with that say which metadata is masked
+
+_TABLES = """
+CREATE TABLE batches (
+  seq INTEGER PRIMARY KEY,
+  first_id INTEGER,              -- the smallest and the largest id of the calls that began in it
+  last_id INTEGER,
+  started INTEGER NOT NULL,      -- how many calls began, and ended, in it
+  ended INTEGER NOT NULL,
+  first_ns INTEGER NOT NULL,
+  last_ns INTEGER NOT NULL,
+  size INTEGER NOT NULL,         -- of the events, before they were compressed
+  events BLOB NOT NULL           -- see records.py
+);
+CREATE INDEX batches_by_id ON batches (first_id, last_id);
+CREATE TABLE spans (             -- where calls go on that began in an earlier batch
+  call_id INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (call_id, seq)
+) WITHOUT ROWID;
+CREATE INDEX spans_by_seq ON spans (seq);
+CREATE TABLE descriptors (
+  digest BLOB PRIMARY KEY,       -- SHA-256 of the file set
+  target TEXT NOT NULL,
+  source TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  fetched_ns INTEGER NOT NULL,
+  file_set BLOB NOT NULL         -- a google.protobuf.FileDescriptorSet
+) WITHOUT ROWID;
+CREATE TABLE kinds (             -- what the schema says of methods, for calls that do not say it themselves
+  method TEXT PRIMARY KEY,
+  kind TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO facts VALUES ('last_id', 0), ('pruned', 0);
+"""
+
+
+class SessionError(LoomError):
+    """A session cannot be used; the text says why and what to do."""
+
+
+class EmptyError(SessionError):
+    """There is a file, and nothing in it yet."""
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Make or open a session's database, readable by nobody but its owner.
+
+    Raises :class:`SessionError`. The connection may be used from another thread.
+    """
+    _make_private(path)
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            # Ahead of anything else: only an empty file may become a database of ours.
+            check_version(connection, path)
+            # Batches are large: with 4 KiB a page, SQLite takes half as long again. Files that exist keep theirs.
+            connection.execute(f"PRAGMA page_size={_PAGE}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT // _PAGE}")
+            # A commit survives the death of the process; that of the machine may cost the last moments.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;{_TABLES}PRAGMA application_id={APPLICATION_ID};"
+                    f"PRAGMA user_version={FORMAT};COMMIT;"
+                )
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise SessionError(explain(error, path, opening=True)) from error
+    return connection
+
+
+def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, tuple[int, int]]:
+    """Open a session that nobody else writes to; with its :func:`counters`. Raises :class:`SessionError`."""
+    # The directory comes first: the lock is beside the file.
+    connection = open_for_writing(path)
+    try:
+        lock.take()
+        return connection, counters(connection, path)
+    except BaseException as error:
+        connection.close()
+        lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise SessionError(explain(error, path, opening=True)) from error
+        raise
+
+
+def lacks_room(error: SessionError) -> bool:
+    """Whether it is a full disk that is in the way, which may have room later."""
+    cause = error.__cause__
+    return getattr(cause, "sqlite_errorname", "") in _FULL or getattr(cause, "errno", None) in _NO_ROOM
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a session's database without changing it; :class:`SessionError` if that cannot be."""
+    if not path.exists():
+        raise SessionError(f"there is no session file {path}: 'loom sessions list' shows those that are")
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True, check_same_thread=False
+        )
+        try:
+            filled = check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise SessionError(explain(error, path, opening=True)) from error
+    if not filled:
+        connection.close()
+        raise EmptyError(f"{path} is no session of Loom: it is empty")
+    return connection
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether there is anything in it yet; :class:`SessionError` if it is not ours or of another version."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if not version and not tables:
+        return False
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise SessionError(f"{path} is a database, but no session of Loom: choose another --session")
+    if version > FORMAT:
+        raise SessionError(
+            f"{path} was written by a newer Loom (session format {version}; this one reads {FORMAT}): "
+            "update Loom, or choose another --session"
+        )
+    if version < FORMAT:
+        raise SessionError(
+            f"{path} was written by an older Loom (session format {version}; this one writes {FORMAT}): "
+            "export it with the Loom that wrote it, then 'loom sessions import' the export"
+        )
+    return True
+
+
+def counters(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
+    """The last id of the earlier runs, and the last that was cleared; :class:`SessionError` if they are damaged."""
+    facts: dict[Any, Any] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+    numbers = (facts.get("last_id"), facts.get("cleared", 0))
+    for number in numbers:
+        if not isinstance(number, int) or not 0 <= number <= _LARGEST_ID:
+            raise SessionError(_DAMAGED.format(path, "its counters are lost"))
+    return cast("tuple[int, int]", numbers)
+
+
+def _make_private(path: Path) -> None:
+    """The directory 0700 and the file 0600, before SQLite puts anything into it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for part in (path.parent, *session_files(path)):
+            with contextlib.suppress(FileNotFoundError):
+                part.chmod(0o700 if part == path.parent else 0o600)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise SessionError(
+                f"the disk is full: calls are not kept in {path} until there is room"
+            ) from error
+        raise SessionError(
+            f"the session cannot be kept in {path}: {error.strerror}; "
+            "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
+        ) from error
+
+
+class SessionLock:
+    """Held while a Loom writes to a session; goes with its process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """Take it; :class:`SessionError` names the process that has it."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SessionError(f"the session cannot be locked with {self._path}: {error.strerror}") from error
+        if sys.platform == "win32":  # there, SQLite's own locks must do
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._file, 20).decode("ascii", "replace").strip()
+            os.close(self._file)
+            self._file = None
+            whose = f" (process {holder})" if holder.isdigit() else ""
+            name = self._path.name.partition(".loom.db")[0]
+            raise SessionError(
+                f"session {name!r} is in use by another Loom{whose}: this run is not kept; "
+                "give each its own --session NAME"
+            ) from None
+        with contextlib.suppress(OSError):  # on a full disk it is held all the same
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
+    """What SQLite's error means for a person, and what to do; a file that did not open is not tried again."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name in _FULL:
+        return f"the disk is full: calls are not kept in {path} until there is room"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        until = "end that and start Loom again" if opening else "until it lets go"
+        return f"{path} is locked by another program: calls are not kept{':' if opening else ''} {until}"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such"):
+        return _DAMAGED.format(path, error)
+    return f"{path}: {error}"

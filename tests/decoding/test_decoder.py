@@ -1,0 +1,288 @@
+"""Recorded messages as docs/api.md has them, with schema and codec together."""
+
+import asyncio
+import gzip
+
+import msgspec
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from loom.codec import Payload
+from loom.decoding.decoder import Decoder
+from loom.decoding.worker_client import Files, Worker, WorkerError
+from loom.model import Call, Direction, Message, Status
+from loom.schema import Files as SchemaFiles
+from loom.schema import FileSet, FileSource, Provenance, Schema, SchemaError
+from tests.support.protos import FOLDER, built, message
+from tests.support.schemas import compiled
+
+SERVICE = """syntax = "proto3"; package t; import "everything.proto";
+service S {
+  rpc Do(loom.test.Scalars) returns (loom.test.WellKnown);
+  rpc Old(loom.test.Old) returns (loom.test.Old);
+}"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    return compiled(folder, s=SERVICE, everything=(FOLDER / "everything.proto").read_text()).file
+
+
+@pytest.fixture
+async def decoder(files):
+    made = SchemaFiles()
+    made.add(files, "test")
+    schema = Schema([FileSource("proto files", made)])
+    decoding = Decoder(schema)
+    yield decoding
+    await decoding.close()
+    await schema.close()
+
+
+def a_call(method="/t.S/Do", **fields):
+    return Call(1, method, 0, **fields)
+
+
+def a_message(data, direction=Direction.REQUEST, **fields):
+    size = 5 if data is None else len(data)
+    return Message(0, direction, 1_000, size, data, **fields)
+
+
+def sent(view):
+    """A view as the page receives it: that of a large message is partly JSON already."""
+    return msgspec.json.decode(msgspec.json.encode(view))
+
+
+SCALARS = message("Scalars", f_string="x", f_int64=7).SerializeToString()
+
+
+async def test_a_row(decoder):
+    assert await decoder.row(a_call(), a_message(SCALARS)) == {
+        "index": 0, "direction": "request", "time_us": 1, "size": len(SCALARS), "compressed": False, "encoding": "",
+        "dropped": False, "type": "loom.test.Scalars", "preview": 'fInt64: 7, fString: "x"', "error": None,
+    }  # fmt: skip
+
+
+async def test_a_view(decoder):
+    view = await decoder.view(a_call(), a_message(SCALARS), 65536)
+    assert view["json"] == {"fInt64": "7", "fString": "x"}
+    assert (view["source"], view["type"]) == ("proto files", "loom.test.Scalars")
+    assert (view["protocol"], view["payload"]) == ("gRPC", "proto")
+    assert (view["drift"], view["error"], view["schema_error"]) == (False, None, None)
+
+
+async def test_a_response_is_decoded_as_one(decoder):
+    data = message("WellKnown", w_int32={"value": 3}).SerializeToString()
+    view = await decoder.view(a_call(), a_message(data, Direction.RESPONSE), 100)
+    assert view["json"] == {"wInt32": 3}
+
+
+@pytest.mark.parametrize("method", ["/no.Such/Method", "/t.S/Gone", "nonsense"])
+async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
+    view = await decoder.view(a_call(method), a_message(SCALARS), 100)
+    assert view["json"] is None
+    assert [child["key"] for child in view["wire"]["children"]] == ["4", "14"]
+    assert view["schema_error"]
+    assert (await decoder.row(a_call(method), a_message(SCALARS)))["preview"] == '4: 7, 14: "x"'
+    assert (await decoder.schema_of(a_call(method)))["error"] == view["schema_error"]
+
+
+async def test_dropped_bytes_are_said_to_be_dropped(decoder):
+    assert (await decoder.row(a_call(), a_message(None)))["dropped"]
+    assert "not held" in (await decoder.view(a_call(), a_message(None), 100))["error"]
+
+
+async def test_a_compressed_message(decoder):
+    packed = a_message(gzip.compress(SCALARS), compressed=True, encoding="gzip")
+    assert (await decoder.row(a_call(), packed))["preview"].startswith("fInt64: 7")
+    view = sent(await decoder.view(a_call(), packed, 100))
+    assert view["json"]["fString"] == "x"
+    assert view["compressed"]
+
+
+async def test_a_json_call_needs_no_schema(decoder):
+    call = a_call("/no.Such/Method", content_type="application/grpc+json")
+    view = sent(await decoder.view(call, a_message(b'{"a": 1}'), 100))
+    assert (view["json"], view["payload"], view["type"], view["error"]) == ({"a": 1}, "json", "json", None)
+
+
+async def test_a_large_message_is_decoded_elsewhere_with_the_same_result(decoder):
+    data = message("Scalars", f_string="é" * 20_000).SerializeToString()
+    call = a_call()
+    large = sent(await decoder.view(call, a_message(data), 10))
+    assert large["json"] == {"fString": "é" * 20_000}
+    assert (large["truncated"], large["source"]) == (len(data) - 10, "proto files")
+    again = sent(await decoder.view(call, a_message(data), 10))
+    assert again == large
+
+
+async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
+    class Late:
+        """Knows a type that the service's own files do not import."""
+
+        name, problems = "late", ()
+
+        async def fetch(self, symbol):
+            if symbol != "late.Thing":
+                raise SchemaError("no")
+            return FileSet(tuple(late), Provenance("late", ""))
+
+        def fill(self, _):
+            return []
+
+    made = SchemaFiles()
+    made.add(files, "test")
+    late = compiled(tmp_path, late='syntax = "proto3"; package late; message Thing { string is = 1; }').file
+    decoding = Decoder(Schema([FileSource("proto files", made), Late()]))
+    strange = any_pb2.Any(type_url="x/late.Thing", value=b"\x0a\x05known")
+    data = message(
+        "WellKnown", any={"type_url": strange.type_url, "value": strange.value}
+    ).SerializeToString()
+    view = await decoding.view(a_call(), a_message(data, Direction.RESPONSE), 100)
+    assert view["json"] == {"any": {"@type": "x/late.Thing", "is": "known"}}
+    assert view["error"] is None
+    await decoding.close()
+    await decoding.schema.close()
+
+
+async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
+    class Counting(FileSource):
+        asked = 0
+
+        async def fetch(self, symbol):
+            self.asked += 1
+            return await super().fetch(symbol)
+
+    made = SchemaFiles()
+    made.add(files, "test")
+    source = Counting("reflection", made)
+    decoding = Decoder(Schema([source]))
+    call = a_call("/t.S/Old")
+    newer = a_message(message("New", kept="k", added=5).SerializeToString())
+    for _ in range(3):
+        view = await decoding.view(call, newer, 100)
+        assert view["drift"]
+        assert view["json"] == {"kept": "k"}
+    assert source.asked == 2
+    assert (await decoding.schema_of(call))["drift"]
+    assert not (await decoding.schema_of(a_call("/t.S/Do")))["drift"]
+    await decoding.schema.close()
+
+
+async def test_bytes_that_fit_no_longer_are_decoded_by_the_newer_schema(files, tmp_path):
+    old = compiled(
+        tmp_path,
+        s='syntax = "proto3"; package t; message M { int32 a = 1; } service S { rpc Do(M) returns (M); }',
+    )
+    new = compiled(
+        tmp_path,
+        s='syntax = "proto3"; package t; message M { int32 a = 1; string b = 2; } service S { rpc Do(M) returns (M); }',
+    )
+    made = SchemaFiles()
+    made.add(old.file, "test")
+    source = FileSource("reflection", made)
+    decoding = Decoder(Schema([source]))
+    await decoding.schema.method("/t.S/Do")
+    newer = SchemaFiles()
+    newer.add(new.file, "test")
+    source.replace(newer, [])
+    view = await decoding.view(a_call(), a_message(b"\x08\x01\x12\x03new"), 100)
+    assert (view["json"], view["drift"]) == ({"a": 1, "b": "new"}, False)
+    await decoding.schema.close()
+
+
+async def test_a_schema_that_does_not_come_is_not_waited_for_long():
+    class Never:
+        name, problems = "never", ()
+
+        async def fetch(self, _):
+            await asyncio.Event().wait()
+
+        def fill(self, _):
+            return []
+
+    decoding = Decoder(Schema([Never()]), patience=0.01)
+    view = await decoding.view(a_call(), a_message(SCALARS), 100)
+    assert "look again" in view["schema_error"]
+    assert view["wire"]["children"]
+    await decoding.schema.close()
+
+
+def details_of(*details):
+    status = status_pb2.Status(code=3, message="bad")
+    for item in details:
+        status.details.add().Pack(item)
+    return status
+
+
+async def test_error_details_of_standard_types_and_of_the_sources(decoder):
+    bad = error_details_pb2.BadRequest(field_violations=[{"field": "a", "description": "no"}])
+    status = details_of(bad, message("Scalars", f_bool=True))
+    status.details.add(type_url="x/no.Such", value=b"\x08\x01")
+    shown = await decoder.status_details(a_call(status=Status(3, "bad", status.SerializeToString())))
+    standard, own, strange = shown["details"]
+    assert standard["json"] == {"fieldViolations": [{"field": "a", "description": "no"}]}
+    assert own["type"] == "loom.test.Scalars"
+    assert own["json"] == {"fBool": True}
+    assert strange["error"] == "no source knows no.Such"
+    assert strange["wire"]["children"][0]["key"] == "1"
+    assert (shown["code"], shown["message"], shown["error"]) == (3, "bad", None)
+
+
+async def test_details_that_are_no_status_are_shown_raw(decoder):
+    raw = b"\xff\xff\xff"
+    shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
+    assert shown["error"].startswith("not a google.rpc.Status")
+    assert shown["raw_base64"] == "////"
+    assert await decoder.status_details(a_call()) is None
+
+
+async def test_the_worker_gives_up_what_takes_too_long_and_goes_on():
+    worker = Worker(timeout=0.0)
+    item = Files(built().digest, built().serialized)
+
+    with pytest.raises(WorkerError, match="longer than 0 s"):
+        await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    worker._timeout = 60.0
+    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    assert sent(rendered.fields)["json"]["fString"] == "x"
+    await worker.close()
+
+
+async def test_the_worker_survives_its_process():
+    worker = Worker()
+    item = Files(built().digest, built().serialized)
+
+    await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    process = worker._process
+    process.kill()
+    await process.wait()
+    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    assert sent(rendered.fields)["json"]["fString"] == "x"
+    worker._retire()  # what the idle timer does
+    assert worker._process is None
+    await worker.close()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_worker_started(
+    decoder, compressed
+):
+    data = message("Scalars", f_string="x" * 300_000).SerializeToString()
+    if compressed:
+        row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))
+        assert row["preview"].startswith('fString: "xxx')
+    else:
+        row = await decoder.row(a_call(), a_message(data))
+        assert row["preview"] == "too large for a preview: open it to see it"
+    await decoder.worker._preparing
+    assert decoder.worker._process is not None
+
+
+async def test_closing_while_the_worker_is_being_started():
+    worker = Worker()
+    worker.prepare()
+    await worker.close()
+    assert worker._process is None

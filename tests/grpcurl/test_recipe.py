@@ -1,0 +1,74 @@
+"""Which address and which schema a grpcurl command names, for each place that a schema may come from."""
+
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from loom.grpcurl.command import Reach
+from loom.grpcurl.recipe import Repeating
+from loom.model import Address, Call, EndedBy, Secrets, Status
+from loom.schema import FileSet, Provenance, Schema
+from tests.support.mirror import file_set
+
+
+class Known:
+    """A source that knows the mirror, from wherever."""
+
+    name = "known"
+    problems = ()
+
+    def __init__(self, source: str, origin: str) -> None:
+        self._provenance = Provenance(source, origin)
+
+    async def fetch(self, symbol: str) -> FileSet:
+        return FileSet(tuple(file_set().file), self._provenance)
+
+    def fill(self, files: object) -> list[FileDescriptorProto]:
+        return []
+
+
+async def command(source: str, origin: str, target: str = "") -> str:
+    schema = Schema([Known(source, origin)])
+    reach = Reach(Address("backend", 443), tls=True, cacert=Path("/ca.pem"))
+    repeating = Repeating(
+        schema, Secrets(), reach, lambda: Reach(Address("localhost", 9999)), (("x-r", "1"),)
+    )
+    call = Call(
+        7, "/mirror.v1.Mirror/Say", 0, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND
+    )
+    try:
+        return (await repeating.grpcurl(call)).command
+    finally:
+        await schema.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "origin", "flags"),
+    [
+        ("reflection v1", "backend:443", "-reflect-header 'x-r: 1'"),
+        ("reflection v1alpha, stored", "backend:443", "-reflect-header 'x-r: 1'"),
+        ("descriptor sets", "/x/shop set.bin", "-protoset '/x/shop set.bin'"),
+        ("proto files", "/x/api/shop.proto", "-import-path /x/api -proto shop.proto"),
+        ("proto files", "/x/api", "-protoset mirror.v1.Mirror.protoset"),
+    ],
+)
+async def test_the_schema_is_named_as_grpcurl_finds_it(source: str, origin: str, flags: str) -> None:
+    text = (await command(source, origin)).replace(" \\\n  ", " ")
+    assert flags in text
+    assert ("-proto" in text) is not source.startswith("reflection")
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ("", "backend:443"),
+        ("backend:443", "backend:443"),
+        ("other:50051", "other:50051"),
+        ("no address", "backend:443"),
+    ],
+)
+async def test_the_address_is_the_calls_own_target(target: str, address: str) -> None:
+    text = await command("reflection v1", "", target)
+    assert f" {address} mirror.v1.Mirror/Say" in text
+    assert "-cacert /ca.pem" in text

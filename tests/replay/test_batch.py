@@ -1,0 +1,98 @@
+"""Which calls of a recording are sent again, and in which order."""
+
+import itertools
+
+import pytest
+
+from loom.model import MASK, Call, EndedBy, Status
+from loom.replay.batch import Outcome, Rerun, Rules, in_order, masked_answers, masked_keys, replayable
+from loom.replay.plan import Timing
+from loom.sessions.fold import STOPPED
+from tests.support.bench import Bench
+from tests.support.mirror import thing
+
+
+def call(number: int, started_ns: int, **fields: object) -> Call:
+    made = Call(
+        number, "/a.B/C", started_ns, ended_ns=started_ns + 1, status=Status(0), ended_by=EndedBy.BACKEND
+    )
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize("ended", list(itertools.permutations(range(4))))
+def test_calls_go_out_in_the_order_in_which_they_began(ended: tuple[int, ...]) -> None:
+    calls = [call(number, 100 + number // 2) for number in range(4)]  # two pairs began at one moment
+    starts = sorted((item.started_ns, item.id) for item in calls)
+    assert [item.id for item in in_order((calls[number] for number in ended), starts)] == [0, 1, 2, 3]
+
+
+def test_a_call_waits_in_memory_only_for_earlier_ones() -> None:
+    calls = [call(1, 1), call(2, 2), call(4, 4), call(3, 3)]
+    taken: list[int] = []
+
+    def source():
+        for item in calls:
+            taken.append(item.id)
+            yield item
+
+    ordered = in_order(source(), [(number, number) for number in range(1, 5)])
+    assert next(ordered).id == 1
+    assert taken == [1]
+    assert [item.id for item in ordered] == [2, 3, 4]
+
+
+def test_a_call_that_is_not_among_the_starts_is_sent_all_the_same() -> None:
+    assert [item.id for item in in_order([call(1, 1), call(9, 9)], [(1, 1)])] == [1, 9]
+
+
+@pytest.mark.parametrize(
+    ("fields", "replays", "sent"),
+    [
+        ({}, False, True),
+        ({"ended_ns": None}, False, False),
+        ({"note": STOPPED}, False, False),
+        ({"replay_of": 3}, False, False),
+        ({"replay_of": 3}, True, True),
+        ({"method": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}, False, False),
+        ({"method": "/grpc.health.v1.Health/Check"}, False, True),
+    ],
+)
+def test_what_is_sent_again(fields: dict[str, object], replays: bool, sent: bool) -> None:
+    assert replayable(call(1, 1, **fields), replays=replays) is sent
+
+
+def test_masked_keys() -> None:
+    masked = call(1, 1, request_metadata=(("authorization", MASK), ("x-a", "1")))
+    assert masked_keys([masked, call(2, 2)]) == {"authorization"}
+    assert masked_answers(masked) == set()
+    answer = call(1, 1, initial_metadata=(("a", MASK), ("b", "1")), trailing_metadata=(("c", MASK),))
+    assert masked_answers(answer) == {"a", "c"}
+
+
+async def test_a_call_that_loom_ended_before_it_saw_a_message_is_skipped(bench: Bench) -> None:
+    lost = call(1, 1, method="/mirror.v1.Mirror/Say", ended_by=EndedBy.LOOM, status=Status(14, "not reached"))
+    rerun = Rerun(bench.target, bench.schema, Rules())
+    [result] = [item async for item in rerun.results([lost])]
+    assert (result.outcome, result.reason) == (
+        Outcome.SKIPPED,
+        "Loom ended it before it saw a request message",
+    )
+    assert bench.mirror.received == []
+    lost.half_closed_ns = 2
+    [result] = [item async for item in rerun.results([lost])]
+    assert result.outcome is Outcome.DIFFERENT
+
+
+async def test_what_a_cancelled_replay_had_not_sent_yet_is_no_difference(bench: Bench) -> None:
+    cancelled = await bench.call("Gather", [thing(text="a"), thing(text="b")])
+    cancelled.ended_by, cancelled.status = EndedBy.CLIENT, Status(1, "the client cancelled")
+    cancelled.ended_ns, cancelled.half_closed_ns = cancelled.started_ns + 300_000_000, None
+    cancelled.trailing_metadata = None
+    list(cancelled.messages)[1].time_ns = cancelled.started_ns + 10_000_000_000
+    rerun = Rerun(bench.target, bench.schema, Rules(timing=Timing.RECORDED))
+    [result] = [item async for item in rerun.results([cancelled])]
+    assert result.replay is not None
+    assert result.replay.request_messages == 1
+    assert (result.outcome, result.changes) == (Outcome.SAME, ())

@@ -1,0 +1,322 @@
+"""What differs between calls and messages, and which paths are left out."""
+
+import re
+from typing import Any
+
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from loom.decoding.messages import decoded_by
+from loom.model import MASK, Address, Call, EndedBy, Messages, Status
+from loom.replay.diff import Change, ChangeKind, diff_calls, diff_values
+from loom.replay.ignore_paths import IgnoredPaths, Names, PathError, parse_path, path_text
+from loom.replay.plan import Edits, plan_replay
+from tests.replay.test_runner import replayer
+from tests.support.bench import Bench, running_bench
+from tests.support.mirror import make, running_mirror, thing
+
+CHANGED, ADDED, REMOVED = ChangeKind.CHANGED, ChangeKind.ADDED, ChangeKind.REMOVED
+
+
+def changes(left: Any, right: Any, *ignore: str) -> list[tuple[str, ChangeKind]]:
+    return [(item.path, item.kind) for item in diff_values(left, right, "response 0", IgnoredPaths(ignore))]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ({}, {}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 1}, {"a": True}, [("a", CHANGED)]),
+        ({"a": [1]}, {"a": [True]}, [("a[0]", CHANGED)]),
+        ({"a": "1"}, {"a": 1}, [("a", CHANGED)]),
+        ({"a": 1}, {"b": 1}, [("a", REMOVED), ("b", ADDED)]),
+        ({"a": None}, {}, [("a", REMOVED)]),
+        (
+            {"a": {"b": [1, {"c": 2}]}},
+            {"a": {"b": [1, {"c": 3}, 4]}},
+            [("a.b[1].c", CHANGED), ("a.b[2]", ADDED)],
+        ),
+        ([1, 2], [1], [("[1]", REMOVED)]),
+        ({"a.b": 1, "": 2, "c[0]": 3}, {}, [('["a.b"]', REMOVED), ('[""]', REMOVED), ('["c[0]"]', REMOVED)]),
+        ({"a": {}}, {"a": []}, [("a", CHANGED)]),
+        ("text", "other", [("", CHANGED)]),
+    ],
+)
+def test_values_differ_by_structure(left: Any, right: Any, expected: list[tuple[str, ChangeKind]]) -> None:
+    assert changes(left, right) == expected
+
+
+LEFT = {
+    "user": {"id": "1", "updated_at": "a", "tags": [{"name": "x", "at": 1}, {"name": "y", "at": 2}]},
+    "at": 0,
+}
+RIGHT = {
+    "user": {"id": "2", "updated_at": "b", "tags": [{"name": "x", "at": 3}, {"name": "z", "at": 4}]},
+    "at": 9,
+}
+ALL = ["user.id", "user.updated_at", "user.tags[0].at", "user.tags[1].name", "user.tags[1].at", "at"]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "left_out"),
+    [
+        ("user.updated_at", ["user.updated_at"]),
+        ("user", [path for path in ALL if path.startswith("user")]),
+        ("user.tags.at", ["user.tags[0].at", "user.tags[1].at"]),
+        ("user.tags[*].at", ["user.tags[0].at", "user.tags[1].at"]),
+        ("user.tags[1].at", ["user.tags[1].at"]),
+        ("user.tags[1]", ["user.tags[1].name", "user.tags[1].at"]),
+        ("*.id", ["user.id"]),
+        ("**.at", ["user.tags[0].at", "user.tags[1].at", "at"]),
+        ("response:at", ["at"]),
+        ("request:at", []),
+        ("nothing.like.it", []),
+        ("user.i", []),
+        ("at, ", ["at"]),
+    ],
+)
+def test_paths_are_left_out(ignore: str, left_out: list[str]) -> None:
+    found = [path for path, _ in changes(LEFT, RIGHT, *ignore.split(","))]
+    assert found == [path for path in ALL if path not in left_out]
+
+
+@pytest.mark.parametrize("path", ["a", "a.b[0].c", '["a.b"][3]["q\\"uote"]', "[0][1]"])
+def test_a_path_reads_back(path: str) -> None:
+    assert path_text(parse_path(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ("[[", 1, "write [0], [*]"),
+        (".", 1, "a name is missing"),
+        ("[]", 1, "write [0], [*]"),
+        ("]", 1, "']' cannot stand here"),
+        ("user..id", 6, "a name is missing"),
+        ("user.", 6, "a name is missing"),
+        ("user.[0]", 6, "a name is missing"),
+        ("[x", 1, "write [0], [*]"),
+        ("a,b[", 4, "write [0], [*]"),
+        ("respnse:user.id", 1, "there is no place 'respnse'"),
+        ("response:a:b", 11, "':' cannot stand here"),
+        ("created_*", 9, "* stands for a whole name"),
+        ("***", 1, "* stands for a whole name"),
+        ("a b", 2, "' ' cannot stand here"),
+    ],
+)
+def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, told: str) -> None:
+    with pytest.raises(PathError, match=re.escape(told)) as caught:
+        IgnoredPaths([text])
+    assert caught.value.column == column
+
+
+@pytest.mark.parametrize("place", ["request", "response"])
+@pytest.mark.parametrize("ignore", ["code,message,details", "**", "*"])
+def test_without_a_place_a_path_speaks_of_messages_only(ignore: str, place: str) -> None:
+    left, right = {"code": "NOT_FOUND", "message": "m"}, {"code": "OK", "message": ""}
+    ignored = IgnoredPaths([ignore])
+    assert list(diff_values(left, right, f"{place} 0", ignored)) == []
+    for other in ("status", "metadata request", "initial metadata", "trailing metadata"):
+        assert len(list(diff_values(left, right, other, ignored))) == 2
+    assert [item.path for item in diff_values(left, right, "status", IgnoredPaths(["status:code"]))] == [
+        "message"
+    ]
+
+
+def test_a_place_alone_leaves_out_all_of_it_and_a_comma_may_be_part_of_a_key() -> None:
+    assert list(diff_values({"a": 1}, {"b": 1}, "status", IgnoredPaths(["status:"]))) == []
+    assert changes({"m": {"a,b": 1, "c": 1}}, {"m": {"a,b": 2, "c": 2}}, 'm["a,b"],x') == [("m.c", CHANGED)]
+
+
+@pytest.mark.parametrize(
+    ("ignore", "left_out"),
+    [
+        ("updated_at", ["updatedAt"]),
+        ("updatedAt", ["updatedAt"]),
+        ("inner.odd", ["inner.ts"]),
+        ("inner.ts", ["inner.ts"]),
+        ("named.a_b", ["named.a_b"]),
+        ("named.a_b.updated_at", []),
+        ("free.a_b", ["free.a_b"]),
+        ("any.updated_at", ["any.updatedAt"]),
+        ("response:**.updated_at", ["updatedAt", "any.updatedAt"]),
+    ],
+)
+def test_a_field_goes_by_its_name_in_the_proto_file_and_in_json(ignore: str, left_out: list[str]) -> None:
+    def value(number: int) -> dict[str, Any]:
+        return {
+            "updatedAt": number,
+            "inner": {"ts": number},
+            "named": {"a_b": {"count": number}, "aB": {"count": number}},
+            "free": {"a_b": number, "aB": number},
+            "any": {"@type": "x/y", "updatedAt": number},
+        }
+
+    names = Names(type(make("Thing")).DESCRIPTOR)
+    every = [item.path for item in diff_values(value(1), value(2), "response 0", None, names)]
+    found = [
+        item.path for item in diff_values(value(1), value(2), "response 0", IgnoredPaths([ignore]), names)
+    ]
+    gone = [path for path in every if path not in found]
+    assert gone == [path for path in every if any(path.startswith(item) for item in left_out)]
+
+
+def test_paths_that_named_nothing_are_known() -> None:
+    ignored = IgnoredPaths(["a.b, c", "nothing", "status:message", "items.id", "removed.too"])
+    same = {"a": {"b": 1}, "items": [{"id": 1}]}
+    assert list(diff_values(same, same, "response 0", ignored)) == []
+    assert len(list(diff_values({"removed": {"too": 1}}, {}, "response 0", ignored))) == 1
+    assert ignored.unmet() == ["c", "nothing", "status:message"]
+
+
+async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
+    return diff_calls(
+        left, right, await decoded_by(bench.schema, left), await decoded_by(bench.schema, right),
+        ignored=IgnoredPaths(ignore),
+    )  # fmt: skip
+
+
+async def test_a_call_and_its_replay_are_equal(bench: Bench) -> None:
+    call = await bench.call("Chat", [thing(text="a"), b"\xa2\x06\x01x", b"\xff"], metadata=[("x-a", "1")])
+    replay = await bench.recorded(await replayer(bench).start(plan_replay(call, Edits())))
+    assert await difference(bench, call, replay) == []
+
+
+async def test_every_part_of_a_call_is_compared(bench: Bench) -> None:
+    left = await bench.call(
+        "Gather", [thing(text="a"), thing(big=1)], metadata=[("x-a", "1"), ("authorization", "s3cret")]
+    )
+    right = await bench.call(
+        "Gather", [thing(text="b")], metadata=[("x-a", "2"), ("authorization", "other"), ("mirror-code", "5")]
+    )
+    found = await difference(bench, left, right)
+    assert [(item.where, item.path, item.kind) for item in found] == [
+        ("request 0", "text", CHANGED),
+        ("request 1", "", REMOVED),
+        ("response 0", "text", CHANGED),
+        ("response 0", "big", REMOVED),
+        ("metadata request", "x-a", CHANGED),
+        ("metadata request", "authorization", CHANGED),
+        ("metadata request", "mirror-code", ADDED),
+        ("trailing metadata", "mirrored", CHANGED),
+        ("status", "code", CHANGED),
+        ("status", "message", CHANGED),
+    ]
+    assert found[1].left == {"big": "1"}
+    assert (found[5].left, found[5].right) == (MASK, MASK)
+    assert "s3cret" not in str([item.as_json() for item in found])
+    places = (
+        "request:",
+        "response",
+        "response:text",
+        "response:big",
+        "metadata:",
+        "trailing:",
+        "status:message",
+    )
+    assert [item.where for item in await difference(bench, left, right, *places)] == ["status"]
+
+
+async def test_status_details_are_compared_by_what_they_say(bench: Bench) -> None:
+    def failed(call: Call, reason: str, type_url: str = "type.googleapis.com/google.rpc.ErrorInfo") -> Call:
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="d")
+        status = status_pb2.Status(code=9, message="m")
+        status.details.add(type_url=type_url, value=info.SerializeToString())
+        details = status.SerializeToString()
+        call.status = Status(9, "m", details)
+        call.trailing_metadata = (("grpc-status-details-bin", details),)
+        return call
+
+    left, right = await bench.call("Say", [b""]), await bench.call("Say", [b""])
+    (change,) = await difference(bench, failed(left, "A"), failed(right, "B"))
+    assert (change.where, change.path, change.left, change.right) == (
+        "status",
+        "details[0].value.reason",
+        "A",
+        "B",
+    )
+    assert await difference(bench, left, right, "status:details.value.reason") == []
+    (change,) = await difference(bench, failed(left, "A", "x/no.Such"), failed(right, "B", "x/no.Such"))
+    assert change.where == "status"
+
+
+@pytest.mark.parametrize("block", ["initial_metadata", "trailing_metadata"])
+async def test_what_was_masked_in_an_answer_is_not_compared_but_may_not_be_lost(
+    bench: Bench, block: str
+) -> None:
+    left, right = await bench.call("Say", [b""]), await bench.call("Say", [b""])
+    setattr(left, block, (("set-cookie", MASK), ("x-a", "1")))
+    setattr(right, block, (("set-cookie", "fresh"), ("x-a", "1")))
+    assert await difference(bench, left, right) == []
+    setattr(right, block, (("x-a", "2"),))
+    found = await difference(bench, left, right)
+    assert [(item.path, item.kind) for item in found] == [("set-cookie", REMOVED), ("x-a", CHANGED)]
+
+
+@pytest.mark.parametrize("ended_by", [EndedBy.DEADLINE, EndedBy.CLIENT])
+async def test_of_calls_that_the_backend_did_not_end_what_is_chance_is_not_compared(
+    bench: Bench, ended_by: EndedBy
+) -> None:
+    left = await bench.call("Chat", [thing(text="a"), thing(text="b")])
+    right = await bench.call("Chat", [thing(text="a"), thing(text="b")])
+    left.status, right.status = (
+        Status(4, "Deadline Exceeded"),
+        Status(4, "Stream removed (Deadline Exceeded)"),
+    )
+    left.initial_metadata = (("x-a", "1"),)
+    right.initial_metadata = None
+    kept = list(right.messages)[:-1]
+    right.messages = Messages()
+    for item in kept:
+        right.messages.append(item)
+    assert len(await difference(bench, left, right)) == 3
+    left.ended_by = ended_by
+    assert len(await difference(bench, left, right)) == 3
+    right.ended_by = ended_by
+    assert await difference(bench, left, right) == []
+    right.status = Status(1, "")
+    assert [item.path for item in await difference(bench, left, right)] == ["code"]
+
+
+async def test_messages_that_are_not_protobuf_are_compared_by_their_bytes(bench: Bench) -> None:
+    left, right = await bench.call("Say", [b'{"a":1}']), await bench.call("Say", [b'{"a":2}'])
+    left.content_type = right.content_type = "application/grpc+json"
+    found = await difference(bench, left, right)
+    assert [item.where for item in found] == ["request 0", "response 0"]
+    assert plan_replay(left, Edits()).notes == ("sent as application/grpc, not as application/grpc+json",)
+
+
+async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:
+    plain = await bench.call("Gather", [thing(text="a")])
+    newer = await bench.call("Gather", [thing(text="a") + b"\xa2\x06\x01x"])
+    (sent, back) = await difference(bench, plain, newer)
+    assert "schema does not know" in sent.right
+    assert back.where == "response 0"
+    broken = await bench.call("Gather", [b"\xff"])
+    assert [item.kind for item in await difference(bench, plain, broken)] == [CHANGED, CHANGED]
+
+
+async def test_another_backend_that_answers_otherwise_is_found_out() -> None:
+    def louder(data: bytes) -> bytes:
+        message = make("Thing")
+        message.ParseFromString(data)
+        message.text = message.text.upper()  # type: ignore[attr-defined]
+        return message.SerializeToString()
+
+    async with (
+        running_mirror() as mirror,
+        running_mirror(alter=louder) as other,
+        running_bench(mirror) as bench,
+    ):
+        call = await bench.call("Say", [thing(text="quiet", big=3)])
+        edits = Edits(target=Address.parse(other.address))
+        replay = await bench.recorded(await replayer(bench).start(plan_replay(call, edits)))
+        (change,) = await difference(bench, call, replay)
+        assert (change.where, change.path, change.left, change.right) == (
+            "response 0",
+            "text",
+            "quiet",
+            "QUIET",
+        )
+        assert await difference(bench, call, replay, "text") == []

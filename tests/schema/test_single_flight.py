@@ -1,0 +1,140 @@
+import asyncio
+
+import pytest
+
+from loom.schema.single_flight import Flight
+
+
+class Fetching:
+    """Counts fetches and lets the test say when each of them ends."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.gate = asyncio.Event()
+        self.began = asyncio.Semaphore(0)
+        self.error: Exception | None = None
+        self.now = 0.0
+
+    async def __call__(self, key: str) -> str:
+        self.count += 1
+        number = self.count
+        self.began.release()
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+        return f"{key}{number}"
+
+    def flight(self) -> Flight[str]:
+        return Flight(self, ttl=10, failure_ttl=2, clock=lambda: self.now)
+
+
+async def test_a_hundred_at_once_fetch_once():
+    fetching = Fetching()
+    flight = fetching.flight()
+    waiting = [asyncio.ensure_future(flight.get("k")) for _ in range(100)]
+    await asyncio.sleep(0)
+    fetching.gate.set()
+    assert await asyncio.gather(*waiting) == ["k1"] * 100
+    assert await flight.get("k") == "k1"
+    assert fetching.count == 1
+
+
+async def test_the_leader_giving_up_fails_nobody_else():
+    fetching = Fetching()
+    flight = fetching.flight()
+    leader = asyncio.ensure_future(flight.get("k"))
+    await asyncio.sleep(0)
+    follower = asyncio.ensure_future(flight.get("k"))
+    await asyncio.sleep(0)
+    leader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leader
+    fetching.gate.set()
+    assert await follower == "k1"
+    assert fetching.count == 1
+
+
+async def test_a_failure_is_remembered_for_a_short_while():
+    fetching = Fetching()
+    fetching.gate.set()
+    fetching.error = ValueError("down")
+    flight = fetching.flight()
+    for _ in range(3):
+        with pytest.raises(ValueError, match="down"):
+            await flight.get("k")
+    assert fetching.count == 1
+    fetching.now, fetching.error = 3.0, None
+    assert await flight.get("k") == "k2"
+
+
+async def test_a_stale_answer_serves_while_one_fetch_renews_it():
+    fetching = Fetching()
+    fetching.gate.set()
+    flight = fetching.flight()
+    assert await flight.get("k") == "k1"
+    fetching.now = 11.0
+    fetching.gate.clear()
+    assert [await flight.get("k") for _ in range(5)] == ["k1"] * 5
+    fetching.gate.set()
+    assert await flight.refresh("k") == "k2"
+    assert await flight.get("k") == "k2"
+    assert fetching.count == 2
+
+
+async def test_a_failed_renewal_keeps_the_old_answer():
+    fetching = Fetching()
+    fetching.gate.set()
+    flight = fetching.flight()
+    await flight.get("k")
+    fetching.error = ValueError("down")
+    with pytest.raises(ValueError, match="down"):
+        await flight.refresh("k")
+    assert await flight.get("k") == "k1"
+    assert flight.peek("k") == "k1"
+
+
+async def test_invalidating_renews_on_the_next_use_and_forgets_failures():
+    fetching = Fetching()
+    fetching.gate.set()
+    flight = fetching.flight()
+    await flight.get("k")
+    fetching.error = ValueError("down")
+    with pytest.raises(ValueError, match="down"):
+        await flight.get("bad")
+    fetching.error = None
+    flight.invalidate()
+    assert await flight.get("k") == "k1"
+    assert await flight.refresh("k") == "k3"
+    assert await flight.get("bad") == "bad4"
+
+
+async def test_keys_do_not_wait_for_each_other():
+    fetching = Fetching()
+    flight = fetching.flight()
+    both = [asyncio.ensure_future(flight.get(key)) for key in ("a", "b")]
+    await fetching.began.acquire()
+    await fetching.began.acquire()  # the second began while the first was under way
+    fetching.gate.set()
+    assert await asyncio.gather(*both) == ["a1", "b2"]
+
+
+async def test_closing_cancels_what_flies():
+    fetching = Fetching()
+    flight = fetching.flight()
+    waiting = asyncio.ensure_future(flight.get("k"))
+    await asyncio.sleep(0)
+    await flight.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_odd_names_do_not_pile_up():
+    fetching = Fetching()
+    fetching.gate.set()
+    fetching.error = ValueError("no")
+    flight = fetching.flight()
+    for number in range(3000):
+        fetching.now = number * 0.01
+        with pytest.raises(ValueError, match="no"):
+            await flight.get(f"k{number}")
+    assert len(flight._entries) <= 1001

@@ -1,0 +1,203 @@
+"""Search in another process: over a session, over memory, with progress, and given up."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from loom.recording.history import History
+from loom.search import Answer, Done, Found, Progress, Reading, ReadingError, Search
+from loom.sessions import SessionStore, session_path
+from loom.sessions.reader import StoredDescriptors
+from tests.support.keeping import keep, stored_descriptors
+from tests.support.mirror import make, thing
+from tests.support.traffic import recorded, unary
+
+QUERIES = {
+    'body:"alice"': [1],
+    "body:ALICE": [1],
+    "body:text=Alice": [1],
+    "body:parts.name=nut": [2],
+    "body:named.k.count=7": [2],
+    "body:mood=MOOD_WILD": [2],
+    "body:big=9007199254740993": [3],
+    "body:when=2026-01-02T*": [3],
+    "body:any.name=inside": [3],
+    "body:free.deep.down=yes": [3],
+    "body:wrapped=5": [3],
+    "body:data=/hidden/": [4],
+    "meta:x-tenant=42": [2],
+    "meta:trace-bin=AP8=": [3],
+    "meta:mirrored": [1, 2, 3, 4],
+    "-body:alice method:Say": [2, 3],
+    "status:NOT_FOUND": [2],
+    "kind:bidi": [4],
+}
+
+
+async def traffic(bench: Any) -> None:
+    """Four calls, each with something to find."""
+    await bench.call("Say", [thing(text="Alice")])
+    parts = [make("Part", name="bolt"), make("Part", name="nut", count=3)]
+    body = thing(parts=parts, named={"k": make("Part", count=7)}, mood=2)
+    await bench.call("Say", [body], metadata=(("x-tenant", "42"), ("mirror-code", "5")))
+    message = make("Thing", big=9007199254740993)
+    message.when.FromJsonString("2026-01-02T03:04:05Z")  # type: ignore[attr-defined]
+    message.any.Pack(make("Part", name="inside"))  # type: ignore[attr-defined]
+    message.free.update({"deep": {"down": "yes"}})  # type: ignore[attr-defined]
+    message.wrapped.value = 5  # type: ignore[attr-defined]
+    await bench.call("Say", [message.SerializeToString()], metadata=(("trace-bin", b"\x00\xff"),))
+    packed = thing(data=b"a hidden word")
+    await bench.call("Chat", [packed, packed], compression=grpc.Compression.Gzip)
+
+
+async def nothing() -> list[StoredDescriptors]:
+    return []
+
+
+async def described() -> list[StoredDescriptors]:
+    return [stored_descriptors()]
+
+
+async def search(reading: Reading, q: str, **limits: int) -> tuple[list[int], Done]:
+    ids: list[int] = []
+    async for answer in reading.run(Search(origin=await reading.origin(), q=q, **limits)):
+        if isinstance(answer, Found):
+            ids += [call["id"] for call in answer.calls]
+    assert isinstance(answer, Done)
+    return sorted(ids), answer
+
+
+async def test_finds_in_a_session(bench: Any, tmp_path: Path) -> None:
+    await traffic(bench)
+    store = keep(session_path("s", tmp_path), bench.history)
+    reading = Reading(History(), store, nothing)
+    for query, ids in QUERIES.items():
+        found, done = await search(reading, query)
+        assert found == ids, query
+        assert (done.searched, done.found, done.problems) == (4, len(ids), [])
+    store.close()
+
+
+async def test_finds_in_memory_where_there_is_no_session(bench: Any) -> None:
+    await traffic(bench)
+    reading = Reading(bench.history, None, described)
+    for query, ids in QUERIES.items():
+        found, done = await search(reading, query)
+        assert found == ids, query
+        assert done.searched == 4
+
+
+async def test_without_a_schema_the_text_of_a_message_is_looked_at(bench: Any) -> None:
+    await traffic(bench)
+    reading = Reading(bench.history, None, nothing)
+    assert (await search(reading, "body:alice"))[0] == [1]
+    assert (await search(reading, "body:hidden"))[0] == [4]  # decompressed all the same
+    assert (await search(reading, "body:1=alice"))[0] == [1]
+    assert (await search(reading, "body:text=alice"))[0] == []
+
+
+async def test_within_limits_and_past_what_was_cleared(bench: Any, tmp_path: Path) -> None:
+    await traffic(bench)
+    store = keep(session_path("s", tmp_path), bench.history)
+    reading = Reading(History(), store, nothing)
+    assert (await search(reading, "", after=1, before=4))[0] == [2, 3]
+    store.clear(2)
+    assert (await search(reading, ""))[0] == [3, 4]
+    store.close()
+
+
+async def test_tells_of_progress_on_the_way(tmp_path: Path) -> None:
+    calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
+    store = keep(session_path("s", tmp_path), calls)
+    reading = Reading(History(), store, nothing)
+    answers = [
+        answer
+        async for answer in reading.run(Search(origin=await reading.origin(), q="body:Alice -body:o-17"))
+    ]
+    progress = [answer for answer in answers if isinstance(answer, Progress)]
+    assert len(progress) > 1
+    assert [answer.searched for answer in progress] == sorted(answer.searched for answer in progress)
+    assert (progress[-1].searched, progress[-1].of) == (8000, 8000)
+    assert answers[-1] == Done(8000, 0)
+    store.close()
+
+
+async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
+    calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
+    store = keep(session_path("s", tmp_path), calls)
+    reading = Reading(History(), store, nothing, at_once=1)
+    running = reading.run(Search(origin=await reading.origin(), q="body:/(a+)+x/"))
+    assert isinstance(await anext(running), Answer)
+    before = children()
+    await running.aclose()  # type: ignore[attr-defined]
+    assert len(before) == 1
+    assert children() == set()
+    assert (await search(reading, "id:7"))[0] == [7]  # and the next one has its turn
+    store.close()
+
+
+def children() -> set[str]:
+    tasks = Path("/proc/self/task")
+    return {pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+
+
+async def test_a_filter_that_does_not_read_is_told() -> None:
+    reading = Reading(History(), None, nothing)
+    with pytest.raises(ReadingError, match="'FOO' is no status"):
+        await search(reading, "status:FOO")
+
+
+async def test_a_session_that_went_away_is_told(tmp_path: Path) -> None:
+    store = SessionStore(session_path("s", tmp_path))
+    store.open()
+    reading = Reading(History(), store, nothing)
+    origin = await reading.origin()
+    store.path.unlink()
+    with pytest.raises(ReadingError, match="there is no session file"):
+        async for _ in reading.run(Search(origin=origin, q="")):
+            pass
+    store.close()
+
+
+async def test_calls_in_flight_are_found_as_such(bench: Any, tmp_path: Path) -> None:
+    call = bench.channel.stream_stream("/mirror.v1.Mirror/Chat")()
+    await call.write(thing(text="open"))
+    await call.read()
+    bench.settle()
+    store = keep(session_path("s", tmp_path), list(bench.history))
+    reading = Reading(History(), store, nothing)
+    assert (await search(reading, "body:open is:live"))[0] == [1]
+    call.cancel()
+    store.close()
+
+
+async def test_the_process_is_another_and_gives_way(bench: Any) -> None:
+    async def waiting() -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    async def never() -> list[StoredDescriptors]:
+        async for _ in waiting():
+            pass
+        return []
+
+    reading = Reading(bench.history, None, never)
+    running = reading.run(Search(origin=await reading.origin(), q=""))
+    first = asyncio.ensure_future(anext(running))
+    async with asyncio.timeout(20):
+        while not (found := children()) or not _niceness(found):  # noqa: ASYNC110 (of another process)
+            await asyncio.sleep(0.01)
+    assert _niceness(found) == 19
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert children() == set()
+
+
+def _niceness(processes: set[str]) -> int:
+    return os.getpriority(os.PRIO_PROCESS, int(min(processes)))

@@ -1,0 +1,123 @@
+"""Large messages are packed without being copied, and kept once; nobody can tell."""
+
+import msgspec
+import pytest
+import zstandard
+
+from loom.model import Direction, MessageSeen
+from loom.sessions import SessionStore, session_path
+from loom.sessions.batch import _LARGE, _WARY, Batch, compressor
+from loom.sessions.event_codec import unpack
+from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
+
+
+def kept(*groups):
+    """A batch of these, and that they come back from what is stored of it."""
+    batch = Batch()
+    for group in groups:
+        assert batch.add(group)
+    events = [event for group in groups for part in group for event in part]
+    assert unpack(batch.row(compressor())) == events
+    return batch
+
+
+@pytest.mark.parametrize("size", [0, _LARGE, _LARGE + 1, 65_535, 65_536])
+@pytest.mark.parametrize("calls", [1, 3, 15, 16, 17])
+def test_large_messages_are_packed_as_small_ones_are(size, calls):
+    parts = [
+        [*began(number), message(number, UP, dense(size)), message(number, UP, b""), *ended(number)]
+        for number in range(1, calls + 1)
+    ]
+    batch = kept(parts)
+    once = msgspec.msgpack.encode(
+        [[*part[:2], message(part[0].call_id, UP, b""), *part[3:]] for part in parts]
+    )
+    # The bytes of a message that repeats are there once; the others say in at most six bytes which they are.
+    assert batch.size <= len(once) + (size + 6 * calls if size > _LARGE else (size + 6) * calls)
+
+
+@pytest.mark.parametrize("call_id", [0xC4, 0xC400, 0xC4_0000, 0xC400C400])
+def test_what_stands_for_no_bytes_may_occur_anywhere_before_them(call_id):
+    event = MessageSeen(
+        call_id, 0xC400_C400_C400, Direction.REQUEST, b"\xc4\0" * _LARGE, True, "\u0100\0\xc4\0"
+    )
+    kept([[event]])
+
+
+def test_a_batch_comes_back_as_it_went_in():
+    large = [*began(1), message(1, UP, dense(100_000)), *ended(1)]
+    batch = kept([large], [unary(number) for number in range(2, 40)])
+    assert (batch.started, batch.ended, batch.ids) == (39, 39, (1, 39))
+
+
+def test_large_messages_of_one_size_are_told_apart():
+    one, other = b"1" * 20_000, b"2" * 20_000
+    many = [one, one, other, other, one, other, b"3" * 20_001, other, one]
+    kept(*([[message(number, DOWN, data)]] for number, data in enumerate(many)))
+    kept([[message(number, DOWN, data)] for number, data in enumerate(many)])
+    kept([[message(1, DOWN, data) for data in many]])
+
+
+def test_large_messages_are_noticed_after_many_small_ones():
+    small = [[unary(number)] for number in range(1, _WARY + 2)]
+    large = [[message(1, UP, dense(2 * _LARGE))]]
+    batch = kept(*small, large, *small, large, large)
+    assert batch.size < len(msgspec.msgpack.encode([*small, large, *small])) + 200
+
+
+def test_one_that_cannot_be_packed_does_not_stand_for_another():
+    data = dense(20_000)
+    lost = MessageSeen(1, 1, UP, data, True, "\udcff")
+    batch = Batch()
+    for part in ([message(1, UP, data[::-1])], [lost], [message(1, UP, data)], [message(1, UP, data)]):
+        assert batch.add([part])
+    assert [event.data for event in unpack(batch.row(compressor()))] == [data[::-1], data, data]
+
+
+def test_one_that_there_is_no_room_for_does_not_stand_for_another():
+    batch = Batch(limit=45_000)
+    assert batch.add([[message(1, UP, b"1" * 20_000)]])
+    assert not batch.add([[message(1, UP, b"2" * 20_000), message(1, UP, b"2" * 30_000)]])
+    assert batch.add([[message(1, UP, b"2" * 20_000)]])
+    assert [event.data[:1] for event in unpack(batch.row(compressor()))] == [b"1", b"2"]
+
+
+def test_a_batch_takes_no_more_than_there_is_room_for():
+    batch = Batch(limit=1000)
+    assert not batch.add([[message(1, UP, dense(2000))]])
+    assert batch.size == 0
+    assert batch.add([unary(1)])
+
+
+def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path):
+    store = SessionStore(session_path("default", tmp_path))
+    store.open()
+    sent = [
+        dense(size + number) if number % 7 else b"same" * 5000
+        for number, size in enumerate([9, 40_000] * 100)
+    ]
+    for event in began(1):
+        store.emit(event)
+    for data in sent:
+        store.emit(message(1, DOWN, data))
+    assert store.flush(20)
+    [call] = store.restore(1)
+    assert [held.data for held in call.messages] == sent
+    store.close()
+
+
+def test_bytes_that_were_changed_are_not_taken_for_genuine():
+    batch = Batch()
+    batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
+    row = batch.row(compressor())
+    assert unpack(row)[2].data == dense(100_000)
+    changed = row[:50_000] + bytes(4) + row[50_004:]
+    with pytest.raises(msgspec.DecodeError, match="checksum"):
+        unpack(changed)
+
+
+def test_a_batch_of_an_earlier_loom_has_no_checksum_and_is_read():
+    batch = Batch()
+    batch.add([unary(1)])
+    row = batch.row(zstandard.ZstdCompressor(level=1))
+    assert [event.call_id for event in unpack(row)] == [1] * len(unary(1))

@@ -1,0 +1,152 @@
+"""Sessions that are damaged in a hundred ways: what is whole is read, what is not is told, and nothing is made up."""
+
+import contextlib
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from loom.cli.sessions import command
+from loom.decoding.stored_schema import StoredSchema
+from loom.errors import LoomError
+from loom.formats.importer import IncomingFile
+from loom.model import Call, Kind
+from loom.sessions import SessionReader, SessionStore, session_path
+from loom.sessions.reader import StoredDescriptors
+from tests.support.traffic import DOWN, began, dense, ended, many, message, unary
+
+STREAM = 1
+LAST = 300
+PAGE = 16 * 1024
+SETS = [
+    StoredDescriptors(f"a:{port}", "reflection v1", "a:1", port, b"\x0a\x02\x0a" + bytes([port]))
+    for port in range(1, 4)
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A session of small calls, large ones, and a stream that goes on through all batches."""
+    path = session_path("whole", tmp_path_factory.mktemp("whole"))
+    store = SessionStore(path, declared_kind=lambda _: Kind.UNARY)
+    store.open()
+    for item in SETS:
+        store.put_descriptors(item)
+    for event in began(STREAM, "/acme.shop.v1.Shop/Watch"):
+        store.emit(event)
+    for first in range(2, LAST, 10):
+        for event in many(first, first + 6):
+            store.emit(event)
+        for call_id in range(first + 7, first + 10):
+            for event in unary(call_id, dense(call_id * 50), dense(call_id * 30)):
+                store.emit(event)
+        store.emit(message(STREAM, DOWN, dense(100 + first), first))
+        assert store.flush()
+    for event in ended(STREAM):
+        store.emit(event)
+    store.close()
+    content = path.read_bytes()
+    assert len(content) > 500_000
+    return content
+
+
+@pytest.fixture(scope="module")
+def expected(whole: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[bytes | None]]:
+    path = session_path("read", tmp_path_factory.mktemp("read"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(whole)
+    with SessionReader(path) as reader:
+        return payloads(reader.calls())
+
+
+def payloads(calls: Iterator[Call]) -> dict[int, list[bytes | None]]:
+    return {call.id: [item.data for item in call.messages] for call in calls}
+
+
+def damages(content: bytes) -> Iterator[tuple[str, bytes]]:
+    chance = random.Random(11)
+    for size in [100, 188_159, 180_324, *(chance.randrange(len(content)) for _ in range(40))]:
+        yield f"cut at {size}", content[:size]
+        # Where the header's number of pages is an old one, SQLite goes by the length of the file.
+        yield f"cut unnoticed at {size}", content[:92] + bytes(4) + content[96:size]
+    places = [0, 524_296, *(number * PAGE for number in range(14))]
+    places += [chance.randrange(len(content)) for _ in range(60)]
+    for place in places:
+        for length in (200, 4000, 40_000):
+            end = min(place + length, len(content))
+            filled = bytes(end - place) if chance.random() < 0.5 else chance.randbytes(end - place)
+            yield f"{length} bytes at {place}", content[:place] + filled + content[end:]
+
+
+def test_whatever_is_damaged_the_rest_is_read_and_nothing_is_made_up(
+    whole: bytes, expected: dict[int, list[bytes | None]], tmp_path: Path
+) -> None:
+    path = session_path("default", tmp_path / "sessions")
+    path.parent.mkdir()
+    read, refused = 0, []
+    for what, content in damages(whole):
+        path.write_bytes(content)
+        try:
+            found, problems = everything(path)
+        except LoomError as error:
+            refused.append(str(error))
+            continue
+        read += 1
+        for call_id, bodies in found.items():
+            if call_id == STREAM:  # it may have lost some
+                assert set(bodies) <= set(expected[STREAM]), what
+            else:
+                assert bodies == expected[call_id], what
+        if found != expected:
+            assert problems, what
+        if what.startswith(("200 ", "4000 ")) and int(what.split()[-1]) > 14 * PAGE:
+            assert len(found) > LAST * 0.6, what  # two pages at most
+    assert read > 100
+    assert all(f"{path} is damaged" in line for line in refused)
+
+
+def everything(path: Path) -> tuple[dict[int, list[bytes | None]], list[str]]:
+    """All that can be asked of a session."""
+    with SessionReader(path) as reader:
+        reader.totals()
+        found = payloads(reader.calls())
+        newest = reader.newest(20, 1 << 24)
+        assert {call.id for call in newest} <= found.keys()
+        for item in reader.descriptors():
+            assert item in SETS
+        assert reader.descriptors() == SETS[::-1] or reader.damaged
+        for call_id in (2, 150, LAST):
+            assert payloads(iter(reader.find([call_id]))).get(call_id) == found.get(call_id)
+        return found, reader.damaged
+
+
+def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    directory = tmp_path / "sessions"
+    path = session_path("default", directory)
+    for number, (what, content) in enumerate(damages(whole)):
+        if number % 3:
+            continue
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        path.write_bytes(content)
+        for arguments in (["list"], ["show", "default"], ["export", "default"]):
+            result = run(command, ["--data-dir", str(tmp_path), *arguments])
+            assert result.exception is None or isinstance(result.exception, SystemExit | LoomError), (
+                what, arguments, result.exception,
+            )  # fmt: skip
+        with (
+            contextlib.suppress(LoomError),
+            IncomingFile(path) as file,
+        ):  # as 'loom open' and 'loom replay' do
+            incoming = file.read()
+            list(incoming.calls)
+            StoredSchema(incoming.descriptors)
+        store = SessionStore(path)
+        store.open()
+        store.restore(1000)
+        store.stored_descriptors()
+        store.close()

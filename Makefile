@@ -59,6 +59,8 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(WEB)/svelte-check/bin/svelte-check --tsconfig ./tsconfig.json --fail-on-warnings
+	$(WEB)/eslint/bin/eslint.js --max-warnings 0 .
+	$(WEB)/prettier/bin/prettier.cjs --check --log-level warn .
 
 # The proxies that are compared; mitmproxy has dependencies of its own mind.
 $(VENV)/.bench: $(VENV)/.dev
@@ -84,6 +86,8 @@ docs: $(VENV)/.ready
 format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(WEB)/eslint/bin/eslint.js --fix .
+	$(WEB)/prettier/bin/prettier.cjs --write --log-level warn .
 
 clean:
 	rm -rf $(VENV) build dist loom/inspector/static web/node_modules

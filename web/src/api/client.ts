@@ -103,11 +103,17 @@ export const api = {
   replayText: (id: number, body: ReplayRequest, messages: string) =>
     request<{ id: number }>(
       `/api/calls/${id}/replay`,
-      json(JSON.stringify(body).replace(/\}$/, () => `${Object.keys(body).length === 0 ? "" : ","}"messages":${messages}}`)),
+      json(
+        JSON.stringify(body).replace(
+          /\}$/,
+          () => `${Object.keys(body).length === 0 ? "" : ","}"messages":${messages}}`,
+        ),
+      ),
     ),
   /** Of two calls or, where both sides name one, of two messages. */
   diff: (left: Side, right: Side, ignore: string) => {
-    const messages = left.message !== null && right.message !== null ? { message: left.message, other_message: right.message } : {};
+    const messages =
+      left.message !== null && right.message !== null ? { message: left.message, other_message: right.message } : {};
     return request<Diff>(`/api/calls/${left.call}/diff/${right.call}${query({ ignore, ...messages })}`);
   },
   attach: (files: readonly { name: string; text?: string; base64?: string }[]) =>
@@ -116,5 +122,6 @@ export const api = {
   stats: () => request<Stats>("/api/stats"),
   exportAddress: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
-  take: (file: Blob) => request<{ imported: number; problems: string[] }>("/api/import", { method: "POST", body: file }),
+  take: (file: Blob) =>
+    request<{ imported: number; problems: string[] }>("/api/import", { method: "POST", body: file }),
 };

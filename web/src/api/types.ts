@@ -211,7 +211,14 @@ export interface Stats {
   readonly subscribers: number;
   readonly oldest_id?: number;
   /** `/api/stats` only: the last minutes by the second. */
-  readonly series?: readonly [at_us: number, calls: number, errors: number, p50_us: number | null, p95_us: number | null, in_flight: number][];
+  readonly series?: readonly [
+    at_us: number,
+    calls: number,
+    errors: number,
+    p50_us: number | null,
+    p95_us: number | null,
+    in_flight: number,
+  ][];
   readonly target: {
     readonly address: string;
     readonly tls: boolean;

@@ -3,24 +3,51 @@ import type { Outline, OutlinedField } from "../api/types";
 import { linesOf, nameParts, search, wordsOf } from "./outline";
 
 const field = (number: number, name: string, type: string, changes: Partial<OutlinedField> = {}): OutlinedField => ({
-  number, name, type, label: "", refers: null, oneof: null, default: "", deprecated: false, ...changes,
+  number,
+  name,
+  type,
+  label: "",
+  refers: null,
+  oneof: null,
+  default: "",
+  deprecated: false,
+  ...changes,
 });
 const method = { kind: "unary", deprecated: false } as const;
 const OUTLINE: Outline = {
   services: [
-    { name: "acme.Shop", file: "shop.proto", methods: [
-      { ...method, name: "GetOrder", request: "acme.Id", response: "acme.Order" },
-      { ...method, name: "Watch", kind: "server", request: "acme.Id", response: "acme.Tick" },
-    ] },
+    {
+      name: "acme.Shop",
+      file: "shop.proto",
+      methods: [
+        { ...method, name: "GetOrder", request: "acme.Id", response: "acme.Order" },
+        { ...method, name: "Watch", kind: "server", request: "acme.Id", response: "acme.Tick" },
+      ],
+    },
   ],
   messages: [
     { name: "acme.Id", file: "shop.proto", deprecated: false, fields: [field(1, "value", "string")] },
-    { name: "acme.Order", file: "shop.proto", deprecated: false, fields: [
-      field(1, "state", "acme.State", { refers: "acme.State" }),
-      field(2, "coupon", "string", { oneof: "discount" }),
-    ] },
+    {
+      name: "acme.Order",
+      file: "shop.proto",
+      deprecated: false,
+      fields: [
+        field(1, "state", "acme.State", { refers: "acme.State" }),
+        field(2, "coupon", "string", { oneof: "discount" }),
+      ],
+    },
   ],
-  enums: [{ name: "acme.State", file: "shop.proto", deprecated: false, values: [[0, "STATE_NEW"], [7, "STATE_PAID"]] }],
+  enums: [
+    {
+      name: "acme.State",
+      file: "shop.proto",
+      deprecated: false,
+      values: [
+        [0, "STATE_NEW"],
+        [7, "STATE_PAID"],
+      ],
+    },
+  ],
   more: 0,
 };
 const names = (text: string) => {
@@ -29,7 +56,10 @@ const names = (text: string) => {
 };
 
 test("without a search all is listed, messages before enums", () => {
-  expect(names("  ")).toEqual([["GetOrder", "Watch"], ["acme.Id", "acme.Order", "acme.State"]]);
+  expect(names("  ")).toEqual([
+    ["GetOrder", "Watch"],
+    ["acme.Id", "acme.Order", "acme.State"],
+  ]);
 });
 
 test("fields are found by name, number, type and oneof; values by name and number", () => {

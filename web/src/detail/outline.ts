@@ -4,8 +4,7 @@ import type { Outline, OutlinedEnum, OutlinedMessage } from "../api/types";
 
 /** A message or an enum, as the list of types shows it. */
 export type OutlinedType =
-  | { readonly kind: "message"; readonly type: OutlinedMessage }
-  | { readonly kind: "enum"; readonly type: OutlinedEnum };
+  { readonly kind: "message"; readonly type: OutlinedMessage } | { readonly kind: "enum"; readonly type: OutlinedEnum };
 
 export interface Found {
   readonly services: Outline["services"];
@@ -18,13 +17,18 @@ export const holds = (text: string, words: readonly string[]): boolean => {
   return words.every((word) => lower.includes(word));
 };
 
-export const wordsOf = (search: string): string[] => search.toLowerCase().split(/\s+/).filter((word) => word !== "");
+export const wordsOf = (search: string): string[] =>
+  search
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
 
 /** What of a type a search can hit: its own name, then its fields or values, a line each. */
 export function linesOf(one: OutlinedType): string[] {
   if (one.kind === "enum") return one.type.values.map(([number, name]) => `${name} ${number}`);
   return one.type.fields.map(
-    ({ number, name, type, label, oneof }) => `${name} ${number} ${type} ${label} ${oneof === null ? "" : `oneof ${oneof}`}`,
+    ({ number, name, type, label, oneof }) =>
+      `${name} ${number} ${type} ${label} ${oneof === null ? "" : `oneof ${oneof}`}`,
   );
 }
 
@@ -37,10 +41,15 @@ export function search(outline: Outline, words: readonly string[]): Found {
   if (words.length === 0) return { services: outline.services, types };
   const services = outline.services.flatMap((service) => {
     if (holds(service.name, words)) return [service];
-    const methods = service.methods.filter(({ name, kind, request, response }) => holds(`${name} ${kind} ${request} ${response}`, words));
+    const methods = service.methods.filter(({ name, kind, request, response }) =>
+      holds(`${name} ${kind} ${request} ${response}`, words),
+    );
     return methods.length === 0 ? [] : [{ ...service, methods }];
   });
-  return { services, types: types.filter((one) => holds(one.type.name, words) || linesOf(one).some((line) => holds(line, words))) };
+  return {
+    services,
+    types: types.filter((one) => holds(one.type.name, words) || linesOf(one).some((line) => holds(line, words))),
+  };
 }
 
 /** `package.` and the rest: the package is the part of small letters. */

@@ -44,6 +44,7 @@ export function readDeadline(text: string, recorded: string): number | undefined
   const typed = text.trim();
   if (typed === recorded) return undefined;
   if (typed === "") return 0;
-  if (!/^\d+(\.\d+)?$/.test(typed)) throw new ApiError("write milliseconds, or nothing for no deadline", 0, "", null, false, "deadline_ms");
+  if (!/^\d+(\.\d+)?$/.test(typed))
+    throw new ApiError("write milliseconds, or nothing for no deadline", 0, "", null, false, "deadline_ms");
   return Number(typed);
 }

@@ -44,7 +44,8 @@ function said(json: Json, first: readonly string[], shown: readonly string[], be
 /** A localized message, or a map of texts, without its braces. */
 function textOf(value: unknown): string {
   const { locale, message, ...more } = record(value);
-  if (typeof message === "string" && Object.keys(more).length === 0) return `${message}${text(locale) === "" ? "" : ` (${text(locale)})`}`;
+  if (typeof message === "string" && Object.keys(more).length === 0)
+    return `${message}${text(locale) === "" ? "" : ` (${text(locale)})`}`;
   const entries = Object.entries(record(value));
   return entries.length === 0 ? text(value) : entries.map(([key, one]) => `${key}=${text(one)}`).join(", ");
 }
@@ -74,7 +75,8 @@ const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Ro
   },
   QuotaFailure: {
     title: "Quota",
-    rows: (json) => list(json.violations).map((one) => ({ name: text(one.subject), value: said(one, ["description"], ["subject"]) })),
+    rows: (json) =>
+      list(json.violations).map((one) => ({ name: text(one.subject), value: said(one, ["description"], ["subject"]) })),
   },
   PreconditionFailure: {
     title: "Precondition",
@@ -108,7 +110,10 @@ const LAYOUTS: Readonly<Record<string, { title: string; rows: (json: Json) => Ro
 export function lineOf(detail: StatusDetail): string {
   const { rows } = layoutOf(detail);
   if (rows === null) return detail.error ?? text(detail.json);
-  return rows.map(({ name, value }) => `${name}: ${value}`).join("; ").replaceAll("\n", " · ");
+  return rows
+    .map(({ name, value }) => `${name}: ${value}`)
+    .join("; ")
+    .replaceAll("\n", " · ");
 }
 
 export function layoutOf({ type, json }: StatusDetail): Layout {

@@ -34,7 +34,8 @@ export class Timeline {
       if (length > 0) this.spans.push({ start: at, length, item });
       at += Math.max(0, length);
     };
-    const messages = (from: number, to: number) => add(to - from, (index) => ({ kind: "message", index: from + index }));
+    const messages = (from: number, to: number) =>
+      add(to - from, (index) => ({ kind: "message", index: from + index }));
     const cuts: { at: number; put: () => void; resume: number }[] = [];
     if (gap !== null && gap[1] > gap[0]) {
       const [from, to] = gap;

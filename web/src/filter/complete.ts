@@ -20,7 +20,11 @@ export function complete(text: string, caret: number): Suggestion[] {
   const colon = bare.indexOf(":");
   if (colon >= 0) {
     const term = TERMS.get(bare.slice(0, colon).toLowerCase());
-    const typed = bare.slice(colon + 1).split(",").at(-1) ?? "";
+    const typed =
+      bare
+        .slice(colon + 1)
+        .split(",")
+        .at(-1) ?? "";
     const from = caret - typed.length;
     return (term?.values ?? [])
       .filter((value) => value.toLowerCase().startsWith(typed.toLowerCase()) && value !== typed)

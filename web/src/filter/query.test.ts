@@ -12,9 +12,10 @@ interface Case {
   error?: { column: number };
 }
 
-const fixture = JSON.parse(
-  readFileSync(new URL("../../../tests/fixtures/filters.json", import.meta.url), "utf8"),
-) as { calls: Summary[]; cases: Case[] };
+const fixture = JSON.parse(readFileSync(new URL("../../../tests/fixtures/filters.json", import.meta.url), "utf8")) as {
+  calls: Summary[];
+  cases: Case[];
+};
 
 function columnOfError(text: string): number | null {
   try {

@@ -45,7 +45,10 @@ function service(value: Value): Question {
 }
 
 function status(value: Value): Question {
-  const name = value.text.toUpperCase().replaceAll("-", "_").replace(/^CODE_/, "");
+  const name = value.text
+    .toUpperCase()
+    .replaceAll("-", "_")
+    .replace(/^CODE_/, "");
   const known = CODES.indexOf(name);
   if (value.form === "regex" || (known < 0 && !/^\d+$/.test(name))) {
     throw new FilterError(`“${value.text}” is no status`, value.column, "a name such as NOT_FOUND, or its number");
@@ -109,21 +112,129 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
   ["method", term(method, "method:Get*", "the method's name; with a slash, its whole path")],
   ["service", term(service, "service:acme.*", "the service, with or without its package")],
   ["status", term(status, "status:NOT_FOUND,INTERNAL", "ended with this code", CODES)],
-  ["message", term(text((c) => c.status?.message ?? null), 'message:"no such"', "the status message holds this")],
-  ["kind", term(oneOf((c) => c.kind, KINDS), "kind:bidi", "the stream type", KINDS)],
-  ["duration", term(amount((c) => c.duration_us, DURATIONS, "ms", "duration:>250ms"), "duration:>250ms", "took this long")],
-  ["bytes", term(sized((c) => c.bytes[0] + c.bytes[1], "bytes:>1MB"), "bytes:>1MB", "size of all messages")],
-  ["bytes.up", term(sized((c) => c.bytes[0], "bytes.up:>1MB"), "bytes.up:>64KiB", "client to backend only")],
-  ["bytes.down", term(sized((c) => c.bytes[1], "bytes.down:0"), "bytes.down:0", "backend to client only")],
-  ["messages", term(counted((c) => c.messages[0] + c.messages[1], "messages:>=10"), "messages:>=10", "how many messages")],
-  ["messages.up", term(counted((c) => c.messages[0], "messages.up:>1"), "messages.up:>1", "client to backend only")],
-  ["messages.down", term(counted((c) => c.messages[1], "messages.down:0"), "messages.down:0", "backend to client only")],
-  ["id", term(counted((c) => c.id, "id:>=100"), "id:>=100", "the call's number")],
-  ["peer", term(text((c) => c.peer), "peer:127.0.0.1", "the client's address holds this")],
-  ["authority", term(text((c) => c.authority), "authority:shop.example", "the :authority holds this")],
-  ["target", term(text((c) => c.target), "target:50051", "where it went holds this")],
-  ["engine", term(oneOf((c) => c.engine, ENGINES), "engine:wire", "which engine forwarded it", ENGINES)],
-  ["ended", term(oneOf((c) => c.ended_by, ENDED), "ended:client", "who ended it", ENDED)],
+  [
+    "message",
+    term(
+      text((c) => c.status?.message ?? null),
+      'message:"no such"',
+      "the status message holds this",
+    ),
+  ],
+  [
+    "kind",
+    term(
+      oneOf((c) => c.kind, KINDS),
+      "kind:bidi",
+      "the stream type",
+      KINDS,
+    ),
+  ],
+  [
+    "duration",
+    term(
+      amount((c) => c.duration_us, DURATIONS, "ms", "duration:>250ms"),
+      "duration:>250ms",
+      "took this long",
+    ),
+  ],
+  [
+    "bytes",
+    term(
+      sized((c) => c.bytes[0] + c.bytes[1], "bytes:>1MB"),
+      "bytes:>1MB",
+      "size of all messages",
+    ),
+  ],
+  [
+    "bytes.up",
+    term(
+      sized((c) => c.bytes[0], "bytes.up:>1MB"),
+      "bytes.up:>64KiB",
+      "client to backend only",
+    ),
+  ],
+  [
+    "bytes.down",
+    term(
+      sized((c) => c.bytes[1], "bytes.down:0"),
+      "bytes.down:0",
+      "backend to client only",
+    ),
+  ],
+  [
+    "messages",
+    term(
+      counted((c) => c.messages[0] + c.messages[1], "messages:>=10"),
+      "messages:>=10",
+      "how many messages",
+    ),
+  ],
+  [
+    "messages.up",
+    term(
+      counted((c) => c.messages[0], "messages.up:>1"),
+      "messages.up:>1",
+      "client to backend only",
+    ),
+  ],
+  [
+    "messages.down",
+    term(
+      counted((c) => c.messages[1], "messages.down:0"),
+      "messages.down:0",
+      "backend to client only",
+    ),
+  ],
+  [
+    "id",
+    term(
+      counted((c) => c.id, "id:>=100"),
+      "id:>=100",
+      "the call's number",
+    ),
+  ],
+  [
+    "peer",
+    term(
+      text((c) => c.peer),
+      "peer:127.0.0.1",
+      "the client's address holds this",
+    ),
+  ],
+  [
+    "authority",
+    term(
+      text((c) => c.authority),
+      "authority:shop.example",
+      "the :authority holds this",
+    ),
+  ],
+  [
+    "target",
+    term(
+      text((c) => c.target),
+      "target:50051",
+      "where it went holds this",
+    ),
+  ],
+  [
+    "engine",
+    term(
+      oneOf((c) => c.engine, ENGINES),
+      "engine:wire",
+      "which engine forwarded it",
+      ENGINES,
+    ),
+  ],
+  [
+    "ended",
+    term(
+      oneOf((c) => c.ended_by, ENDED),
+      "ended:client",
+      "who ended it",
+      ENDED,
+    ),
+  ],
   ["is", term(is, "is:live,error", "state and flags", FLAGS)],
   ["meta", term(onServer, "meta:x-tenant=42", "request, initial or trailing metadata")],
   ["body", term(onServer, 'body:"alice"', "a field of a message; body:path=value for one field")],

@@ -14,9 +14,12 @@ describe("terms in a filter", () => {
     expect(wordsOf(' a  -b:"c \\" d",e /f/')).toEqual(["a", '-b:"c \\" d",e', "/f/"]);
     expect(wordsOf('a:"not closed yet')).toEqual(['a:"not closed yet']);
   });
-  test.each(["/acme.shop.v1.Shop/GetOrder", "/a b/c,d", '/q"u\\o/te*', "/-x/y:z"])("of a method hold for it: %s", (method) => {
-    const { answer } = parse(exactly("method", method));
-    expect(answer(sample(1, { method }))).toBe(true);
-    expect(answer(sample(2, { method: `${method}x` }))).toBe(false);
-  });
+  test.each(["/acme.shop.v1.Shop/GetOrder", "/a b/c,d", '/q"u\\o/te*', "/-x/y:z"])(
+    "of a method hold for it: %s",
+    (method) => {
+      const { answer } = parse(exactly("method", method));
+      expect(answer(sample(1, { method }))).toBe(true);
+      expect(answer(sample(2, { method: `${method}x` }))).toBe(false);
+    },
+  );
 });

@@ -32,5 +32,9 @@ export const KINDS = {
 
 /** A peer as people write it: `[::1]:55462` for gRPC's `ipv6:%5B::1%5D:55462`. */
 export function peerName(peer: string): string {
-  return visible(peer).replace(/^ipv[46]:/, "").replaceAll("%5B", "[").replaceAll("%5D", "]").replaceAll("%25", "%");
+  return visible(peer)
+    .replace(/^ipv[46]:/, "")
+    .replaceAll("%5B", "[")
+    .replaceAll("%5D", "]")
+    .replaceAll("%25", "%");
 }

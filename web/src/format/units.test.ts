@@ -5,14 +5,28 @@ import { bytes, count, duration, grouped, plural } from "./units";
 const plain = (text: string) => text.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 
 test.each([
-  [null, "–"], [0, "0 µs"], [999, "999 µs"], [1_834, "1.83 ms"], [12_400, "12.4 ms"], [250_000, "250 ms"], [999_600, "1.00 s"],
-  [59_900_000, "59.9 s"], [59_999_000, "1 m 00 s"], [185_000_000, "3 m 05 s"], [7_620_000_000, "2 h 07 m"], [-2_480, "−2.48 ms"],
+  [null, "–"],
+  [0, "0 µs"],
+  [999, "999 µs"],
+  [1_834, "1.83 ms"],
+  [12_400, "12.4 ms"],
+  [250_000, "250 ms"],
+  [999_600, "1.00 s"],
+  [59_900_000, "59.9 s"],
+  [59_999_000, "1 m 00 s"],
+  [185_000_000, "3 m 05 s"],
+  [7_620_000_000, "2 h 07 m"],
+  [-2_480, "−2.48 ms"],
 ] as const)("%s µs is %s", (us, text) => expect(plain(duration(us))).toBe(text));
 
-test.each([[0, "0 B"], [999, "999 B"], [1_000, "1.00 kB"], [2_621_440, "2.62 MB"], [999_600, "1.00 MB"], [3e9, "3.00 GB"]] as const)(
-  "%s bytes are %s",
-  (size, text) => expect(plain(bytes(size))).toBe(text),
-);
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1_000, "1.00 kB"],
+  [2_621_440, "2.62 MB"],
+  [999_600, "1.00 MB"],
+  [3e9, "3.00 GB"],
+] as const)("%s bytes are %s", (size, text) => expect(plain(bytes(size))).toBe(text));
 
 test("counts", () => {
   expect(plain(grouped(1_234_567))).toBe("1 234 567");
@@ -22,7 +36,11 @@ test("counts", () => {
 });
 
 test("names", () => {
-  expect(methodParts("/acme.shop.v1.Shop/GetOrder")).toEqual({ pkg: "acme.shop.v1.", service: "Shop", name: "GetOrder" });
+  expect(methodParts("/acme.shop.v1.Shop/GetOrder")).toEqual({
+    pkg: "acme.shop.v1.",
+    service: "Shop",
+    name: "GetOrder",
+  });
   expect(methodParts("/Shop/Get")).toEqual({ pkg: "", service: "Shop", name: "Get" });
   expect(methodParts("odd")).toEqual({ pkg: "", service: "", name: "odd" });
   expect(peerName("ipv6:%5B::1%5D:55462")).toBe("[::1]:55462");

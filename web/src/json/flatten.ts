@@ -27,7 +27,8 @@ export interface Openness {
 export const isBranch = (node: Node): boolean => (node.children?.length ?? 0) > 0 || (node.more ?? 0) > 0;
 
 /** Well-known types that say it all in one value are closed until somebody looks inside. */
-const closedAtFirst = (node: Node): boolean => node.kind === "message" && node.value !== null && node.value !== undefined;
+const closedAtFirst = (node: Node): boolean =>
+  node.kind === "message" && node.value !== null && node.value !== undefined;
 
 const IDENTIFIER = /^[A-Za-z_][\w]*$/;
 

@@ -7,18 +7,35 @@ import { asText, cut, fromBase64, visible } from "./text";
 import { valueOf } from "./value";
 
 const leaf = (key: string, value: unknown, more: Partial<Node> = {}): Node => ({ key, kind: "scalar", value, ...more });
-const message = (key: string, ...children: Node[]): Node => ({ key, kind: "message", type: "acme.M", value: null, children });
+const message = (key: string, ...children: Node[]): Node => ({
+  key,
+  kind: "message",
+  type: "acme.M",
+  value: null,
+  children,
+});
 
 describe("pretty", () => {
-  test.each(['{"a":1}', "[]", "{}", '{"a":[],"b":{}}', '[1,[2,{"c":"d\\"e, }"}],null,true,-1.5e9]', '"x"', "0", '{"big":9223372036854775807}'])(
-    "is the same JSON: %s",
-    (text) => {
-      expect(prettyText(text).replace(/\s(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/g, "")).toBe(text);
-      if (!text.includes("9223372036854775807")) expect(prettyText(text)).toBe(JSON.stringify(JSON.parse(text), null, 2).replaceAll("-1500000000", "-1.5e9"));
-    },
-  );
+  test.each([
+    '{"a":1}',
+    "[]",
+    "{}",
+    '{"a":[],"b":{}}',
+    '[1,[2,{"c":"d\\"e, }"}],null,true,-1.5e9]',
+    '"x"',
+    "0",
+    '{"big":9223372036854775807}',
+  ])("is the same JSON: %s", (text) => {
+    expect(prettyText(text).replace(/\s(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/g, "")).toBe(text);
+    if (!text.includes("9223372036854775807"))
+      expect(prettyText(text)).toBe(JSON.stringify(JSON.parse(text), null, 2).replaceAll("-1500000000", "-1.5e9"));
+  });
   test("tells keys from strings", () => {
-    expect(layOut('{"k": "v"}').flatMap(({ tokens }) => tokens).map(({ kind }) => kind)).toEqual(["mark", "key", "mark", "string", "mark"]);
+    expect(
+      layOut('{"k": "v"}')
+        .flatMap(({ tokens }) => tokens)
+        .map(({ kind }) => kind),
+    ).toEqual(["mark", "key", "mark", "string", "mark"]);
   });
   test("deep nesting is only deep", () => {
     const depth = 50_000;
@@ -28,17 +45,30 @@ describe("pretty", () => {
 });
 
 describe("flatten", () => {
-  const root = message("", leaf("id", "1"), message("user", leaf("name", "x"), { key: "tags", kind: "list", children: [leaf("0", "a")], more: 3 }));
+  const root = message(
+    "",
+    leaf("id", "1"),
+    message("user", leaf("name", "x"), { key: "tags", kind: "list", children: [leaf("0", "a")], more: 3 }),
+  );
   test("rows of what is open", () => {
     const rows = flatten(root, { depth: 9, toggled: new Set() });
     expect(rows.map(({ path, depth, more }) => [path, depth, more])).toEqual([
-      ["id", 0, 0], ["user", 0, 0], ["user.name", 1, 0], ["user.tags", 1, 0], ["user.tags[0]", 2, 0], ["user.tags", 2, 3],
+      ["id", 0, 0],
+      ["user", 0, 0],
+      ["user.name", 1, 0],
+      ["user.tags", 1, 0],
+      ["user.tags[0]", 2, 0],
+      ["user.tags", 2, 3],
     ]);
     expect(flatten(root, { depth: 0, toggled: new Set() }).map(({ path }) => path)).toEqual(["id", "user"]);
     expect(flatten(root, { depth: 0, toggled: new Set(["/1"]) })).toHaveLength(4);
   });
   test("well-known types are closed at first, whatever the depth", () => {
-    const when: Node = { ...message("when", leaf("seconds", "1")), type: "google.protobuf.Timestamp", value: "1970-01-01T00:00:01Z" };
+    const when: Node = {
+      ...message("when", leaf("seconds", "1")),
+      type: "google.protobuf.Timestamp",
+      value: "1970-01-01T00:00:01Z",
+    };
     expect(flatten(message("", when), { depth: 9, toggled: new Set() })).toHaveLength(1);
   });
   test("paths", () => {
@@ -75,8 +105,15 @@ describe("text", () => {
 
 describe("values", () => {
   test("enums have name and number, large integers all their digits", () => {
-    expect(valueOf({ key: "e", kind: "enum", value: "MOOD_WILD", enum_number: 2 })).toMatchObject({ text: "MOOD_WILD", beside: "2", tone: "word" });
-    expect(valueOf(leaf("i", "9223372036854775807", { type: "int64" }))).toMatchObject({ text: "9223372036854775807", tone: "number" });
+    expect(valueOf({ key: "e", kind: "enum", value: "MOOD_WILD", enum_number: 2 })).toMatchObject({
+      text: "MOOD_WILD",
+      beside: "2",
+      tone: "word",
+    });
+    expect(valueOf(leaf("i", "9223372036854775807", { type: "int64" }))).toMatchObject({
+      text: "9223372036854775807",
+      tone: "number",
+    });
   });
   test("bytes are text or hex, as asked", () => {
     const node: Node = { key: "b", kind: "bytes", value: btoa("hi") };

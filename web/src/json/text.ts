@@ -2,6 +2,7 @@
 
 // Controls, zero-width and bidirectional characters, lone surrogates, line separators, tags, soft hyphen, BOM.
 const UNSEEN =
+  // eslint-disable-next-line no-control-regex, no-misleading-character-class -- each of these characters is meant
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f" };
@@ -37,6 +38,7 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true });
 export function asText(bytes: Uint8Array): string | null {
   try {
     const text = UTF8.decode(bytes);
+    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     const odd = text.match(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g)?.length ?? 0;
     return odd === 0 ? text : null;
   } catch {

@@ -45,7 +45,12 @@ function ofTimestamp(value: string): ShownValue {
 
 function ofDuration(value: string): ShownValue {
   const seconds = Number(value.replace(/s$/, ""));
-  return shown(value, "string", Number.isFinite(seconds) && Math.abs(seconds) >= 60 ? duration(seconds * 1e6) : "", value);
+  return shown(
+    value,
+    "string",
+    Number.isFinite(seconds) && Math.abs(seconds) >= 60 ? duration(seconds * 1e6) : "",
+    value,
+  );
 }
 
 function ofString(value: string): ShownValue {
@@ -57,7 +62,8 @@ export function valueOf(node: Node, asHex = false): ShownValue {
   const { kind, value } = node;
   const type = node.type ?? "";
   if (kind === "bytes" && typeof value === "string") return ofBytes(value, asHex);
-  if (kind === "enum") return shown(visible(String(value)), "word", node.enum_number == null ? "" : String(node.enum_number));
+  if (kind === "enum")
+    return shown(visible(String(value)), "word", node.enum_number == null ? "" : String(node.enum_number));
   if (type.endsWith("google.protobuf.Timestamp") && typeof value === "string") return ofTimestamp(value);
   if (type.endsWith("google.protobuf.Duration") && typeof value === "string") return ofDuration(value);
   if (value === null || value === undefined) return summaryOf(node);

@@ -43,12 +43,15 @@ export class Calls implements Listener {
   order = $state.raw<Order>(DEFAULT_ORDER);
   readonly book = new Book();
   readonly view = new View();
-  readonly finder = new Finder(() => this.rebuild(), () => this.olderThan());
+  readonly finder = new Finder(
+    () => this.rebuild(),
+    () => this.olderThan(),
+  );
   readonly feed = new Feed(this);
   /** Told of every summary that changed, paused or not: the open call follows by it. */
-  onChanged: (calls: readonly Summary[]) => void = () => {};
+  onChanged: ((calls: readonly Summary[]) => void) | null = null;
   /** Told when the feed is there again; `renewed` if of another launch, whose numbers mean other calls. */
-  onBack: (renewed: boolean) => void = () => {};
+  onBack: ((renewed: boolean) => void) | null = null;
   /** What the book holds is of an earlier launch: it goes with the first that comes of this one. */
   private outlived = false;
   private hiddenUpTo = 0;
@@ -87,7 +90,7 @@ export class Calls implements Listener {
       this.hiddenUpTo = 0;
       this.outlived = true;
     }
-    if (before !== null) this.onBack(renewed);
+    if (before !== null) this.onBack?.(renewed);
     this.stats(hello.stats);
     void this.fillStrip();
   }
@@ -98,7 +101,12 @@ export class Calls implements Listener {
       const { series } = await api.stats();
       if (series === undefined) return;
       this.recent = series.slice(-STRIP_SECONDS).map(([at_us, rate, errors, p50_us, p95_us, in_flight]) => ({
-        at_us, rate, errors, p50_us, p95_us, in_flight,
+        at_us,
+        rate,
+        errors,
+        p50_us,
+        p95_us,
+        in_flight,
       }));
     } catch {
       // The strip then begins with what the feed brings.
@@ -127,7 +135,7 @@ export class Calls implements Listener {
     this.leaveEarlier();
     if (this.inHistory !== null) for (const call of batch) this.inHistory.add(call.id);
     this.took(this.book.apply(batch));
-    this.onChanged(batch);
+    this.onChanged?.(batch);
   }
 
   gap(missed: number): void {

@@ -129,7 +129,8 @@ export class Finder {
         const oldest = this.olderThan();
         for (const call of calls) {
           this.found.add(call.id);
-          if (oldest !== null && call.id < oldest && this.olderFound.size < MOST_OLDER) this.olderFound.set(call.id, call);
+          if (oldest !== null && call.id < oldest && this.olderFound.size < MOST_OLDER)
+            this.olderFound.set(call.id, call);
         }
         this.changed();
       },

@@ -30,7 +30,14 @@ class Source {
   }
 }
 
-const call = (id: number): Summary => ({ id, method: "/acme.Shop/Get", status: { code: 5, name: "NOT_FOUND", message: "" }, state: "ended", flags: [] }) as unknown as Summary;
+const call = (id: number): Summary =>
+  ({
+    id,
+    method: "/acme.Shop/Get",
+    status: { code: 5, name: "NOT_FOUND", message: "" },
+    state: "ended",
+    flags: [],
+  }) as unknown as Summary;
 
 describe("a filter over a session on disk", () => {
   beforeEach(() => {
@@ -58,7 +65,10 @@ describe("a filter over a session on disk", () => {
   });
 
   it("says what could not be read", () => {
-    const finder = new Finder(() => undefined, () => 100);
+    const finder = new Finder(
+      () => undefined,
+      () => 100,
+    );
     finder.set("status:NOT_FOUND");
     vi.runAllTimers();
     Source.opened[0]?.send("done", { searched: 1, found: 0, problems: ["batch 2 is damaged"] });
@@ -66,7 +76,10 @@ describe("a filter over a session on disk", () => {
   });
 
   it("forgets what it found, and cancels, with the next filter", () => {
-    const finder = new Finder(() => {}, () => 100);
+    const finder = new Finder(
+      () => {},
+      () => 100,
+    );
     finder.set("status:NOT_FOUND");
     vi.runAllTimers();
     Source.opened[0]?.send("found", { ids: [3], calls: [call(3)] });
@@ -85,7 +98,10 @@ describe("a filter over a session on disk", () => {
   });
 
   it("shows what a search of bodies finds on disk, too", () => {
-    const finder = new Finder(() => {}, () => 100);
+    const finder = new Finder(
+      () => {},
+      () => 100,
+    );
     finder.set("body:alice");
     expect(Source.opened.map(({ q }) => q)).toEqual(["body:alice"]);
     Source.opened[0]?.send("found", { ids: [3, 120], calls: [call(3), call(120)] });

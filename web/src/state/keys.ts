@@ -1,10 +1,34 @@
 /** The page's keys. Pure: an event in, a command out; none while somebody types, and never for Tab. */
 
 export type Command =
-  | "next" | "previous" | "pageDown" | "pageUp" | "first" | "last" | "open" | "close"
-  | "filter" | "pause" | "clear" | "copy" | "replay" | "edit" | "mark" | "diff" | "follow" | "help"
-  | "nextMessage" | "previousMessage" | "firstMessage" | "lastMessage"
-  | "tab1" | "tab2" | "tab3" | "tab4" | "tab5" | "tab6";
+  | "next"
+  | "previous"
+  | "pageDown"
+  | "pageUp"
+  | "first"
+  | "last"
+  | "open"
+  | "close"
+  | "filter"
+  | "pause"
+  | "clear"
+  | "copy"
+  | "replay"
+  | "edit"
+  | "mark"
+  | "diff"
+  | "follow"
+  | "help"
+  | "nextMessage"
+  | "previousMessage"
+  | "firstMessage"
+  | "lastMessage"
+  | "tab1"
+  | "tab2"
+  | "tab3"
+  | "tab4"
+  | "tab5"
+  | "tab6";
 
 interface Key {
   readonly key: string;

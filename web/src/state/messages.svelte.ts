@@ -86,7 +86,10 @@ export class Messages {
       const answer = await api.messages(this.id, page * PAGE, PAGE, this.gone.signal);
       this.pages.delete(page);
       const end = (page + 1) * PAGE;
-      this.pages.set(page, answer.messages.filter((row) => row.index >= page * PAGE && row.index < end));
+      this.pages.set(
+        page,
+        answer.messages.filter((row) => row.index >= page * PAGE && row.index < end),
+      );
       for (const key of this.pages.keys()) {
         if (this.pages.size <= PAGES_KEPT) break;
         this.pages.delete(key);

@@ -5,7 +5,7 @@ import { methodParts } from "../format/method";
 import { byId, type Compare } from "./view";
 
 export type ColumnId =
-  | "id" | "time" | "method" | "kind" | "status" | "duration" | "messages" | "bytes" | "peer" | "flags";
+  "id" | "time" | "method" | "kind" | "status" | "duration" | "messages" | "bytes" | "peer" | "flags";
 
 export interface Order {
   readonly column: ColumnId;

@@ -24,10 +24,33 @@ export const COLUMNS: readonly Column[] = [
   { id: "kind", title: "Kind", hint: "Stream type", width: 76, min: 30, rank: 5 },
   { id: "status", title: "Status", width: 186, min: 60, rank: 9 },
   { id: "duration", title: "Duration", width: 84, min: 64, align: "end", rank: 7 },
-  { id: "messages", title: "Messages", hint: "Messages to the backend ↑ and back ↓", width: 112, min: 84, align: "end", rank: 6 },
-  { id: "bytes", title: "Bytes", hint: "Bytes of messages to the backend ↑ and back ↓", width: 150, min: 120, align: "end", rank: 3 },
+  {
+    id: "messages",
+    title: "Messages",
+    hint: "Messages to the backend ↑ and back ↓",
+    width: 112,
+    min: 84,
+    align: "end",
+    rank: 6,
+  },
+  {
+    id: "bytes",
+    title: "Bytes",
+    hint: "Bytes of messages to the backend ↑ and back ↓",
+    width: 150,
+    min: 120,
+    align: "end",
+    rank: 3,
+  },
   { id: "peer", title: "Peer", hint: "The client's address", width: 124, min: 72, rank: 1 },
-  { id: "flags", title: "Flags", hint: "live, replayed, modified, truncated, unobserved, restored", width: 132, min: 48, rank: 2 },
+  {
+    id: "flags",
+    title: "Flags",
+    hint: "live, replayed, modified, truncated, unobserved, restored",
+    width: 132,
+    min: 48,
+    rank: 2,
+  },
 ];
 
 export type Widths = Readonly<Partial<Record<ColumnId, number>>>;
@@ -48,8 +71,6 @@ export function fitting(wanted: readonly Column[], widths: Widths, available: nu
 /** The value of `grid-template-columns`. */
 export function template(columns: readonly Column[], widths: Widths): string {
   return columns
-    .map(({ id, width }) =>
-      id === "method" ? `minmax(${METHOD_MIN}px, 1fr)` : `${widths[id] ?? width}px`,
-    )
+    .map(({ id, width }) => (id === "method" ? `minmax(${METHOD_MIN}px, 1fr)` : `${widths[id] ?? width}px`))
     .join(" ");
 }

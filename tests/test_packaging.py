@@ -75,7 +75,7 @@ def test_an_sdist_needs_no_node_to_be_installed(release: Release, tmp_path: Path
     with tarfile.open(release.sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (root,) = tmp_path.iterdir()
-    assert Page(root).is_fresh()
+    assert Page(root).is_current()
     assert (root / "web" / "package.json").is_file()
 
 

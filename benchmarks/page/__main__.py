@@ -137,7 +137,7 @@ def section(promises: list[Promise], rate: int, seconds: float) -> str:
     """Markdown for docs/performance.md."""
     rows = "\n".join(f"| {one.name} | {one.measured} | {one.promised} |" for one in promises)
     return f"""`make bench-page`: a real Chromium at 1280 by 800 pixels on two cores, which it shares with the feed;
-100,000 calls held, {rate:,} summaries a second for {seconds:.0f} s, every call told of when it begins and
+100,000 calls held, {rate:,} summaries a second for {seconds:.0f} s, every call announced when it begins and
 when it ends, the oldest evicted as new ones come. The load average of the machine was {os.getloadavg()[0]:.1f}
 at the end: the less free it was, the more the clock overstates what the page takes.
 

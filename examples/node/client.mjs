@@ -1,4 +1,4 @@
-// Calls the harbour once in each of the four ways: node client.mjs [HOST:PORT]
+// Makes one call of each kind to the demo backend: node client.mjs [HOST:PORT]
 import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import protoLoader from "@grpc/proto-loader";
@@ -14,7 +14,7 @@ const ships = new Vessels(address, insecure);
 const freight = new Cargo(address, insecure);
 const waves = new Radio(address, insecure);
 
-/** A unary answer as a promise. */
+/** The response of a unary call as a promise. */
 const answer = (call) =>
   new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))));
 

@@ -1,4 +1,4 @@
-"""Calls the harbour once in each of the four ways: ``python client.py [HOST:PORT]``."""
+"""Make one call of each kind to the demo backend: ``python client.py [HOST:PORT]``."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ radio, radio_services = grpc.protos_and_services("harbour/v1/radio.proto")
 
 
 def main(address: str) -> None:
-    """Make the calls, and print what came back."""
+    """Make the calls and print the responses."""
     with grpc.insecure_channel(address) as channel:
         ships = vessel_services.VesselsStub(channel)
         freight = cargo_services.CargoStub(channel)

@@ -78,10 +78,11 @@ def _parsed(source: Iterable[bytes]) -> Iterator[Read | lines.Header | Problem]:
             line = _decoder.decode(text)
             if isinstance(line, lines.Header):
                 _check(line, number)
-            read = to_call(line) if isinstance(line, lines.Call) else line
+            parsed = to_call(line) if isinstance(line, lines.Call) else line
         except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
-            read = Problem(number, str(error))
-        yield read
+            yield Problem(number, str(error))
+        else:
+            yield parsed
 
 
 def _check(header: lines.Header, number: int) -> None:

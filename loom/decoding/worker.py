@@ -13,9 +13,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from loom.codec.rendering import Payload, Rendered, render
 from loom.codec.types import TypesOf
 from loom.decoding.worker_client import Answer, Job
+from loom.workers import encode_frame, read_frame
 
-_LENGTH = 4
 _MAX_POOLS = 64
+_job_decoder = msgspec.msgpack.Decoder(Job)
 _LARGE = ("json", "json_text", "tree", "wire", "hex", "data_base64")
 
 
@@ -61,13 +62,14 @@ def answer(job: Job, pools: Pools) -> Answer:
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Answer every job in turn."""
     pools = Pools()
-    while len(head := incoming.read(_LENGTH)) == _LENGTH:
-        job = msgspec.msgpack.decode(incoming.read(int.from_bytes(head, "big")), type=Job)
-        data = msgspec.msgpack.encode(answer(job, pools))
-        outgoing.write(len(data).to_bytes(_LENGTH, "big"))
-        outgoing.write(data)
+    while True:
+        try:
+            job = _job_decoder.decode(read_frame(incoming))
+        except EOFError:
+            return
+        outgoing.write(encode_frame(answer(job, pools)))
         outgoing.flush()
-        del job, data
+        del job
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """Large payloads are rendered in a process of their own, so that no lock of the interpreter is shared with traffic.
 
 The process is started at first use, serves one payload at a time, is ended when one takes too long, and goes away
-when it has had nothing to do. It speaks MessagePack over its standard input and output, each message after its
-length in four bytes.
+when it has had nothing to do. A payload during which it dies is given to a second process, once.
 """
 
 import asyncio
 import contextlib
-import sys
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +14,13 @@ from typing import Any
 import msgspec
 
 from loom.codec.rendering import Payload, Rendered
+from loom.workers import WorkerDiedError, WorkerProcess
+
+_log = logging.getLogger(__name__)
 
 TIMEOUT = 20.0
 IDLE = 300.0
 _MAX_WAITING = 32
-_LENGTH = 4
 
 
 class WorkerError(Exception):
@@ -54,6 +55,9 @@ class Answer(msgspec.Struct):
     wants: bool = False
 
 
+_answer_decoder = msgspec.msgpack.Decoder(Answer)
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """A serialized ``FileDescriptorSet`` and its digest."""
@@ -69,7 +73,7 @@ class Worker:
         self._timeout = timeout
         self._idle = idle
         self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WorkerProcess | None = None
         self._sleep: asyncio.TimerHandle | None = None
         self._waiting = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,9 +118,7 @@ class Worker:
     async def _kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate(b"")
+            await process.kill()
 
     async def _render(
         self, payload: Payload, type_name: str, files: list[Files], max_bytes: int, max_text: int | None
@@ -135,16 +137,10 @@ class Worker:
         )
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._ask(job)
-                if answer.wants:
-                    job.files = [item.data for item in files]
-                    answer = await self._ask(job)
+                answer = await self._answer(job, files)
         except TimeoutError:
             await self._kill()
             raise WorkerError(f"decoding took longer than {self._timeout:g} s and was given up") from None
-        except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
-            await self._kill()
-            raise WorkerError("decoding failed: its process ended") from error
         except asyncio.CancelledError:
             await self._kill()  # its answer would be taken for the next one's
             raise
@@ -152,33 +148,44 @@ class Worker:
         views = {name: msgspec.Raw(data) for name, data in answer.large.items()}
         return Rendered(answer.small | views, frozenset(answer.missing))
 
+    async def _answer(self, job: Job, files: list[Files]) -> Answer:
+        """The answer to a job, of a second process if the first one dies of it."""
+        try:
+            return await self._attempt(job, files)
+        except WorkerDiedError as first:
+            await self._kill()
+            _log.warning("the decoding process died (%s); a new one tries once more", first)
+            try:
+                return await self._attempt(job, files)
+            except WorkerDiedError as second:
+                await self._kill()
+                raise WorkerError(f"decoding failed: its process died twice ({first}; {second})") from second
+
+    async def _attempt(self, job: Job, files: list[Files]) -> Answer:
+        job.files = []
+        answer = await self._ask(job)
+        if answer.wants:
+            job.files = [item.data for item in files]
+            answer = await self._ask(job)
+        return answer
+
     async def _prepare(self) -> None:
         async with self._turn:
-            await self._running()
+            with contextlib.suppress(WorkerDiedError):  # the payload that needs it will say so
+                await self._running()
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        process = self._process
-        if process is None or process.returncode is not None:
-            process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "loom.decoding.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-            )
+    async def _running(self) -> WorkerProcess:
+        if self._process is not None and not self._process.alive:
+            await self._kill()
+        if self._process is None:
+            self._process = await WorkerProcess.start("loom.decoding.worker")
             self._rest()
-        return process
+        return self._process
 
     async def _ask(self, job: Job) -> Answer:
         process = await self._running()
-        assert process.stdin is not None  # noqa: S101 (both are pipes)
-        assert process.stdout is not None  # noqa: S101
-        data = msgspec.msgpack.encode(job)
-        process.stdin.write(len(data).to_bytes(_LENGTH, "big"))
-        process.stdin.write(data)
-        await process.stdin.drain()
-        size = int.from_bytes(await process.stdout.readexactly(_LENGTH), "big")
-        return msgspec.msgpack.decode(await process.stdout.readexactly(size), type=Answer)
+        await process.send(job)
+        return await process.receive(_answer_decoder)
 
     def _rest(self) -> None:
         """Count the idle time from now."""
@@ -192,7 +199,7 @@ class Worker:
             return
         process, self._process = self._process, None
         if process is not None:
-            self._beside(process.communicate(b""))
+            self._beside(process.end())
 
     def _beside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)

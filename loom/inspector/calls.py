@@ -16,7 +16,7 @@ from loom.search import ReadingError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer
-from .search import read_filter, while_wanted
+from .search import read_filter, reading_error, while_wanted
 
 _PAUSE_EVERY = 500  # summaries made before the traffic gets its turn
 _MAX_LIST = 10_000
@@ -100,7 +100,7 @@ async def _listed(
             504, f"the filter took longer than {_MAX_SEARCH_SECONDS} s", "narrow it, or use /api/search"
         ) from None
     except ReadingError as error:
-        raise ApiError(500, str(error)) from error
+        raise reading_error(error) from error
 
 
 def _content(inspector: Inspector, position: Feed, listed: Listed) -> dict[str, Any]:

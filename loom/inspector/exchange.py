@@ -16,7 +16,7 @@ from loom.formats import FORMATS
 
 from .context import inspector_of
 from .responses import ApiError, Json, flag
-from .search import read_filter
+from .search import read_filter, reading_error
 
 _MOST_IDS = 100_000
 _MOST_IMPORTED = 1024 * 1024 * 1024
@@ -36,7 +36,7 @@ async def export(request: Request) -> Response:
         # The first part tells whether there is anything to read at all, while an error can still be answered.
         first = await anext(parts, b"")
     except LoomError as error:
-        raise ApiError(500, str(error)) from error
+        raise reading_error(error) from error
     chosen = FORMATS[kind]
     name = time.strftime("loom-%Y%m%d-%H%M%S") + chosen.suffix
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -10,8 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.errors import LoomError
 from loom.recording.query import FilterError, Query, parse
-from loom.search import Answer, Done, Found, Progress, ReadingError
+from loom.search import Answer, Done, Found, Progress, ReadingError, ReadingUnavailableError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, integer
@@ -27,6 +28,11 @@ def read_filter(text: str) -> Query:
         return parse(text)
     except FilterError as error:
         raise ApiError(400, str(error), error.hint, column=error.column) from None
+
+
+def reading_error(error: LoomError) -> ApiError:
+    """The answer to a request for recorded calls that could not be read: 503 if it may succeed later, else 500."""
+    return ApiError(503 if isinstance(error, ReadingUnavailableError) else 500, str(error))
 
 
 T = TypeVar("T")

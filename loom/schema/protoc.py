@@ -10,6 +10,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.errors import LoomError
+from loom.workers import run
 
 _LONGEST = 60.0
 _LOGGED = re.compile(r"[IWE]\d{4} \d\d")
@@ -44,13 +45,7 @@ def compile_protos(protos: Iterable[Path], import_paths: Sequence[Path] = ()) ->
         out = Path(folder) / "set.bin"
         arguments = [*(f"-I{path}" for path in paths), f"--descriptor_set_out={out}", "--include_imports"]
         try:
-            done = subprocess.run(  # noqa: S603 (our own interpreter, arguments not through a shell)
-                [sys.executable, "-c", _PROTOC, *arguments, *map(str, protos)],
-                capture_output=True,
-                text=True,
-                timeout=_LONGEST,
-                check=False,
-            )
+            done = run([sys.executable, "-c", _PROTOC, *arguments, *map(str, protos)], timeout=_LONGEST)
         except subprocess.TimeoutExpired:
             raise ProtocError(f"compiling took longer than {_LONGEST:.0f} s") from None
         if done.returncode != 0 or not out.is_file():

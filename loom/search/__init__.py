@@ -11,7 +11,7 @@
 * :mod:`~loom.search.client`: starts the process, and stops it when nobody listens any more.
 """
 
-from .client import Reading, ReadingError
+from .client import Reading, ReadingError, ReadingUnavailableError
 from .protocol import Answer, Chunk, Done, Export, Found, Job, Origin, Progress, Search
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Progress",
     "Reading",
     "ReadingError",
+    "ReadingUnavailableError",
     "Search",
 ]

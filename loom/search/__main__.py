@@ -6,15 +6,15 @@ It takes what processor time is left, and goes when its parent closes either end
 import gc
 import os
 import sys
-from typing import BinaryIO
 
 import msgspec
 
 from loom.errors import LoomError
+from loom.workers import encode_frame, read_frame
 
 from .call_source import SentSource, SessionSource, Source
 from .jobs import perform
-from .protocol import AnyAnswer, Failed, Sent, frame, job_decoder, sent_decoder
+from .protocol import AnyAnswer, Failed, Sent, job_decoder, sent_decoder
 
 _NICE = 19  # the least: at 10, traffic that fills the core felt a search in its p99
 
@@ -27,15 +27,15 @@ def main() -> None:
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
 
     def answer(thing: AnyAnswer) -> None:
-        outgoing.write(frame(thing))
+        outgoing.write(encode_frame(thing))
         outgoing.flush()
 
     def receive() -> Sent:
-        sent: Sent = sent_decoder.decode(_frame(incoming))
+        sent: Sent = sent_decoder.decode(read_frame(incoming))
         return sent
 
     try:
-        job = job_decoder.decode(_frame(incoming))
+        job = job_decoder.decode(read_frame(incoming))
         source: Source = SessionSource(job.origin) if job.origin.session else SentSource(job.origin, receive)
         perform(job, source, answer)
     except LoomError as error:
@@ -44,13 +44,6 @@ def main() -> None:
         os._exit(1)
     except (msgspec.MsgspecError, ValueError, MemoryError) as error:
         answer(Failed(f"the recorded calls could not be read: {error}"))
-
-
-def _frame(incoming: BinaryIO) -> bytes:
-    length = incoming.read(4)
-    if len(length) < 4:  # noqa: PLR2004 (the prefix)
-        raise EOFError
-    return incoming.read(int.from_bytes(length, "big"))
 
 
 main()

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+import hashlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -16,16 +15,36 @@ from loom.sessions import SessionStore
 from loom.sessions.event_codec import Record
 from loom.sessions.reader import StoredDescriptors
 from loom.sessions.unfold import unfold
+from loom.workers import WorkerDiedError, WorkerProcess
 
-from .protocol import Answer, Batch, Descriptors, End, Failed, Job, Origin, answer_decoder, frame
+from .protocol import (
+    Answer,
+    Batch,
+    Chunk,
+    Descriptors,
+    Done,
+    End,
+    Failed,
+    Found,
+    Job,
+    Origin,
+    Progress,
+    answer_decoder,
+)
 
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 2  # processes that a job may cost
 _PAUSE_BYTES = 64 * 1024  # packed before the traffic gets its turn
 _PAUSE_CALLS = 20
-_DRAIN_BYTES = 1024 * 1024
 
 
 class ReadingError(LoomError):
     """The job could not be done; the text says why."""
+
+
+class ReadingUnavailableError(ReadingError):
+    """The process that does the job died, twice: the same job may well succeed later."""
 
 
 class Reading:
@@ -56,33 +75,120 @@ class Reading:
         return Origin(total=len(self._history))
 
     async def run(self, job: Job) -> AsyncIterator[Answer]:
-        """Do a job. Ending the iteration early ends the process. Raises :class:`ReadingError`."""
-        async with self._limit:
-            process = await _start()
-            sending = asyncio.create_task(self._send(process, job))
-            try:
-                async for answer in _answers(process):
-                    yield answer
-            finally:
-                sending.cancel()
-                await _stop(process)
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await sending
+        """Do a job, in a second process if the first one dies. Ending the iteration early ends the process.
 
-    async def _send(self, process: Process, job: Job) -> None:
-        out = process.stdin
-        assert out is not None  # noqa: S101 (asked for)
-        with contextlib.suppress(ConnectionError):
-            out.write(frame(job))
-            if job.origin.session is None:
-                for item in await self._stored():
-                    sent = Descriptors(item.file_set, item.target, item.source, item.origin, item.fetched_ns)
-                    out.write(frame(sent))
-                async for batch in _batches(list(self._history)):
-                    out.write(frame(Batch(batch)))
-                    await out.drain()
-                out.write(frame(End()))
-            await out.drain()
+        Raises :class:`ReadingError`.
+        """
+        delivered = _Delivered()
+        deaths: list[str] = []
+        async with self._limit:
+            while len(deaths) < _ATTEMPTS:
+                try:
+                    async with contextlib.aclosing(self._attempt(job)) as answers:
+                        async for answer in answers:
+                            if (unseen := delivered.unseen(answer)) is not None:
+                                yield unseen
+                except WorkerDiedError as death:
+                    _log.warning("the process that reads recorded calls died: %s", death)
+                    deaths.append(str(death))
+                    delivered.start_over()
+                else:
+                    return
+        raise ReadingUnavailableError(
+            f"the process that reads recorded calls died, and so did a second one ({'; '.join(deaths)}): try again"
+        )
+
+    async def _attempt(self, job: Job) -> AsyncGenerator[Answer]:
+        process = await WorkerProcess.start("loom.search")
+        sending = asyncio.create_task(self._send(process, job))
+        sending.add_done_callback(lambda task: process.terminate() if _failed(task) else None)
+        try:
+            done = False
+            while not done:
+                answer = await process.receive(answer_decoder)
+                if isinstance(answer, Failed):
+                    raise ReadingError(answer.message)
+                done = isinstance(answer, Done)
+                yield answer
+            await process.end()
+        except WorkerDiedError:
+            if (error := _failed(sending)) is not None:
+                raise ReadingError(f"the recorded calls could not be read: {error}") from error
+            raise
+        finally:
+            sending.cancel()
+            await process.kill()
+            await asyncio.wait([sending])
+
+    async def _send(self, process: WorkerProcess, job: Job) -> None:
+        await process.send(job)
+        if job.origin.session is None:
+            for item in await self._stored():
+                await process.send(
+                    Descriptors(item.file_set, item.target, item.source, item.origin, item.fetched_ns)
+                )
+            async for batch in _batches(list(self._history)):
+                await process.send(Batch(batch))
+            await process.send(End())
+
+
+def _failed(task: "asyncio.Task[None]") -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
+class _Delivered:
+    """What the caller of a job has been given, so that a second attempt goes on from there."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._searched = 0
+        self._size = 0  # bytes of a file
+        self._position = 0  # bytes of it that this attempt has answered
+        self._hash = hashlib.sha256()
+        self._expected = b""
+
+    def start_over(self) -> None:
+        """The next answers are those of another attempt."""
+        self._expected = self._hash.digest()
+        self._hash = hashlib.sha256()
+        self._position = 0
+
+    def unseen(self, answer: Answer) -> Answer | None:
+        """What of an answer is new. Raises :class:`ReadingError` if a file comes out different from before."""
+        match answer:
+            case Found():
+                calls = [call for call in answer.calls if call["id"] not in self._ids]
+                self._ids.update(call["id"] for call in calls)
+                return Found(calls) if calls else None
+            case Progress():
+                if answer.searched < self._searched:
+                    return None
+                self._searched = answer.searched
+            case Chunk():
+                return self._unseen_bytes(answer.data)
+            case Done():
+                self._check(same=self._position == self._size)
+        return answer
+
+    def _unseen_bytes(self, data: bytes) -> Chunk | None:
+        repeated = data[: self._size - self._position]
+        if repeated:
+            self._hash.update(repeated)
+            self._position += len(repeated)
+            self._check(same=self._position < self._size or self._hash.digest() == self._expected)
+        rest = data[len(repeated) :]
+        if not rest:
+            return None
+        self._hash.update(rest)
+        self._size += len(rest)
+        self._position += len(rest)
+        return Chunk(rest)
+
+    def _check(self, *, same: bool) -> None:
+        if not same:
+            raise ReadingUnavailableError(
+                "the process that writes the file died, and a second one could not continue it: export again"
+            )
 
 
 async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
@@ -100,38 +206,3 @@ async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
             await asyncio.sleep(0)
     if records:
         yield encoder.encode([[records]])
-
-
-async def _start() -> Process:
-    # Where this package was imported from is where the other process must find it.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "loom.search",
-        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, limit=_DRAIN_BYTES,
-    )  # fmt: skip
-
-
-async def _answers(process: Process) -> AsyncIterator[Answer]:
-    incoming = process.stdout
-    assert incoming is not None  # noqa: S101 (asked for)
-    while True:
-        try:
-            length = int.from_bytes(await incoming.readexactly(4), "big")
-            answer = answer_decoder.decode(await incoming.readexactly(length))
-        except asyncio.IncompleteReadError:
-            code = await process.wait()
-            if code:
-                said = await process.stderr.read() if process.stderr else b""
-                last = (said.decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"])[-1]
-                raise ReadingError(f"the process that reads recorded calls failed: {last}") from None
-            return
-        if isinstance(answer, Failed):
-            raise ReadingError(answer.message)
-        yield answer
-
-
-async def _stop(process: Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    await process.wait()

@@ -1,4 +1,4 @@
-"""What can be asked of the reading process, and what comes back: MessagePack, each with its length before it."""
+"""What can be asked of the reading process, and what comes back (see :mod:`loom.workers.framing`)."""
 
 from typing import Any
 
@@ -101,13 +101,6 @@ class Failed(Struct, tag="failed"):
 Answer = Progress | Found | Chunk | Done
 AnyAnswer = Answer | Failed
 
-encoder = msgspec.msgpack.Encoder()
 job_decoder = msgspec.msgpack.Decoder(Job)
 sent_decoder = msgspec.msgpack.Decoder(Sent)
 answer_decoder = msgspec.msgpack.Decoder(AnyAnswer)
-
-
-def frame(thing: Any) -> bytes:
-    """A job, something sent along, or an answer, with its length before it."""
-    body = encoder.encode(thing)
-    return len(body).to_bytes(4, "big") + body

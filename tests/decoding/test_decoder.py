@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import os
+import signal
 
 import msgspec
 import pytest
@@ -256,13 +258,40 @@ async def test_the_worker_survives_its_process():
     item = Files(built().digest, built().serialized)
 
     await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    process = worker._process
-    process.kill()
-    await process.wait()
+    await worker._process.kill()
     rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     assert sent(rendered.fields)["json"]["fString"] == "x"
     worker._retire()  # what the idle timer does
     assert worker._process is None
+    await worker.close()
+
+
+async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
+    worker = Worker()
+    item = Files(built().digest, built().serialized)
+    await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+
+    first = worker._process
+    os.kill(first.pid, signal.SIGSTOP)
+    rendering = asyncio.ensure_future(worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10))
+    while not worker._turn.locked():  # noqa: ASYNC110 (after that it waits for its answer)
+        await asyncio.sleep(0)
+    os.kill(first.pid, signal.SIGKILL)
+
+    assert sent((await rendering).fields)["json"]["fString"] == "x"
+    assert worker._process is not first
+    assert "the decoding process died (signal 9 (SIGKILL))" in caplog.text
+    await worker.close()
+
+
+async def test_a_payload_that_kills_two_processes_is_an_error_that_says_how():
+    worker = Worker()
+    with pytest.raises(WorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
+        await worker.render(Payload(SCALARS), "loom.test.Scalars", [Files(b"digest", b"\xff")], 10)
+    assert "\n" not in str(caught.value)
+    item = Files(built().digest, built().serialized)
+    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    assert sent(rendered.fields)["json"]["fString"] == "x"
     await worker.close()
 
 

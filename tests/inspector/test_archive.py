@@ -16,10 +16,13 @@ import grpc.aio
 import pytest
 
 from loom.archive.archive import Archive
+from loom.archive.stored_descriptors import Remembered
 from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.sessions import SessionStore, session_path
+from loom.sessions.reader import StoredDescriptors
+from tests.support.children import kill_children
 from tests.support.databases import change
 from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing
@@ -123,6 +126,41 @@ async def test_filters_are_answered(mirror: Mirror, tmp_path: Path, session: str
         assert (await at.get("/api/search", 400, q='body:"'))["error"]["column"] == 5
         events = await at.search("body:b meta:user-agent", limit=1, before=3)
         assert [call["id"] for kind, body in events if kind == "found" for call in body["calls"]] == [2]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_filter_whose_process_is_killed(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    left = times
+
+    async def killing(_: Remembered) -> list[StoredDescriptors]:
+        """The first step of sending calls to the process."""
+        nonlocal left
+        if left:
+            left -= 1
+            kill_children()
+        return []
+
+    monkeypatch.setattr(Remembered, "stored", killing)
+    async with running(mirror, tmp_path, session=None) as at:
+        await at.call("Alice")
+        if times == 1:
+            assert await at.ids("body:alice") == [1]
+        else:
+            error = await at.get("/api/calls", 503, q="body:alice")
+            assert error["error"]["message"].startswith(
+                "the process that reads recorded calls died, and so did a second one (signal 9 (SIGKILL); "
+            )
+        assert await at.ids("body:alice") == [1]
+        left = times
+        events = await at.search("body:alice")
+        assert events[-1][0] == ("done" if times == 1 else "failed")
+        left = times
+        async with at.http.get(f"{at.base}/api/export") as answer:
+            assert answer.status == (200 if times == 1 else 503)
+            text = await answer.text()
+        assert ("try again" in text) == (times == 2)
 
 
 async def test_a_filter_that_nobody_waits_for_is_given_up(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,22 @@ import grpc
 import pytest
 
 from loom.recording.history import History
-from loom.search import Answer, Done, Found, Progress, Reading, ReadingError, Search
+from loom.search import (
+    Answer,
+    Chunk,
+    Done,
+    Export,
+    Found,
+    Progress,
+    Reading,
+    ReadingError,
+    ReadingUnavailableError,
+    Search,
+)
 from loom.sessions import SessionStore, session_path
 from loom.sessions.reader import StoredDescriptors
+from tests.support.children import children, kill_children
+from tests.support.databases import change
 from tests.support.keeping import keep, stored_descriptors
 from tests.support.mirror import make, thing
 from tests.support.traffic import recorded, unary
@@ -141,11 +155,6 @@ async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     store.close()
 
 
-def children() -> set[str]:
-    tasks = Path("/proc/self/task")
-    return {pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-
-
 async def test_a_filter_that_does_not_read_is_told() -> None:
     reading = Reading(History(), None, nothing)
     with pytest.raises(ReadingError, match="'FOO' is no status"):
@@ -199,5 +208,136 @@ async def test_the_process_is_another_and_gives_way(bench: Any) -> None:
     assert children() == set()
 
 
-def _niceness(processes: set[str]) -> int:
-    return os.getpriority(os.PRIO_PROCESS, int(min(processes)))
+class Killer:
+    """Kills the reading process, so many times, whenever it is asked for what goes with calls from memory."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    async def __call__(self) -> list[StoredDescriptors]:
+        if self.times:
+            self.times -= 1
+            kill_children()
+        return [stored_descriptors()]
+
+
+async def test_a_search_whose_process_is_killed_is_done_by_another(
+    bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await traffic(bench)
+    reading = Reading(bench.history, None, Killer(1))
+    found, done = await search(reading, "body:alice")
+    assert (found, done) == ([1], Done(4, 1))
+    assert "the process that reads recorded calls died: signal 9 (SIGKILL)" in caplog.text
+    assert children() == set()
+
+
+async def test_a_search_whose_process_is_killed_twice_says_so(bench: Any) -> None:
+    await traffic(bench)
+    reading = Reading(bench.history, None, Killer(2), at_once=1)
+    sentence = (
+        r"^the process that reads recorded calls died, and so did a second one "
+        r"\(signal 9 \(SIGKILL\); signal 9 \(SIGKILL\)\): try again$"
+    )
+    with pytest.raises(ReadingUnavailableError, match=sentence):
+        await search(reading, "body:alice")
+    assert children() == set()
+    assert (await search(reading, "body:alice"))[0] == [1]
+
+
+async def test_what_was_found_before_the_process_was_killed_is_not_found_twice(tmp_path: Path) -> None:
+    calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
+    store = keep(session_path("s", tmp_path), calls)
+    reading = Reading(History(), store, nothing)
+    ids: list[int] = []
+    searched: list[int] = []
+    killed = False
+    async for answer in reading.run(Search(origin=await reading.origin(), q="")):
+        if isinstance(answer, Found):
+            ids += [call["id"] for call in answer.calls]
+        if isinstance(answer, Progress):
+            searched.append(answer.searched)
+        if ids and not killed:
+            kill_children()
+            killed = True
+    assert len(ids) == 8000
+    assert len(set(ids)) == 8000
+    assert searched == sorted(searched)
+    assert answer == Done(8000, 8000)
+    store.close()
+
+
+async def test_a_file_goes_on_where_the_process_was_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = [
+        call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
+    ]
+    store = keep(session_path("s", tmp_path), calls)
+    reading = Reading(History(), store, nothing)
+
+    async def exported(after: int | None) -> bytes:
+        """An export whose process is killed after so many bytes."""
+        data = b""
+        async for answer in reading.run(Export(origin=await reading.origin(), format="ndjson")):
+            if isinstance(answer, Chunk):
+                data += answer.data
+            if after is not None and len(data) > after:
+                kill_children()
+                after = None
+        return data
+
+    whole = await exported(None)
+    assert len(whole) > 4_000_000  # more than is buffered when the process is killed
+    assert await exported(0) == whole
+    assert await exported(100_000) == whole
+    assert caplog.text.count("died: signal 9 (SIGKILL)") == 2
+    store.close()
+
+
+async def test_a_file_that_comes_out_different_is_not_continued(tmp_path: Path) -> None:
+    calls = [
+        call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
+    ]
+    store = keep(session_path("s", tmp_path), calls)
+    reading = Reading(History(), store, nothing)
+    running = reading.run(Export(origin=await reading.origin(), format="ndjson"))
+    size = 0
+    async for answer in running:
+        assert isinstance(answer, Chunk)
+        size += len(answer.data)
+        if size > 500_000:
+            break
+    change(store.path, "DELETE FROM batches WHERE seq = (SELECT min(seq) FROM batches)")
+    kill_children()
+    with pytest.raises(ReadingUnavailableError, match="a second one could not continue it: export again"):
+        async for _ in running:
+            pass
+    store.close()
+
+
+async def test_searches_and_kills_at_random(bench: Any) -> None:
+    chance = random.Random(15)
+    await traffic(bench)
+    for _ in range(12):
+        query, ids = chance.choice(list(QUERIES.items()))
+        reading = Reading(bench.history, None, Killer(chance.choice([0, 1, 1, 2])))
+        if reading._stored.times == 2:
+            with pytest.raises(ReadingUnavailableError):
+                await search(reading, query)
+        else:
+            assert (await search(reading, query))[0] == ids
+    assert children() == set()
+
+
+async def test_calls_that_cannot_be_sent_are_an_error(bench: Any) -> None:
+    async def broken() -> list[StoredDescriptors]:
+        raise ValueError("no descriptors")
+
+    with pytest.raises(ReadingError, match="the recorded calls could not be read: no descriptors"):
+        await search(Reading(bench.history, None, broken), "body:alice")
+    assert children() == set()
+
+
+def _niceness(processes: set[int]) -> int:
+    return os.getpriority(os.PRIO_PROCESS, min(processes))

@@ -1,35 +1,35 @@
-"""The pytest plugin: ``loom_proxy`` and ``loom_watch``, there wherever Loom is installed (docs/testing.md).
+"""The pytest plugin: the fixtures ``loom_proxy`` and ``loom_proxy_factory`` (docs/testing.md).
 
-Nothing of Loom is imported until a test asks for a fixture.
+Nothing of Loom is imported until a test requests a fixture.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
-    from loom.testing import LoomWatch, WatchedLoom
+    from loom.testing import LoomProxy, LoomProxyFactory, ProxyOptions
 
-_WATCHED: pytest.StashKey[list[Any]] = pytest.StashKey()
+_PROXIES: pytest.StashKey[list[Any]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--loom-target HOST:PORT`` and the ini key ``loom_target``."""
     parser.getgroup("loom").addoption(
-        "--loom-target", metavar="HOST:PORT", help="The server that the fixture loom_proxy stands before."
+        "--loom-target", metavar="HOST:PORT", help="The server that the fixture loom_proxy is in front of."
     )
     parser.addini(
-        "loom_target", "The server that the fixture loom_proxy stands before (HOST:PORT).", default=""
+        "loom_target", "The server that the fixture loom_proxy is in front of (HOST:PORT).", default=""
     )
 
 
 @pytest.fixture(scope="session")
 def loom_target(request: pytest.FixtureRequest) -> str:
-    """The server that ``loom_proxy`` stands before. Override it where a fixture of yours starts the server."""
+    """The server that ``loom_proxy`` is in front of. Override it where a fixture of yours starts the server."""
     target: str = request.config.getoption("--loom-target") or request.config.getini("loom_target")
     if not target:
         raise pytest.UsageError(
@@ -40,33 +40,33 @@ def loom_target(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def loom_watch(request: pytest.FixtureRequest) -> Iterator[LoomWatch]:
-    """A function that takes what :func:`loom.testing.watch` takes, and gives a Loom that runs until the test ends."""
-    from loom.testing import watch  # noqa: PLC0415 (see the module's docstring)
+def loom_proxy_factory(request: pytest.FixtureRequest) -> Iterator[LoomProxyFactory]:
+    """Start proxies that run until the test ends; takes what :class:`loom.testing.LoomProxy` takes."""
+    from loom.testing import LoomProxy  # noqa: PLC0415 (see the module's docstring)
 
-    watched = request.node.stash.setdefault(_WATCHED, [])
+    proxies = request.node.stash.setdefault(_PROXIES, [])
     with contextlib.ExitStack() as stack:
 
-        def start(target: str, **options: Any) -> WatchedLoom:
-            running = stack.enter_context(watch(target, **options))
-            watched.append(running)
-            return running
+        def start(target: str, **options: Unpack[ProxyOptions]) -> LoomProxy:
+            proxy = stack.enter_context(LoomProxy(target, **options))
+            proxies.append(proxy)
+            return proxy
 
         yield start
 
 
 @pytest.fixture
-def loom_proxy(loom_target: str, loom_watch: LoomWatch) -> WatchedLoom:
-    """A Loom before ``loom_target``: point the client at ``loom_proxy.address``, then ask what passed."""
-    return loom_watch(loom_target)
+def loom_proxy(loom_target: str, loom_proxy_factory: LoomProxyFactory) -> LoomProxy:
+    """A proxy in front of ``loom_target``: point the client at ``loom_proxy.address``, then assert on its calls."""
+    return loom_proxy_factory(loom_target)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """A test that fails shows the calls that passed."""
+    """Add the recorded calls to the report of a failed test."""
     outcome = yield
     report = outcome.get_result()
     if report.when == "call" and report.failed:
-        text = "\n".join(str(running) for running in item.stash.get(_WATCHED, []))
+        text = "\n".join(str(proxy) for proxy in item.stash.get(_PROXIES, []))
         if text:
             report.sections.append(("calls through Loom", text))

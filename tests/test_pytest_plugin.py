@@ -19,8 +19,8 @@ def test_the_call_passes(loom_proxy):
     say(loom_proxy.address, b"hello")
     assert loom_proxy.wait_for_call("method:Say").request.json == {"text": "hello"}
 
-def test_another_loom(loom_watch, loom_target):
-    first, second = loom_watch(loom_target), loom_watch(loom_target)
+def test_another_proxy(loom_proxy_factory, loom_target):
+    first, second = loom_proxy_factory(loom_target), loom_proxy_factory(loom_target)
     say(second.address, b"x")
     second.wait_for_call()
     first.assert_no_call()

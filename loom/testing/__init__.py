@@ -1,34 +1,36 @@
-"""Loom in tests: put it before a server, run the code under test, assert on the calls that passed.
+"""Loom in tests: put a proxy in front of a server, run the code under test, assert on the recorded calls.
 
-    from loom.testing import watch
+    from loom.testing import LoomProxy
 
-    def test_an_order_is_looked_up_once():
-        with watch("localhost:50051") as loom:
-            show_order(client(loom.address), "o-17")
-            call = loom.wait_for_call("method:GetOrder")
+    def test_an_order_is_fetched_once():
+        with LoomProxy("localhost:50051") as proxy:
+            show_order(client(proxy.address), "o-17")
+            call = proxy.wait_for_call("method:GetOrder")
             assert call.status == "OK"
             assert call.request.json == {"id": "o-17"}
 
-``async with watch(…)`` gives the same with coroutines. With pytest, the fixtures ``loom_proxy`` and ``loom_watch``
-are there without any import (docs/testing.md).
+``async with AsyncLoomProxy(…)`` is the same with coroutines. pytest has the fixtures ``loom_proxy`` and
+``loom_proxy_factory`` without any import (docs/testing.md).
 
-* :mod:`~loom.testing._client`: a call that passed, as plain values.
-* :mod:`~loom.testing._recorded`: the calls of one Loom, and waiting for them.
-* :mod:`~loom.testing._proxy`: a Loom around a target, for ``with`` and for ``async with``.
+* :mod:`~loom.testing._proxy`: the proxy, synchronous and asynchronous.
+* :mod:`~loom.testing._call_log`: the calls that one proxy recorded, and waiting for them.
+* :mod:`~loom.testing._recorded_call`: a recorded call as plain values.
 """
 
-from ._client import WatchedCall, WatchedMessage
-from ._proxy import AsyncWatchedLoom, LoomWatch, Watch, WatchedLoom, watch
-from ._recorded import CallNotSeen, UnexpectedCall
+from ._call_log import CallNotFound, UnexpectedCall
+from ._proxy import AsyncLoomProxy, LoomProxy, LoomProxyFactory, ProxyOptions
+from ._recorded_call import RecordedCall, RecordedMessage
 
-__all__ = [
-    "AsyncWatchedLoom",
-    "CallNotSeen",
-    "LoomWatch",
+__all__ = [  # noqa: RUF022 (grouped by purpose)
+    # proxies
+    "LoomProxy",
+    "AsyncLoomProxy",
+    "LoomProxyFactory",
+    "ProxyOptions",
+    # what they record
+    "RecordedCall",
+    "RecordedMessage",
+    # failed assertions
+    "CallNotFound",
     "UnexpectedCall",
-    "Watch",
-    "WatchedCall",
-    "WatchedLoom",
-    "WatchedMessage",
-    "watch",
 ]

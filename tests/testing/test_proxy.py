@@ -2,10 +2,9 @@
 
 import asyncio
 import gc
-import inspect
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import grpc.aio
@@ -13,7 +12,14 @@ import pytest
 
 from loom.errors import LoomError
 from loom.recording.query import FilterError
-from loom.testing import AsyncWatchedLoom, CallNotSeen, LoomWatch, UnexpectedCall, WatchedLoom, watch
+from loom.testing import (
+    AsyncLoomProxy,
+    CallNotFound,
+    LoomProxy,
+    LoomProxyFactory,
+    ProxyOptions,
+    UnexpectedCall,
+)
 from tests.support.mirror import PROTO, SERVICE, Mirror, running_mirror, thing
 
 
@@ -24,13 +30,13 @@ async def mirror() -> AsyncIterator[Mirror]:
 
 
 @pytest.fixture
-async def loom(mirror: Mirror) -> AsyncIterator[AsyncWatchedLoom]:
-    async with watch(mirror.address) as running:
+async def proxy(mirror: Mirror) -> AsyncIterator[AsyncLoomProxy]:
+    async with AsyncLoomProxy(mirror.address) as running:
         yield running
 
 
-async def call(loom: AsyncWatchedLoom, method: str, *messages: bytes, **options: Any) -> None:
-    async with grpc.aio.insecure_channel(loom.address) as channel:
+async def call(proxy: AsyncLoomProxy, method: str, *messages: bytes, **options: Any) -> None:
+    async with grpc.aio.insecure_channel(proxy.address) as channel:
         stream: Any = channel.stream_stream(f"/{SERVICE}/{method}")
         try:
             async for _ in stream(iter(messages), **options):
@@ -39,10 +45,10 @@ async def call(loom: AsyncWatchedLoom, method: str, *messages: bytes, **options:
             pass
 
 
-async def test_a_call_that_passed_is_there_whole(loom: AsyncWatchedLoom) -> None:
+async def test_a_call_that_passed_is_there_whole(proxy: AsyncLoomProxy) -> None:
     metadata = (("x-tenant", "42"), ("x-tenant", "again"), ("a-bin", b"\x00"))
-    await call(loom, "Say", thing(text="hello", big=5), metadata=metadata, timeout=30)
-    found = await loom.wait_for_call("method:Say")
+    await call(proxy, "Say", thing(text="hello", big=5), metadata=metadata, timeout=30)
+    found = await proxy.wait_for_call("method:Say")
     assert found.method == f"/{SERVICE}/Say"
     assert found.kind == "unary"
     assert (found.status, found.code, found.message, found.ended_by) == ("OK", 0, "", "backend")
@@ -57,84 +63,84 @@ async def test_a_call_that_passed_is_there_whole(loom: AsyncWatchedLoom) -> None
     assert str(found).endswith("unary ↑1 ↓1 OK")
 
 
-async def test_waits_give_each_call_once_in_order(loom: AsyncWatchedLoom) -> None:
+async def test_waits_give_each_call_once_in_order(proxy: AsyncLoomProxy) -> None:
     for text in ("one", "two", "three"):
-        await call(loom, "Say", thing(text=text))
-    await call(loom, "Chat", thing(text="chat"))
-    assert (await loom.wait_for_call("method:Say")).request.json == {"text": "one"}
-    assert [item.request.json["text"] for item in await loom.wait_for_calls(2, "method:Say")] == [
+        await call(proxy, "Say", thing(text=text))
+    await call(proxy, "Chat", thing(text="chat"))
+    assert (await proxy.wait_for_call("method:Say")).request.json == {"text": "one"}
+    assert [item.request.json["text"] for item in await proxy.wait_for_calls(2, "method:Say")] == [
         "two",
         "three",
     ]
-    assert (await loom.wait_for_call()).kind == "bidi"
-    assert len(await loom.calls()) == 4
-    with pytest.raises(CallNotSeen):
-        await loom.wait_for_call(timeout=0.01)
+    assert (await proxy.wait_for_call()).kind == "bidi"
+    assert len(await proxy.calls()) == 4
+    with pytest.raises(CallNotFound):
+        await proxy.wait_for_call(timeout=0.01)
 
 
-async def test_a_wait_begins_before_the_call(loom: AsyncWatchedLoom) -> None:
-    waiting = asyncio.create_task(loom.wait_for_call("status:FAILED_PRECONDITION", timeout=30))
-    await call(loom, "Say", b"")
-    await call(loom, "Say", b"", metadata=[("mirror-code", "9")])
+async def test_a_wait_begins_before_the_call(proxy: AsyncLoomProxy) -> None:
+    waiting = asyncio.create_task(proxy.wait_for_call("status:FAILED_PRECONDITION", timeout=30))
+    await call(proxy, "Say", b"")
+    await call(proxy, "Say", b"", metadata=[("mirror-code", "9")])
     found = await waiting
     assert (found.status, found.message) == ("FAILED_PRECONDITION", "as asked")
 
 
-async def test_filters_see_metadata_and_bodies(loom: AsyncWatchedLoom) -> None:
-    await call(loom, "Say", thing(text="alice"), metadata=[("x-tenant", "42")])
-    await call(loom, "Say", thing(text="bob"))
-    assert (await loom.wait_for_call("meta:x-tenant=42")).request.json == {"text": "alice"}
-    assert (await loom.wait_for_call('body:"bob"')).request.json == {"text": "bob"}
+async def test_filters_see_metadata_and_bodies(proxy: AsyncLoomProxy) -> None:
+    await call(proxy, "Say", thing(text="alice"), metadata=[("x-tenant", "42")])
+    await call(proxy, "Say", thing(text="bob"))
+    assert (await proxy.wait_for_call("meta:x-tenant=42")).request.json == {"text": "alice"}
+    assert (await proxy.wait_for_call('body:"bob"')).request.json == {"text": "bob"}
 
 
-async def test_a_call_that_did_not_come_is_told_with_those_that_did(loom: AsyncWatchedLoom) -> None:
-    await call(loom, "Say", b"", metadata=[("mirror-code", "5")])
-    await loom.wait_for_call()
-    with pytest.raises(CallNotSeen) as caught:
-        await loom.wait_for_calls(2, "method:Chat", timeout=0.01)
+async def test_a_call_that_did_not_come_is_told_with_those_that_did(proxy: AsyncLoomProxy) -> None:
+    await call(proxy, "Say", b"", metadata=[("mirror-code", "5")])
+    await proxy.wait_for_call()
+    with pytest.raises(CallNotFound) as caught:
+        await proxy.wait_for_calls(2, "method:Chat", timeout=0.01)
     text = str(caught.value)
     assert text.startswith("no 2 calls that match 'method:Chat' within 0.01 s.")
     assert f"#1 /{SERVICE}/Say" in text
     assert "NOT_FOUND: as asked" in text
-    with pytest.raises(CallNotSeen, match=r"^no call that matches 'method:Chat' within"):
-        await loom.wait_for_call("method:Chat", timeout=0.01)
+    with pytest.raises(CallNotFound, match=r"^no call that matches 'method:Chat' within"):
+        await proxy.wait_for_call("method:Chat", timeout=0.01)
 
 
-async def test_a_call_that_must_not_come(loom: AsyncWatchedLoom) -> None:
-    await loom.assert_no_call()
-    await call(loom, "Say", b"")
-    await loom.wait_for_call()
-    await loom.assert_no_call("method:Chat")
+async def test_a_call_that_must_not_come(proxy: AsyncLoomProxy) -> None:
+    await proxy.assert_no_call()
+    await call(proxy, "Say", b"")
+    await proxy.wait_for_call()
+    await proxy.assert_no_call("method:Chat")
     with pytest.raises(UnexpectedCall, match="1 call that matches 'method:Say' passed"):
-        await loom.assert_no_call("method:Say")
-    await loom.clear()
-    await loom.assert_no_call()
+        await proxy.assert_no_call("method:Say")
+    await proxy.clear()
+    await proxy.assert_no_call()
 
 
-async def test_streams_and_what_is_not_the_only_message(loom: AsyncWatchedLoom) -> None:
-    await call(loom, "Spread", thing(text="x"))
-    found = await loom.wait_for_call()
+async def test_streams_and_what_is_not_the_only_message(proxy: AsyncLoomProxy) -> None:
+    await call(proxy, "Spread", thing(text="x"))
+    found = await proxy.wait_for_call()
     assert [item.json for item in found.responses] == [{"text": "x"}] * 3
     assert found.responses[0].after <= found.responses[2].after <= found.duration
     with pytest.raises(AssertionError, match="3 response messages"):
         _ = found.response
 
 
-async def test_a_bad_filter_and_a_bad_target_say_what_is_wrong(loom: AsyncWatchedLoom) -> None:
+async def test_a_bad_filter_and_a_bad_target_say_what_is_wrong(proxy: AsyncLoomProxy) -> None:
     with pytest.raises(FilterError):
-        await loom.wait_for_call("status:")
+        await proxy.wait_for_call("status:")
     with pytest.raises(LoomError, match="is not an address"):
-        watch("nonsense")
+        AsyncLoomProxy("nonsense")
 
 
 async def test_messages_are_decoded_by_files_or_said_not_to_be() -> None:
     async with running_mirror(described=False) as mirror:
-        async with watch(mirror.address, proto=[PROTO]) as loom:
-            await call(loom, "Say", thing(text="x"))
-            assert (await loom.wait_for_call()).request.json == {"text": "x"}
-        async with watch(mirror.address) as loom:
-            await call(loom, "Say", thing(text="x"))
-            found = await loom.wait_for_call()
+        async with AsyncLoomProxy(mirror.address, proto=[PROTO]) as proxy:
+            await call(proxy, "Say", thing(text="x"))
+            assert (await proxy.wait_for_call()).request.json == {"text": "x"}
+        async with AsyncLoomProxy(mirror.address) as proxy:
+            await call(proxy, "Say", thing(text="x"))
+            found = await proxy.wait_for_call()
             assert found.request.json is None
             assert found.request.error
             assert found.request.data == thing(text="x")
@@ -142,24 +148,24 @@ async def test_messages_are_decoded_by_files_or_said_not_to_be() -> None:
 
 def blocking(address: str) -> None:
     """What a test without a loop does: a sync client, a sync watch."""
-    with watch(address, page=True) as loom:
-        assert isinstance(loom, WatchedLoom)
-        assert loom.page_url is not None
-        with grpc.insecure_channel(loom.address) as channel:
+    with LoomProxy(address, page=True) as proxy:
+        assert isinstance(proxy, LoomProxy)
+        assert proxy.page_url is not None
+        with grpc.insecure_channel(proxy.address) as channel:
             say: Any = channel.unary_unary(f"/{SERVICE}/Say")
             assert say(thing(text="sync")) == thing(text="sync")
-        found = loom.wait_for_call("method:Say")
+        found = proxy.wait_for_call("method:Say")
         assert found.request.json == {"text": "sync"}
-        assert [item.id for item in loom.calls()] == [found.id]
-        assert f"/{SERVICE}/Say" in str(loom)
-        with pytest.raises(CallNotSeen):
-            loom.wait_for_call("method:Chat", timeout=0.01)
+        assert [item.id for item in proxy.calls()] == [found.id]
+        assert f"/{SERVICE}/Say" in str(proxy)
+        with pytest.raises(CallNotFound):
+            proxy.wait_for_call("method:Chat", timeout=0.01)
         with pytest.raises(UnexpectedCall):
-            loom.assert_no_call()
-        loom.clear()
-        loom.assert_no_call()
+            proxy.assert_no_call()
+        proxy.clear()
+        proxy.assert_no_call()
         with pytest.raises(FilterError):
-            loom.calls("status:")
+            proxy.calls("status:")
 
 
 async def test_without_a_loop(mirror: Mirror) -> None:
@@ -169,15 +175,25 @@ async def test_without_a_loop(mirror: Mirror) -> None:
 
 async def test_the_process_of_the_test_keeps_its_garbage_collector(mirror: Mirror) -> None:
     before = gc.get_threshold()
-    async with watch(mirror.address):
+    async with AsyncLoomProxy(mirror.address):
         assert gc.get_threshold() == before
 
 
-def test_the_type_of_the_fixture_takes_what_watch_takes() -> None:
-    [_, *taken] = inspect.signature(LoomWatch.__call__).parameters.values()
-    assert taken == list(inspect.signature(watch).parameters.values())
+@pytest.mark.parametrize("engine", ["relay", "wire"])
+async def test_the_engine_is_chosen(mirror: Mirror, engine: Literal["relay", "wire"]) -> None:
+    async with AsyncLoomProxy(mirror.address, engine=engine) as proxy:
+        await call(proxy, "Say", thing(text="x"), metadata=[("user-agent", "mine/1")])
+        recorded = await proxy.wait_for_call()
+        assert recorded.response.json == {"text": "x"}
+        # Only the wire engine sees what belongs to the connection.
+        assert bool(recorded.metadata("te")) is (engine == "wire")
 
-    def typed(loom_watch: LoomWatch) -> WatchedLoom:
-        return loom_watch("localhost:50051", proto=["a.proto"], page=True)
+
+def test_the_options_have_types() -> None:
+    def typed(loom_proxy_factory: LoomProxyFactory) -> LoomProxy:
+        options: ProxyOptions = {"proto": ["a.proto"], "page": True}
+        return loom_proxy_factory("localhost:50051", engine="wire", **options)
 
     assert callable(typed)
+    with pytest.raises(TypeError, match="nonsense"):
+        LoomProxy("localhost:50051", nonsense=1)  # type: ignore[call-arg]

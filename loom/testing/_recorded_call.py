@@ -1,4 +1,4 @@
-"""A call that passed, as plain values to assert on."""
+"""A recorded call as plain values to assert on."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +10,11 @@ _NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedMessage:
+class RecordedMessage:
     """One message: ``data`` is its payload, decompressed; ``json`` its canonical protobuf JSON.
 
-    ``json`` is None with ``error`` saying why, where the method has no schema or the bytes do not fit it.
-    ``after`` is in seconds since the call began.
+    ``json`` is None and ``error`` gives the reason where the method has no schema or the bytes do not match it.
+    ``after`` is in seconds since the start of the call.
     """
 
     data: bytes
@@ -24,7 +24,7 @@ class WatchedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedCall:
+class RecordedCall:
     """A call that has ended.
 
     ``method`` is the whole path, ``kind`` ``unary``, ``server``, ``client`` or ``bidi``, ``status`` the code's name
@@ -44,47 +44,49 @@ class WatchedCall:
     request_metadata: Metadata
     initial_metadata: Metadata
     trailing_metadata: Metadata
-    requests: tuple[WatchedMessage, ...] = field(repr=False)
-    responses: tuple[WatchedMessage, ...] = field(repr=False)
+    requests: tuple[RecordedMessage, ...] = field(repr=False)
+    responses: tuple[RecordedMessage, ...] = field(repr=False)
 
     @property
-    def request(self) -> WatchedMessage:
+    def request(self) -> RecordedMessage:
         """The only request message; an AssertionError if there is none, or more than one."""
-        return self._only(self.requests, "request")
+        return self._single(self.requests, "request")
 
     @property
-    def response(self) -> WatchedMessage:
+    def response(self) -> RecordedMessage:
         """The only response message; an AssertionError if there is none, or more than one."""
-        return self._only(self.responses, "response")
+        return self._single(self.responses, "response")
 
     def metadata(self, key: str) -> list[str | bytes]:
         """The values of a key of the request's metadata, in order."""
         return [value for name, value in self.request_metadata if name == key]
 
-    def _only(self, messages: tuple[WatchedMessage, ...], what: str) -> WatchedMessage:
+    def _single(self, messages: tuple[RecordedMessage, ...], direction: str) -> RecordedMessage:
         if len(messages) != 1:
-            raise AssertionError(f"call {self.id} {self.method} has {len(messages)} {what} messages, not one")
+            raise AssertionError(
+                f"call {self.id} {self.method} has {len(messages)} {direction} messages, not one"
+            )
         return messages[0]
 
     def __str__(self) -> str:
         counts = f"↑{len(self.requests)} ↓{len(self.responses)}"
-        why = f": {self.message}" if self.message else ""
-        return f"#{self.id} {self.method} {self.kind} {counts} {self.status}{why}"
+        message = f": {self.message}" if self.message else ""
+        return f"#{self.id} {self.method} {self.kind} {counts} {self.status}{message}"
 
 
-def watched(call: Call, decoding: Decoding) -> WatchedCall:
-    """An ended call with its decoded messages. What the history's budget dropped is not in it."""
-    times = {item.index: item.time_ns for item in call.messages}
+def recorded_call(call: Call, decoding: Decoding) -> RecordedCall:
+    """Convert an ended call and its decoded messages. Messages dropped by the history's budget are missing."""
+    timestamps = {item.index: item.time_ns for item in call.messages}
 
-    def of(direction: Direction) -> tuple[WatchedMessage, ...]:
+    def messages(direction: Direction) -> tuple[RecordedMessage, ...]:
         return tuple(
-            _message(item, (times[item.index] - call.started_ns) / _NS)
+            _message(item, (timestamps[item.index] - call.started_ns) / _NS)
             for item in decoding.messages
             if item.direction is direction
         )
 
     status = call.status
-    return WatchedCall(
+    return RecordedCall(
         id=call.id,
         method=call.method,
         kind=call.kind.value,
@@ -97,10 +99,10 @@ def watched(call: Call, decoding: Decoding) -> WatchedCall:
         request_metadata=call.request_metadata,
         initial_metadata=call.initial_metadata or (),
         trailing_metadata=call.trailing_metadata or (),
-        requests=of(Direction.REQUEST),
-        responses=of(Direction.RESPONSE),
+        requests=messages(Direction.REQUEST),
+        responses=messages(Direction.RESPONSE),
     )
 
 
-def _message(item: DecodedMessage, after: float) -> WatchedMessage:
-    return WatchedMessage(item.data or b"", item.json, item.error, after)
+def _message(item: DecodedMessage, after: float) -> RecordedMessage:
+    return RecordedMessage(item.data or b"", item.json, item.error, after)

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from loom.model import Call, Status
@@ -77,3 +80,12 @@ def test_clients_cannot_grow_the_labels_without_bound(monkeypatch):
     found = samples(metrics)
     assert found["loom_calls_started_total", (("method", "other"),)] == 7
     assert sum(name == "loom_calls_started_total" for name, _ in found) == 4
+
+
+def test_every_metric_is_documented():
+    document = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(loom_\w+)`", document))
+    metrics = Metrics("1", lambda: STATS)
+    ended(metrics, "/a.B/C")
+    exposed = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples(metrics)}
+    assert exposed == documented

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from loom.errors import LoomError
-from loom.formats import writer_of
-from loom.formats.importer import IncomingFile
+from loom.formats import get_writer
+from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, CallIds, Secrets
 from loom.recording.history import History
@@ -22,8 +22,8 @@ from loom.sessions import SessionReader, SessionStore
 from loom.sessions.fold import Fold
 from loom.sessions.unfold import unfold
 
-from .id_remapping import Numbers, parents_first
-from .stored_descriptors import Remembered, StoredSource
+from .id_remapping import IdMap, parents_first
+from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _UNKNOWN = Destination()
 
 
 @dataclass(slots=True)
-class Taken:
+class ImportResult:
     """What came of an import; ``problems`` are lines that say where something could not be read."""
 
     kind: str
@@ -46,7 +46,7 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Listed:
+class CallPage:
     """Summaries, oldest first; ``more`` tells of older ones, ``problems`` of what could not be read."""
 
     calls: list[Summary]
@@ -64,8 +64,8 @@ class Archive:
         self,
         history: History,
         store: SessionStore | None,
-        descriptors: Remembered,
-        source: StoredSource,
+        descriptors: DescriptorRegistry,
+        source: StoredDescriptorSource,
         ids: CallIds,
         changed: Callable[[Sequence[Call]], None] = lambda _: None,
         secrets: Secrets | None = None,
@@ -99,7 +99,7 @@ class Archive:
             return call
         return await asyncio.to_thread(self._find_on_disk, call_id)
 
-    async def newest(self, limit: int, before: int | None) -> Listed:
+    async def newest(self, limit: int, before: int | None) -> CallPage:
         """The newest ``limit`` summaries there are, of calls older than ``before``.
 
         The reading process is asked only if memory has fewer, and the session has older ones.
@@ -111,7 +111,7 @@ class Archive:
                 await asyncio.sleep(0)
         first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
         if len(found) > limit or not await asyncio.to_thread(self._has_older, first):
-            return Listed(found[-limit:], more=len(found) > limit)
+            return CallPage(found[-limit:], more=len(found) > limit)
         return _newest_of(await self._read("", limit + 1, first, None), found, limit)
 
     def _has_older(self, call_id: int) -> bool:
@@ -126,7 +126,7 @@ class Archive:
             return False
         return oldest is not None and oldest < call_id
 
-    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> Listed:
+    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
         """The newest ``limit`` summaries that match a filter.
 
         What summaries can tell is answered from memory at once, and the session is read only for calls
@@ -140,7 +140,7 @@ class Archive:
         # Calls in flight are held beyond the oldest that is: between them the session has those that are not.
         first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
         if len(found) > limit or not self._on_disk(first - 1) or (after or 0) >= first - 1:
-            return Listed(found[-limit:], more=len(found) > limit)
+            return CallPage(found[-limit:], more=len(found) > limit)
         return _newest_of(await self._read(text, limit + 1, first, after), found, limit)
 
     async def search(
@@ -157,7 +157,7 @@ class Archive:
         self, kind: str, *, q: str = "", ids: Sequence[int] | None = None, secrets: Sequence[str] | None
     ) -> AsyncIterator[bytes]:
         """The calls that match, or those of ``ids``, as a file; ``secrets`` are masked, None masks nothing."""
-        writer_of(kind)
+        get_writer(kind)
         parse(q)
         job = Export(
             origin=await self.reading.origin(),
@@ -174,16 +174,16 @@ class Archive:
                 for problem in answer.problems:
                     _log.warning("an export lacks what could not be read: %s", problem)
 
-    async def take_in(self, path: Path) -> Taken:
+    async def import_file(self, path: Path) -> ImportResult:
         """Import a file's calls under new ids. Raises :class:`LoomError` if it is none that Loom reads."""
-        with IncomingFile(path) as file:
+        with CallFile(path) as file:
             incoming = await asyncio.to_thread(file.read)
-            taken = Taken(incoming.kind)
+            taken = ImportResult(incoming.kind)
             if self._secrets is not None:
                 self._secrets.add(incoming.masked)
             if self._store is not None:
                 self._store.mask(incoming.masked)
-            numbers = Numbers()
+            numbers = IdMap()
             calls = parents_first(incoming.calls)
             while batch := await asyncio.to_thread(list, itertools.islice(calls, _TAKE_AT_ONCE)):
                 taken.ids += [self._take(call, numbers) for call in batch]
@@ -195,7 +195,7 @@ class Archive:
                 taken.problems.append(f"and {len(incoming.problems) - _MOST_PROBLEMS} more")
         return taken
 
-    def _take(self, call: Call, numbers: Numbers) -> int:
+    def _take(self, call: Call, numbers: IdMap) -> int:
         number, parent = self._ids.take(), numbers.parent(call)
         numbers.give(call, number)
         folding = Fold()
@@ -245,10 +245,10 @@ class Archive:
                 found.append(summary)
         return found[::-1]
 
-    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> Listed:
+    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
         origin = await self.reading.origin()
         job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
-        listed = Listed([])
+        listed = CallPage([])
         async for answer in self.reading.run(job):
             if isinstance(answer, Found):
                 listed.calls += answer.calls
@@ -258,8 +258,8 @@ class Archive:
         return listed
 
 
-def _newest_of(read: Listed, held: list[Summary], limit: int) -> Listed:
+def _newest_of(read: CallPage, held: list[Summary], limit: int) -> CallPage:
     """The newest of what was read and of what is in memory; what is in both is as it is in memory."""
     by_id = {summary["id"]: summary for summary in (*read.calls, *held)}
     found = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
-    return Listed(found[-limit:], len(found) > limit, read.problems)
+    return CallPage(found[-limit:], len(found) > limit, read.problems)

@@ -7,11 +7,11 @@ from loom.recording.history import CALL_COST
 
 _MOST_WAITING = 16 * 1024 * 1024  # bytes of messages of replays that wait for their calls
 
-ELSEWHERE = 0
+UNKNOWN_PARENT = 0
 """What a replay is a replay of where that call did not come along."""
 
 
-class Numbers:
+class IdMap:
     """New ids by those that the file has."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Numbers:
 
     def parent(self, call: Call) -> int | None:
         """The new id of what a call is a replay of."""
-        return None if call.replay_of is None else self._new.get(call.replay_of, ELSEWHERE)
+        return None if call.replay_of is None else self._new.get(call.replay_of, UNKNOWN_PARENT)
 
     def give(self, call: Call, number: int) -> None:
         self._new[call.id] = number

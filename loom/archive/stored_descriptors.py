@@ -14,7 +14,7 @@ from loom.sessions.reader import StoredDescriptors
 _MARK = ", stored"
 
 
-class StoredSource:
+class StoredDescriptorSource:
     """A :class:`loom.schema.Source` of descriptors that were kept with calls; asked when no other has any."""
 
     name = "stored descriptors"
@@ -53,7 +53,7 @@ class StoredSource:
         return []
 
 
-class Remembered:
+class DescriptorRegistry:
     """Every set of descriptors that this run has fetched, once; ``keep`` is told of each new one."""
 
     def __init__(self, target: str, keep: Callable[[StoredDescriptors], None] = lambda _: None) -> None:

@@ -12,16 +12,25 @@ from typing import Any
 
 import click
 
-from loom.archive.stored_descriptors import StoredSource
+from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
-from loom.formats.importer import Incoming, IncomingFile
+from loom.formats.call_file import CallFile, CallFileContent
 from loom.model import Call, Messages, Metadata, Secrets
 from loom.recording.query import Query
 from loom.recording.summary import summarise
-from loom.replay.batch import Outcome, Rerun, Result, Rules, in_order, masked_answers, masked_keys, replayable
-from loom.replay.ignore_paths import IgnoredPaths, PathError
-from loom.replay.plan import Timing, edited_metadata
+from loom.replay.batch import (
+    BatchOptions,
+    Outcome,
+    ReplayBatch,
+    Result,
+    by_start_time,
+    is_replayable,
+    masked_request_keys,
+    masked_response_keys,
+)
+from loom.replay.ignore_paths import IgnorePaths, PathError
+from loom.replay.plan import Timing, parse_metadata
 from loom.replay.report import Tally, as_json, junit, lines, table
 from loom.runtime import wiring as parts
 from loom.runtime.call_formatting import one_line
@@ -55,7 +64,7 @@ class _Wanted:
 
     source: str
     query: Query
-    rules: Rules
+    rules: BatchOptions
     replays: bool
     fail_on_diff: bool
     junit: Path | None
@@ -95,7 +104,7 @@ def _callback(
     settings = loaded.settings
     if "target" not in loaded.origins:
         raise click.UsageError("name the backend to send to: --target HOST:PORT")
-    rules = Rules(
+    rules = BatchOptions(
         timing=Timing(timing),
         ignored=_ignored(ignore),
         metadata=_metadata(metadata),
@@ -135,12 +144,12 @@ class _Command:
         local = parts.local_files(self._settings)
         await local.load()
         schema = parts.schema(self._settings, target, local)
-        stored = StoredSource(descriptors)
+        stored = StoredDescriptorSource(descriptors)
         for problem in stored.problems:
             self._complain(f"{self._path}: {problem}")
         schema.sources.append(stored)
         try:
-            await self._send(Rerun(target, schema, self._wanted.rules), starts)
+            await self._send(ReplayBatch(target, schema, self._wanted.rules), starts)
         except asyncio.CancelledError:
             self._report()
             self._complain(f"interrupted after {self._tally.total} of {len(starts)} calls")
@@ -162,8 +171,8 @@ class _Command:
             self._wanted.rules.secrets.add(incoming.masked)
             for call in self._chosen(incoming):
                 starts.append((call.started_ns, call.id))
-                masked |= masked_keys([call])
-                uncompared |= masked_answers(call)
+                masked |= masked_request_keys([call])
+                uncompared |= masked_response_keys(call)
             for problem in incoming.problems:
                 self._complain(problem)
             self._damaged = bool(incoming.problems)
@@ -184,13 +193,13 @@ class _Command:
                 pass
             return incoming.descriptors
 
-    async def _send(self, rerun: Rerun, starts: list[tuple[int, int]]) -> None:
+    async def _send(self, rerun: ReplayBatch, starts: list[tuple[int, int]]) -> None:
         hidden = not self._complaints.terminal
         with (
             self._opened() as incoming,
             click.progressbar(length=len(starts), label="replaying", file=sys.stderr, hidden=hidden) as bar,
         ):
-            async for result in rerun.results(in_order(self._chosen(incoming), starts)):
+            async for result in rerun.results(by_start_time(self._chosen(incoming), starts)):
                 self._take(result)
                 bar.update(1)
 
@@ -218,7 +227,7 @@ class _Command:
     def _exit_code(self) -> int:
         outcomes = self._tally.outcomes
         if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
-            for path in self._wanted.rules.ignored.unmet():
+            for path in self._wanted.rules.ignored.unmatched_paths():
                 self._complain(
                     f"--ignore {path} matched nothing: check its names and its place (docs/replay.md)"
                 )
@@ -235,10 +244,10 @@ class _Command:
         for line in rest:
             self._output.line(one_line(line, _LINE))
 
-    def _chosen(self, incoming: Incoming) -> Iterator[Call]:
+    def _chosen(self, incoming: CallFileContent) -> Iterator[Call]:
         query = self._wanted.query
         for call in incoming.calls:
-            if not replayable(call, replays=self._wanted.replays):
+            if not is_replayable(call, replays=self._wanted.replays):
                 continue
             found = query.answer(summarise(call))
             if found is None:
@@ -247,8 +256,8 @@ class _Command:
                 yield call
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[Incoming]:
-        with IncomingFile(self._path) as file:
+    def _opened(self) -> Iterator[CallFileContent]:
+        with CallFile(self._path) as file:
             yield file.read()
 
     def _complain(self, text: str) -> None:
@@ -270,9 +279,9 @@ def _find(source: str, settings: Settings) -> Path:
     return stored
 
 
-def _ignored(texts: Sequence[str]) -> IgnoredPaths:
+def _ignored(texts: Sequence[str]) -> IgnorePaths:
     try:
-        return IgnoredPaths(texts)
+        return IgnorePaths(texts)
     except PathError as error:
         raise LoomError(f"--ignore {error.text!r}, column {error.column}: {error}") from error
 
@@ -285,7 +294,7 @@ def _metadata(given_items: Sequence[str]) -> Metadata:
         if not colon:
             raise LoomError(f"-H {text!r}: write KEY: VALUE")
         items.append({"key": key.strip().lower(), "value": value.strip()})
-    return edited_metadata(items, ())
+    return parse_metadata(items, ())
 
 
 def _check_writable(path: Path) -> None:

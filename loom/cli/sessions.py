@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from loom.archive.id_remapping import Numbers, parents_first
+from loom.archive.id_remapping import IdMap, parents_first
 from loom.errors import LoomError
-from loom.formats import FORMATS, writer_of
-from loom.formats.importer import IncomingFile
+from loom.formats import FORMATS, get_writer
+from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 from loom.recording.query import Query
@@ -23,7 +23,7 @@ from loom.runtime.call_formatting import show_count
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
 from loom.search import Origin
-from loom.search.call_source import SessionSource
+from loom.search.call_source import SessionCallSource
 from loom.search.jobs import chosen
 from loom.sessions import (
     SessionError,
@@ -264,13 +264,13 @@ def _busy(error: str) -> str:
 def export(name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool) -> None:
     """Write a session's calls to a file that other tools read."""
     settings = _settings()
-    source = SessionSource(Origin(str(_existing(settings, name))))
+    source = SessionCallSource(Origin(str(_existing(settings, name))))
     schema = source.schema()
     secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
     calls = chosen(source, schema, query.text, None)
     where = Destination(target=target, otherwise=next((item.target for item in schema.stored), ""))
     with _out(output) as file:
-        for piece in writer_of(kind)(calls, schema, secrets, where):
+        for piece in get_writer(kind)(calls, schema, secrets, where):
             file.write(piece)
     for problem in source.problems:
         click.echo(f"loom: {problem}", err=True)
@@ -311,7 +311,7 @@ def import_(file: Path, session: str) -> None:
     """Add the calls of a file: NDJSON, a bundle, another session, or grpc-dump's JSON."""
     settings = _settings()
     path = session_path(session, _directory(settings))
-    with IncomingFile(file) as opened:
+    with CallFile(file) as opened:
         incoming = opened.read()
         store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
         store.mask((*settings.mask, *incoming.masked))
@@ -320,7 +320,7 @@ def import_(file: Path, session: str) -> None:
             raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
-            numbers = Numbers()
+            numbers = IdMap()
             for count, call in enumerate(parents_first(incoming.calls), 1):
                 for event in unfold(call, store.last_id + count, numbers.parent(call)):
                     store.emit(event)

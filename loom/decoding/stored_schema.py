@@ -15,7 +15,7 @@ from loom.model import Direction, Kind
 from loom.schema import Method, Provenance
 from loom.schema.pool import BUILT_IN, Built, build
 from loom.search.fields import Walk
-from loom.search.text_prefilter import Needle
+from loom.search.text_prefilter import TextPrefilter
 from loom.sessions.reader import StoredDescriptors
 
 _KINDS = {
@@ -40,8 +40,8 @@ class StoredSchema:
         self._files: dict[int, list[FileDescriptorProto]] = {}
         self._decoders: dict[str, MessageDecoder] = {}
         self._built_in: DescriptorPool | None = None
-        self._needles: dict[str, Needle | None] = {}
-        self._walks: dict[Needle | None, Walk] = {}
+        self._needles: dict[str, TextPrefilter | None] = {}
+        self._walks: dict[TextPrefilter | None, Walk] = {}
         for number, item in enumerate(self.stored):
             try:
                 files = list(FileDescriptorSet.FromString(item.file_set).file)
@@ -80,10 +80,10 @@ class StoredSchema:
             self._decoders[path] = MessageDecoder(method, self.types(method), "no schema was stored for it")
         return self._decoders[path]
 
-    def needle(self, text: str) -> Needle | None:
+    def needle(self, text: str) -> TextPrefilter | None:
         """What is known of a text that is looked for; None if nothing is."""
         if text not in self._needles:
-            found = Needle(text, self._enum_names())
+            found = TextPrefilter(text, self._enum_names())
             self._needles[text] = found if found.usable else None
         return self._needles[text]
 
@@ -93,7 +93,7 @@ class StoredSchema:
             for file in files:
                 yield from _enum_names_of(file)
 
-    def walk(self, needle: Needle | None = None) -> Walk:
+    def walk(self, needle: TextPrefilter | None = None) -> Walk:
         """What reads the fields of messages: all of them, or those that may say a text that is not in the bytes."""
         if needle not in self._walks:
             self._walks[needle] = Walk(self.message_type, needle)

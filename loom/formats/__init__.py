@@ -9,10 +9,10 @@ Each format is a function from calls to the file's bytes, piece by piece; secret
 * :mod:`~loom.formats.pytest_file`: a pytest file that makes the calls again.
 * :mod:`~loom.formats.bundle`: everything in one file, to be opened offline; reads it, too.
 * :mod:`~loom.formats.zip_recovery`: what is left of a bundle that was cut short.
-* :mod:`~loom.formats.importer`: any file of calls that Loom reads.
+* :mod:`~loom.formats.call_file`: any file of calls that Loom reads.
 * :mod:`~loom.formats.registry`: the formats by name.
 """
 
-from .registry import FORMATS, Format, writer_of
+from .registry import FORMATS, Format, get_writer
 
-__all__ = ["FORMATS", "Format", "writer_of"]
+__all__ = ["FORMATS", "Format", "get_writer"]

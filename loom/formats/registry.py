@@ -53,7 +53,7 @@ FORMATS = {
 }
 
 
-def writer_of(name: str) -> Writer:
+def get_writer(name: str) -> Writer:
     """What writes a format; :class:`LoomError` says which there are."""
     if name not in FORMATS:
         raise LoomError(f"there is no export format {name!r}: choose {', '.join(FORMATS)}")

@@ -110,8 +110,8 @@ def grpcurl_command(
             "", (f"{call.method!r} is not /package.Service/Method: grpcurl cannot call it",)
         )
     requests, method = decoding.messages, decoding.method
-    sendable = [request for request in requests if not request.error]
-    if method is None or (requests and not sendable):
+    application_metadata = [request for request in requests if not request.error]
+    if method is None or (requests and not application_metadata):
         return GrpcurlCommand("", (_undecodable(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
@@ -121,7 +121,7 @@ def grpcurl_command(
         *metadata,
     ]
     dialect = Dialect(decoding.types)
-    texts = [json_text(dialect.message(request.json, method.request)) for request in sendable]
+    texts = [json_text(dialect.message(request.json, method.request)) for request in application_metadata]
     target = [shlex.quote(str(reach.address)), shlex.quote(f"{service}/{name}")]
     notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, reach, descriptors)]
     return GrpcurlCommand(_assemble(flags, texts, target), tuple(notes))

@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 from loom.decoding.messages import decoded_by, types_named
 from loom.errors import ConfigError
-from loom.grpcurl.recipe import Repeating
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, Call, Direction, Secrets
 from loom.replay.diff import diff_calls, diff_messages
-from loom.replay.ignore_paths import IgnoredPaths, PathError
-from loom.replay.plan import Edits, ReplayError, Timing, edited_metadata, plan_replay
-from loom.replay.runner import Replayer
+from loom.replay.ignore_paths import IgnorePaths, PathError
+from loom.replay.plan import Edits, ReplayError, Timing, parse_metadata, plan_replay
+from loom.replay.runner import ReplayRunner
 from loom.schema import SchemaError
 
 from .calls import found
@@ -47,8 +47,8 @@ class Actions:
     Without a ``replayer`` there is nowhere to send a call to, and no route for it.
     """
 
-    repeating: Repeating
-    replayer: Replayer | None
+    repeating: CommandBuilder
+    replayer: ReplayRunner | None
 
     def routes(self) -> list[Route]:
         found = [
@@ -104,7 +104,7 @@ class Actions:
         assert self.replayer is not None  # noqa: S101 (there is a route)
         edits = Edits(
             target=_address(body.target),
-            metadata=None if body.metadata is None else edited_metadata(body.metadata, call.request_metadata),
+            metadata=None if body.metadata is None else parse_metadata(body.metadata, call.request_metadata),
             messages=body.messages,
             deadline=_deadline(body.deadline_ms),
             timing=body.timing,
@@ -150,9 +150,9 @@ class Actions:
         )
 
 
-def _ignored(request: Request) -> IgnoredPaths:
+def _ignored(request: Request) -> IgnorePaths:
     try:
-        return IgnoredPaths(request.query_params.getlist("ignore"))
+        return IgnorePaths(request.query_params.getlist("ignore"))
     except PathError as error:
         raise ApiError(400, str(error), "see docs/replay.md", column=error.column, field="ignore") from error
 

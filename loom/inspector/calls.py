@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.archive.archive import Listed
+from loom.archive.archive import CallPage
 from loom.inspector.call_json import describe
 from loom.model import Call, Direction
 from loom.publishing import Feed
@@ -75,7 +75,7 @@ async def list_calls(request: Request) -> Response:
     for start in range(0, len(calls), _PAUSE_EVERY):
         summaries += [summarise(call) for call in calls[start : start + _PAUSE_EVERY]]
         await asyncio.sleep(0)
-    return Json(_content(inspector, position, Listed(summaries, more)))
+    return Json(_content(inspector, position, CallPage(summaries, more)))
 
 
 def newest(request: Request, limit: int) -> dict[str, Any]:
@@ -83,12 +83,12 @@ def newest(request: Request, limit: int) -> dict[str, Any]:
     inspector = inspector_of(request)
     position = inspector.hub.position
     calls = [summarise(call) for call in inspector.history.newest(limit, None)]
-    return _content(inspector, position, Listed(calls, len(inspector.history) > limit))
+    return _content(inspector, position, CallPage(calls, len(inspector.history) > limit))
 
 
 async def _listed(
     inspector: Inspector, text: str, limit: int, before: int | None, after: int | None
-) -> Listed:
+) -> CallPage:
     """Over memory and session alike, within a time that a person would wait."""
     try:
         async with asyncio.timeout(_MAX_SEARCH_SECONDS):
@@ -103,7 +103,7 @@ async def _listed(
         raise reading_error(error) from error
 
 
-def _content(inspector: Inspector, position: Feed, listed: Listed) -> dict[str, Any]:
+def _content(inspector: Inspector, position: Feed, listed: CallPage) -> dict[str, Any]:
     history = inspector.history
     return {
         "calls": listed.calls,

@@ -73,7 +73,7 @@ async def take_in(request: Request) -> Response:
                 if size > _MOST_IMPORTED:
                     raise ApiError(413, "the file is larger than 1 GiB", "use 'loom sessions import' for it")
                 await asyncio.to_thread(file.write, part)
-        taken = await inspector.archive.take_in(path)
+        taken = await inspector.archive.import_file(path)
     except LoomError as error:
         message = str(error).replace(str(path), "the file")
         raise ApiError(422, message) from error

@@ -15,10 +15,10 @@ from loom.recording.recorder import Recorder
 from loom.schema import Schema
 from loom.sessions.fold import STOPPED
 
-from .diff import CUT_SHORT, Change, ChangeKind, diff_calls
-from .ignore_paths import IgnoredPaths
-from .plan import Edits, ReplayError, Timing, plan_replay, sendable
-from .runner import Replayer
+from .diff import CLIENT_ENDED, Change, ChangeKind, diff_calls
+from .ignore_paths import IgnorePaths
+from .plan import Edits, ReplayError, Timing, application_metadata, plan_replay
+from .runner import ReplayRunner
 
 _BUDGET = 1024 * 1024 * 1024  # bytes of one answer; ended calls are let go of at once
 
@@ -44,7 +44,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class BatchOptions:
     """How calls are sent and compared.
 
     ``metadata`` replaces the recorded values of its keys. ``patience`` is how many seconds a call may take, whatever
@@ -52,23 +52,23 @@ class Rules:
     """
 
     timing: Timing = Timing.FAST
-    ignored: IgnoredPaths = field(default_factory=IgnoredPaths)
+    ignored: IgnorePaths = field(default_factory=IgnorePaths)
     metadata: Metadata = ()
     patience: float = 60.0
     concurrency: int = 1
     secrets: Secrets = field(default_factory=Secrets)
 
 
-class Rerun:
+class ReplayBatch:
     """Sends calls to ``target``; ``schema`` decodes both sides of each comparison."""
 
-    def __init__(self, target: Target, schema: Schema, rules: Rules) -> None:
+    def __init__(self, target: Target, schema: Schema, rules: BatchOptions) -> None:
         self._schema = schema
         self._rules = rules
         self._history = History(_BUDGET)
         self._ended = _Ended()
         recorder = Recorder(self._history, [self._ended])
-        self._replayer = Replayer(target, recorder, CallIds(), _spawn)
+        self._replayer = ReplayRunner(target, recorder, CallIds(), _spawn)
 
     async def results(self, calls: Iterable[Call]) -> AsyncIterator[Result]:
         """Send the calls in their order, at most ``concurrency`` at a time; results come as calls end."""
@@ -123,14 +123,18 @@ class Rerun:
             )  # fmt: skip
         finally:
             replay.request_metadata = sent
-        if replay.ended_by in CUT_SHORT and call.ended_by in CUT_SHORT:
+        if replay.ended_by in CLIENT_ENDED and call.ended_by in CLIENT_ENDED:
             changes = [item for item in changes if not _unsent(item)]
         return tuple(changes)
 
     def _metadata(self, call: Call) -> Metadata:
         """The recorded metadata with the replaced keys; masked values, which nobody knows, are left out."""
         given = {key for key, _ in self._rules.metadata}
-        kept = (item for item in sendable(call.request_metadata) if item[0] not in given and item[1] != MASK)
+        kept = (
+            item
+            for item in application_metadata(call.request_metadata)
+            if item[0] not in given and item[1] != MASK
+        )
         return (*kept, *self._rules.metadata)
 
     def _take(self, call_id: int) -> Call:
@@ -161,7 +165,7 @@ def _spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
     return asyncio.create_task(work, name=name)
 
 
-def replayable(call: Call, *, replays: bool) -> bool:
+def is_replayable(call: Call, *, replays: bool) -> bool:
     """Whether a recorded call is to be sent again: it had ended, and it was a client's, or ``replays`` are wanted."""
     return (
         call.state is CallState.ENDED
@@ -171,7 +175,7 @@ def replayable(call: Call, *, replays: bool) -> bool:
     )
 
 
-def in_order(calls: Iterable[Call], starts: Sequence[tuple[int, int]]) -> Iterator[Call]:
+def by_start_time(calls: Iterable[Call], starts: Sequence[tuple[int, int]]) -> Iterator[Call]:
     """Calls that come as they ended, in the order in which they began; ``starts`` are all (started_ns, id), sorted.
 
     Only calls that ended before one that began earlier wait in memory.
@@ -189,12 +193,12 @@ def in_order(calls: Iterable[Call], starts: Sequence[tuple[int, int]]) -> Iterat
         yield held.pop(heapq.heappop(waiting)[2])
 
 
-def masked_keys(calls: Iterable[Call]) -> set[str]:
+def masked_request_keys(calls: Iterable[Call]) -> set[str]:
     """The metadata keys whose values were masked when the calls were written."""
     return {key for call in calls for key, value in call.request_metadata if value == MASK}
 
 
-def masked_answers(call: Call) -> set[str]:
+def masked_response_keys(call: Call) -> set[str]:
     """The same for the metadata of its answer."""
     answer = (*(call.initial_metadata or ()), *(call.trailing_metadata or ()))
     return {key for key, value in answer if value == MASK}

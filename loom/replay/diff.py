@@ -11,11 +11,11 @@ from typing import Any
 from loom.decoding.messages import DecodedMessage, Decoding
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets
 
-from .ignore_paths import IgnoredPaths, Names, Remaining, Step, path_text
-from .plan import sendable
+from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
+from .plan import application_metadata
 
 _SHOWN_BYTES = 64
-CUT_SHORT = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
+CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
 
 
 class ChangeKind(enum.StrEnum):
@@ -49,13 +49,13 @@ class Change:
 
 
 def diff_values(
-    left: Any, right: Any, where: str, ignored: IgnoredPaths | None = None, names: Names | None = None
+    left: Any, right: Any, where: str, ignored: IgnorePaths | None = None, names: Names | None = None
 ) -> Iterator[Change]:
     """What differs between two JSON values, leaf by leaf; lists are compared by position.
 
     ``names`` are those of the keys; without, paths to ignore that are written as in a ``.proto`` file are guessed at.
     """
-    remaining = (ignored or IgnoredPaths()).within(where.partition(" ")[0])
+    remaining = (ignored or IgnorePaths()).within(where.partition(" ")[0])
     yield from _diff(left, right, where, (), remaining, names or Names())
 
 
@@ -112,10 +112,10 @@ def _booleans(left: Any, right: Any) -> bool:
 
 
 def diff_messages(
-    left: DecodedMessage, right: DecodedMessage, where: str, ignored: IgnoredPaths | None = None
+    left: DecodedMessage, right: DecodedMessage, where: str, ignored: IgnorePaths | None = None
 ) -> list[Change]:
     """What differs between two messages: their values, or their bytes where one has no value."""
-    ignored = ignored or IgnoredPaths()
+    ignored = ignored or IgnorePaths()
     remaining, names = ignored.within(where.partition(" ")[0]), Names(left.type)
     if remaining.covers():
         return []
@@ -144,7 +144,7 @@ def diff_calls(
     left_decoding: Decoding,
     right_decoding: Decoding,
     *,
-    ignored: IgnoredPaths | None = None,
+    ignored: IgnorePaths | None = None,
     secrets: Secrets | None = None,
 ) -> list[Change]:
     """What differs between two calls: what was sent, what came back, metadata, status. Times do not count.
@@ -153,9 +153,9 @@ def diff_calls(
     cannot be compared. How far a backend had come when its client or the deadline ended the call is chance, as is the
     wording of that end: of two such calls, what both have of the answer is compared.
     """
-    ignored = ignored or IgnoredPaths()
+    ignored = ignored or IgnorePaths()
     secrets = secrets or Secrets()
-    cut_short = left.ended_by in CUT_SHORT and right.ended_by in CUT_SHORT
+    cut_short = left.ended_by in CLIENT_ENDED and right.ended_by in CLIENT_ENDED
     changes: list[Change] = []
     if left.method != right.method:
         changes.append(Change("call", "method", ChangeKind.CHANGED, left.method, right.method))
@@ -177,10 +177,18 @@ def diff_calls(
 
 
 def _blocks(left: Call, right: Call, *, cut_short: bool) -> Iterator[tuple[str, Metadata, Metadata]]:
-    yield "metadata request", sendable(left.request_metadata), sendable(right.request_metadata)
+    yield (
+        "metadata request",
+        application_metadata(left.request_metadata),
+        application_metadata(right.request_metadata),
+    )
     initial = left.initial_metadata, right.initial_metadata
     if not (cut_short and None in initial):
-        yield "initial metadata", sendable(initial[0] or ()), sendable(initial[1] or ())
+        yield (
+            "initial metadata",
+            application_metadata(initial[0] or ()),
+            application_metadata(initial[1] or ()),
+        )
     trailing = left.trailing_metadata, right.trailing_metadata
     yield "trailing metadata", _without_details(trailing[0]), _without_details(trailing[1])
 
@@ -195,14 +203,16 @@ def _known(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
 
 def _without_details(trailing: Metadata | None) -> Metadata:
     """Trailers but the status details, which are compared as part of the status."""
-    return tuple(item for item in sendable(trailing or ()) if item[0] != "grpc-status-details-bin")
+    return tuple(
+        item for item in application_metadata(trailing or ()) if item[0] != "grpc-status-details-bin"
+    )
 
 
 def _diff_streams(
     left: Sequence[DecodedMessage],
     right: Sequence[DecodedMessage],
     direction: Direction,
-    ignored: IgnoredPaths,
+    ignored: IgnorePaths,
 ) -> Iterator[Change]:
     """Messages are compared by their position in their direction."""
     for position in range(max(len(left), len(right))):

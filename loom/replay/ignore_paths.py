@@ -92,7 +92,7 @@ class _Path:
     steps: tuple[Step, ...]
 
 
-class IgnoredPaths:
+class IgnorePaths:
     """Which places are not compared. Each text is a path or several with commas between them."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -103,7 +103,7 @@ class IgnoredPaths:
         """The paths that lead into a place."""
         return Remaining([(path, path.steps) for path in self._paths if place in path.places], self._met)
 
-    def unmet(self) -> list[str]:
+    def unmatched_paths(self) -> list[str]:
         """The paths that named nothing in all that was compared."""
         return [path.text for path in self._paths if path not in self._met]
 

@@ -107,7 +107,7 @@ def plan_replay(
         messages = _edited(call, edits.messages, decoding, types, recorded)
     if not content_of(call.content_type).is_protobuf or "grpc-web" in call.content_type:
         notes.append(f"sent as application/grpc, not as {call.content_type}")
-    metadata = sendable(call.request_metadata) if edits.metadata is None else edits.metadata
+    metadata = application_metadata(call.request_metadata) if edits.metadata is None else edits.metadata
     cancelled = call.state is CallState.ENDED and call.ended_by is EndedBy.CLIENT
     return Plan(
         method=call.method,
@@ -128,14 +128,14 @@ def plan_replay(
     )
 
 
-def sendable(metadata: Metadata) -> Metadata:
+def application_metadata(metadata: Metadata) -> Metadata:
     """The application's part of recorded request metadata: what a connection sets itself is left out."""
     return tuple(
         item for item in metadata if not item[0].startswith(":") and item[0].lower() not in OWN_METADATA
     )
 
 
-def edited_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Metadata:
+def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Metadata:
     """The items of docs/api.md as metadata; a masked value stands for the recorded one of its key."""
     edited: list[tuple[str, str | bytes]] = []
     masked: dict[str, int] = {}

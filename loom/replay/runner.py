@@ -28,7 +28,7 @@ from loom.proxy.relay.call import MAX_TIMEOUT
 from loom.proxy.target import Target
 
 from .plan import Plan, PlannedMessage, Timing
-from .self_dial import refuse_own
+from .self_dial import refuse_self_dial
 
 ENGINE = "replay"
 PEER = "loom replay"
@@ -39,7 +39,7 @@ _COMPRESS = "grpc-internal-encoding-request"
 Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
 
 
-class Replayer:
+class ReplayRunner:
     """Sends plans to ``target``, or to the address that a plan names, with the same TLS.
 
     ``own`` answers Loom's own addresses, which are refused; ``spawn`` starts a background task and owns it.
@@ -71,7 +71,7 @@ class Replayer:
 
     async def _begin(self, plan: Plan) -> "_Replay":
         address = plan.target or self._target.address
-        await refuse_own(address, self._own())
+        await refuse_self_dial(address, self._own())
         another = None if address == self._target.address else self._target.another(address)
         call = _Replay(self._ids.take(), plan, another or self._target, self._sink)
         call.begin()

@@ -12,7 +12,7 @@ from .plan import ReplayError
 _Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-async def refuse_own(address: Address, own: Sequence[Address]) -> None:
+async def refuse_self_dial(address: Address, own: Sequence[Address]) -> None:
     """Raise :class:`ReplayError` if ``address``, however it is spelled, is one of ``own``.
 
     Names are looked up, so that ``127.1``, an interface's address or a name in DNS does not slip through. A name

@@ -11,11 +11,11 @@ from typing import Any
 
 from loom import __version__
 from loom.archive.archive import Archive
-from loom.archive.stored_descriptors import Remembered, StoredSource
+from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.decoder import Decoder
 from loom.errors import ConfigError
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.grpcurl.endpoint import Destination
-from loom.grpcurl.recipe import Repeating
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
@@ -25,7 +25,7 @@ from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.recording.summary import summarise
-from loom.replay.runner import Replayer
+from loom.replay.runner import ReplayRunner
 from loom.sessions import SessionStore
 
 from . import wiring as parts
@@ -100,7 +100,7 @@ class Loom:
         self._exit.push_async_callback(self.schema.close)
         self.decoder = Decoder(self.schema)
         self._exit.push_async_callback(self.decoder.close)
-        self.kept = StoredSource()
+        self.kept = StoredDescriptorSource()
         self.schema.sources.append(self.kept)
         self.breaker = parts.breaker(settings)
 
@@ -108,7 +108,7 @@ class Loom:
         self.store = await asyncio.to_thread(parts.session, settings, self.schema.kind)
         if self.store is not None:
             await self._restore(self.store)
-        self.descriptors = Remembered(
+        self.descriptors = DescriptorRegistry(
             str(settings.target), self.store.put_descriptors if self.store else lambda _: None
         )
         self.schema.on_descriptors(self.descriptors.take)
@@ -135,7 +135,7 @@ class Loom:
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
-        self.replayer = Replayer(self.target, self.sink, self.ids, self.tasks.start, self._own_addresses)
+        self.replayer = ReplayRunner(self.target, self.sink, self.ids, self.tasks.start, self._own_addresses)
         self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind)
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
@@ -203,7 +203,7 @@ class Loom:
         await server.start(create_app(inspector))
         self.inspector = server
 
-    def _repeating(self) -> Repeating:
+    def _repeating(self) -> CommandBuilder:
         return parts.repeating(self.settings, self.schema, self.secrets, lambda: self.listen_address)
 
     def _own_addresses(self) -> list[Address]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from loom import __version__
 from loom.archive.archive import Archive
-from loom.archive.stored_descriptors import Remembered, StoredSource
+from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.decoder import Decoder
 from loom.errors import ConfigError, StartError
-from loom.formats.importer import IncomingFile
+from loom.formats.call_file import CallFile
 from loom.grpcurl.command import Reach
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.grpcurl.endpoint import Destination
-from loom.grpcurl.recipe import Repeating
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
@@ -68,7 +68,7 @@ class Viewer:
         ui = self.settings.ui
         if ui is None:
             raise ConfigError("'loom open' shows a file in the page: it needs one (--ui)")
-        kept = StoredSource()
+        kept = StoredDescriptorSource()
         schema = Schema([kept])
         self._exit.push_async_callback(schema.close)
         masked = Secrets(self.settings.secrets)
@@ -111,7 +111,7 @@ class Viewer:
             stats=stats,
             hello=self._hello,
             metrics=Metrics(__version__, stats).exposition,
-            routes=[*Actions(Repeating(schema, masked, reach, lambda: reach, ()), None).routes()],
+            routes=[*Actions(CommandBuilder(schema, masked, reach, lambda: reach, ()), None).routes()],
             read_only=self.path.name,
         )
         await server.start(create_app(inspector))
@@ -141,18 +141,18 @@ class Viewer:
         where = Address(self.settings.ui.host, self.inspector.port)
         return f"http://{where}/" + ("" if where.is_loopback else f"?token={self.token}")
 
-    async def _read(self, kept: StoredSource, masked: Secrets) -> None:
+    async def _read(self, kept: StoredDescriptorSource, masked: Secrets) -> None:
         size = await asyncio.to_thread(_size, self.path)
         self.history.budget = max(self.history.budget, size * _PER_BYTE)
         self.history.call_budget = self.history.budget
-        with IncomingFile(self.path) as file:
+        with CallFile(self.path) as file:
             incoming = await asyncio.to_thread(file.read)
             calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
         for call in _numbered(calls):
             self.history.restore(call)
         masked.add(incoming.masked)
         kept.take(incoming.descriptors)
-        self._remembered = Remembered(str(self.path))
+        self._remembered = DescriptorRegistry(str(self.path))
         self._remembered.add(incoming.descriptors)
         self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]
         if self.history.evicted:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from loom.errors import ConfigError, StartError
 from loom.grpcurl.command import Reach
-from loom.grpcurl.recipe import Repeating
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, CallIds, Kind, Secrets, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
@@ -136,7 +136,7 @@ def schema(settings: Settings, to: Target, local: LocalFiles) -> Schema:
 
 def repeating(
     settings: Settings, known: Schema, masked: Secrets, listening: Callable[[], Address]
-) -> Repeating:
+) -> CommandBuilder:
     """How calls are sent again from this machine: to the target, or through this Loom."""
 
     def loom_reach() -> Reach:
@@ -145,7 +145,7 @@ def repeating(
             listening(), tls=settings.listen_cert is not None, cacert=_absolute(settings.listen_cert)
         )
 
-    return Repeating(known, masked, target_reach(settings), loom_reach, settings.reflection_header)
+    return CommandBuilder(known, masked, target_reach(settings), loom_reach, settings.reflection_header)
 
 
 def target_reach(settings: Settings) -> Reach:

@@ -10,9 +10,9 @@ import sys
 import msgspec
 
 from loom.errors import LoomError
-from loom.workers import encode_frame, read_frame
+from loom.workers import encode_frame
 
-from .call_source import SentSource, SessionSource, Source
+from .call_source import SessionCallSource, Source, StreamedCallSource
 from .jobs import perform
 from .protocol import AnyAnswer, Failed, Sent, job_decoder, sent_decoder
 
@@ -36,7 +36,9 @@ def main() -> None:
 
     try:
         job = job_decoder.decode(read_frame(incoming))
-        source: Source = SessionSource(job.origin) if job.origin.session else SentSource(job.origin, receive)
+        source: Source = (
+            SessionCallSource(job.origin) if job.origin.session else StreamedCallSource(job.origin, receive)
+        )
         perform(job, source, answer)
     except LoomError as error:
         answer(Failed(str(error)))

@@ -26,7 +26,7 @@ class Source(Protocol):
     def find(self, ids: Iterable[int]) -> Iterator[Call]: ...
 
 
-class SessionSource:
+class SessionCallSource:
     """The calls of a session's file."""
 
     def __init__(self, origin: Origin) -> None:
@@ -50,7 +50,7 @@ class SessionSource:
         return iter(self._reader.find(ids))
 
 
-class SentSource:
+class StreamedCallSource:
     """Calls that follow the job; ``receive`` answers what was sent, one after the other."""
 
     def __init__(self, origin: Origin, receive: Callable[[], Sent]) -> None:

@@ -15,7 +15,7 @@ from loom.codec.node import Budget
 from loom.codec.wire_reader import Field as WireField
 from loom.codec.wire_reader import InvalidError, SpentError, read_fields
 
-from .text_prefilter import Needle
+from .text_prefilter import TextPrefilter
 
 Field = tuple[str, str]
 Types = Callable[[str], Descriptor | None]
@@ -42,7 +42,7 @@ class Walk:
     although it is not among the message's bytes.
     """
 
-    def __init__(self, types: Types, needle: Needle | None = None) -> None:
+    def __init__(self, types: Types, needle: TextPrefilter | None = None) -> None:
         self._types = types
         self._needle = needle
         self._mapping = JsonMapping(TypesOf(()))

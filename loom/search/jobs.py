@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.formats import writer_of
+from loom.formats import get_writer
 from loom.model import Call, Secrets
 from loom.recording.query import Query, parse
 from loom.recording.summary import summarise
@@ -59,7 +59,7 @@ def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) ->
             yield call
 
     secrets = None if job.secrets is None else Secrets(job.secrets)
-    for data in writer_of(job.format)(counted(), schema, secrets, job.destination):
+    for data in get_writer(job.format)(counted(), schema, secrets, job.destination):
         answer(Chunk(data))
     answer(Done(source.total, found, source.problems))
 

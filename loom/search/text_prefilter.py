@@ -21,7 +21,7 @@ _NUMBERS = ("DoubleValue", "FloatValue", "Int64Value", "UInt64Value", "Int32Valu
 _STRINGS = frozenset((FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES))
 
 
-class Needle:
+class TextPrefilter:
     """``text`` is compared in lower case; ``names`` are those of every enum that is known.
 
     ``usable``: what is said here of it is true.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from loom.archive.stored_descriptors import Remembered
+from loom.archive.stored_descriptors import DescriptorRegistry
 from loom.decoding.messages import decoded_by
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
@@ -33,9 +33,9 @@ class CallLog(Observer):
         self._returned: set[int] = set()
         self._changed = asyncio.Event()
         self._schema: Schema
-        self._descriptors: Remembered
+        self._descriptors: DescriptorRegistry
 
-    def attach(self, schema: Schema, descriptors: Remembered) -> None:
+    def attach(self, schema: Schema, descriptors: DescriptorRegistry) -> None:
         """Set what calls are decoded with."""
         self._schema, self._descriptors = schema, descriptors
 

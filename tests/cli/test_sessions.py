@@ -154,7 +154,7 @@ def test_an_export_to_a_full_disk_is_said_to_be_incomplete(
         yield b"a beginning"
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(command_module, "writer_of", lambda _: full)
+    monkeypatch.setattr(command_module, "get_writer", lambda _: full)
     out = data / "calls.ndjson"
     ran = loom("export", "mine", "-o", str(out))
     assert (ran.code, ran.err) == (2, f"loom: {out} is incomplete: No space left on device\n")

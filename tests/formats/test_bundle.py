@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.formats.bundle import Bundle, BundleError
-from loom.formats.importer import IncomingFile
+from loom.formats.call_file import CallFile
 from loom.model import MASK, Call
 from tests.support.exports import assert_same, export, imported
 from tests.support.mirror import file_set
@@ -99,7 +99,7 @@ async def test_one_cut_short_is_read_as_far_as_it_goes(calls: list[Call], tmp_pa
     path = tmp_path / "cut.zip"
     whole = export("bundle", calls)
     path.write_bytes(whole[:-100])
-    with IncomingFile(path) as file:
+    with CallFile(path) as file:
         incoming = file.read()
         assert [call.id for call in incoming.calls] == [1, 2, 3, 4]
         assert [FileDescriptorSet.FromString(item.file_set) for item in incoming.descriptors] == [file_set()]

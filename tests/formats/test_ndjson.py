@@ -8,7 +8,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.formats import writer_of
+from loom.formats import get_writer
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call
 from loom.recording.ndjson import json_schema
@@ -48,7 +48,7 @@ async def test_an_any_is_opened_by_whatever_set_knows_its_type(bench: Bench) -> 
     )
     note = make("google.protobuf.Any", type_url="type.googleapis.com/other.Note", value=b"\x0a\x02hi")
     call = await bench.call("Say", [thing(any=note)])
-    lines = b"".join(writer_of("ndjson")([call], schema, None, Destination())).splitlines()
+    lines = b"".join(get_writer("ndjson")([call], schema, None, Destination())).splitlines()
     opened = {"@type": "type.googleapis.com/other.Note", "text": "hi"}
     assert json.loads(lines[-1])["messages"][0]["json"] == {"any": opened}
 

@@ -16,7 +16,7 @@ import grpc.aio
 import pytest
 
 from loom.archive.archive import Archive
-from loom.archive.stored_descriptors import Remembered
+from loom.archive.stored_descriptors import DescriptorRegistry
 from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
@@ -134,7 +134,7 @@ async def test_a_filter_whose_process_is_killed(
 ) -> None:
     left = times
 
-    async def killing(_: Remembered) -> list[StoredDescriptors]:
+    async def killing(_: DescriptorRegistry) -> list[StoredDescriptors]:
         """The first step of sending calls to the process."""
         nonlocal left
         if left:
@@ -142,7 +142,7 @@ async def test_a_filter_whose_process_is_killed(
             kill_children()
         return []
 
-    monkeypatch.setattr(Remembered, "stored", killing)
+    monkeypatch.setattr(DescriptorRegistry, "stored", killing)
     async with running(mirror, tmp_path, session=None) as at:
         await at.call("Alice")
         if times == 1:

@@ -25,7 +25,7 @@ from loom.inspector.page import page_routes
 from loom.inspector.responses import Json
 from loom.inspector.security import Access, Guard
 from loom.replay.diff import diff_values
-from loom.replay.ignore_paths import IgnoredPaths
+from loom.replay.ignore_paths import IgnorePaths
 
 _MOST_CHANGES = 10_000
 _START_US = 1_763_923_200_000_000
@@ -263,7 +263,7 @@ class FakeFeed:
         index = int(asked.get("message", 0))
         one = self.bodies[request.path_params["id"]][index]["json"]
         other = self.bodies[request.path_params["other"]][int(asked.get("other_message", index))]["json"]
-        ignored = IgnoredPaths(asked.getlist("ignore"))
+        ignored = IgnorePaths(asked.getlist("ignore"))
         changes = [change.as_json() for change in diff_values(one, other, f"response {index}", ignored)]
         more = max(len(changes) - _MOST_CHANGES, 0)
         return Json({"equal": not changes, "changes": changes[:_MOST_CHANGES], "more": more})

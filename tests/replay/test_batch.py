@@ -5,7 +5,15 @@ import itertools
 import pytest
 
 from loom.model import MASK, Call, EndedBy, Status
-from loom.replay.batch import Outcome, Rerun, Rules, in_order, masked_answers, masked_keys, replayable
+from loom.replay.batch import (
+    BatchOptions,
+    Outcome,
+    ReplayBatch,
+    by_start_time,
+    is_replayable,
+    masked_request_keys,
+    masked_response_keys,
+)
 from loom.replay.plan import Timing
 from loom.sessions.fold import STOPPED
 from tests.support.bench import Bench
@@ -25,7 +33,7 @@ def call(number: int, started_ns: int, **fields: object) -> Call:
 def test_calls_go_out_in_the_order_in_which_they_began(ended: tuple[int, ...]) -> None:
     calls = [call(number, 100 + number // 2) for number in range(4)]  # two pairs began at one moment
     starts = sorted((item.started_ns, item.id) for item in calls)
-    assert [item.id for item in in_order((calls[number] for number in ended), starts)] == [0, 1, 2, 3]
+    assert [item.id for item in by_start_time((calls[number] for number in ended), starts)] == [0, 1, 2, 3]
 
 
 def test_a_call_waits_in_memory_only_for_earlier_ones() -> None:
@@ -37,14 +45,14 @@ def test_a_call_waits_in_memory_only_for_earlier_ones() -> None:
             taken.append(item.id)
             yield item
 
-    ordered = in_order(source(), [(number, number) for number in range(1, 5)])
+    ordered = by_start_time(source(), [(number, number) for number in range(1, 5)])
     assert next(ordered).id == 1
     assert taken == [1]
     assert [item.id for item in ordered] == [2, 3, 4]
 
 
 def test_a_call_that_is_not_among_the_starts_is_sent_all_the_same() -> None:
-    assert [item.id for item in in_order([call(1, 1), call(9, 9)], [(1, 1)])] == [1, 9]
+    assert [item.id for item in by_start_time([call(1, 1), call(9, 9)], [(1, 1)])] == [1, 9]
 
 
 @pytest.mark.parametrize(
@@ -60,20 +68,20 @@ def test_a_call_that_is_not_among_the_starts_is_sent_all_the_same() -> None:
     ],
 )
 def test_what_is_sent_again(fields: dict[str, object], replays: bool, sent: bool) -> None:
-    assert replayable(call(1, 1, **fields), replays=replays) is sent
+    assert is_replayable(call(1, 1, **fields), replays=replays) is sent
 
 
 def test_masked_keys() -> None:
     masked = call(1, 1, request_metadata=(("authorization", MASK), ("x-a", "1")))
-    assert masked_keys([masked, call(2, 2)]) == {"authorization"}
-    assert masked_answers(masked) == set()
+    assert masked_request_keys([masked, call(2, 2)]) == {"authorization"}
+    assert masked_response_keys(masked) == set()
     answer = call(1, 1, initial_metadata=(("a", MASK), ("b", "1")), trailing_metadata=(("c", MASK),))
-    assert masked_answers(answer) == {"a", "c"}
+    assert masked_response_keys(answer) == {"a", "c"}
 
 
 async def test_a_call_that_loom_ended_before_it_saw_a_message_is_skipped(bench: Bench) -> None:
     lost = call(1, 1, method="/mirror.v1.Mirror/Say", ended_by=EndedBy.LOOM, status=Status(14, "not reached"))
-    rerun = Rerun(bench.target, bench.schema, Rules())
+    rerun = ReplayBatch(bench.target, bench.schema, BatchOptions())
     [result] = [item async for item in rerun.results([lost])]
     assert (result.outcome, result.reason) == (
         Outcome.SKIPPED,
@@ -91,7 +99,7 @@ async def test_what_a_cancelled_replay_had_not_sent_yet_is_no_difference(bench: 
     cancelled.ended_ns, cancelled.half_closed_ns = cancelled.started_ns + 300_000_000, None
     cancelled.trailing_metadata = None
     list(cancelled.messages)[1].time_ns = cancelled.started_ns + 10_000_000_000
-    rerun = Rerun(bench.target, bench.schema, Rules(timing=Timing.RECORDED))
+    rerun = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=Timing.RECORDED))
     [result] = [item async for item in rerun.results([cancelled])]
     assert result.replay is not None
     assert result.replay.request_messages == 1

@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from loom.decoding.messages import decoded_by
 from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from loom.replay.diff import Change, ChangeKind, diff_calls, diff_values
-from loom.replay.ignore_paths import IgnoredPaths, Names, PathError, parse_path, path_text
+from loom.replay.ignore_paths import IgnorePaths, Names, PathError, parse_path, path_text
 from loom.replay.plan import Edits, plan_replay
 from tests.replay.test_runner import replayer
 from tests.support.bench import Bench, running_bench
@@ -19,7 +19,7 @@ CHANGED, ADDED, REMOVED = ChangeKind.CHANGED, ChangeKind.ADDED, ChangeKind.REMOV
 
 
 def changes(left: Any, right: Any, *ignore: str) -> list[tuple[str, ChangeKind]]:
-    return [(item.path, item.kind) for item in diff_values(left, right, "response 0", IgnoredPaths(ignore))]
+    return [(item.path, item.kind) for item in diff_values(left, right, "response 0", IgnorePaths(ignore))]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_path_reads_back(path: str) -> None:
 )
 def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, told: str) -> None:
     with pytest.raises(PathError, match=re.escape(told)) as caught:
-        IgnoredPaths([text])
+        IgnorePaths([text])
     assert caught.value.column == column
 
 
@@ -115,17 +115,17 @@ def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, 
 @pytest.mark.parametrize("ignore", ["code,message,details", "**", "*"])
 def test_without_a_place_a_path_speaks_of_messages_only(ignore: str, place: str) -> None:
     left, right = {"code": "NOT_FOUND", "message": "m"}, {"code": "OK", "message": ""}
-    ignored = IgnoredPaths([ignore])
+    ignored = IgnorePaths([ignore])
     assert list(diff_values(left, right, f"{place} 0", ignored)) == []
     for other in ("status", "metadata request", "initial metadata", "trailing metadata"):
         assert len(list(diff_values(left, right, other, ignored))) == 2
-    assert [item.path for item in diff_values(left, right, "status", IgnoredPaths(["status:code"]))] == [
+    assert [item.path for item in diff_values(left, right, "status", IgnorePaths(["status:code"]))] == [
         "message"
     ]
 
 
 def test_a_place_alone_leaves_out_all_of_it_and_a_comma_may_be_part_of_a_key() -> None:
-    assert list(diff_values({"a": 1}, {"b": 1}, "status", IgnoredPaths(["status:"]))) == []
+    assert list(diff_values({"a": 1}, {"b": 1}, "status", IgnorePaths(["status:"]))) == []
     assert changes({"m": {"a,b": 1, "c": 1}}, {"m": {"a,b": 2, "c": 2}}, 'm["a,b"],x') == [("m.c", CHANGED)]
 
 
@@ -156,24 +156,24 @@ def test_a_field_goes_by_its_name_in_the_proto_file_and_in_json(ignore: str, lef
     names = Names(type(make("Thing")).DESCRIPTOR)
     every = [item.path for item in diff_values(value(1), value(2), "response 0", None, names)]
     found = [
-        item.path for item in diff_values(value(1), value(2), "response 0", IgnoredPaths([ignore]), names)
+        item.path for item in diff_values(value(1), value(2), "response 0", IgnorePaths([ignore]), names)
     ]
     gone = [path for path in every if path not in found]
     assert gone == [path for path in every if any(path.startswith(item) for item in left_out)]
 
 
 def test_paths_that_named_nothing_are_known() -> None:
-    ignored = IgnoredPaths(["a.b, c", "nothing", "status:message", "items.id", "removed.too"])
+    ignored = IgnorePaths(["a.b, c", "nothing", "status:message", "items.id", "removed.too"])
     same = {"a": {"b": 1}, "items": [{"id": 1}]}
     assert list(diff_values(same, same, "response 0", ignored)) == []
     assert len(list(diff_values({"removed": {"too": 1}}, {}, "response 0", ignored))) == 1
-    assert ignored.unmet() == ["c", "nothing", "status:message"]
+    assert ignored.unmatched_paths() == ["c", "nothing", "status:message"]
 
 
 async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
     return diff_calls(
         left, right, await decoded_by(bench.schema, left), await decoded_by(bench.schema, right),
-        ignored=IgnoredPaths(ignore),
+        ignored=IgnorePaths(ignore),
     )  # fmt: skip
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from loom.decoding.messages import decoded_by
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status, StatusCode
-from loom.replay.plan import Edits, ReplayError, Timing, edited_metadata, plan_replay
-from loom.replay.runner import Replayer
+from loom.replay.plan import Edits, ReplayError, Timing, parse_metadata, plan_replay
+from loom.replay.runner import ReplayRunner
 from tests.support.bench import Bench, running_bench
 from tests.support.mirror import SERVICE, make, running_mirror, thing
 
 
-def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> Replayer:
-    return Replayer(
+def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
+    return ReplayRunner(
         bench.target, bench.recorder, bench.ids,
         lambda work, name: asyncio.get_running_loop().create_task(work, name=name), lambda: own,
     )  # fmt: skip
@@ -154,7 +154,7 @@ async def test_edited_metadata_takes_the_place_of_the_recorded(bench: Bench) -> 
         {"key": "b-bin", "value": "AP8"},
         {"key": "authorization", "value": MASK},
     ]
-    await again(bench, call, Edits(metadata=edited_metadata(items, call.request_metadata)))
+    await again(bench, call, Edits(metadata=parse_metadata(items, call.request_metadata)))
     sent = [
         item for item in bench.mirror.received[1].metadata if item[0] in {"authorization", "b-bin", "gone"}
     ]
@@ -175,7 +175,7 @@ async def test_edited_metadata_takes_the_place_of_the_recorded(bench: Bench) -> 
 )
 def test_metadata_that_gRPC_does_not_allow_is_named(item: dict[str, Any], field: str) -> None:  # noqa: N802
     with pytest.raises(ReplayError) as caught:
-        edited_metadata([item], ())
+        parse_metadata([item], ())
     assert caught.value.field == field
 
 
@@ -309,7 +309,9 @@ async def test_a_replay_that_is_stopped_is_recorded_as_ended(bench: Bench) -> No
         tasks.append(asyncio.get_running_loop().create_task(work, name=name))
         return tasks[-1]
 
-    call_id = await Replayer(bench.target, bench.recorder, bench.ids, spawn).start(plan_replay(call, Edits()))
+    call_id = await ReplayRunner(bench.target, bench.recorder, bench.ids, spawn).start(
+        plan_replay(call, Edits())
+    )
     await bench.mirror.call(1)
     tasks[0].cancel()
     replay = await bench.recorded(call_id)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from loom.search.fields import Walk
-from loom.search.text_prefilter import Needle
+from loom.search.text_prefilter import TextPrefilter
 from tests.support.protos import an_any, built, descriptor, message
 
 KINDS = [
@@ -114,7 +114,7 @@ def holds(leaves: list[tuple[str, str]], text: str) -> bool:
 
 def agrees(data: bytes, kind: Any, text: str) -> bool:
     """Whether looking at little finds what looking at everything finds; True also where nothing is left out."""
-    needle = Needle(text, all_names())
+    needle = TextPrefilter(text, all_names())
     if not needle.usable or needle.is_among(data):
         return True
     little = Walk(type_of, needle)
@@ -162,7 +162,7 @@ def test_what_reads_otherwise_than_it_is_written_is_found(
 ) -> None:
     made = message(kind, **fields)
     data = made.SerializeToString()
-    needle = Needle(text, all_names())
+    needle = TextPrefilter(text, all_names())
     little = Walk(type_of, needle)
     assert needle.is_among(data) or holds(little.leaves(data, type(made)), text)
     packed = an_any(made).SerializeToString()
@@ -182,16 +182,16 @@ def test_of_a_letter_whose_lower_case_depends_on_its_neighbours_nothing_is_said(
     capital, last = "A\u03a3", "a\u03c2"
     tree = message("Tree", name=capital, left=message("Tree", name="z"))
     assert holds(EVERYTHING.leaves(tree.SerializeToString(), type(tree)), last)
-    assert not Needle(last).usable
+    assert not TextPrefilter(last).usable
 
 
 def test_a_message_that_cannot_say_it_is_not_even_parsed() -> None:
     """What makes a search through many messages fast."""
     for kind in ("Scalars", "WellKnown", "Tree", "older.Base"):
         made = message_factory.GetMessageClass(descriptor(kind))
-        assert not Walk(type_of, Needle("nothing-like-it", all_names())).is_worth(made)
-    assert not Walk(type_of, Needle("nothing-like-it")).is_worth(None)
-    assert Walk(type_of, Needle("12")).is_worth(None)
+        assert not Walk(type_of, TextPrefilter("nothing-like-it", all_names())).is_worth(made)
+    assert not Walk(type_of, TextPrefilter("nothing-like-it")).is_worth(None)
+    assert Walk(type_of, TextPrefilter("12")).is_worth(None)
 
 
 def test_numbers_are_not_taken_for_truths() -> None:

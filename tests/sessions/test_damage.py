@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from loom.cli.sessions import command
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
-from loom.formats.importer import IncomingFile
+from loom.formats.call_file import CallFile
 from loom.model import Call, Kind
 from loom.sessions import SessionReader, SessionStore, session_path
 from loom.sessions.reader import StoredDescriptors
@@ -140,7 +140,7 @@ def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path
             )  # fmt: skip
         with (
             contextlib.suppress(LoomError),
-            IncomingFile(path) as file,
+            CallFile(path) as file,
         ):  # as 'loom open' and 'loom replay' do
             incoming = file.read()
             list(incoming.calls)

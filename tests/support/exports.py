@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.formats import writer_of
-from loom.formats.importer import IncomingFile
+from loom.formats import get_writer
+from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 from tests.support.keeping import stored_schema
@@ -21,13 +21,13 @@ def export(
 ) -> bytes:
     """A file of a format, whole; made again at ``target``, or as ``to`` says, or where nobody knows more."""
     secrets = None if reveal else Secrets()
-    write = writer_of(kind)
+    write = get_writer(kind)
     return b"".join(write(calls, schema or stored_schema(), secrets, to or Destination(target=target)))
 
 
 def imported(path: Path) -> tuple[list[Call], list[str]]:
     """The calls of a file, and what is wrong with it."""
-    with IncomingFile(path) as file:
+    with CallFile(path) as file:
         incoming = file.read()
         calls = list(incoming.calls)
         return calls, incoming.problems

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from loom.grpcurl.command import Reach
-from loom.grpcurl.recipe import Repeating
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, Call, EndedBy, Secrets, Status
 from loom.schema import FileSet, Provenance, Schema
 from tests.support.mirror import file_set
@@ -31,7 +31,7 @@ class Known:
 async def command(source: str, origin: str, target: str = "") -> str:
     schema = Schema([Known(source, origin)])
     reach = Reach(Address("backend", 443), tls=True, cacert=Path("/ca.pem"))
-    repeating = Repeating(
+    repeating = CommandBuilder(
         schema, Secrets(), reach, lambda: Reach(Address("localhost", 9999)), (("x-r", "1"),)
     )
     call = Call(

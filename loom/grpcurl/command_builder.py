@@ -18,7 +18,7 @@ _SETS = "descriptor sets"
 
 
 @dataclass(frozen=True, slots=True)
-class Repeating:
+class CommandBuilder:
     """``target`` and ``loom`` are how the backend and Loom itself are reached from this machine.
 
     ``reflection_headers`` go along to the backend's reflection service.

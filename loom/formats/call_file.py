@@ -23,7 +23,7 @@ _READ = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/for
 
 
 @dataclass(slots=True)
-class Incoming:
+class CallFileContent:
     """What a file holds. ``problems`` grows while ``calls`` is read: lines that say where something is damaged."""
 
     kind: str
@@ -35,7 +35,7 @@ class Incoming:
     )  # keys of metadata that a session masks beside the usual ones
 
 
-class IncomingFile:
+class CallFile:
     """An opened file; use it in a ``with``. Raises :class:`LoomError` for one that cannot be read at all."""
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class IncomingFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def read(self) -> Incoming:
+    def read(self) -> CallFileContent:
         """Find out what it is, and read it; calls come as they are asked for."""
         start = self._file.read(16)
         self._file.seek(0)
@@ -69,20 +69,20 @@ class IncomingFile:
         is_dump = looks_like_grpc_dump(self._file)
         self._file.seek(begin)
         if is_dump:
-            found = Incoming("grpc-dump", iter(()))
+            found = CallFileContent("grpc-dump", iter(()))
             found.calls = read_grpc_dump(self._file, self._noting(found))
         else:
-            found = Incoming("ndjson", iter(()))
+            found = CallFileContent("ndjson", iter(()))
             found.calls = self._lines(found)
         return found
 
-    def _noting(self, found: Incoming) -> Callable[[Problem], None]:
+    def _noting(self, found: CallFileContent) -> Callable[[Problem], None]:
         def note(problem: Problem) -> None:
             found.problems.append(f"{self._path}: {problem}")
 
         return note
 
-    def _lines(self, found: Incoming) -> Iterator[Call]:
+    def _lines(self, found: CallFileContent) -> Iterator[Call]:
         try:
             for read in read_lines(self._file, self._noting(found)):
                 if isinstance(read, Descriptors):
@@ -95,22 +95,22 @@ class IncomingFile:
         except FormatError as error:
             raise LoomError(f"{self._path} cannot be read: {error}; {_READ}") from error
 
-    def _bundle(self) -> Incoming:
+    def _bundle(self) -> CallFileContent:
         bundle = Bundle(self._file, str(self._path))
         problems = [f"{self._path}: {problem}" for problem in bundle.problems]
-        found = Incoming("bundle", iter(()), bundle.descriptors, problems)
+        found = CallFileContent("bundle", iter(()), bundle.descriptors, problems)
         found.calls = bundle.calls(self._noting(found))
         return found
 
-    def _session(self) -> Incoming:
+    def _session(self) -> CallFileContent:
         with SessionReader(self._path) as reader:
-            found = Incoming(
+            found = CallFileContent(
                 "session", iter(()), reader.descriptors(), masked=reader.masked(), problems=reader.damaged
             )
         found.calls = self._session_calls(found)
         return found
 
-    def _session_calls(self, found: Incoming) -> Iterator[Call]:
+    def _session_calls(self, found: CallFileContent) -> Iterator[Call]:
         with SessionReader(self._path) as reader:
             yield from reader.calls()
             found.problems += [problem for problem in reader.damaged if problem not in found.problems]

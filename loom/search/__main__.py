@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from loom.errors import LoomError
-from loom.workers import encode_frame
+from loom.workers import encode_frame, read_frame
 
 from .call_source import SessionCallSource, Source, StreamedCallSource
 from .jobs import perform

@@ -3,13 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from loom.decoding.stored_schema import unread
 from loom.schema import FileSet, Provenance, SchemaError
 from loom.schema.descriptor_set import Files, FileSource
-from loom.sessions.reader import StoredDescriptors
+from loom.schema.stored import StoredDescriptorSet
 
 _MARK = ", stored"
 
@@ -19,19 +17,19 @@ class StoredDescriptorSource:
 
     name = "stored descriptors"
 
-    def __init__(self, stored: Iterable[StoredDescriptors] = ()) -> None:
+    def __init__(self, stored: Iterable[StoredDescriptorSet] = ()) -> None:
         self.problems: list[str] = []
-        self._sources: list[tuple[StoredDescriptors, FileSource]] = []
+        self._sources: list[tuple[StoredDescriptorSet, FileSource]] = []
         self.take(stored)
 
-    def take(self, stored: Iterable[StoredDescriptors]) -> None:
+    def take(self, stored: Iterable[StoredDescriptorSet]) -> None:
         """Add sets; the last fetched one answers for what several describe."""
         for item in stored:
             files = Files()
             try:
-                files.add(FileDescriptorSet.FromString(item.file_set).file, item.origin)
-            except DecodeError as error:  # a damaged set describes nothing
-                self.problems.append(unread(item, error))
+                files.add(item.parse().file, item.origin)
+            except SchemaError as error:
+                self.problems.append(str(error))
                 continue
             self._sources.append((item, FileSource(self.name, files)))
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
@@ -56,10 +54,10 @@ class StoredDescriptorSource:
 class DescriptorRegistry:
     """Every set of descriptors that this run has fetched, once; ``keep`` is told of each new one."""
 
-    def __init__(self, target: str, keep: Callable[[StoredDescriptors], None] = lambda _: None) -> None:
+    def __init__(self, target: str, keep: Callable[[StoredDescriptorSet], None] = lambda _: None) -> None:
         self._target = target
         self._keep = keep
-        self._sets: dict[bytes, StoredDescriptors] = {}
+        self._sets: dict[bytes, StoredDescriptorSet] = {}
 
     def take(self, files: FileSet) -> None:
         """A listener of :meth:`loom.schema.Schema.on_descriptors`."""
@@ -69,13 +67,13 @@ class DescriptorRegistry:
         data = files.as_set().SerializeToString(deterministic=True)
         digest = hashlib.sha256(data).digest()
         if digest not in self._sets:
-            item = StoredDescriptors(
+            item = StoredDescriptorSet(
                 self._target, provenance.source, provenance.origin, provenance.fetched_ns, data
             )
             self._sets[digest] = item
             self._keep(item)
 
-    def add(self, items: Iterable[StoredDescriptors]) -> None:
+    def add(self, items: Iterable[StoredDescriptorSet]) -> None:
         """Sets that came with an imported file."""
         for item in items:
             digest = hashlib.sha256(item.file_set).digest()
@@ -83,5 +81,5 @@ class DescriptorRegistry:
                 self._sets[digest] = item
                 self._keep(item)
 
-    async def stored(self) -> list[StoredDescriptors]:
+    async def stored(self) -> list[StoredDescriptorSet]:
         return list(self._sets.values())

@@ -36,9 +36,10 @@ from loom.runtime import wiring as parts
 from loom.runtime.call_formatting import one_line
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
+from loom.schema.stored import StoredDescriptorSet
 from loom.search.details import CallDetails
+from loom.search.field_reader import FieldReader
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory
-from loom.sessions.reader import StoredDescriptors
 
 from .completion import session_name
 from .flags import flags, given
@@ -130,7 +131,7 @@ class _Command:
         self._tally = Tally()
         self._results: list[Result] = []
         self._damaged = False
-        self._stored = StoredSchema(())
+        self._reader = FieldReader(StoredSchema(()))
 
     async def run(self) -> int:
         if self._wanted.junit is not None:
@@ -160,13 +161,13 @@ class _Command:
         self._report()
         return self._exit_code()
 
-    def _survey(self) -> tuple[list[tuple[int, int]], list[StoredDescriptors]]:
+    def _survey(self) -> tuple[list[tuple[int, int]], list[StoredDescriptorSet]]:
         """What is to be sent, in order; complaints about the recording go out here."""
         masked: set[str] = set()
         uncompared: set[str] = set()
         starts = []
         if self._wanted.query.needs_bodies:
-            self._stored = StoredSchema(self._read_through())
+            self._reader = FieldReader(StoredSchema(self._read_through()))
         with self._opened() as incoming:
             self._wanted.rules.secrets.add(incoming.masked)
             for call in self._chosen(incoming):
@@ -186,7 +187,7 @@ class _Command:
             self._complain(f"masked in the recording and not compared: {', '.join(sorted(uncompared))}")
         return sorted(starts), incoming.descriptors
 
-    def _read_through(self) -> list[StoredDescriptors]:
+    def _read_through(self) -> list[StoredDescriptorSet]:
         """The descriptors of the whole file: a filter over bodies needs them before the first call."""
         with self._opened() as incoming:
             for _ in incoming.calls:
@@ -251,7 +252,7 @@ class _Command:
                 continue
             found = query.answer(summarise(call))
             if found is None:
-                found = query.answer(summarise(call), CallDetails(call, self._stored))
+                found = query.answer(summarise(call), CallDetails(call, self._reader))
             if found:
                 yield call
 

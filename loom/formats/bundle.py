@@ -25,7 +25,7 @@ from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 from loom.model.timestamps import moment, nanoseconds
 from loom.recording.ndjson import FormatError, Problem, header_line, read_lines, to_line
-from loom.sessions.reader import StoredDescriptors
+from loom.schema.stored import StoredDescriptorSet
 
 from .zip_recovery import mended
 
@@ -45,7 +45,7 @@ def write_bundle(
 ) -> Iterator[bytes]:
     """The archive, as it grows."""
     out = _Outlet()
-    stored: dict[bytes, StoredDescriptors] = {}
+    stored: dict[bytes, StoredDescriptorSet] = {}
     timing: list[dict[str, Any]] = []
     redactions: list[dict[str, Any]] = []
     digests: dict[str, str] = {}
@@ -98,7 +98,7 @@ def _lines(
     calls: Iterable[Call],
     schema: StoredSchema,
     secrets: Secrets | None,
-    stored: dict[bytes, StoredDescriptors],
+    stored: dict[bytes, StoredDescriptorSet],
     timing: list[dict[str, Any]],
     redactions: list[dict[str, Any]],
 ) -> Iterator[bytes]:
@@ -249,12 +249,12 @@ class Bundle:
             if name.startswith("descriptors/")
         ]
 
-    def _descriptors(self) -> list[StoredDescriptors]:
+    def _descriptors(self) -> list[StoredDescriptorSet]:
         stored = []
         for item in self.manifest.get("descriptors", self._undeclared()):
             try:
                 stored.append(
-                    StoredDescriptors(
+                    StoredDescriptorSet(
                         item["target"],
                         item["source"],
                         item["origin"],

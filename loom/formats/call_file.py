@@ -10,8 +10,8 @@ from loom.model import Call
 from loom.model.timestamps import nanoseconds
 from loom.recording.ndjson import FormatError, Problem, read_lines
 from loom.recording.ndjson.lines import Descriptors
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader
-from loom.sessions.reader import StoredDescriptors
 
 from .bundle import Bundle
 from .grpc_dump import looks_like_grpc_dump, read_grpc_dump
@@ -28,7 +28,7 @@ class CallFileContent:
 
     kind: str
     calls: Iterator[Call]
-    descriptors: list[StoredDescriptors] = field(default_factory=list)
+    descriptors: list[StoredDescriptorSet] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     masked: list[str] = field(
         default_factory=list
@@ -88,7 +88,7 @@ class CallFile:
                 if isinstance(read, Descriptors):
                     fetched = nanoseconds(read.fetched) if read.fetched else 0
                     found.descriptors.append(
-                        StoredDescriptors(read.target, read.source, read.origin, fetched, read.file_set)
+                        StoredDescriptorSet(read.target, read.source, read.origin, fetched, read.file_set)
                     )
                 else:
                     yield read

@@ -12,8 +12,8 @@ from loom.grpcurl.command import Descriptors, grpcurl_command
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Direction, EndedBy, Secrets, StatusCode
 from loom.model.timestamps import moment
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions.fold import STOPPED
-from loom.sessions.reader import StoredDescriptors
 
 _STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
 _BEGINNING = """\
@@ -86,13 +86,13 @@ def write_script(
     yield _END.encode()
 
 
-def _file(stored: StoredDescriptors, number: int) -> bytes:
+def _file(stored: StoredDescriptorSet, number: int) -> bytes:
     text = base64.encodebytes(stored.file_set).decode()
     origin = _one_line(f"{stored.source} of {stored.origin or stored.target}")
     return f"\n# {ascii(origin)[1:-1]}\nschema {number} <<'EOF'\n{text}EOF\n".encode()
 
 
-def _schema(stored: StoredDescriptors, number: int, decoding: Decoding) -> str:
+def _schema(stored: StoredDescriptorSet, number: int, decoding: Decoding) -> str:
     words = f'-protoset "$schemas/{number}"'
     # What an Any holds may be of another file: reflection, where there is some, knows it.
     anys = stored.source.startswith("reflection") and any(

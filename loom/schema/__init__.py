@@ -1,6 +1,7 @@
 """Where descriptors come from (reflection, ``.proto`` files, descriptor sets).
 
 * :mod:`~loom.schema.schema`: the face: which method is this, which message type is that.
+* :mod:`~loom.schema.stored`: a descriptor set as it is stored with calls.
 * :mod:`~loom.schema.source`: what a source is; a set of files and where it came from.
 * :mod:`~loom.schema.reflection`, :mod:`~loom.schema.reflection_stream`: asks the target (v1, then v1alpha).
 * :mod:`~loom.schema.descriptor_set`: descriptors in memory, found by what they define.
@@ -21,6 +22,7 @@ from .pool import Built
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
 from .source import FileSet, Method, Provenance, SchemaError, Source
+from .stored import StoredDescriptorSet
 from .uploads import AttachError
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Schema",
     "SchemaError",
     "Source",
+    "StoredDescriptorSet",
     "compile_protos",
     "outline",
 ]

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader
 from loom.sessions.event_codec import unpack
 from loom.sessions.fold import fold
-from loom.sessions.reader import StoredDescriptors
 
 from .protocol import Batch, Descriptors, End, Origin, Sent
 
@@ -64,7 +64,7 @@ class StreamedCallSource:
         stored = []
         while isinstance(sent := self._receive(), Descriptors):
             stored.append(
-                StoredDescriptors(sent.target, sent.source, sent.origin, sent.fetched_ns, sent.file_set)
+                StoredDescriptorSet(sent.target, sent.source, sent.origin, sent.fetched_ns, sent.file_set)
             )
         self._first = sent if isinstance(sent, Batch) else None
         schema = StoredSchema(stored)

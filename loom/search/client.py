@@ -11,9 +11,9 @@ import msgspec
 from loom.errors import LoomError
 from loom.model import Call
 from loom.recording.history import History
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionStore
 from loom.sessions.event_codec import Record
-from loom.sessions.reader import StoredDescriptors
 from loom.sessions.unfold import unfold
 from loom.workers import WorkerDiedError, WorkerProcess
 
@@ -57,7 +57,7 @@ class Reading:
         self,
         history: History,
         store: SessionStore | None,
-        stored: Callable[[], Awaitable[list[StoredDescriptors]]],
+        stored: Callable[[], Awaitable[list[StoredDescriptorSet]]],
         *,
         at_once: int = 2,
     ) -> None:

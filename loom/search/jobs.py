@@ -13,6 +13,7 @@ from loom.recording.summary import summarise
 
 from .call_source import Source
 from .details import CallDetails
+from .field_reader import FieldReader
 from .protocol import AnyAnswer, Chunk, Done, Export, Found, Job, Progress, Search
 
 _PROGRESS_SECONDS = 0.1
@@ -29,14 +30,14 @@ def perform(job: Job, source: Source, answer: Callable[[AnyAnswer], None]) -> No
 
 def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
     query = parse(job.q)
-    schema = source.schema()
+    reader = FieldReader(source.schema())
     looking = _Looking(source.total, answer, job.limit)
     after = job.after if job.after is not None else 0
     for call in source.calls(_reach(job, source)):
         looking.seen()
         if call.id > after and (job.before is None or call.id < job.before):
             summary = summarise(call)
-            if _matches(query, summary, call, schema):
+            if _matches(query, summary, call, reader):
                 looking.found(summary)
     looking.done(source.problems)
 
@@ -68,14 +69,14 @@ def chosen(source: Source, schema: StoredSchema, q: str, ids: Iterable[int] | No
     """The calls of these ids, or those that match a filter."""
     if ids is not None:
         return source.find(ids)
-    query = parse(q)
-    return (call for call in source.calls() if _matches(query, summarise(call), call, schema))
+    query, reader = parse(q), FieldReader(schema)
+    return (call for call in source.calls() if _matches(query, summarise(call), call, reader))
 
 
-def _matches(query: Query, summary: dict[str, Any], call: Call, schema: StoredSchema) -> bool:
+def _matches(query: Query, summary: dict[str, Any], call: Call, reader: FieldReader) -> bool:
     found = query.answer(summary)
     if found is None:
-        found = query.answer(summary, CallDetails(call, schema))
+        found = query.answer(summary, CallDetails(call, reader))
     return found is True
 
 

@@ -13,22 +13,12 @@ import msgspec
 import zstandard
 
 from loom.model import Call, Kind
+from loom.schema.stored import StoredDescriptorSet
 
 from .database import MASKED, SessionError, explain, open_for_reading
 from .event_codec import Record, unpack
 from .fold import fold, seal
 from .recovery import is_damage, open_otherwise, walk
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDescriptors:
-    """A serialized ``FileDescriptorSet`` and where it came from."""
-
-    target: str
-    source: str
-    origin: str
-    fetched_ns: int
-    file_set: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +149,7 @@ class SessionReader:
             )  # fmt: skip
         return batches
 
-    def descriptors(self) -> list[StoredDescriptors]:
+    def descriptors(self) -> list[StoredDescriptorSet]:
         """Every stored file set, the last fetched first."""
         what = "some of its descriptors"
         found = []
@@ -168,7 +158,7 @@ class SessionReader:
             if [type(field) for field in fields] == [str, str, str, int, bytes] and hashlib.sha256(
                 fields[-1]
             ).digest() == digest:
-                found.append(StoredDescriptors(*fields))
+                found.append(StoredDescriptorSet(*fields))
             else:
                 self._lost(f"{what} could not be read")
         return sorted(found, key=lambda item: item.fetched_ns, reverse=True)

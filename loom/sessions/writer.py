@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from loom.model import Call, Kind
+from loom.schema.stored import StoredDescriptorSet
 
 from .batch import Batch, compressor
 from .database import MASKED, SessionError, SessionLock, begin_writing, explain, lacks_room
 from .event_codec import Record
 from .previous_runs import Earlier
 from .pruning import prune, used_bytes
-from .reader import StoredDescriptors
 from .write_queue import Waiting
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class SessionStore:
         self._pending: deque[Batch] = deque()
         self._compressor = compressor()
         self._cleared_waits = False
-        self._descriptors: deque[StoredDescriptors] = deque()
+        self._descriptors: deque[StoredDescriptorSet] = deque()
         self._masks: list[str] = []  # still to be noted
 
     @property
@@ -171,7 +171,7 @@ class SessionStore:
             self._idle = False
             self._wake.set()
 
-    def put_descriptors(self, item: StoredDescriptors) -> None:
+    def put_descriptors(self, item: StoredDescriptorSet) -> None:
         """Keep a set of descriptors, so that the session decodes without its backend."""
         if self._taking:
             self._descriptors.append(item)
@@ -186,7 +186,7 @@ class SessionStore:
         """The keys that earlier runs noted."""
         return self.earlier.read(lambda reader: reader.masked()) if self._taking else []
 
-    def stored_descriptors(self) -> list[StoredDescriptors]:
+    def stored_descriptors(self) -> list[StoredDescriptorSet]:
         """The sets that were kept by earlier runs."""
         return self.earlier.read(lambda reader: reader.descriptors()) if self._taking else []
 

@@ -11,6 +11,7 @@ from loom.recording.query import Query, parse
 from loom.recording.summary import summarise
 from loom.schema import Schema
 from loom.search.details import CallDetails
+from loom.search.field_reader import FieldReader
 
 from ._recorded_call import RecordedCall, recorded_call
 
@@ -86,13 +87,14 @@ class CallLog(Observer):
         return call_lines(self._ended)
 
     async def _matching(self, query: Query, calls: list[Call]) -> list[Call]:
-        stored = StoredSchema(await self._descriptors.stored()) if query.needs_bodies else StoredSchema(())
+        stored = await self._descriptors.stored() if query.needs_bodies else ()
+        reader = FieldReader(StoredSchema(stored))
         matches = []
         for call in list(calls):
             summary = summarise(call)
             answer = query.answer(summary)
             if answer is None:
-                answer = query.answer(summary, CallDetails(call, stored))
+                answer = query.answer(summary, CallDetails(call, reader))
             if answer:
                 matches.append(call)
         return matches

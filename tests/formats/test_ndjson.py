@@ -12,7 +12,7 @@ from loom.formats import get_writer
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call
 from loom.recording.ndjson import json_schema
-from loom.sessions.reader import StoredDescriptors
+from loom.schema.stored import StoredDescriptorSet
 from tests.support.bench import Bench
 from tests.support.exports import assert_same, export, imported
 from tests.support.keeping import stored_descriptors
@@ -43,7 +43,7 @@ async def test_an_any_is_opened_by_whatever_set_knows_its_type(bench: Bench) -> 
     schema = StoredSchema(
         [
             stored_descriptors(),
-            StoredDescriptors("b:1", "protos", "", 1, FileDescriptorSet(file=[other]).SerializeToString()),
+            StoredDescriptorSet("b:1", "protos", "", 1, FileDescriptorSet(file=[other]).SerializeToString()),
         ]
     )
     note = make("google.protobuf.Any", type_url="type.googleapis.com/other.Note", value=b"\x0a\x02hi")

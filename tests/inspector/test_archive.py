@@ -20,8 +20,8 @@ from loom.archive.stored_descriptors import DescriptorRegistry
 from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionStore, session_path
-from loom.sessions.reader import StoredDescriptors
 from tests.support.children import kill_children
 from tests.support.databases import change
 from tests.support.exports import export, imported
@@ -134,7 +134,7 @@ async def test_a_filter_whose_process_is_killed(
 ) -> None:
     left = times
 
-    async def killing(_: DescriptorRegistry) -> list[StoredDescriptors]:
+    async def killing(_: DescriptorRegistry) -> list[StoredDescriptorSet]:
         """The first step of sending calls to the process."""
         nonlocal left
         if left:

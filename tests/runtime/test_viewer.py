@@ -14,8 +14,8 @@ from loom.errors import LoomError
 from loom.model import Address, Call
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionStore
-from loom.sessions.reader import StoredDescriptors
 from tests.support.bench import running_bench
 from tests.support.exports import export
 from tests.support.keeping import keep
@@ -166,7 +166,7 @@ async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Pa
 async def test_descriptors_that_are_none_are_told(tmp_path: Path) -> None:
     path = tmp_path / "evidence"
     store = keep(path, recorded(*unary(1)))
-    store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"no set"))
+    store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"no set"))
     assert store.flush()
     store.close()
     async for page in opened(path):

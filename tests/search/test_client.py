@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from loom.recording.history import History
+from loom.schema.stored import StoredDescriptorSet
 from loom.search import (
     Answer,
     Chunk,
@@ -24,7 +25,6 @@ from loom.search import (
     Search,
 )
 from loom.sessions import SessionStore, session_path
-from loom.sessions.reader import StoredDescriptors
 from tests.support.children import children, kill_children
 from tests.support.databases import change
 from tests.support.keeping import keep, stored_descriptors
@@ -69,11 +69,11 @@ async def traffic(bench: Any) -> None:
     await bench.call("Chat", [packed, packed], compression=grpc.Compression.Gzip)
 
 
-async def nothing() -> list[StoredDescriptors]:
+async def nothing() -> list[StoredDescriptorSet]:
     return []
 
 
-async def described() -> list[StoredDescriptors]:
+async def described() -> list[StoredDescriptorSet]:
     return [stored_descriptors()]
 
 
@@ -190,7 +190,7 @@ async def test_the_process_is_another_and_gives_way(bench: Any) -> None:
         await asyncio.Event().wait()
         yield
 
-    async def never() -> list[StoredDescriptors]:
+    async def never() -> list[StoredDescriptorSet]:
         async for _ in waiting():
             pass
         return []
@@ -214,7 +214,7 @@ class Killer:
     def __init__(self, times: int) -> None:
         self.times = times
 
-    async def __call__(self) -> list[StoredDescriptors]:
+    async def __call__(self) -> list[StoredDescriptorSet]:
         if self.times:
             self.times -= 1
             kill_children()
@@ -331,7 +331,7 @@ async def test_searches_and_kills_at_random(bench: Any) -> None:
 
 
 async def test_calls_that_cannot_be_sent_are_an_error(bench: Any) -> None:
-    async def broken() -> list[StoredDescriptors]:
+    async def broken() -> list[StoredDescriptorSet]:
         raise ValueError("no descriptors")
 
     with pytest.raises(ReadingError, match="the recorded calls could not be read: no descriptors"):

@@ -14,15 +14,15 @@ from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile
 from loom.model import Call, Kind
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader, SessionStore, session_path
-from loom.sessions.reader import StoredDescriptors
 from tests.support.traffic import DOWN, began, dense, ended, many, message, unary
 
 STREAM = 1
 LAST = 300
 PAGE = 16 * 1024
 SETS = [
-    StoredDescriptors(f"a:{port}", "reflection v1", "a:1", port, b"\x0a\x02\x0a" + bytes([port]))
+    StoredDescriptorSet(f"a:{port}", "reflection v1", "a:1", port, b"\x0a\x02\x0a" + bytes([port]))
     for port in range(1, 4)
 ]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionError, SessionReader, SessionStore, session_path
 from loom.sessions import writer as store_module
 from loom.sessions.database import SessionLock
-from loom.sessions.reader import StoredDescriptors
 from tests.support.databases import change
 from tests.support.traffic import DOWN, began, dense, message, unary
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
 ) -> None:
     for call_id in range(1, 4):
         emit(store, *unary(call_id))
-    store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"set"))
+    store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"set"))
     emit(store, *unary(4))
     store.close()
     change(

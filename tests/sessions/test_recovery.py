@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionError, SessionReader, SessionStore, session_path
-from loom.sessions.reader import StoredDescriptors
 from tests.support.databases import change
 from tests.support.traffic import dense, unary
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
     path = session_path("default", tmp_path / "sessions")
     store = SessionStore(path)
     store.open()
-    store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", 5, b"set"))
+    store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"set"))
     for call_id in range(1, CALLS + 1):
         for event in unary(call_id, dense(BYTES)):
             store.emit(event)

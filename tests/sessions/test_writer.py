@@ -10,11 +10,11 @@ import textwrap
 from pathlib import Path
 
 from loom.model import CallState, Kind
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader, SessionStore
 from loom.sessions import writer as store_module
 from loom.sessions.database import open_for_writing
 from loom.sessions.fold import STOPPED
-from loom.sessions.reader import StoredDescriptors
 from loom.sessions.unfold import unfold
 from tests.support.traffic import DOWN, UP, began, dense, ended, many, message, recorded, unary
 
@@ -127,7 +127,7 @@ def test_what_repeats_takes_little_room(path: Path, store: SessionStore) -> None
 
 def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
     for fetched_ns in (5, 6):
-        store.put_descriptors(StoredDescriptors("a:1", "reflection v1", "a:1", fetched_ns, b"set"))
+        store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", fetched_ns, b"set"))
     assert store.flush()
     with SessionReader(path) as reader:
         [descriptors] = reader.descriptors()

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call
+from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionStore
-from loom.sessions.reader import StoredDescriptors
 from loom.sessions.unfold import unfold
 from tests.support import mirror
 
 
-def stored_descriptors() -> StoredDescriptors:
+def stored_descriptors() -> StoredDescriptorSet:
     """The mirror's own, as its reflection would have told."""
-    return StoredDescriptors(
+    return StoredDescriptorSet(
         "127.0.0.1:1", "reflection v1", "127.0.0.1:1", 5_000, mirror.file_set().SerializeToString()
     )
 

@@ -187,7 +187,7 @@ def main() -> int:
     payloads = {name: message.SerializeToString() for name, message in messages.items()}
     found = asyncio.run(measured(payloads, chosen.rounds))
     for name, message in messages.items():
-        found[name].json_format = compared(message, shapes.built.pool)
+        found[name].json_format = compared(message, shapes.descriptor_set.pool)
     text = table(found)
     print(text)
     if chosen.write:

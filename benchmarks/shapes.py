@@ -7,8 +7,8 @@ from typing import Any
 
 from google.protobuf import message_factory
 
-from loom.schema import Built, compile_protos
-from loom.schema.pool import build
+from loom.schema import LinkedDescriptorSet, compile_protos
+from loom.schema.linker import link
 
 PROTO = Path(__file__).with_name("shapes.proto")
 SIZE = 1_000_000
@@ -18,11 +18,11 @@ class Shapes:
     """Makes them; ``make(name)`` for each of :attr:`NAMES`, which are methods of ``bench.Shapes`` and types alike."""
 
     def __init__(self) -> None:
-        self.built: Built = build(compile_protos([PROTO], [PROTO.parent]).file)
+        self.descriptor_set: LinkedDescriptorSet = link(compile_protos([PROTO], [PROTO.parent]).file)
         self._random = random.Random(1)
 
     def make(self, name: str) -> Any:
-        descriptor = self.built.pool.FindMessageTypeByName(f"bench.{name}")
+        descriptor = self.descriptor_set.pool.FindMessageTypeByName(f"bench.{name}")
         message = message_factory.GetMessageClass(descriptor)()
         NAMES[name][1](self, message)
         return message
@@ -95,7 +95,9 @@ class Shapes:
 
     def anys(self, message: Any) -> None:
         def add() -> None:
-            inner = message_factory.GetMessageClass(self.built.pool.FindMessageTypeByName("bench.Row"))
+            inner = message_factory.GetMessageClass(
+                self.descriptor_set.pool.FindMessageTypeByName("bench.Row")
+            )
             message.items.add().Pack(inner(**self.row()))
 
         self._fill(message, add)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from loom.schema import FileSet, Provenance, SchemaError
-from loom.schema.descriptor_set import Files, FileSource
+from loom.schema import DescriptorSet, Provenance, SchemaError
+from loom.schema.descriptor_index import DescriptorIndex, MemorySource
 from loom.schema.stored import StoredDescriptorSet
 
 _MARK = ", stored"
@@ -19,22 +19,22 @@ class StoredDescriptorSource:
 
     def __init__(self, stored: Iterable[StoredDescriptorSet] = ()) -> None:
         self.problems: list[str] = []
-        self._sources: list[tuple[StoredDescriptorSet, FileSource]] = []
+        self._sources: list[tuple[StoredDescriptorSet, MemorySource]] = []
         self.take(stored)
 
     def take(self, stored: Iterable[StoredDescriptorSet]) -> None:
         """Add sets; the last fetched one answers for what several describe."""
         for item in stored:
-            files = Files()
+            files = DescriptorIndex()
             try:
                 files.add(item.parse().file, item.origin)
             except SchemaError as error:
                 self.problems.append(str(error))
                 continue
-            self._sources.append((item, FileSource(self.name, files)))
+            self._sources.append((item, MemorySource(self.name, files)))
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
 
-    async def fetch(self, symbol: str) -> FileSet:
+    async def fetch(self, symbol: str) -> DescriptorSet:
         """The files of a symbol with where they came from when they were kept."""
         for item, source in self._sources:
             try:
@@ -42,7 +42,7 @@ class StoredDescriptorSource:
             except SchemaError:
                 continue
             label = item.source if item.source.endswith(_MARK) else item.source + _MARK
-            return FileSet(found.files, Provenance(label, item.origin, item.fetched_ns))
+            return DescriptorSet(found.files, Provenance(label, item.origin, item.fetched_ns))
         raise SchemaError(f"no {self.name} define {symbol}")
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
@@ -59,7 +59,7 @@ class DescriptorRegistry:
         self._keep = keep
         self._sets: dict[bytes, StoredDescriptorSet] = {}
 
-    def take(self, files: FileSet) -> None:
+    def take(self, files: DescriptorSet) -> None:
         """A listener of :meth:`loom.schema.Schema.on_descriptors`."""
         provenance = files.provenance
         if provenance.source.endswith(_MARK):

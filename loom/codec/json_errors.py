@@ -11,8 +11,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from .compiled_readers import is_map
 from .field_hints import expected, no_such_field, not_base64, two_of
-from .mapping import ANY, WELL_KNOWN
-from .types import Types, type_name
+from .json_printer import ANY, WELL_KNOWN
+from .type_resolver import TypeResolver, type_name
 
 REFUSALS = (json_format.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What json_format raises for JSON that does not fit, or for types that it cannot cope with."""
@@ -24,7 +24,7 @@ _NOISE = re.compile(
 )
 
 
-def parse_into(value: Any, message: Any, types: Types, max_depth: int) -> None:
+def parse_into(value: Any, message: Any, types: TypeResolver, max_depth: int) -> None:
     """``json_format.ParseDict`` with types by name from anywhere; raises one of :data:`REFUSALS`.
 
     It skips what is no base64 in a field of bytes, and so takes something else than was written; here that is refused.
@@ -37,7 +37,7 @@ def parse_into(value: Any, message: Any, types: Types, max_depth: int) -> None:
     _check_bytes(value, descriptor, types)
 
 
-def _check_bytes(value: Any, descriptor: Descriptor, types: Types) -> None:
+def _check_bytes(value: Any, descriptor: Descriptor, types: TypeResolver) -> None:
     """ValueError if a field of bytes, at any depth of a value that fits otherwise, does not hold base64."""
     if descriptor.full_name == _BYTES_VALUE:
         _check_base64(value)
@@ -65,7 +65,7 @@ def _check_base64(value: Any) -> None:
 
 
 def misfit(
-    value: Any, descriptor: Descriptor, types: Types, max_depth: int, error: Exception
+    value: Any, descriptor: Descriptor, types: TypeResolver, max_depth: int, error: Exception
 ) -> tuple[str, str]:
     """The path of what does not fit, as in ``items[2].price``, and what is wrong with it."""
     path = told = ""
@@ -111,7 +111,7 @@ class _Part:
 
 
 def _first(
-    value: Any, descriptor: Descriptor, types: Types, max_depth: int
+    value: Any, descriptor: Descriptor, types: TypeResolver, max_depth: int
 ) -> tuple[_Part, Exception] | None:
     """The first part of an object that does not fit, and why; None if the parts fit, each by itself."""
     for part in _parts(value, descriptor):

@@ -11,7 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import EncodeError, Message
 
 from .compiled_readers import is_map, key_of, key_text, set_fields
-from .mapping import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonMapping, unopened
+from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter, unopened
 
 _AT_ONCE = 256  # elements of a list of scalars
 _SMALL = 4096  # bytes; a message that is larger is taken apart, a smaller one read whole
@@ -19,7 +19,7 @@ _SMALL = 4096  # bytes; a message that is larger is taken apart, a smaller one r
 encode = msgspec.json.encode
 
 
-def beginning(mapping: JsonMapping, message: Message, most: int) -> tuple[str, bool]:
+def beginning(mapping: JsonPrinter, message: Message, most: int) -> tuple[str, bool]:
     """At most ``most`` bytes of the JSON text, which is on one line, and whether this is all of it."""
     text = _Text(mapping, most)
     try:
@@ -34,7 +34,7 @@ class _FullError(Exception):
 
 
 class _Text:
-    def __init__(self, mapping: JsonMapping, most: int) -> None:
+    def __init__(self, mapping: JsonPrinter, most: int) -> None:
         self.parts: list[bytes] = []
         self._mapping = mapping
         self._left = most

@@ -12,8 +12,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from .compiled_readers import is_map, set_fields
-from .mapping import ANY
-from .types import Types, type_name
+from .json_printer import ANY
+from .type_resolver import TypeResolver, type_name
 
 _MARK = "opaque.invalid/"
 _BYTES = "google.protobuf.BytesValue"
@@ -37,7 +37,7 @@ class Opaque:
             return {"@type": f"{_MARK}{len(self._urls) - 1}/{_BYTES}", "value": value["@value"]}
         return {name: self.hide(item) for name, item in value.items()}
 
-    def restore(self, message: Message, types: Types) -> None:
+    def restore(self, message: Message, types: TypeResolver) -> None:
         """Take the disguise off, at any depth."""
         if not self._urls:
             return
@@ -47,7 +47,7 @@ class Opaque:
         for found in _messages(message):
             self.restore(found, types)
 
-    def _restore_any(self, found: Any, types: Types) -> None:
+    def _restore_any(self, found: Any, types: TypeResolver) -> None:
         if found.type_url.startswith(_MARK):
             number = found.type_url.removeprefix(_MARK).partition("/")[0]
             found.value = wrappers_pb2.BytesValue.FromString(found.value).value
@@ -60,9 +60,9 @@ class Opaque:
 
 
 class WithBytes:
-    """Types that always know the disguise."""
+    """TypeResolver that always know the disguise."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: TypeResolver) -> None:
         self._types = types
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
@@ -71,7 +71,7 @@ class WithBytes:
         return self._types.FindMessageTypeByName(full_name)
 
 
-def opened(message: Any, types: Types) -> Message | None:
+def opened(message: Any, types: TypeResolver) -> Message | None:
     """The content of an Any; None if its type is not known or its bytes do not fit."""
     try:
         descriptor = types.FindMessageTypeByName(type_name(message.type_url))
@@ -81,7 +81,7 @@ def opened(message: Any, types: Types) -> Message | None:
     return inner
 
 
-def carry_unknown(original: Message, edited: Message, types: Types) -> None:
+def carry_unknown(original: Message, edited: Message, types: TypeResolver) -> None:
     """Put the unknown fields of ``original`` into ``edited``, which is of the same type.
 
     A nested message gets those of the one at its place: the same field, the same key of a map. In a list, equal
@@ -114,7 +114,7 @@ def _holds_messages(field: FieldDescriptor) -> bool:
     return not is_map(field) or field.message_type.fields_by_name["value"].message_type is not None
 
 
-def _carry_in_any(original: Any, edited: Any, types: Types) -> None:
+def _carry_in_any(original: Any, edited: Any, types: TypeResolver) -> None:
     if original.type_url != edited.type_url:
         return
     before, after = opened(original, types), opened(edited, types)

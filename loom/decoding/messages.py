@@ -8,13 +8,13 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from loom.codec import (
+    ChainResolver,
     CompressionError,
     DecodeError,
     JsonDecoder,
-    Types,
-    TypesOf,
-    content_of,
+    TypeResolver,
     decompress,
+    parse_content_type,
     status_details,
     type_name,
 )
@@ -47,7 +47,7 @@ class DecodedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
+class DecodedCall:
     """A call's decoded messages, by which method and types; ``problem`` says why there is no method.
 
     ``details`` are the error details of its status, each as the JSON of an Any; None where there are none, or
@@ -56,58 +56,64 @@ class Decoding:
 
     messages: list[DecodedMessage]
     method: Method | None
-    types: Types
+    types: TypeResolver
     problem: str = ""
     details: list[Any] | None = None
 
 
-async def decoded_by(schema: Schema, call: Call, direction: Direction | None = None) -> Decoding:
+async def decode_call(schema: Schema, call: Call, direction: Direction | None = None) -> DecodedCall:
     """Decode the held messages of a call (of one direction), with the types that Anys in them name.
 
     Every failure is part of the answer: nothing is raised for bad bytes or a schema that is not there.
     """
-    content = content_of(call.content_type)
+    content = parse_content_type(call.content_type)
     if content.is_protobuf:
         method, problem = await method_of(schema, call.method)
     else:
         method, problem = None, f"its messages are {content.encoding}, not protobuf"
-    known: list[Types] = [schema.built_in.pool] if method is None else [method.pool, schema.built_in.pool]
-    types = TypesOf(known)
-    messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
+    known: list[TypeResolver] = (
+        [schema.built_in_types.pool] if method is None else [method.pool, schema.built_in_types.pool]
+    )
+    types = ChainResolver(known)
+    messages = await decode_messages(call, method, types, direction=direction, problem=problem)
     for _ in range(_ROUNDS):
         missing = frozenset[str]().union(*(item.missing for item in messages))
-        found = [built for name in missing if (built := await schema.files_with(name)) is not None]
+        found = [built for name in missing if (built := await schema.find_descriptor_set(name)) is not None]
         if not found:
             break
-        types = TypesOf([*known, *(built.pool for built in found)])
-        messages = await decoded_messages(call, method, types, direction=direction, problem=problem)
-    return Decoding(messages, method, types, problem, await _details(schema, call, types))
+        types = ChainResolver([*known, *(built.pool for built in found)])
+        messages = await decode_messages(call, method, types, direction=direction, problem=problem)
+    return DecodedCall(messages, method, types, problem, await _details(schema, call, types))
 
 
-async def _details(schema: Schema, call: Call, types: Types) -> list[Any] | None:
+async def _details(schema: Schema, call: Call, types: TypeResolver) -> list[Any] | None:
     raw = call.status.details if call.status else None
     if raw is None:
         return None
     found = status_details(raw, types)
     for _ in range(_ROUNDS):
-        extra = [built.pool for name in found.missing if (built := await schema.files_with(name)) is not None]
+        extra = [
+            built.pool
+            for name in found.missing
+            if (built := await schema.find_descriptor_set(name)) is not None
+        ]
         if not extra:
             break
-        types = TypesOf([types, *extra])
+        types = ChainResolver([types, *extra])
         found = status_details(raw, types)
     if found.error or any(item["json"] is None for item in found.details):
         return None
     return [{"@type": item["type"], "value": item["json"]} for item in found.details]
 
 
-async def types_named(value: Any, types: Types, schema: Schema) -> Types:
+async def with_any_types(value: Any, types: TypeResolver, schema: Schema) -> TypeResolver:
     """``types``, and those that JSON values name in their Anys where some source knows them."""
     pools = [
         built.pool
         for name in sorted(_any_types(value))
-        if (built := await schema.files_with(name)) is not None
+        if (built := await schema.find_descriptor_set(name)) is not None
     ]
-    return TypesOf([types, *pools]) if pools else types
+    return ChainResolver([types, *pools]) if pools else types
 
 
 def _any_types(value: Any) -> set[str]:
@@ -128,10 +134,10 @@ async def method_of(schema: Schema, path: str) -> tuple[Method | None, str]:
         return None, str(error)
 
 
-async def decoded_messages(
+async def decode_messages(
     call: Call,
     method: Method | None,
-    types: Types | None = None,
+    types: TypeResolver | None = None,
     *,
     direction: Direction | None = None,
     problem: str = "no schema",
@@ -158,10 +164,10 @@ async def decoded_messages(
 
 
 def decode_all(
-    messages: Sequence[Message], method: Method | None, problem: str, types: Types | None = None
+    messages: Sequence[Message], method: Method | None, problem: str, types: TypeResolver | None = None
 ) -> list[DecodedMessage]:
-    """These messages, decoded here and now; see :func:`decoded_messages`."""
-    decoder = MessageDecoder(method, types or (method.pool if method else TypesOf(())), problem)
+    """These messages, decoded here and now; see :func:`decode_messages`."""
+    decoder = MessageDecoder(method, types or (method.pool if method else ChainResolver(())), problem)
     return [decoder.decode(message) for message in messages]
 
 
@@ -171,7 +177,7 @@ class MessageDecoder:
     How the fields of a type are read is worked out once. Not for use by several threads at once.
     """
 
-    def __init__(self, method: Method | None, types: Types, problem: str) -> None:
+    def __init__(self, method: Method | None, types: TypeResolver, problem: str) -> None:
         self._method = method
         self._problem = problem
         self._json = JsonDecoder(types)
@@ -182,7 +188,7 @@ class MessageDecoder:
         if message.data is None:
             return DecodedMessage(*where, error="its bytes are no longer held")
         try:
-            data = plain(message)
+            data = decompress_message(message)
         except CompressionError as error:
             return DecodedMessage(*where, error=str(error))
         method = self._method
@@ -204,7 +210,7 @@ class MessageDecoder:
         )
 
 
-def plain(message: Message) -> bytes:
+def decompress_message(message: Message) -> bytes:
     """The payload without its compression; :class:`loom.codec.CompressionError` if it cannot be undone."""
     data = message.data or b""
     return decompress(data, message.encoding or "gzip") if message.compressed else data

@@ -7,11 +7,11 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from loom.codec import TypesOf
+from loom.codec import ChainResolver
 from loom.decoding.messages import MessageDecoder
 from loom.model import Kind
 from loom.schema import Method, Provenance, SchemaError
-from loom.schema.pool import BUILT_IN, Built, build
+from loom.schema.linker import BUILT_IN_FILES, LinkedDescriptorSet, link
 from loom.schema.stored import StoredDescriptorSet
 
 _KINDS = {
@@ -32,7 +32,7 @@ class StoredSchema:
         self.problems: list[str] = []
         self.stored = sorted(stored, key=lambda item: item.fetched_ns, reverse=True)
         self._services: dict[str, list[int]] = {}
-        self._built: dict[int, Built] = {}
+        self._built: dict[int, LinkedDescriptorSet] = {}
         self._methods: dict[str, tuple[Method, StoredDescriptorSet] | None] = {}
         self._files: dict[int, list[FileDescriptorProto]] = {}
         self._decoders: dict[str, MessageDecoder] = {}
@@ -66,11 +66,11 @@ class StoredSchema:
             self._decoders[path] = MessageDecoder(method, self.types(method), "no schema was stored for it")
         return self._decoders[path]
 
-    def types(self, method: Method | None) -> TypesOf:
+    def types(self, method: Method | None) -> ChainResolver:
         """The types of every set, those of the method's own set first."""
         if self._built_in is None:
-            self._built_in = build(BUILT_IN.values()).pool
-        return TypesOf([*([] if method is None else [method.pool]), self, self._built_in])
+            self._built_in = link(BUILT_IN_FILES.values()).pool
+        return ChainResolver([*([] if method is None else [method.pool]), self, self._built_in])
 
     def descriptors(self, path: str) -> StoredDescriptorSet | None:
         """The set that describes a method, complete and with imports first, as protoc would have written it.
@@ -117,5 +117,5 @@ class StoredSchema:
 
     def _pool(self, number: int) -> DescriptorPool:
         if number not in self._built:
-            self._built[number] = build(self._files[number])
+            self._built[number] = link(self._files[number])
         return self._built[number].pool

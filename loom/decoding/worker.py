@@ -10,13 +10,13 @@ import msgspec
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from loom.codec.rendering import Payload, Rendered, render
-from loom.codec.types import TypesOf
-from loom.decoding.worker_client import Answer, Job
+from loom.codec.payload_view import Payload, PayloadView, view_payload
+from loom.codec.type_resolver import ChainResolver
+from loom.decoding.worker_client import DecodeRequest, DecodeResponse
 from loom.workers import encode_frame, read_frame
 
 _MAX_POOLS = 64
-_job_decoder = msgspec.msgpack.Decoder(Job)
+_job_decoder = msgspec.msgpack.Decoder(DecodeRequest)
 _LARGE = ("json", "json_text", "tree", "wire", "hex", "data_base64")
 
 
@@ -33,7 +33,7 @@ class Pools:
         return pool
 
     def add(self, digest: bytes, files: bytes) -> None:
-        """Files come with imports first, and are known to be sound."""
+        """SerializedDescriptorSet come with imports first, and are known to be sound."""
         pool = DescriptorPool()
         for file in FileDescriptorSet.FromString(files).file:
             pool.AddSerializedFile(file.SerializeToString())
@@ -42,25 +42,29 @@ class Pools:
             self._pools.popitem(last=False)
 
 
-def answer(job: Job, pools: Pools) -> Answer:
+def answer(job: DecodeRequest, pools: Pools) -> DecodeResponse:
     """Render the payload, or ask for the files that this takes."""
     for digest, files in zip(job.digests, job.files, strict=False):
         if pools.get(digest) is None:
             pools.add(digest, files)
     found = [pools.get(digest) for digest in job.digests]
     if None in found:
-        return Answer(wants=True)
+        return DecodeResponse(wants=True)
     known = [pool for pool in found if pool is not None]
     descriptor = known[0].FindMessageTypeByName(job.type_name) if job.type_name else None
     payload = Payload(job.data, job.compression, job.encoding)
-    rendered: Rendered = render(payload, descriptor, TypesOf(known), job.max_bytes, job.max_text)
+    rendered: PayloadView = view_payload(
+        payload, descriptor, ChainResolver(known), job.max_bytes, job.max_text
+    )
     fields = rendered.fields
     large = {name: msgspec.json.encode(fields[name]) for name in _LARGE if fields.get(name) is not None}
-    return Answer({name: fields[name] for name in fields if name not in large}, large, list(rendered.missing))
+    return DecodeResponse(
+        {name: fields[name] for name in fields if name not in large}, large, list(rendered.missing)
+    )
 
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """Answer every job in turn."""
+    """DecodeResponse every job in turn."""
     pools = Pools()
     while True:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from loom.codec.rendering import Payload, Rendered
+from loom.codec.payload_view import Payload, PayloadView
 from loom.workers import WorkerDiedError, WorkerProcess
 
 _log = logging.getLogger(__name__)
@@ -23,11 +23,11 @@ IDLE = 300.0
 _MAX_WAITING = 32
 
 
-class WorkerError(Exception):
+class DecodingWorkerError(Exception):
     """The payload could not be rendered there: it took too long, or the process died of it."""
 
 
-class Job(msgspec.Struct):
+class DecodeRequest(msgspec.Struct):
     """What the process is told. ``files`` are only sent the first time; ``digests`` name them ever after.
 
     ``files`` are serialized ``FileDescriptorSet``s: the first holds ``type_name``, all of them types of Anys.
@@ -43,7 +43,7 @@ class Job(msgspec.Struct):
     max_text: int | None
 
 
-class Answer(msgspec.Struct):
+class DecodeResponse(msgspec.Struct):
     """What it says: small fields as they are, each large one in JSON already, as it will be sent on.
 
     ``wants`` tells that it does not (or no longer) have the files, and nothing else was done.
@@ -55,18 +55,18 @@ class Answer(msgspec.Struct):
     wants: bool = False
 
 
-_answer_decoder = msgspec.msgpack.Decoder(Answer)
+_answer_decoder = msgspec.msgpack.Decoder(DecodeResponse)
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class SerializedDescriptorSet:
     """A serialized ``FileDescriptorSet`` and its digest."""
 
     digest: bytes
     data: bytes
 
 
-class Worker:
+class WorkerClient:
     """The process, from this side."""
 
     def __init__(self, timeout: float = TIMEOUT, idle: float = IDLE) -> None:
@@ -79,20 +79,20 @@ class Worker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._preparing: asyncio.Task[Any] | None = None
 
-    async def render(
+    async def view_payload(
         self,
         payload: Payload,
         type_name: str,
-        files: list[Files],
+        files: list[SerializedDescriptorSet],
         max_bytes: int,
         max_text: int | None = None,
-    ) -> Rendered:
+    ) -> PayloadView:
         """As :func:`loom.codec.render`, with the views as :class:`msgspec.Raw`.
 
         An empty ``type_name`` renders without a descriptor.
         """
         if self._waiting >= _MAX_WAITING:
-            raise WorkerError("too many large messages are being decoded: try again in a moment")
+            raise DecodingWorkerError("too many large messages are being decoded: try again in a moment")
         self._waiting += 1
         try:
             async with self._turn:
@@ -121,11 +121,16 @@ class Worker:
             await process.kill()
 
     async def _render(
-        self, payload: Payload, type_name: str, files: list[Files], max_bytes: int, max_text: int | None
-    ) -> Rendered:
+        self,
+        payload: Payload,
+        type_name: str,
+        files: list[SerializedDescriptorSet],
+        max_bytes: int,
+        max_text: int | None,
+    ) -> PayloadView:
         if self._sleep is not None:
             self._sleep.cancel()
-        job = Job(
+        job = DecodeRequest(
             payload.data,
             payload.compression,
             payload.encoding,
@@ -140,15 +145,17 @@ class Worker:
                 answer = await self._answer(job, files)
         except TimeoutError:
             await self._kill()
-            raise WorkerError(f"decoding took longer than {self._timeout:g} s and was given up") from None
+            raise DecodingWorkerError(
+                f"decoding took longer than {self._timeout:g} s and was given up"
+            ) from None
         except asyncio.CancelledError:
             await self._kill()  # its answer would be taken for the next one's
             raise
         self._rest()
         views = {name: msgspec.Raw(data) for name, data in answer.large.items()}
-        return Rendered(answer.small | views, frozenset(answer.missing))
+        return PayloadView(answer.small | views, frozenset(answer.missing))
 
-    async def _answer(self, job: Job, files: list[Files]) -> Answer:
+    async def _answer(self, job: DecodeRequest, files: list[SerializedDescriptorSet]) -> DecodeResponse:
         """The answer to a job, of a second process if the first one dies of it."""
         try:
             return await self._attempt(job, files)
@@ -159,9 +166,11 @@ class Worker:
                 return await self._attempt(job, files)
             except WorkerDiedError as second:
                 await self._kill()
-                raise WorkerError(f"decoding failed: its process died twice ({first}; {second})") from second
+                raise DecodingWorkerError(
+                    f"decoding failed: its process died twice ({first}; {second})"
+                ) from second
 
-    async def _attempt(self, job: Job, files: list[Files]) -> Answer:
+    async def _attempt(self, job: DecodeRequest, files: list[SerializedDescriptorSet]) -> DecodeResponse:
         job.files = []
         answer = await self._ask(job)
         if answer.wants:
@@ -182,7 +191,7 @@ class Worker:
             self._rest()
         return self._process
 
-    async def _ask(self, job: Job) -> Answer:
+    async def _ask(self, job: DecodeRequest) -> DecodeResponse:
         process = await self._running()
         await process.send(job)
         return await process.receive(_answer_decoder)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from loom.codec import CompressionError
-from loom.decoding.messages import plain
+from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.endpoint import Destination
 from loom.model import (
@@ -103,7 +103,7 @@ def _rpc(call: Call, schema: StoredSchema, secrets: Secrets | None) -> dict[str,
 
 def _dumped(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any]:
     try:
-        data = plain(message)
+        data = decompress_message(message)
     except CompressionError:
         data = message.data or b""  # as it was, then
     dumped = {

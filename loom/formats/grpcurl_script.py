@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from loom.decoding.messages import Decoding
+from loom.decoding.messages import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.command import Descriptors, grpcurl_command
 from loom.grpcurl.endpoint import Destination
@@ -68,7 +68,7 @@ def write_script(
         requests = [message for message in call.messages if message.direction is Direction.REQUEST]
         method = schema.method(call.method)
         decoder = schema.decoder(call.method)
-        decoding = Decoding([decoder.decode(item) for item in requests], method, schema.types(method))
+        decoding = DecodedCall([decoder.decode(item) for item in requests], method, schema.types(method))
         reach = destination.reach(call)
         if destination.tls is None:
             reach = replace(reach, words="$connection")
@@ -92,7 +92,7 @@ def _file(stored: StoredDescriptorSet, number: int) -> bytes:
     return f"\n# {ascii(origin)[1:-1]}\nschema {number} <<'EOF'\n{text}EOF\n".encode()
 
 
-def _schema(stored: StoredDescriptorSet, number: int, decoding: Decoding) -> str:
+def _schema(stored: StoredDescriptorSet, number: int, decoding: DecodedCall) -> str:
     words = f'-protoset "$schemas/{number}"'
     # What an Any holds may be of another file: reflection, where there is some, knows it.
     anys = stored.source.startswith("reflection") and any(

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Any
 
 from loom.codec import CompressionError
-from loom.decoding.messages import plain
+from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Direction, EndedBy, Metadata, Secrets
@@ -65,7 +65,7 @@ def _unfit(call: Call) -> str:
         return "Loom no longer holds all its messages"
     try:
         for message in call.messages:
-            plain(message)
+            decompress_message(message)
     except CompressionError as error:
         return f"a message cannot be decompressed: {error}"
     return ""
@@ -97,7 +97,7 @@ def _entry(
     for name, direction in (("requests", Direction.REQUEST), ("responses", Direction.RESPONSE)):
         messages = [message for message in call.messages if message.direction is direction]
         lines.append(f"        {name!r}: [")
-        lines += [_wrapped(plain(message), "            ") + "," for message in messages]
+        lines += [_wrapped(decompress_message(message), "            ") + "," for message in messages]
         lines.append("        ],")
     return "\n".join([*lines, "    },"]) + "\n"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.decoding.messages import DecodedMessage, Decoding
+from loom.decoding.messages import DecodedCall, DecodedMessage
 from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Kind, MetadataItem, Secrets
 
 from .dialect import Dialect
@@ -93,7 +93,7 @@ class GrpcurlCommand:
 
 def grpcurl_command(
     call: Call,
-    decoding: Decoding,
+    decoding: DecodedCall,
     reach: Reach,
     descriptors: Descriptors,
     secrets: Secrets,
@@ -260,7 +260,7 @@ def _trouble(key: str, text: str) -> str:
     return ""
 
 
-def _undecodable(decoding: Decoding) -> str:
+def _undecodable(decoding: DecodedCall) -> str:
     reason = decoding.messages[0].error if decoding.messages else decoding.problem
     if decoding.method is not None:
         return (

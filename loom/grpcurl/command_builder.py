@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.errors import ConfigError
 from loom.model import Address, Call, Direction, Secrets
 from loom.schema import Method, Schema
@@ -37,14 +37,14 @@ class CommandBuilder:
 
         ``protoset`` is a file that the schema is, or will be, saved in; without it the command uses what Loom used.
         """
-        decoding = await decoded_by(self.schema, call, Direction.REQUEST)
+        decoding = await decode_call(self.schema, call, Direction.REQUEST)
         reach = self.loom() if through_loom else self._reach(call)
         descriptors = self._descriptors(call, decoding.method, protoset)
         return grpcurl_command(call, decoding, reach, descriptors, self.secrets, reveal=reveal)
 
     async def protoset(self, path: str) -> FileDescriptorSet:
         """All that grpcurl needs to know of a method; :class:`loom.schema.SchemaError` if nothing is known."""
-        return await self.schema.file_set(path)
+        return await self.schema.descriptor_set(path)
 
     def _reach(self, call: Call) -> Reach:
         """The target that the call went to: a replay may have gone elsewhere, with the same TLS."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from loom.codec import Types
+from loom.codec import TypeResolver
 
 _ANY = "google.protobuf.Any"
 _MASK = "google.protobuf.FieldMask"
@@ -23,7 +23,7 @@ _UPPER = re.compile(r"[A-Z]")
 class Dialect:
     """Adapts values; ``problems`` collects what grpcurl cannot be told at all."""
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: TypeResolver) -> None:
         self.problems: dict[str, None] = {}
         self._types = types
 

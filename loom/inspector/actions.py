@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.decoding.messages import decoded_by, types_named
+from loom.decoding.messages import decode_call, with_any_types
 from loom.errors import ConfigError
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, Call, Direction, Secrets
@@ -111,8 +111,8 @@ class Actions:
         )
         if body.messages is None:
             return await self.replayer.start(plan_replay(call, edits))
-        decoding = await decoded_by(self.repeating.schema, call, Direction.REQUEST)
-        types = await types_named(body.messages, decoding.types, self.repeating.schema)
+        decoding = await decode_call(self.repeating.schema, call, Direction.REQUEST)
+        types = await with_any_types(body.messages, decoding.types, self.repeating.schema)
         return await self.replayer.start(plan_replay(call, edits, decoding, types))
 
     async def diff(self, request: Request) -> Response:
@@ -120,8 +120,8 @@ class Actions:
         inspector = inspector_of(request)
         left, right = await found(request, inspector), await found(request, inspector, "other")
         ignored = _ignored(request)
-        before = await decoded_by(self.repeating.schema, left)
-        after = await decoded_by(self.repeating.schema, right)
+        before = await decode_call(self.repeating.schema, left)
+        after = await decode_call(self.repeating.schema, right)
         index = integer(request, "message", None)
         if index is None:
             changes = await asyncio.to_thread(

@@ -127,7 +127,7 @@ async def one_call(request: Request) -> Response:
         | described
         | {
             "status_details": await inspector.decoder.status_details(call),
-            "schema": await inspector.decoder.schema_of(call),
+            "schema": await inspector.decoder.schema_info(call),
             "replays": inspector.history.replays_of(call.id),
         }
     )

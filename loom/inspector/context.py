@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from loom.archive.archive import Archive
-from loom.decoding.decoder import Decoder
+from loom.decoding.display import DisplayDecoder
 from loom.model import Secrets
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -29,7 +29,7 @@ class Inspector:
 
     history: History
     hub: Hub
-    decoder: Decoder
+    decoder: DisplayDecoder
     archive: Archive
     secrets: Secrets
     access: Access

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from loom.recording.summary import micros
-from loom.schema import AttachError, SchemaError, outline
+from loom.schema import SchemaError, UploadError, outline
 from loom.schema.uploads import MAX_BYTES
 
 from .calls import found
@@ -66,12 +66,12 @@ async def of_call(request: Request) -> Response:
     )
 
 
-async def add_protos(request: Request) -> Response:
+async def add_uploads(request: Request) -> Response:
     """Take in files; calls that are recorded already decode with them from now on."""
     files = {file.name: _content(file) for file in await _body(request)}
     try:
-        source = await inspector_of(request).decoder.schema.add_protos(files)
-    except AttachError as error:
+        source = await inspector_of(request).decoder.schema.add_uploads(files)
+    except UploadError as error:
         raise ApiError(422, str(error)) from error
     return Json({"services": source.services, "problems": source.problems})
 
@@ -104,5 +104,5 @@ def _content(file: _File) -> bytes:
 routes = [
     Route("/api/schema", sources, methods=["GET"]),
     Route("/api/calls/{id:int}/schema", of_call),
-    Route("/api/schema/protos", add_protos, methods=["POST"]),
+    Route("/api/schema/protos", add_uploads, methods=["POST"]),
 ]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.model import MASK, Call, CallIds, CallState, EndedBy, Metadata, Observer, Secrets
 from loom.proxy.target import Target
 from loom.recording.history import History
@@ -113,7 +113,7 @@ class ReplayBatch:
         return Result(call, Outcome.DIFFERENT if changes else Outcome.SAME, changes, replay)
 
     async def _compare(self, call: Call, replay: Call) -> tuple[Change, ...]:
-        left, right = await decoded_by(self._schema, call), await decoded_by(self._schema, replay)
+        left, right = await decode_call(self._schema, call), await decode_call(self._schema, replay)
         sent = replay.request_metadata
         replay.request_metadata = call.request_metadata  # what Loom was told to send otherwise is no finding
         try:

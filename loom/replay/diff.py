@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.decoding.messages import DecodedMessage, Decoding
+from loom.decoding.messages import DecodedCall, DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets
 
 from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
@@ -141,8 +141,8 @@ def _bytes(message: DecodedMessage) -> str:
 def diff_calls(
     left: Call,
     right: Call,
-    left_decoding: Decoding,
-    right_decoding: Decoding,
+    left_decoding: DecodedCall,
+    right_decoding: DecodedCall,
     *,
     ignored: IgnorePaths | None = None,
     secrets: Secrets | None = None,
@@ -257,7 +257,7 @@ def _hide(value: Any) -> Any:
     return MASK if isinstance(value, _Secret) else value
 
 
-def _status(call: Call, decoding: Decoding, *, worded: bool) -> dict[str, Any]:
+def _status(call: Call, decoding: DecodedCall, *, worded: bool) -> dict[str, Any]:
     """Details are compared as JSON where they can be read, by their bytes otherwise."""
     if call.status is None:
         return {"code": None}

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.codec import CompressionError, EncodeError, Types, content_of, encode
-from loom.decoding.messages import DecodedMessage, Decoding, plain
+from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
+from loom.decoding.messages import DecodedCall, DecodedMessage, decompress_message
 from loom.errors import LoomError
 from loom.grpcurl.command import OWN_METADATA
 from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Message, Metadata, is_binary_key
@@ -89,7 +89,7 @@ class Plan:
 
 
 def plan_replay(
-    call: Call, edits: Edits, decoding: Decoding | None = None, types: Types | None = None
+    call: Call, edits: Edits, decoding: DecodedCall | None = None, types: TypeResolver | None = None
 ) -> Plan:
     """The plan of a replay; :class:`ReplayError` says why there can be none.
 
@@ -105,7 +105,7 @@ def plan_replay(
         notes += [note] if note else []
     else:
         messages = _edited(call, edits.messages, decoding, types, recorded)
-    if not content_of(call.content_type).is_protobuf or "grpc-web" in call.content_type:
+    if not parse_content_type(call.content_type).is_protobuf or "grpc-web" in call.content_type:
         notes.append(f"sent as application/grpc, not as {call.content_type}")
     metadata = application_metadata(call.request_metadata) if edits.metadata is None else edits.metadata
     cancelled = call.state is CallState.ENDED and call.ended_by is EndedBy.CLIENT
@@ -187,7 +187,7 @@ def _as_recorded(call: Call, recorded: Sequence[Message]) -> tuple[PlannedMessag
     planned = []
     for item, responses in zip(recorded, _responses_before(call), strict=True):
         try:
-            data = plain(item)
+            data = decompress_message(item)
         except CompressionError as error:
             raise ReplayError(f"message {item.index} cannot be decompressed: {error}") from error
         planned.append(PlannedMessage(data, _after(call, item.time_ns), responses))
@@ -208,8 +208,8 @@ def _responses_before(call: Call) -> list[int]:
 def _edited(
     call: Call,
     values: Sequence[Any],
-    decoding: Decoding | None,
-    types: Types | None,
+    decoding: DecodedCall | None,
+    types: TypeResolver | None,
     recorded: Sequence[Message],
 ) -> tuple[PlannedMessage, ...]:
     if decoding is None or decoding.method is None:
@@ -233,7 +233,7 @@ def _edited(
     return tuple(planned)
 
 
-def _encoded(value: Any, method: Method, types: Types, before: DecodedMessage | None) -> bytes:
+def _encoded(value: Any, method: Method, types: TypeResolver, before: DecodedMessage | None) -> bytes:
     original = before.data if before is not None and not before.error else None
     if before is not None and original is not None and before.json == value:
         return original

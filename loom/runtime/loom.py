@@ -12,7 +12,7 @@ from typing import Any
 from loom import __version__
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
-from loom.decoding.decoder import Decoder
+from loom.decoding.display import DisplayDecoder
 from loom.errors import ConfigError
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.grpcurl.endpoint import Destination
@@ -98,7 +98,7 @@ class Loom:
         await local.load()
         self.schema = parts.schema(settings, self.target, local)
         self._exit.push_async_callback(self.schema.close)
-        self.decoder = Decoder(self.schema)
+        self.decoder = DisplayDecoder(self.schema)
         self._exit.push_async_callback(self.decoder.close)
         self.kept = StoredDescriptorSource()
         self.schema.sources.append(self.kept)

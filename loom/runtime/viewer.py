@@ -11,7 +11,7 @@ from typing import Any
 from loom import __version__
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
-from loom.decoding.decoder import Decoder
+from loom.decoding.display import DisplayDecoder
 from loom.errors import ConfigError, StartError
 from loom.formats.call_file import CallFile
 from loom.grpcurl.command import Reach
@@ -83,7 +83,7 @@ class Viewer:
             breaker=lambda: None,
             sinks={},
         )
-        decoder = Decoder(schema)
+        decoder = DisplayDecoder(schema)
         self._exit.push_async_callback(decoder.close)
         server = InspectorServer(self._listen(ui))
         self._exit.push_async_callback(server.stop)

@@ -11,7 +11,7 @@ from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
 from loom.recording.log import CallLog
-from loom.schema import LocalFiles, Schema, Source
+from loom.schema import LocalSources, Schema, Source
 from loom.schema.reflection import ReflectionSource
 from loom.sessions import SessionStore, check_name, session_path, sessions_directory
 
@@ -119,12 +119,12 @@ def log(settings: Settings, masked: Secrets) -> CallLog | None:
     return made
 
 
-def local_files(settings: Settings) -> LocalFiles:
-    """The proto files and descriptor sets that the settings name; :meth:`LocalFiles.load` reads them."""
-    return LocalFiles(settings.proto, settings.import_path, settings.protoset)
+def local_files(settings: Settings) -> LocalSources:
+    """The proto files and descriptor sets that the settings name; :meth:`LocalSources.load` reads them."""
+    return LocalSources(settings.proto, settings.import_path, settings.protoset)
 
 
-def schema(settings: Settings, to: Target, local: LocalFiles) -> Schema:
+def schema(settings: Settings, to: Target, local: LocalSources) -> Schema:
     """The sources in their order: reflection, proto files, descriptor sets."""
     sources: list[Source] = []
     if settings.reflection:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from watchfiles import awatch
 
-from .descriptor_set import FileSource
-from .local import PROTO_FILES, PROTOSETS, read_protos, read_protosets
+from .descriptor_index import MemorySource
+from .local_files import PROTO_FILES, PROTOSETS, load_descriptor_sets, load_protos
 
 _log = logging.getLogger(__name__)
 
 
-class LocalFiles:
+class LocalSources:
     """The ``--proto`` and ``--protoset`` files: two sources, read by :meth:`load` and again whenever they change."""
 
     def __init__(
@@ -22,11 +22,11 @@ class LocalFiles:
         self._protos = list(protos)
         self._import_paths = list(import_paths)
         self._protosets = list(protosets)
-        self._proto_source = FileSource(PROTO_FILES)
-        self._protoset_source = FileSource(PROTOSETS)
+        self._proto_source = MemorySource(PROTO_FILES)
+        self._protoset_source = MemorySource(PROTOSETS)
 
     @property
-    def sources(self) -> list[FileSource]:
+    def sources(self) -> list[MemorySource]:
         """Those that there are files for, in the order in which they are asked."""
         return [
             *([self._proto_source] if self._protos else []),
@@ -37,10 +37,10 @@ class LocalFiles:
         """Read everything; what cannot be used is in the sources' ``problems``, and in the log."""
         if self._protos:
             self._proto_source.replace(
-                *await asyncio.to_thread(read_protos, self._protos, self._import_paths)
+                *await asyncio.to_thread(load_protos, self._protos, self._import_paths)
             )
         if self._protosets:
-            self._protoset_source.replace(*await asyncio.to_thread(read_protosets, self._protosets))
+            self._protoset_source.replace(*await asyncio.to_thread(load_descriptor_sets, self._protosets))
         for source in self.sources:
             for problem in source.problems:
                 _log.warning("%s: %s", source.name, problem)

@@ -19,7 +19,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from loom.model import Kind
 
-from .pool import BUILT_IN
+from .linker import BUILT_IN_FILES
 from .source import Method
 
 MOST_TYPES = 1_000
@@ -37,7 +37,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedField:
+class OutlineField:
     """``label``: "", "optional", "repeated", "required" or "map"; ``refers``: a message or enum of the outline."""
 
     number: int
@@ -51,17 +51,17 @@ class OutlinedField:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedMessage:
+class OutlineMessage:
     """A message; ``file`` defines it."""
 
     name: str
     file: str
-    fields: list[OutlinedField]
+    fields: list[OutlineField]
     deprecated: bool
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedEnum:
+class OutlineEnum:
     """An enum; ``values`` are pairs of number and name, aliases included."""
 
     name: str
@@ -71,7 +71,7 @@ class OutlinedEnum:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedMethod:
+class OutlineMethod:
     """A method with the full names of its types."""
 
     name: str
@@ -82,21 +82,21 @@ class OutlinedMethod:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlinedService:
+class OutlineService:
     """A service; ``file`` defines it."""
 
     name: str
     file: str
-    methods: list[OutlinedMethod]
+    methods: list[OutlineMethod]
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
     """``services`` with the method's own first; types nearest to the method first; ``more`` types were left out."""
 
-    services: list[OutlinedService]
-    messages: list[OutlinedMessage]
-    enums: list[OutlinedEnum]
+    services: list[OutlineService]
+    messages: list[OutlineMessage]
+    enums: list[OutlineEnum]
     more: int
 
 
@@ -106,8 +106,8 @@ def outline(method: Method, most: int = MOST_TYPES) -> Outline:
     found = sorted(_services(method), key=lambda service: service.name != own)
     roots = [method.request.full_name, method.response.full_name]
     roots += [name for service in found for one in service.methods for name in (one.request, one.response)]
-    messages: list[OutlinedMessage] = []
-    enums: list[OutlinedEnum] = []
+    messages: list[OutlineMessage] = []
+    enums: list[OutlineEnum] = []
     more = 0
     for descriptor in _reached(method.pool, roots):
         if len(messages) + len(enums) >= most:
@@ -119,19 +119,19 @@ def outline(method: Method, most: int = MOST_TYPES) -> Outline:
     return Outline(found, messages, enums, more)
 
 
-def _services(method: Method) -> Iterator[OutlinedService]:
-    if method.built is None:
+def _services(method: Method) -> Iterator[OutlineService]:
+    if method.descriptor_set is None:
         return
-    for file in FileDescriptorSet.FromString(method.built.serialized).file:
-        if file.name in BUILT_IN:
+    for file in FileDescriptorSet.FromString(method.descriptor_set.serialized).file:
+        if file.name in BUILT_IN_FILES:
             continue
         for service in file.service:
             yield _service(f"{file.package}.{service.name}".lstrip("."), file.name, service)
 
 
-def _service(name: str, file: str, service: ServiceDescriptorProto) -> OutlinedService:
+def _service(name: str, file: str, service: ServiceDescriptorProto) -> OutlineService:
     methods = [
-        OutlinedMethod(
+        OutlineMethod(
             one.name,
             _KINDS[one.client_streaming, one.server_streaming],
             one.input_type.lstrip("."),
@@ -140,7 +140,7 @@ def _service(name: str, file: str, service: ServiceDescriptorProto) -> OutlinedS
         )
         for one in service.method
     ]
-    return OutlinedService(name, file, methods)
+    return OutlineService(name, file, methods)
 
 
 def _reached(pool: DescriptorPool, roots: Iterable[str]) -> Iterator[Descriptor | EnumDescriptor]:
@@ -169,7 +169,7 @@ def _reached(pool: DescriptorPool, roots: Iterable[str]) -> Iterator[Descriptor 
                 waiting.append(type_of)
 
 
-def _message(descriptor: Descriptor) -> OutlinedMessage:
+def _message(descriptor: Descriptor) -> OutlineMessage:
     proto = DescriptorProto()
     descriptor.CopyToProto(proto)
     entries = {
@@ -182,18 +182,18 @@ def _message(descriptor: Descriptor) -> OutlinedMessage:
         _field(field, proto, entries.get(field.type_name), optional=field.number in optional)
         for field in proto.field
     ]
-    return OutlinedMessage(descriptor.full_name, descriptor.file.name, fields, proto.options.deprecated)
+    return OutlineMessage(descriptor.full_name, descriptor.file.name, fields, proto.options.deprecated)
 
 
 def _field(
     field: FieldDescriptorProto, message: DescriptorProto, entry: DescriptorProto | None, *, optional: bool
-) -> OutlinedField:
+) -> OutlineField:
     in_oneof = field.HasField("oneof_index") and not field.proto3_optional
     shown, refers, label = _type(field), _refers(field), _label(field, optional=optional and not in_oneof)
     if entry is not None:
         key, value = entry.field
         shown, refers, label = f"map<{_type(key)}, {_type(value)}>", _refers(value), "map"
-    return OutlinedField(
+    return OutlineField(
         number=field.number,
         name=field.name,
         type=shown,
@@ -224,8 +224,8 @@ def _label(field: FieldDescriptorProto, *, optional: bool) -> str:
     return "optional" if optional else ""
 
 
-def _enum(descriptor: EnumDescriptor) -> OutlinedEnum:
+def _enum(descriptor: EnumDescriptor) -> OutlineEnum:
     proto = EnumDescriptorProto()
     descriptor.CopyToProto(proto)
     values = [(value.number, value.name) for value in proto.value]
-    return OutlinedEnum(descriptor.full_name, descriptor.file.name, values, proto.options.deprecated)
+    return OutlineEnum(descriptor.full_name, descriptor.file.name, values, proto.options.deprecated)

@@ -15,9 +15,9 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 
 from loom.model import Metadata
 
-from .descriptor_set import extensible
-from .reflection_stream import Exchange, NotServedError
-from .source import FileSet, Provenance, SchemaError
+from .descriptor_index import extensible
+from .reflection_stream import ReflectionStream, ReflectionUnavailableError
+from .source import DescriptorSet, Provenance, SchemaError
 
 _METHOD = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
 VERSIONS = ("v1", "v1alpha")
@@ -51,7 +51,7 @@ class ReflectionSource:
         self._total = total
         self._versions: tuple[str, ...] = VERSIONS  # the one that has worked comes first
 
-    async def fetch(self, symbol: str) -> FileSet:
+    async def fetch(self, symbol: str) -> DescriptorSet:
         """The files of a service or message, with what they import and the extensions of its files."""
         failures: list[str] = []
         temporary = False
@@ -62,12 +62,12 @@ class ReflectionSource:
             except TimeoutError:
                 failures.append(f"{version}: not done within {self._total:g} s")
                 temporary = True
-            except NotServedError as error:
+            except ReflectionUnavailableError as error:
                 failures.append(f"{version}: {error}")
                 temporary = temporary or error.temporary
             else:
                 self._versions = (version, *(other for other in VERSIONS if other != version))
-                return FileSet(tuple(files), Provenance(f"reflection {version}", self._origin))
+                return DescriptorSet(tuple(files), Provenance(f"reflection {version}", self._origin))
         raise SchemaError(
             f"{self._origin} does not answer reflection ({'; '.join(failures)}); "
             "enable it there, or pass --proto or --protoset",
@@ -89,13 +89,13 @@ class ReflectionSource:
         return list(files.values())
 
     @contextlib.contextmanager
-    def _exchange(self, version: str) -> Iterator[Exchange]:
+    def _exchange(self, version: str) -> Iterator[ReflectionStream]:
         call = self._channel().stream_stream(
             _METHOD.format(version),
             request_serializer=ServerReflectionRequest.SerializeToString,
             response_deserializer=ServerReflectionResponse.FromString,
         )(metadata=self._metadata or None)
         try:
-            yield Exchange(call, self._stall)
+            yield ReflectionStream(call, self._stall)
         finally:
             call.cancel()

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
     ServerReflectionResponse,
 )
 
-from .pool import BUILT_IN
+from .linker import BUILT_IN_FILES
 from .source import SchemaError
 
 MAX_FILES = 20_000
@@ -26,7 +26,7 @@ _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 Files = dict[str, FileDescriptorProto]
 
 
-class NotServedError(Exception):
+class ReflectionUnavailableError(Exception):
     """This version of reflection is not answered here; ``temporary`` if another time it may be."""
 
     def __init__(self, message: str, *, temporary: bool) -> None:
@@ -34,7 +34,7 @@ class NotServedError(Exception):
         self.temporary = temporary
 
 
-class Exchange:
+class ReflectionStream:
     """Questions and answers on one stream. ``stall`` seconds are how long one answer may take."""
 
     def __init__(self, call: Any, stall: float) -> None:
@@ -44,7 +44,8 @@ class Exchange:
     async def files_of(self, symbol: str) -> Files:
         """The files of a symbol and all that they import, as far as the server has it.
 
-        :class:`SchemaError` if the server does not know the symbol, :class:`NotServedError` if it does not answer.
+        Raises :class:`SchemaError` if the server does not know the symbol, :class:`ReflectionUnavailableError` if it
+        does not answer.
         """
         files: Files = {}
         [answer] = await self._ask([ServerReflectionRequest(file_containing_symbol=symbol)])
@@ -70,7 +71,7 @@ class Exchange:
                 for found in await self._ask(questions):
                     _take(files, found)
             await self._add_imports(files)
-        except NotServedError:
+        except ReflectionUnavailableError:
             return
 
     async def _guess(self, files: Files, symbol: str, refusal: ServerReflectionResponse) -> None:
@@ -95,7 +96,9 @@ class Exchange:
             seen.update(file.name for file in fresh)
             imported = dict.fromkeys(name for file in fresh for name in file.dependency)
             wanted = [
-                name for name in imported if name not in files and name not in asked and name not in BUILT_IN
+                name
+                for name in imported
+                if name not in files and name not in asked and name not in BUILT_IN_FILES
             ]
             if not wanted:
                 return
@@ -119,7 +122,9 @@ class Exchange:
                     async with asyncio.timeout(self._stall):
                         answers.append(await self._read())
             except TimeoutError:
-                raise NotServedError(f"no answer within {self._stall:g} s", temporary=True) from None
+                raise ReflectionUnavailableError(
+                    f"no answer within {self._stall:g} s", temporary=True
+                ) from None
             except grpc.aio.AioRpcError as error:
                 raise _not_served(error.code(), error.details()) from error
             except asyncio.InvalidStateError:  # written to a stream that the server has ended
@@ -133,11 +138,11 @@ class Exchange:
         raise _not_served(await self._call.code(), await self._call.details())
 
 
-def _not_served(code: grpc.StatusCode, details: str | None) -> NotServedError:
+def _not_served(code: grpc.StatusCode, details: str | None) -> ReflectionUnavailableError:
     if code is grpc.StatusCode.OK:
-        return NotServedError("the stream ended without an answer", temporary=True)
+        return ReflectionUnavailableError("the stream ended without an answer", temporary=True)
     text = f"{code.name} {' '.join((details or '').split())}".strip()
-    return NotServedError(text, temporary=code is not grpc.StatusCode.UNIMPLEMENTED)
+    return ReflectionUnavailableError(text, temporary=code is not grpc.StatusCode.UNIMPLEMENTED)
 
 
 def _take(files: Files, answer: ServerReflectionResponse) -> bool:

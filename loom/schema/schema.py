@@ -9,12 +9,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import Kind
 
-from .descriptor_set import FileSource
-from .local import ATTACHED
-from .pool import BUILT_IN, Built, build
-from .single_flight import Flight
-from .source import FileSet, Method, SchemaError, Source
-from .uploads import Attached, read_attached
+from .descriptor_index import MemorySource
+from .linker import BUILT_IN_FILES, LinkedDescriptorSet, link
+from .local_files import ATTACHED
+from .single_flight import SingleFlightCache
+from .source import DescriptorSet, Method, SchemaError, Source
+from .uploads import Uploads, load_uploads
 
 TTL = 300.0
 FAILURE_TTL = 5.0
@@ -37,9 +37,9 @@ class _Resolved:
 
     __slots__ = ("built", "files", "methods", "provisional")
 
-    def __init__(self, files: FileSet, *, provisional: bool) -> None:
+    def __init__(self, files: DescriptorSet, *, provisional: bool) -> None:
         self.files = files
-        self.built: Built = build(files.files)
+        self.built: LinkedDescriptorSet = link(files.files)
         self.provisional = provisional
         self.methods: dict[str, Method] = {}  # those that were asked for
 
@@ -62,7 +62,7 @@ class Schema:
     ) -> None:
         self.sources = list(sources)
         self._patience = patience
-        self._symbols: Flight[_Resolved] = Flight(
+        self._symbols: SingleFlightCache[_Resolved] = SingleFlightCache(
             self._fetch,
             ttl=ttl,
             failure_ttl=failure_ttl,
@@ -70,15 +70,15 @@ class Schema:
         )
         self._kinds: dict[str, Kind | None] = {}
         self._kinds_version = 0  # of the symbols that they were looked up in
-        self._built_in = build(BUILT_IN.values())
-        self._listeners: list[Callable[[FileSet], None]] = []
+        self._built_in = link(BUILT_IN_FILES.values())
+        self._listeners: list[Callable[[DescriptorSet], None]] = []
         self._changes: list[Callable[[], None]] = []
-        self._attached = Attached()
+        self._attached = Uploads()
         self._doubted: set[bytes] = set()
-        self._late: set[asyncio.Task[FileSet]] = set()
+        self._late: set[asyncio.Task[DescriptorSet]] = set()
 
     @property
-    def built_in(self) -> Built:
+    def built_in_types(self) -> LinkedDescriptorSet:
         """The well-known types, google.rpc and google.api."""
         return self._built_in
 
@@ -87,8 +87,8 @@ class Schema:
         """Files of any source that cannot be used, each with the reason."""
         return [problem for source in self.sources for problem in source.problems]
 
-    def on_descriptors(self, listener: Callable[[FileSet], None]) -> None:
-        """Call ``listener`` with every file set that is fetched or renewed."""
+    def on_descriptors(self, listener: Callable[[DescriptorSet], None]) -> None:
+        """Call ``listener`` with every file set that is fetched or refresh_on_drift."""
         self._listeners.append(listener)
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -136,28 +136,28 @@ class Schema:
         resolved = await self._symbols.refresh(service)
         return _method(resolved, path, service, name) or await self.method(path)
 
-    async def renewed(self, method: Method) -> Method | None:
+    async def refresh_on_drift(self, method: Method) -> Method | None:
         """A newer description of a method that did not fit its traffic; None if there is none.
 
         Each description is doubted once: if what comes instead does not fit either, it stays.
         """
-        if method.built is None or not self._doubt(method.built):
+        if method.descriptor_set is None or not self._doubt(method.descriptor_set):
             return None
         try:
             fresh = await self.refresh(method.path)
         except SchemaError:
             return None
-        if fresh.built is None or fresh.built.digest == method.built.digest:
+        if fresh.descriptor_set is None or fresh.descriptor_set.digest == method.descriptor_set.digest:
             return None
-        self._doubt(fresh.built)
+        self._doubt(fresh.descriptor_set)
         return fresh
 
     async def message_type(self, full_name: str) -> Descriptor | None:
         """The descriptor of a message by name, for an Any: built-in ones first, then every source."""
-        built = await self.files_with(full_name)
+        built = await self.find_descriptor_set(full_name)
         return None if built is None else built.pool.FindMessageTypeByName(full_name)
 
-    async def files_with(self, full_name: str) -> Built | None:
+    async def find_descriptor_set(self, full_name: str) -> LinkedDescriptorSet | None:
         """The files that define a message, as :meth:`message_type`; None if nobody knows it."""
         if _has(self._built_in, full_name):
             return self._built_in
@@ -167,22 +167,22 @@ class Schema:
             return None
         return built if _has(built, full_name) else None
 
-    async def file_set(self, path: str) -> FileDescriptorSet:
+    async def descriptor_set(self, path: str) -> FileDescriptorSet:
         """All files that a method's service needs, imports first, as protoc would write them."""
         service = path.lstrip("/").rpartition("/")[0]
         resolved = await self._symbols.get(service)
         return FileDescriptorSet.FromString(resolved.built.serialized)
 
-    async def add_protos(self, files: Mapping[str, bytes]) -> FileSource:
+    async def add_uploads(self, files: Mapping[str, bytes]) -> MemorySource:
         """Take in files by their names (``.proto`` text, or descriptor sets) that a person attached.
 
         They join what was attached before, as the first source: somebody has just said what the bytes mean. The
         answer's ``problems`` name what does not compile; what does is used at once.
         """
         self._attached.add(files)
-        found, problems = await asyncio.to_thread(read_attached, self._attached.files)
+        found, problems = await asyncio.to_thread(load_uploads, self._attached.files)
         if self._attached.source is None:
-            self._attached.source = FileSource(ATTACHED)
+            self._attached.source = MemorySource(ATTACHED)
             self.sources.insert(0, self._attached.source)
         self._attached.source.replace(found, problems)
         self.forget()
@@ -209,7 +209,7 @@ class Schema:
         for listener in self._changes:
             listener()
 
-    def _doubt(self, built: Built) -> bool:
+    def _doubt(self, built: LinkedDescriptorSet) -> bool:
         """Doubt a description; False if it was doubted before."""
         if built.digest in self._doubted or len(self._doubted) >= _MAX_DOUBTED:
             return False
@@ -242,7 +242,9 @@ class Schema:
             "; ".join(dict.fromkeys(map(str, failures))), temporary=any(error.temporary for error in failures)
         )
 
-    async def _answer(self, task: asyncio.Task[FileSet], later: list[asyncio.Task[FileSet]]) -> FileSet:
+    async def _answer(
+        self, task: asyncio.Task[DescriptorSet], later: list[asyncio.Task[DescriptorSet]]
+    ) -> DescriptorSet:
         """A source's answer. It may take its time if no later source has one; else only ``patience``."""
         await asyncio.wait([task], timeout=self._patience)
         while not task.done():
@@ -253,12 +255,12 @@ class Schema:
             )
         return task.result()
 
-    def _settled(self, task: asyncio.Task[FileSet]) -> None:
+    def _settled(self, task: asyncio.Task[DescriptorSet]) -> None:
         self._late.discard(task)
         if not task.cancelled():
             task.exception()  # looked at: whoever needs it has it
 
-    async def _taken(self, files: FileSet, *, provisional: bool) -> _Resolved:
+    async def _taken(self, files: DescriptorSet, *, provisional: bool) -> _Resolved:
         complete = self._filled(files)
         resolved = await asyncio.to_thread(_Resolved, complete, provisional=provisional)
         for problem in resolved.built.problems:
@@ -267,16 +269,16 @@ class Schema:
             listener(complete)
         return resolved
 
-    def _filled(self, files: FileSet) -> FileSet:
+    def _filled(self, files: DescriptorSet) -> DescriptorSet:
         """With what the other sources know of missing imports and of extensions."""
         named = {file.name: file for file in files.files}
         for source in self.sources:
             for file in source.fill(named):
                 named.setdefault(file.name, file)
-        return FileSet(tuple(named.values()), files.provenance)
+        return DescriptorSet(tuple(named.values()), files.provenance)
 
 
-def _has(built: Built, message: str) -> bool:
+def _has(built: LinkedDescriptorSet, message: str) -> bool:
     try:
         built.pool.FindMessageTypeByName(message)
     except KeyError:
@@ -300,6 +302,6 @@ def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method |
         provenance=resolved.files.provenance,
         pool=resolved.built.pool,
         problems=resolved.built.problems,
-        built=resolved.built,
+        descriptor_set=resolved.built,
     )
     return method

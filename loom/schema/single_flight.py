@@ -21,7 +21,7 @@ class _Entry(Generic[T]):
     until: float
 
 
-class Flight(Generic[T]):
+class SingleFlightCache(Generic[T]):
     """A cache by key with one fetch per key at a time.
 
     ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.

@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from loom.errors import LoomError
 from loom.model import Kind
 
-from .pool import Built
+from .linker import LinkedDescriptorSet
 
 
 class SchemaError(LoomError):
@@ -36,7 +36,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSet:
+class DescriptorSet:
     """Files that belong together, in any order, and where they came from."""
 
     files: tuple[FileDescriptorProto, ...]
@@ -57,7 +57,7 @@ class Method:
     provenance: Provenance
     pool: DescriptorPool
     problems: tuple[str, ...] = ()
-    built: Built | None = None
+    descriptor_set: LinkedDescriptorSet | None = None
 
 
 class Source(Protocol):
@@ -71,9 +71,9 @@ class Source(Protocol):
     def problems(self) -> Sequence[str]:
         """What of it cannot be used, and why, a line each."""
 
-    async def fetch(self, symbol: str) -> FileSet:
+    async def fetch(self, symbol: str) -> DescriptorSet:
         """The files of a symbol with all they import; :class:`SchemaError` if there are none."""
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
-        """Files that complete those of another source, as far as this takes no I/O: imports that are missing
+        """DescriptorIndex that complete those of another source, as far as this takes no I/O: imports that are missing
         there, and extensions of its messages."""

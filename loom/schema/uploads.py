@@ -7,44 +7,44 @@ from pathlib import Path, PurePosixPath
 
 from loom.errors import LoomError
 
-from .descriptor_set import Files, FileSource
-from .local import read_protos, read_protosets
+from .descriptor_index import DescriptorIndex, MemorySource
+from .local_files import load_descriptor_sets, load_protos
 
 MAX_FILES = 2_000
 MAX_BYTES = 32 * 1024 * 1024
 
 
-class AttachError(LoomError):
+class UploadError(LoomError):
     """What was attached cannot be taken."""
 
 
 @dataclass(slots=True)
-class Attached:
+class Uploads:
     """What was attached so far: content by name, and the source made of it."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    source: FileSource | None = None
+    source: MemorySource | None = None
 
     def add(self, files: Mapping[str, bytes]) -> None:
-        """Take files in, those of the same name anew; :class:`AttachError` takes none."""
+        """Take files in, those of the same name anew; :class:`UploadError` takes none."""
         together = self.files | {checked(name): content for name, content in files.items()}
         if len(together) > MAX_FILES:
-            raise AttachError(f"more than {MAX_FILES} files are attached: pass them with --proto instead")
+            raise UploadError(f"more than {MAX_FILES} files are attached: pass them with --proto instead")
         if sum(map(len, together.values())) > MAX_BYTES:
-            raise AttachError(f"more than {MAX_BYTES} bytes are attached: pass them with --proto instead")
+            raise UploadError(f"more than {MAX_BYTES} bytes are attached: pass them with --proto instead")
         self.files = together
 
 
 def checked(name: str) -> str:
-    """A name that may be written below a folder of our own; :class:`AttachError` for any other."""
+    """A name that may be written below a folder of our own; :class:`UploadError` for any other."""
     path = PurePosixPath(name.replace("\\", "/"))
     plain = path.parts and not path.is_absolute() and ".." not in path.parts
     if not plain or "\0" in name or len(name) > 500:  # noqa: PLR2004 (longer is no file name anywhere)
-        raise AttachError(f"{name!r} is not a relative file name: use one such as acme/shop/v1/shop.proto")
+        raise UploadError(f"{name!r} is not a relative file name: use one such as acme/shop/v1/shop.proto")
     return str(path)
 
 
-def read_attached(contents: Mapping[str, bytes]) -> tuple[Files, list[str]]:
+def load_uploads(contents: Mapping[str, bytes]) -> tuple[DescriptorIndex, list[str]]:
     """The descriptors in these files, and a line for each that cannot be used."""
     with tempfile.TemporaryDirectory(prefix="loom-attached-") as folder:
         root = Path(folder)
@@ -55,9 +55,9 @@ def read_attached(contents: Mapping[str, bytes]) -> tuple[Files, list[str]]:
             path.write_bytes(content)
             if path.suffix != ".proto":
                 protosets.append(path)
-        files, problems = read_protosets(protosets)
+        files, problems = load_descriptor_sets(protosets)
         if len(protosets) < len(contents):
-            compiled, broken = read_protos([root])
+            compiled, broken = load_protos([root])
             files.add(compiled.by_name.values(), "attached")
             problems += broken
         return files, [problem.replace(f"{root}/", "") for problem in problems]

@@ -7,7 +7,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import Message
 
 from loom.codec import CompressionError
-from loom.decoding.messages import plain
+from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Direction
 
@@ -36,7 +36,7 @@ class FieldReader:
             if data is None:
                 continue
             try:
-                data = plain(message)
+                data = decompress_message(message)
                 message_class = self._message_class(call.method, message.direction)
             except CompressionError:
                 message_class = None

@@ -8,12 +8,12 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
-from loom.codec import TypesOf
+from loom.codec import ChainResolver
 from loom.codec.compiled_readers import set_fields
-from loom.codec.mapping import JsonMapping
+from loom.codec.json_printer import JsonPrinter
 from loom.codec.node import Budget
-from loom.codec.wire_reader import Field as WireField
-from loom.codec.wire_reader import InvalidError, SpentError, read_fields
+from loom.codec.wire_parser import BudgetExceededError, WireFormatError, read_fields
+from loom.codec.wire_parser import Field as WireField
 
 from .text_prefilter import TextPrefilter
 
@@ -45,7 +45,7 @@ class Walk:
     def __init__(self, types: Types, needle: TextPrefilter | None = None) -> None:
         self._types = types
         self._needle = needle
-        self._mapping = JsonMapping(TypesOf(()))
+        self._mapping = JsonPrinter(ChainResolver(()))
         self._readers: dict[Any, Add | None] = {}
         self._worth: dict[Any, bool] = {}
 
@@ -255,7 +255,7 @@ def _json(value: Any, at: str, found: list[Field], *, whole: bool) -> None:
 def _parsed(data: bytes, budget: Budget) -> list[WireField]:
     try:
         return read_fields(data, budget, budget.steps)[0]
-    except (InvalidError, SpentError):
+    except (WireFormatError, BudgetExceededError):
         return []
 
 

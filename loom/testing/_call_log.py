@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from loom.archive.stored_descriptors import DescriptorRegistry
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
 from loom.recording.query import Query, parse
@@ -100,7 +100,7 @@ class CallLog(Observer):
         return matches
 
     async def _convert(self, call: Call) -> RecordedCall:
-        return recorded_call(call, await decoded_by(self._schema, call))
+        return recorded_call(call, await decode_call(self._schema, call))
 
     def _timeout_message(self, query: str, count: int, found: int, seconds: float) -> str:
         expected = _matching_calls(count, query).removeprefix("1 ")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from loom.decoding.messages import DecodedMessage, Decoding
+from loom.decoding.messages import DecodedCall, DecodedMessage
 from loom.model import Call, Direction, Metadata
 
 _NS = 1_000_000_000
@@ -74,7 +74,7 @@ class RecordedCall:
         return f"#{self.id} {self.method} {self.kind} {counts} {self.status}{message}"
 
 
-def recorded_call(call: Call, decoding: Decoding) -> RecordedCall:
+def recorded_call(call: Call, decoding: DecodedCall) -> RecordedCall:
     """Convert an ended call and its decoded messages. Messages dropped by the history's budget are missing."""
     timestamps = {item.index: item.time_ns for item in call.messages}
 

@@ -3,11 +3,11 @@
 import pytest
 
 from loom.codec import EncodeError, decode, encode
-from tests.support.protos import an_any, built, descriptor, message
+from tests.support.protos import an_any, descriptor, linked_protos, message
 
 
 def json_of(value):
-    return decode(value.SerializeToString(), value.DESCRIPTOR, built().pool).json
+    return decode(value.SerializeToString(), value.DESCRIPTOR, linked_protos().pool).json
 
 
 def newer(kept, **fields):
@@ -24,7 +24,7 @@ def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited():
     edited = json_of(old)
     edited["nested"]["kept"] = "edited"
     back = message("New").FromString(
-        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+        encode(edited, descriptor("Old"), linked_protos().pool, original=original.SerializeToString())
     )
     original.nested.kept = "edited"
     assert back == original
@@ -33,7 +33,7 @@ def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited():
 def test_without_an_original_unknown_fields_are_lost():
     old = as_old(newer("top"))
     assert (
-        encode(json_of(old), descriptor("Old"), built().pool)
+        encode(json_of(old), descriptor("Old"), linked_protos().pool)
         == message("Old", kept="top").SerializeToString()
     )
 
@@ -46,7 +46,7 @@ def test_what_an_edit_removes_takes_its_unknown_fields_along():
     edited["list"].append({"kept": "new"})
     edited["list"].insert(0, {"kept": "first"})
     back = message("New").FromString(
-        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+        encode(edited, descriptor("Old"), linked_protos().pool, original=original.SerializeToString())
     )
     assert not back.HasField("nested")
     assert [(item.kept, item.added) for item in back.list] == [("first", 0), ("a", 7), ("c", 7), ("new", 0)]
@@ -59,7 +59,7 @@ def test_unknown_fields_inside_an_any_are_kept():
     edited = json_of(original)
     edited["any"]["kept"] = "edited"
     back = message("Old").FromString(
-        encode(edited, descriptor("Old"), built().pool, original=original.SerializeToString())
+        encode(edited, descriptor("Old"), linked_protos().pool, original=original.SerializeToString())
     )
     assert message("New").FromString(back.any.value) == message(
         "New", kept="edited", added=7, also_added="of inside"
@@ -71,18 +71,23 @@ def test_an_any_of_unknown_type_survives_an_edit():
     original = message("WellKnown", any=strange, anys=[an_any(message("WellKnown", any=strange))])
     edited = json_of(original) | {"wInt32": 5}
     original.w_int32.value = 5
-    assert message("WellKnown").FromString(encode(edited, descriptor("WellKnown"), built().pool)) == original
+    assert (
+        message("WellKnown").FromString(encode(edited, descriptor("WellKnown"), linked_protos().pool))
+        == original
+    )
 
 
 def test_a_message_that_is_an_any_of_unknown_type():
     strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
-    assert encode(json_of(strange), strange.DESCRIPTOR, built().pool) == strange.SerializeToString()
+    assert encode(json_of(strange), strange.DESCRIPTOR, linked_protos().pool) == strange.SerializeToString()
 
 
 def test_extensions_and_groups_come_back():
     base = message("older.Base", id="1", unpacked=[1], part=[{"size": 1}], detail={"text": "t"})
-    base.Extensions[built().pool.FindExtensionByName("loom.test.older.Extra.inside")].on = True
-    assert message("older.Base").FromString(encode(json_of(base), base.DESCRIPTOR, built().pool)) == base
+    base.Extensions[linked_protos().pool.FindExtensionByName("loom.test.older.Extra.inside")].on = True
+    assert (
+        message("older.Base").FromString(encode(json_of(base), base.DESCRIPTOR, linked_protos().pool)) == base
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +143,7 @@ def test_extensions_and_groups_come_back():
 )
 def test_json_that_does_not_fit_is_refused_with_the_place(kind, value, path, says):
     with pytest.raises(EncodeError, match=says) as error:
-        encode(value, descriptor(kind), built().pool)
+        encode(value, descriptor(kind), linked_protos().pool)
     assert error.value.path == path
 
 
@@ -155,9 +160,11 @@ def test_json_that_does_not_fit_is_refused_with_the_place(kind, value, path, say
     ],
 )
 def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data):
-    made = encode({"fBytes": text}, descriptor("Scalars"), built().pool)
+    made = encode({"fBytes": text}, descriptor("Scalars"), linked_protos().pool)
     assert message("Scalars").FromString(made).f_bytes == data
-    made = encode({"wBytes": text, "any": {}, "timestamp": None}, descriptor("WellKnown"), built().pool)
+    made = encode(
+        {"wBytes": text, "any": {}, "timestamp": None}, descriptor("WellKnown"), linked_protos().pool
+    )
     assert message("WellKnown").FromString(made).w_bytes.value == data
 
 
@@ -166,10 +173,13 @@ def test_endless_nesting_is_refused():
     for _ in range(5000):
         value = {"left": value}
     with pytest.raises(EncodeError):
-        encode(value, descriptor("Tree"), built().pool)
+        encode(value, descriptor("Tree"), linked_protos().pool)
 
 
 def test_a_message_without_its_required_fields_is_shown_and_edited():
-    decoded = decode(b"\x10\x05", descriptor("older.Base"), built().pool)
+    decoded = decode(b"\x10\x05", descriptor("older.Base"), linked_protos().pool)
     assert decoded.json == {"count": 5}
-    assert encode({"count": 6}, descriptor("older.Base"), built().pool, original=b"\x10\x05") == b"\x10\x06"
+    assert (
+        encode({"count": 6}, descriptor("older.Base"), linked_protos().pool, original=b"\x10\x05")
+        == b"\x10\x06"
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loom.decoding.messages import DecodedMessage, Decoding
+from loom.decoding.messages import DecodedCall, DecodedMessage
 from loom.grpcurl.command import OWN_METADATA, Descriptors, GrpcurlCommand, Reach, grpcurl_command, json_text
 from loom.model import DEFAULT_SECRETS, MASK, Address, Call, Direction, EndedBy, Kind, Secrets, Status
 from loom.schema import Method, Provenance
@@ -30,7 +30,7 @@ def written(call: Call, *values: Any, reach: Reach = LOCAL, **options: Any) -> G
         call.method, Kind.UNARY, found.input_type, found.output_type, Provenance("test", ""), pool()
     )
     descriptors = options.pop("descriptors", Descriptors())
-    decoding = Decoding(requests, method, pool())
+    decoding = DecodedCall(requests, method, pool())
     return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)
 
 
@@ -114,7 +114,7 @@ def test_a_path_that_is_no_method_has_no_command() -> None:
 def test_without_a_schema_there_is_no_command_but_a_reason() -> None:
     requests = [DecodedMessage(0, Direction.REQUEST, error="reflection is off")]
     command = grpcurl_command(
-        ended(), Decoding(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
+        ended(), DecodedCall(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
     )
     assert command.command == ""
     assert "Loom knows none (reflection is off): give it the .proto files" in command.notes[0]
@@ -124,7 +124,7 @@ def test_without_a_message_that_fits_there_is_no_command_but_another_way() -> No
     found = pool().FindMethodByName(f"{SERVICE}.Say")
     method = Method("/a.B/C", Kind.UNARY, found.input_type, found.output_type, Provenance("t", ""), pool())
     requests = [DecodedMessage(0, Direction.REQUEST, error="not a valid Thing")]
-    command = grpcurl_command(ended(), Decoding(requests, method, pool()), LOCAL, Descriptors(), Secrets())
+    command = grpcurl_command(ended(), DecodedCall(requests, method, pool()), LOCAL, Descriptors(), Secrets())
     assert command.command == ""
     assert "fits the schema (not a valid Thing)" in command.notes[0]
     assert "replay the call in Loom" in command.notes[0]

@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from loom.grpcurl.command import Reach
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, Call, EndedBy, Secrets, Status
-from loom.schema import FileSet, Provenance, Schema
+from loom.schema import DescriptorSet, Provenance, Schema
 from tests.support.mirror import file_set
 
 
@@ -21,8 +21,8 @@ class Known:
     def __init__(self, source: str, origin: str) -> None:
         self._provenance = Provenance(source, origin)
 
-    async def fetch(self, symbol: str) -> FileSet:
-        return FileSet(tuple(file_set().file), self._provenance)
+    async def fetch(self, symbol: str) -> DescriptorSet:
+        return DescriptorSet(tuple(file_set().file), self._provenance)
 
     def fill(self, files: object) -> list[FileDescriptorProto]:
         return []

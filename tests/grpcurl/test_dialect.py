@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import any_pb2, field_mask_pb2
 from google.rpc import status_pb2
 
-from loom.codec import TypesOf
+from loom.codec import ChainResolver
 from loom.grpcurl.dialect import Dialect
 
 UNKNOWN = {"@type": "type.googleapis.com/no.Such", "@value": "AA=="}
@@ -13,7 +13,7 @@ KNOWN = {"@type": "type.googleapis.com/google.protobuf.Duration", "value": "1s"}
 
 @pytest.fixture
 def dialect() -> Dialect:
-    return Dialect(TypesOf([any_pb2.DESCRIPTOR.pool]))
+    return Dialect(ChainResolver([any_pb2.DESCRIPTOR.pool]))
 
 
 def test_a_mask_is_an_object(dialect: Dialect) -> None:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.grpcurl.command import OWN_METADATA, Descriptors, GrpcurlCommand, Reach, grpcurl_command
 from loom.model import MASK, Call, Direction, Message, Secrets
 from loom.proxy.engine import TargetTls
@@ -42,7 +42,7 @@ async def run(command: str, shell: str = "sh", cwd: Path | None = None) -> tuple
 
 async def command_of(bench: Bench, call: Call, **options: Any) -> GrpcurlCommand:
     """The command of a recorded call, to be sent to the mirror itself."""
-    decoding = await decoded_by(bench.schema, call, Direction.REQUEST)
+    decoding = await decode_call(bench.schema, call, Direction.REQUEST)
     reach = options.pop("reach", Reach(bench.target.address))
     descriptors = options.pop("descriptors", Descriptors())
     return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)

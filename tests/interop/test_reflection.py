@@ -7,7 +7,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from loom.decoding.decoder import Decoder
+from loom.decoding.display import DisplayDecoder
 from loom.model import Call, Direction, Message
 from loom.schema import Schema
 from loom.schema.reflection import ReflectionSource
@@ -26,10 +26,10 @@ async def looked_at(port: int, method: str, request: bytes) -> tuple[dict[str, A
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         data = await channel.unary_unary(method)(request)
         schema = Schema([ReflectionSource(lambda: channel, "backend")])
-        decoder = Decoder(schema)
+        decoder = DisplayDecoder(schema)
         call = Call(1, method, 0)
         view = await decoder.view(call, Message(0, Direction.RESPONSE, 0, len(data), data), 1000)
-        described = await decoder.schema_of(call)
+        described = await decoder.schema_info(call)
         await decoder.close()
         await schema.close()
     assert described is not None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from loom.replay.diff import Change, ChangeKind, diff_calls, diff_values
 from loom.replay.ignore_paths import IgnorePaths, Names, PathError, parse_path, path_text
@@ -172,7 +172,7 @@ def test_paths_that_named_nothing_are_known() -> None:
 
 async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
     return diff_calls(
-        left, right, await decoded_by(bench.schema, left), await decoded_by(bench.schema, right),
+        left, right, await decode_call(bench.schema, left), await decode_call(bench.schema, right),
         ignored=IgnorePaths(ignore),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from loom.decoding.messages import decoded_by
+from loom.decoding.messages import decode_call
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status, StatusCode
 from loom.replay.plan import Edits, ReplayError, Timing, parse_metadata, plan_replay
 from loom.replay.runner import ReplayRunner
@@ -26,7 +26,7 @@ def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
 
 async def again(bench: Bench, call: Call, edits: Edits = Edits()) -> Call:  # noqa: B008 (frozen)
     """Replay a call and wait for its end."""
-    decoding = await decoded_by(bench.schema, call, Direction.REQUEST)
+    decoding = await decode_call(bench.schema, call, Direction.REQUEST)
     return await bench.recorded(await replayer(bench).start(plan_replay(call, edits, decoding)))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.schema import LocalFiles, Schema, SchemaError, compile_protos
+from loom.schema import LocalSources, Schema, SchemaError, compile_protos
 
 TEXT = (
     'syntax = "proto3"; package {0}; message M {{ string {1} = 1; }} service S {{ rpc Do(M) returns (M); }}'
@@ -15,7 +15,7 @@ TEXT = (
 class Watched:
     """Local files with a task that watches them; ``changes`` counts."""
 
-    def __init__(self, local: LocalFiles) -> None:
+    def __init__(self, local: LocalSources) -> None:
         self.schema = Schema(local.sources)
         self._changed = asyncio.Event()
         self._task = asyncio.create_task(local.watch(self._on_change))
@@ -59,7 +59,7 @@ async def test_what_changes_on_disk_decodes_anew(tmp_path, kind):
     protoset = tmp_path / "a.protoset"
     protoset.write_bytes(compile_protos([proto]).SerializeToString())
     protos = {"folder": [tmp_path], "file": [proto], "protoset": []}[kind]
-    local = LocalFiles(protos, [], [] if protos else [protoset])
+    local = LocalSources(protos, [], [] if protos else [protoset])
     await local.load()
     watched = Watched(local)
     await watched.until("/a.S/Do", "before")
@@ -75,4 +75,4 @@ async def test_what_changes_on_disk_decodes_anew(tmp_path, kind):
 
 
 async def test_nothing_to_watch_ends_at_once():
-    await LocalFiles([], [], []).watch(lambda: None)
+    await LocalSources([], [], []).watch(lambda: None)

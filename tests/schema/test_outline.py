@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from loom.model import Kind
-from loom.schema import Files, FileSource, Outline, Schema, compile_protos, outline
-from loom.schema.outline import OutlinedField as Field
+from loom.schema import DescriptorIndex, MemorySource, Outline, Schema, compile_protos, outline
+from loom.schema.outline import OutlineField as Field
 from tests.support.mirror import PROTO
 
 _PROTO2 = """
@@ -22,9 +22,9 @@ message Only { optional E e = 1; enum E { option allow_alias = true; A = 1; B = 
 
 
 async def outlined(proto: Path, path: str, most: int = 1000) -> Outline:
-    files = Files()
+    files = DescriptorIndex()
     files.add(compile_protos([proto]).file, str(proto))
-    schema = Schema([FileSource("files", files)])
+    schema = Schema([MemorySource("files", files)])
     try:
         return outline(await schema.method(path), most)
     finally:

@@ -4,7 +4,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.text_format import Parse
 
 from loom.codec import decode
-from loom.schema.pool import BUILT_IN, build
+from loom.schema.linker import BUILT_IN_FILES, link
 from loom.schema.repair import repaired
 from tests.support.protos import FOLDER
 from tests.support.schemas import compiled
@@ -35,7 +35,7 @@ def made_up():
 
 
 def test_files_without_imports_and_with_relative_names_decode():
-    built = build(made_up())
+    built = link(made_up())
     assert built.problems == ()
     method = built.pool.FindServiceByName("acme.shop.Shop").FindMethodByName("Get")
     data = b"\x12\x06\x08\x07\x12\x02\x08\x01\x1a\x05\x0a\x01a\x10\x02"
@@ -48,7 +48,7 @@ def test_files_without_imports_and_with_relative_names_decode():
 def test_nothing_is_changed_in_place():
     files = made_up()
     before = [file.SerializeToString() for file in files]
-    build(files)
+    link(files)
     assert [file.SerializeToString() for file in files] == before
 
 
@@ -57,7 +57,7 @@ def test_what_a_compiler_wrote_is_passed_on_as_it_is(tmp_path):
         file.name: file
         for file in compiled(tmp_path, everything=(FOLDER / "everything.proto").read_text()).file
     }
-    mended = repaired(files, BUILT_IN)
+    mended = repaired(files, BUILT_IN_FILES)
     assert mended.keys() == files.keys()
     assert all(mended[name] is files[name] for name in files)
 
@@ -81,5 +81,5 @@ def test_packages_that_use_each_other_do_not_become_a_circle():
     two = FileDescriptorProto(name="two.proto", package="two", syntax="proto3")
     one.message_type.add(name="A").field.add(name="b", number=1, type=11, label=1, type_name=".two.B")
     two.message_type.add(name="B").field.add(name="a", number=1, type=11, label=1, type_name=".one.A")
-    built = build([one, two])
+    built = link([one, two])
     assert built.pool.FindMessageTypeByName("one.A").fields[0].message_type.full_name == "two.B"

@@ -5,7 +5,15 @@ import asyncio
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from loom.schema import AttachError, Files, FileSet, FileSource, Provenance, Schema, SchemaError
+from loom.schema import (
+    DescriptorIndex,
+    DescriptorSet,
+    MemorySource,
+    Provenance,
+    Schema,
+    SchemaError,
+    UploadError,
+)
 from tests.support.schemas import compiled
 
 TEXT = 'syntax = "proto3"; package a; message M {{ string {0} = 1; }} service S {{ rpc Do(M) returns (M); }}'
@@ -27,7 +35,7 @@ class Scripted:
             return await self.fetch(symbol)
         if isinstance(answer, Exception):
             raise answer
-        return FileSet(tuple(answer), Provenance(self.name, "here"))
+        return DescriptorSet(tuple(answer), Provenance(self.name, "here"))
 
     def fill(self, files):
         return []
@@ -38,9 +46,9 @@ def described(folder, field="x"):
 
 
 def local(name, files):
-    made = Files()
+    made = DescriptorIndex()
     made.add(files, "disk")
-    return FileSource(name, made)
+    return MemorySource(name, made)
 
 
 UNKNOWN = SchemaError("no such symbol")
@@ -133,7 +141,7 @@ async def test_the_file_set_of_a_method_is_complete_and_in_order(tmp_path):
     text = """syntax = "proto3"; package a; import "google/protobuf/timestamp.proto";
     message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }"""
     files = [file for file in compiled(tmp_path, a=text).file if file.name == "a.proto"]
-    found = await Schema([local("x", files)]).file_set("/a.S/Do")
+    found = await Schema([local("x", files)]).descriptor_set("/a.S/Do")
     assert [file.name for file in found.file] == ["google/protobuf/timestamp.proto", "a.proto"]
 
 
@@ -151,11 +159,11 @@ async def test_a_description_that_does_not_fit_is_renewed_once_and_the_new_one_i
     source = Scripted("reflection", old, new)
     schema = Schema([source])
     method = await schema.method("/a.S/Do")
-    newer = await schema.renewed(method)
+    newer = await schema.refresh_on_drift(method)
     assert newer is not None
     assert [field.name for field in newer.request.fields] == ["after"]
-    assert await schema.renewed(newer) is None
-    assert await schema.renewed(method) is None
+    assert await schema.refresh_on_drift(newer) is None
+    assert await schema.refresh_on_drift(method) is None
     assert len(source.asked) == 2
     await schema.close()
 
@@ -165,10 +173,10 @@ async def test_a_description_that_stays_the_same_is_asked_for_once_only(tmp_path
     schema = Schema([source])
     method = await schema.method("/a.S/Do")
     for _ in range(3):
-        assert await schema.renewed(method) is None
+        assert await schema.refresh_on_drift(method) is None
     assert len(source.asked) == 2
     schema.invalidate()  # the target was connected anew: it may be doubted again
-    await schema.renewed(method)
+    await schema.refresh_on_drift(method)
     assert len(source.asked) == 3
     await schema.close()
 
@@ -179,7 +187,7 @@ async def test_files_attached_later_are_asked_first_and_known_at_once(tmp_path):
     schema.on_change(lambda: changes.append(1))
     with pytest.raises(SchemaError):
         await schema.method("/a.S/Do")
-    source = await schema.add_protos({"dir/a.proto": TEXT.format("x").encode(), "bad.proto": b"?"})
+    source = await schema.add_uploads({"dir/a.proto": TEXT.format("x").encode(), "bad.proto": b"?"})
     assert source.services == ["a.S"]
     assert source.problems[0].startswith("bad.proto:1:1")
     assert (await schema.method("/a.S/Do")).provenance.source == "attached files"
@@ -187,21 +195,21 @@ async def test_files_attached_later_are_asked_first_and_known_at_once(tmp_path):
     protoset = compiled(
         tmp_path, b='syntax = "proto3"; package b; message M {} service S { rpc Do(M) returns (M); }'
     )
-    assert (await schema.add_protos({"b.protoset": protoset.SerializeToString()})).services == ["a.S", "b.S"]
+    assert (await schema.add_uploads({"b.protoset": protoset.SerializeToString()})).services == ["a.S", "b.S"]
     await schema.close()
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
 async def test_attached_names_stay_where_they_belong(name):
-    with pytest.raises(AttachError, match="relative file name"):
-        await Schema([]).add_protos({name: b""})
+    with pytest.raises(UploadError, match="relative file name"):
+        await Schema([]).add_uploads({name: b""})
 
 
 async def test_too_much_is_not_attached():
-    with pytest.raises(AttachError, match="--proto instead"):
-        await Schema([]).add_protos({"a.proto": bytes(33 * 1024 * 1024)})
-    with pytest.raises(AttachError, match="--proto instead"):
-        await Schema([]).add_protos({f"{number}.proto": b"" for number in range(2001)})
+    with pytest.raises(UploadError, match="--proto instead"):
+        await Schema([]).add_uploads({"a.proto": bytes(33 * 1024 * 1024)})
+    with pytest.raises(UploadError, match="--proto instead"):
+        await Schema([]).add_uploads({f"{number}.proto": b"" for number in range(2001)})
 
 
 async def test_a_broken_file_among_others_is_left_out_and_named():

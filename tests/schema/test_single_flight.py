@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from loom.schema.single_flight import Flight
+from loom.schema.single_flight import SingleFlightCache
 
 
 class Fetching:
@@ -24,8 +24,8 @@ class Fetching:
             raise self.error
         return f"{key}{number}"
 
-    def flight(self) -> Flight[str]:
-        return Flight(self, ttl=10, failure_ttl=2, clock=lambda: self.now)
+    def flight(self) -> SingleFlightCache[str]:
+        return SingleFlightCache(self, ttl=10, failure_ttl=2, clock=lambda: self.now)
 
 
 async def test_a_hundred_at_once_fetch_once():

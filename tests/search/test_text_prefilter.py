@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from loom.search.fields import Walk
 from loom.search.text_prefilter import TextPrefilter
-from tests.support.protos import an_any, built, descriptor, message
+from tests.support.protos import an_any, descriptor, linked_protos, message
 
 KINDS = [
     "Scalars",
@@ -76,7 +76,7 @@ def wire(draw: Any, kind: Descriptor, depth: int) -> bytes:
         inner = (
             b"\x08\x01\xff"
             if name == "no.Such"
-            else wire(draw, built().pool.FindMessageTypeByName(name), depth - 1)
+            else wire(draw, linked_protos().pool.FindMessageTypeByName(name), depth - 1)
         )
         return an_any_of(name, inner)
     out = b""
@@ -96,7 +96,7 @@ def an_any_of(name: str, data: bytes) -> bytes:
 
 def type_of(name: str) -> Descriptor | None:
     try:
-        return built().pool.FindMessageTypeByName(name)
+        return linked_protos().pool.FindMessageTypeByName(name)
     except KeyError:
         return None
 

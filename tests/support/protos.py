@@ -6,16 +6,16 @@ from typing import Any
 
 from google.protobuf import message_factory
 
-from loom.schema import Built, compile_protos
-from loom.schema.pool import build
+from loom.schema import LinkedDescriptorSet, compile_protos
+from loom.schema.linker import link
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "protos"
 
 
 @cache
-def built() -> Built:
+def linked_protos() -> LinkedDescriptorSet:
     """All of them in one pool."""
-    made = build(compile_protos(sorted(FOLDER.glob("*.proto")), [FOLDER]).file)
+    made = link(compile_protos(sorted(FOLDER.glob("*.proto")), [FOLDER]).file)
     assert made.problems == ()
     return made
 
@@ -23,7 +23,7 @@ def built() -> Built:
 def descriptor(name: str) -> Any:
     """The descriptor of ``Scalars``, ``older.Base`` or, from anywhere, ``google.protobuf.Any``."""
     full_name = name if name.startswith("google.") else f"loom.test.{name}"
-    return built().pool.FindMessageTypeByName(full_name)
+    return linked_protos().pool.FindMessageTypeByName(full_name)
 
 
 def message(name: str, /, **fields: Any) -> Any:

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 from loom.schema import compile_protos
-from loom.schema.pool import build
+from loom.schema.linker import link
 
 SHOP = """
 syntax = "proto3";
@@ -51,7 +51,7 @@ def compiled(folder: Path, **sources: str) -> FileDescriptorSet:
 
 
 def pool_of(files: FileDescriptorSet) -> DescriptorPool:
-    built = build(files.file)
+    built = link(files.file)
     assert built.problems == ()
     return built.pool
 

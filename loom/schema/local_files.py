@@ -7,7 +7,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from .descriptor_set import Files
+from .descriptor_index import DescriptorIndex
 from .protoc import ProtocError, compile_protos
 
 PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"
@@ -15,9 +15,9 @@ _MOST_ROUNDS = 100
 _NAMED = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<what>.*)$")
 
 
-def read_protosets(paths: Sequence[Path]) -> tuple[Files, list[str]]:
+def load_descriptor_sets(paths: Sequence[Path]) -> tuple[DescriptorIndex, list[str]]:
     """Their files, and a line for each set that could not be read."""
-    files, problems = Files(), []
+    files, problems = DescriptorIndex(), []
     for path in paths:
         try:
             found = FileDescriptorSet.FromString(path.read_bytes())
@@ -30,9 +30,11 @@ def read_protosets(paths: Sequence[Path]) -> tuple[Files, list[str]]:
     return files, problems
 
 
-def read_protos(paths: Sequence[Path], import_paths: Sequence[Path] = ()) -> tuple[Files, list[str]]:
+def load_protos(
+    paths: Sequence[Path], import_paths: Sequence[Path] = ()
+) -> tuple[DescriptorIndex, list[str]]:
     """Their files compiled, and a line for each that could not be."""
-    files, problems = Files(), []
+    files, problems = DescriptorIndex(), []
     for path in paths:
         if not path.exists():
             problems.append(f"{path}: no such file or folder")

@@ -7,10 +7,10 @@ from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
-from .mapping import JsonMapping
+from .json_printer import JsonPrinter
 from .scalars import as_base64
-from .types import Types, type_name
-from .wire import wire_view
+from .type_resolver import TypeResolver, type_name
+from .wire_view import wire_view
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class StatusDetails:
         }
 
 
-def status_details(raw: bytes, types: Types) -> StatusDetails:
+def status_details(raw: bytes, types: TypeResolver) -> StatusDetails:
     """Open the details whose types are known; what is no Status shows as raw, never as a failure."""
     try:
         status = status_pb2.Status.FromString(raw)
@@ -47,7 +47,7 @@ def status_details(raw: bytes, types: Types) -> StatusDetails:
     return found
 
 
-def _opened(item: Any, types: Types, missing: set[str]) -> dict[str, Any]:
+def _opened(item: Any, types: TypeResolver, missing: set[str]) -> dict[str, Any]:
     name = type_name(item.type_url)
     shown: dict[str, Any] = {"type": name, "json": None, "error": None}
     try:
@@ -57,7 +57,7 @@ def _opened(item: Any, types: Types, missing: set[str]) -> dict[str, Any]:
         return shown | {"error": f"no source knows {name}", "wire": wire_view(item.value)}
     except DecodeError as error:
         return shown | {"error": f"not a valid {name}: {error}", "wire": wire_view(item.value)}
-    mapping = JsonMapping(types)
+    mapping = JsonPrinter(types)
     value = mapping.value(message)
     missing |= mapping.missing
     return shown | {"json": value, "error": "; ".join(mapping.problems) or None}

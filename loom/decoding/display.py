@@ -5,20 +5,20 @@ from collections import OrderedDict
 from typing import Any
 
 from loom.codec import (
+    ChainResolver,
     Content,
     Payload,
-    Rendered,
-    TypesOf,
-    content_of,
-    render,
-    render_line,
+    PayloadView,
+    parse_content_type,
+    preview_payload,
     status_details,
+    view_payload,
 )
-from loom.codec.rendering import TOO_LARGE
-from loom.decoding.worker_client import Files, Worker, WorkerError
+from loom.codec.payload_view import TOO_LARGE
+from loom.decoding.worker_client import DecodingWorkerError, SerializedDescriptorSet, WorkerClient
 from loom.model import Call, Direction, Message
 from loom.recording.summary import micros
-from loom.schema import Built, Method, Schema, SchemaError
+from loom.schema import LinkedDescriptorSet, Method, Schema, SchemaError
 
 INLINE_BYTES = 16 * 1024  # what is decoded on the loop itself; more goes to the worker process
 PATIENCE = 3.0  # seconds that a view waits for a schema before it shows the bytes without one
@@ -28,12 +28,12 @@ _ROUNDS = 3  # Anys in Anys: each round may name types that the one before could
 _MAX_DRIFTED = 10_000
 
 
-class Decoder:
+class DisplayDecoder:
     """Views of recorded calls. Every failure is part of the answer; nothing here raises for bad bytes."""
 
     def __init__(self, schema: Schema, *, patience: float = PATIENCE) -> None:
         self.schema = schema
-        self.worker = Worker()
+        self.worker = WorkerClient()
         self._patience = patience
         self._drifted: OrderedDict[str, bytes] = OrderedDict()
 
@@ -47,7 +47,7 @@ class Decoder:
         row = _row(message)
         if message.data is None:
             return row
-        content = content_of(call.content_type)
+        content = parse_content_type(call.content_type)
         method, _ = await self._method(call, content)
         row["type"] = _type(method, message.direction, content)
         if message.size > INLINE_BYTES or message.compressed:
@@ -55,7 +55,7 @@ class Decoder:
         if message.size > _PREVIEW_BYTES:
             return row | {"preview": TOO_LARGE}
         payload, built = _payload(message, content), _built(method)
-        text, error = render_line(
+        text, error = preview_payload(
             payload, _descriptor(method, message.direction), _types([built], self.schema)
         )
         return row | {"preview": text, "error": error}
@@ -67,14 +67,14 @@ class Decoder:
 
         The views of a large message are :class:`msgspec.Raw`: JSON already.
         """
-        content = content_of(call.content_type)
+        content = parse_content_type(call.content_type)
         method, problem = await self._method(call, content)
         if message.data is None:
             held = {"error": "the bytes of this message are not held any more"}
             return _view_of(message, method, problem, content) | _NOTHING | held
         fields = await self._rendered(message, method, content, max_bytes, max_text)
         if method is not None and (fields["drift"] or fields["tree"] is None):
-            newer = await self.schema.renewed(method)
+            newer = await self.schema.refresh_on_drift(method)
             if newer is not None:
                 method = newer
                 fields = await self._rendered(message, method, content, max_bytes, max_text)
@@ -82,9 +82,9 @@ class Decoder:
                 self._remember_drift(method)
         return _view_of(message, method, problem, content) | fields
 
-    async def schema_of(self, call: Call) -> dict[str, Any] | None:
+    async def schema_info(self, call: Call) -> dict[str, Any] | None:
         """Where the method's descriptor came from, or why there is none."""
-        content = content_of(call.content_type)
+        content = parse_content_type(call.content_type)
         method, problem = await self._method(call, content)
         if method is None:
             return _NO_SCHEMA | {"error": problem, "problems": self.schema.problems}
@@ -95,7 +95,8 @@ class Decoder:
             "request_type": method.request.full_name,
             "response_type": method.response.full_name,
             "error": None,
-            "drift": method.built is not None and self._drifted.get(method.path) == method.built.digest,
+            "drift": method.descriptor_set is not None
+            and self._drifted.get(method.path) == method.descriptor_set.digest,
             "problems": [*method.problems, *self.schema.problems],
         }
 
@@ -106,7 +107,7 @@ class Decoder:
             raw = _details_in(call)
         if raw is None:
             return None
-        extra: list[Built] = []
+        extra: list[LinkedDescriptorSet] = []
         found = status_details(raw, _types(extra, self.schema))
         for _ in range(_ROUNDS):
             fetched = await self._fetch_types(found.missing)
@@ -139,7 +140,7 @@ class Decoder:
         max_text: int | None,
     ) -> dict[str, Any]:
         """Render; fetch the types that Anys name and render again, as long as that finds new ones."""
-        extra: list[Built] = []
+        extra: list[LinkedDescriptorSet] = []
         rendered = await self._render(message, method, content, extra, max_bytes, max_text)
         for _ in range(_ROUNDS):
             fetched = await self._fetch_types(rendered.missing)
@@ -154,39 +155,39 @@ class Decoder:
         message: Message,
         method: Method | None,
         content: Content,
-        extra: list[Built],
+        extra: list[LinkedDescriptorSet],
         max_bytes: int,
         max_text: int | None,
-    ) -> Rendered:
+    ) -> PayloadView:
         payload, built = _payload(message, content), _built(method)
         descriptor = _descriptor(method, message.direction)
         if message.size <= INLINE_BYTES and not message.compressed:
             types = _types([built, *extra], self.schema)
-            return render(payload, descriptor, types, max_bytes, max_text)
-        pools = [item for item in (built, *extra, self.schema.built_in) if item is not None]
-        files = [Files(item.digest, item.serialized) for item in pools]
+            return view_payload(payload, descriptor, types, max_bytes, max_text)
+        pools = [item for item in (built, *extra, self.schema.built_in_types) if item is not None]
+        files = [SerializedDescriptorSet(item.digest, item.serialized) for item in pools]
         name = descriptor.full_name if descriptor is not None and built is not None else ""
         try:
-            return await self.worker.render(payload, name, files, max_bytes, max_text)
-        except WorkerError as error:
+            return await self.worker.view_payload(payload, name, files, max_bytes, max_text)
+        except DecodingWorkerError as error:
             data = message.data or b""
             shown = data[:max_bytes]
-            return Rendered(
+            return PayloadView(
                 _NOTHING | {"error": str(error), "hex": shown.hex(), "truncated": len(data) - len(shown)}
             )
 
-    async def _fetch_types(self, names: set[str] | frozenset[str]) -> list[Built]:
+    async def _fetch_types(self, names: set[str] | frozenset[str]) -> list[LinkedDescriptorSet]:
         wanted = [name for name in sorted(names) if name][:_MOST_TYPES]
         try:
             async with asyncio.timeout(self._patience):
-                found = await asyncio.gather(*(self.schema.files_with(name) for name in wanted))
+                found = await asyncio.gather(*(self.schema.find_descriptor_set(name) for name in wanted))
         except TimeoutError:
             return []
         return [built for built in found if built is not None]
 
     def _remember_drift(self, method: Method) -> None:
-        if method.built is not None:
-            self._drifted[method.path] = method.built.digest
+        if method.descriptor_set is not None:
+            self._drifted[method.path] = method.descriptor_set.digest
             if len(self._drifted) > _MAX_DRIFTED:
                 self._drifted.popitem(last=False)
 
@@ -251,12 +252,14 @@ def _descriptor(method: Method | None, direction: Direction) -> Any:
     return method.request if direction is Direction.REQUEST else method.response
 
 
-def _built(method: Method | None) -> Built | None:
-    return method.built if method else None
+def _built(method: Method | None) -> LinkedDescriptorSet | None:
+    return method.descriptor_set if method else None
 
 
-def _types(built: list[Built | None] | list[Built], schema: Schema) -> TypesOf:
-    return TypesOf([*(item.pool for item in built if item is not None), schema.built_in.pool])
+def _types(
+    built: list[LinkedDescriptorSet | None] | list[LinkedDescriptorSet], schema: Schema
+) -> ChainResolver:
+    return ChainResolver([*(item.pool for item in built if item is not None), schema.built_in_types.pool])
 
 
 def _payload(message: Message, content: Content) -> Payload:

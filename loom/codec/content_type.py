@@ -33,7 +33,7 @@ class Content:
         return self.encoding == PROTOBUF
 
 
-def content_of(content_type: str) -> Content:
+def parse_content_type(content_type: str) -> Content:
     """What a content type says. An empty one (the engine could not see it) is gRPC with protobuf."""
     media = content_type.partition(";")[0].strip().lower()
     if not media:

@@ -11,12 +11,11 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from loom.codec import Payload
-from loom.decoding.decoder import Decoder
-from loom.decoding.worker_client import Files, Worker, WorkerError
+from loom.decoding.display import DisplayDecoder
+from loom.decoding.worker_client import DecodingWorkerError, SerializedDescriptorSet, WorkerClient
 from loom.model import Call, Direction, Message, Status
-from loom.schema import Files as SchemaFiles
-from loom.schema import FileSet, FileSource, Provenance, Schema, SchemaError
-from tests.support.protos import FOLDER, built, message
+from loom.schema import DescriptorIndex, DescriptorSet, MemorySource, Provenance, Schema, SchemaError
+from tests.support.protos import FOLDER, linked_protos, message
 from tests.support.schemas import compiled
 
 SERVICE = """syntax = "proto3"; package t; import "everything.proto";
@@ -34,10 +33,10 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 async def decoder(files):
-    made = SchemaFiles()
+    made = DescriptorIndex()
     made.add(files, "test")
-    schema = Schema([FileSource("proto files", made)])
-    decoding = Decoder(schema)
+    schema = Schema([MemorySource("proto files", made)])
+    decoding = DisplayDecoder(schema)
     yield decoding
     await decoding.close()
     await schema.close()
@@ -88,7 +87,7 @@ async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
     assert [child["key"] for child in view["wire"]["children"]] == ["4", "14"]
     assert view["schema_error"]
     assert (await decoder.row(a_call(method), a_message(SCALARS)))["preview"] == '4: 7, 14: "x"'
-    assert (await decoder.schema_of(a_call(method)))["error"] == view["schema_error"]
+    assert (await decoder.schema_info(a_call(method)))["error"] == view["schema_error"]
 
 
 async def test_dropped_bytes_are_said_to_be_dropped(decoder):
@@ -129,15 +128,15 @@ async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
         async def fetch(self, symbol):
             if symbol != "late.Thing":
                 raise SchemaError("no")
-            return FileSet(tuple(late), Provenance("late", ""))
+            return DescriptorSet(tuple(late), Provenance("late", ""))
 
         def fill(self, _):
             return []
 
-    made = SchemaFiles()
+    made = DescriptorIndex()
     made.add(files, "test")
     late = compiled(tmp_path, late='syntax = "proto3"; package late; message Thing { string is = 1; }').file
-    decoding = Decoder(Schema([FileSource("proto files", made), Late()]))
+    decoding = DisplayDecoder(Schema([MemorySource("proto files", made), Late()]))
     strange = any_pb2.Any(type_url="x/late.Thing", value=b"\x0a\x05known")
     data = message(
         "WellKnown", any={"type_url": strange.type_url, "value": strange.value}
@@ -150,17 +149,17 @@ async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
 
 
 async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
-    class Counting(FileSource):
+    class Counting(MemorySource):
         asked = 0
 
         async def fetch(self, symbol):
             self.asked += 1
             return await super().fetch(symbol)
 
-    made = SchemaFiles()
+    made = DescriptorIndex()
     made.add(files, "test")
     source = Counting("reflection", made)
-    decoding = Decoder(Schema([source]))
+    decoding = DisplayDecoder(Schema([source]))
     call = a_call("/t.S/Old")
     newer = a_message(message("New", kept="k", added=5).SerializeToString())
     for _ in range(3):
@@ -168,8 +167,8 @@ async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
         assert view["drift"]
         assert view["json"] == {"kept": "k"}
     assert source.asked == 2
-    assert (await decoding.schema_of(call))["drift"]
-    assert not (await decoding.schema_of(a_call("/t.S/Do")))["drift"]
+    assert (await decoding.schema_info(call))["drift"]
+    assert not (await decoding.schema_info(a_call("/t.S/Do")))["drift"]
     await decoding.schema.close()
 
 
@@ -182,12 +181,12 @@ async def test_bytes_that_fit_no_longer_are_decoded_by_the_newer_schema(files, t
         tmp_path,
         s='syntax = "proto3"; package t; message M { int32 a = 1; string b = 2; } service S { rpc Do(M) returns (M); }',
     )
-    made = SchemaFiles()
+    made = DescriptorIndex()
     made.add(old.file, "test")
-    source = FileSource("reflection", made)
-    decoding = Decoder(Schema([source]))
+    source = MemorySource("reflection", made)
+    decoding = DisplayDecoder(Schema([source]))
     await decoding.schema.method("/t.S/Do")
-    newer = SchemaFiles()
+    newer = DescriptorIndex()
     newer.add(new.file, "test")
     source.replace(newer, [])
     view = await decoding.view(a_call(), a_message(b"\x08\x01\x12\x03new"), 100)
@@ -205,7 +204,7 @@ async def test_a_schema_that_does_not_come_is_not_waited_for_long():
         def fill(self, _):
             return []
 
-    decoding = Decoder(Schema([Never()]), patience=0.01)
+    decoding = DisplayDecoder(Schema([Never()]), patience=0.01)
     view = await decoding.view(a_call(), a_message(SCALARS), 100)
     assert "look again" in view["schema_error"]
     assert view["wire"]["children"]
@@ -242,24 +241,24 @@ async def test_details_that_are_no_status_are_shown_raw(decoder):
 
 
 async def test_the_worker_gives_up_what_takes_too_long_and_goes_on():
-    worker = Worker(timeout=0.0)
-    item = Files(built().digest, built().serialized)
+    worker = WorkerClient(timeout=0.0)
+    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
 
-    with pytest.raises(WorkerError, match="longer than 0 s"):
-        await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    with pytest.raises(DecodingWorkerError, match="longer than 0 s"):
+        await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     worker._timeout = 60.0
-    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     assert sent(rendered.fields)["json"]["fString"] == "x"
     await worker.close()
 
 
 async def test_the_worker_survives_its_process():
-    worker = Worker()
-    item = Files(built().digest, built().serialized)
+    worker = WorkerClient()
+    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
 
-    await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     await worker._process.kill()
-    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     assert sent(rendered.fields)["json"]["fString"] == "x"
     worker._retire()  # what the idle timer does
     assert worker._process is None
@@ -267,13 +266,13 @@ async def test_the_worker_survives_its_process():
 
 
 async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
-    worker = Worker()
-    item = Files(built().digest, built().serialized)
-    await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    worker = WorkerClient()
+    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
+    await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
 
     first = worker._process
     os.kill(first.pid, signal.SIGSTOP)
-    rendering = asyncio.ensure_future(worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10))
+    rendering = asyncio.ensure_future(worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10))
     while not worker._turn.locked():  # noqa: ASYNC110 (after that it waits for its answer)
         await asyncio.sleep(0)
     os.kill(first.pid, signal.SIGKILL)
@@ -285,12 +284,14 @@ async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
 
 
 async def test_a_payload_that_kills_two_processes_is_an_error_that_says_how():
-    worker = Worker()
-    with pytest.raises(WorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
-        await worker.render(Payload(SCALARS), "loom.test.Scalars", [Files(b"digest", b"\xff")], 10)
+    worker = WorkerClient()
+    with pytest.raises(DecodingWorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
+        await worker.view_payload(
+            Payload(SCALARS), "loom.test.Scalars", [SerializedDescriptorSet(b"digest", b"\xff")], 10
+        )
     assert "\n" not in str(caught.value)
-    item = Files(built().digest, built().serialized)
-    rendered = await worker.render(Payload(SCALARS), "loom.test.Scalars", [item], 10)
+    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
+    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
     assert sent(rendered.fields)["json"]["fString"] == "x"
     await worker.close()
 
@@ -311,7 +312,7 @@ async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_work
 
 
 async def test_closing_while_the_worker_is_being_started():
-    worker = Worker()
+    worker = WorkerClient()
     worker.prepare()
     await worker.close()
     assert worker._process is None

@@ -6,21 +6,21 @@ import json
 import msgspec
 import pytest
 
-from loom.codec import Payload, render, render_line
-from tests.support.protos import an_any, built, descriptor, message
+from loom.codec import Payload, preview_payload, view_payload
+from tests.support.protos import an_any, descriptor, linked_protos, message
 
 SCALARS = message("Scalars", f_string="héllo", f_int64=7)
 
 
 def view(data, name="Scalars", max_bytes=65536, max_text=None, **fields):
-    shown = render(
-        Payload(data, **fields), name and descriptor(name), built().pool, max_bytes, max_text
+    shown = view_payload(
+        Payload(data, **fields), name and descriptor(name), linked_protos().pool, max_bytes, max_text
     ).fields
     return msgspec.json.decode(msgspec.json.encode(shown))
 
 
 def line(data, name="Scalars", **fields):
-    return render_line(Payload(data, **fields), name and descriptor(name), built().pool)
+    return preview_payload(Payload(data, **fields), name and descriptor(name), linked_protos().pool)
 
 
 def test_every_view_of_a_message():
@@ -114,9 +114,9 @@ def test_other_encodings_are_named_and_shown_as_bytes():
 
 def test_an_any_of_unknown_type_names_it_and_shows_its_fields():
     strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
-    rendered = render(
+    rendered = view_payload(
         Payload(message("WellKnown", any=strange, w_int32={"value": 1}).SerializeToString()),
-        descriptor("WellKnown"), built().pool, 100,
+        descriptor("WellKnown"), linked_protos().pool, 100,
     )  # fmt: skip
     assert rendered.missing == {"no.Such"}
     assert rendered.fields["json"] == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
@@ -197,7 +197,7 @@ def test_unknown_fields_are_seen_behind_the_part_that_is_shown():
 
 def test_numbers_in_json_payloads_keep_their_digits():
     text = '{"a":123456789012345678901234567890,"b":1.0000000000000000000001,"c":9007199254740993}'
-    shown = render(Payload(text.encode(), "", "json"), None, built().pool, 100).fields
+    shown = view_payload(Payload(text.encode(), "", "json"), None, linked_protos().pool, 100).fields
     assert msgspec.json.format(msgspec.json.encode(shown["json"]), indent=-1) == text.encode()
     assert json.loads(shown["json_text"])["a"] == 123456789012345678901234567890
     values = [child["value"] for child in shown["tree"]["children"]]
@@ -207,7 +207,9 @@ def test_numbers_in_json_payloads_keep_their_digits():
 
 @pytest.mark.parametrize("depth", [50, 900, 100_000])
 def test_json_payloads_of_any_depth_can_be_shown(depth):
-    shown = render(Payload(b"[" * depth + b"]" * depth, "", "json"), None, built().pool, 100).fields
+    shown = view_payload(
+        Payload(b"[" * depth + b"]" * depth, "", "json"), None, linked_protos().pool, 100
+    ).fields
     assert b"nested deeper" in msgspec.json.encode(shown) or depth == 50 or shown["error"]
 
 

@@ -8,11 +8,11 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from .compiled_readers import is_map, is_synthetic, key_of, key_text, set_fields
-from .mapping import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonMapping
+from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter
 from .node import Budget, Node, node
 from .scalars import as_base64, double, single
-from .types import Types, type_name
-from .wire import unknown_nodes, wire_view
+from .type_resolver import TypeResolver, type_name
+from .wire_view import unknown_nodes, wire_view
 
 _MAX_DEPTH = 100
 _JSON = frozenset({STRUCT, LIST, VALUE})
@@ -46,11 +46,11 @@ class Trees:
     there are nodes for everything.
     """
 
-    def __init__(self, types: Types, max_nodes: int) -> None:
+    def __init__(self, types: TypeResolver, max_nodes: int) -> None:
         self.missing: set[str] = set()
         self.unknown = False
         self._types = types
-        self._json = JsonMapping(types)
+        self._json = JsonPrinter(types)
         self._budget = Budget(max_nodes)
         self._leaves = _MOST_LEAVES
         self._cut = False

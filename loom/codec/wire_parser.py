@@ -16,18 +16,19 @@ _CONTINUES = 0x80
 Field = tuple[int, int, Any]  # number, wire type, value (an int, bytes, or a list of fields for a group)
 
 
-class InvalidError(ValueError):
+class WireFormatError(ValueError):
     """These bytes are no message."""
 
 
-class SpentError(Exception):
+class BudgetExceededError(Exception):
     """The budget of steps is used up: nobody knows whether the bytes are a message."""
 
 
 def read_fields(data: bytes, budget: Budget, most: int) -> tuple[list[Field], bool]:
     """The first ``most`` fields, and whether these are all.
 
-    :class:`InvalidError` if the bytes are no message, as far as they were read; :class:`SpentError` if the budget
+    :class:`WireFormatError` if the bytes are not a message, as far as they were read;
+    :class:`BudgetExceededError` if the budget
     ended before that was known.
     """
     reader = _Reader(data, budget, most)
@@ -40,14 +41,14 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     result = shift = 0
     for _ in range(_MOST_VARINT):
         if position >= len(data):
-            raise InvalidError("cut short")
+            raise WireFormatError("cut short")
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift
         if byte < _CONTINUES:
             return result & 0xFFFFFFFFFFFFFFFF, position
         shift += 7
-    raise InvalidError("a number longer than ten bytes")
+    raise WireFormatError("a number longer than ten bytes")
 
 
 class _Reader:
@@ -64,7 +65,7 @@ class _Reader:
             if self._left <= 0:
                 return found
             if budget.steps <= 0:
-                raise SpentError
+                raise BudgetExceededError
             budget.steps -= 1
             start = self.position
             tag = data[start]
@@ -74,13 +75,13 @@ class _Reader:
                 tag, self.position = read_varint(data, start)
             number, kind = tag >> 3, tag & 7
             if not 0 < number <= MAX_FIELD:
-                raise InvalidError(f"field number {number} at byte {start}")
+                raise WireFormatError(f"field number {number} at byte {start}")
             if kind == EGROUP and number == group:
                 return found
             self._left -= 1
             found.append((number, kind, self._value(number, kind, start, depth)))
         if group is not None:
-            raise InvalidError(f"group {group} does not end")
+            raise WireFormatError(f"group {group} does not end")
         return found
 
     def _value(self, number: int, kind: int, start: int, depth: int) -> Any:
@@ -93,10 +94,10 @@ class _Reader:
         elif kind in {I64, I32}:
             size = 8 if kind == I64 else 4
         else:
-            raise InvalidError(f"wire type {kind} at byte {start}")
+            raise WireFormatError(f"wire type {kind} at byte {start}")
         end = self.position + size
         if end > len(self._data):
-            raise InvalidError("cut short")
+            raise WireFormatError("cut short")
         piece = self._data[self.position : end]
         self.position = end
         return piece if kind == LEN else int.from_bytes(piece, "little")

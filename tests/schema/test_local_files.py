@@ -3,14 +3,14 @@
 import pytest
 
 from loom.schema import ProtocError, SchemaError, compile_protos
-from loom.schema.descriptor_set import FileSource
-from loom.schema.local import PROTO_FILES, PROTOSETS, read_protos, read_protosets
+from loom.schema.descriptor_index import MemorySource
+from loom.schema.local_files import PROTO_FILES, PROTOSETS, load_descriptor_sets, load_protos
 
 GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'
 
 
 def protos(paths, import_paths=()):
-    return FileSource(PROTO_FILES, *read_protos(paths, import_paths))
+    return MemorySource(PROTO_FILES, *load_protos(paths, import_paths))
 
 
 def write(folder, files):
@@ -98,8 +98,8 @@ async def test_descriptor_sets(tmp_path):
     write(tmp_path, {"a.proto": GOOD.format("a"), "bad.protoset": "no set at all"})
     protoset = tmp_path / "good.protoset"
     protoset.write_bytes(compile_protos([tmp_path / "a.proto"]).SerializeToString())
-    source = FileSource(
-        PROTOSETS, *read_protosets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"])
+    source = MemorySource(
+        PROTOSETS, *load_descriptor_sets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"])
     )
     assert (await source.fetch("a.S")).provenance.origin == str(protoset)
     assert [problem.partition(": ")[2][:22] for problem in source.problems] == [

@@ -10,14 +10,14 @@ import msgspec
 from google.protobuf.descriptor import Descriptor
 
 from .compression import CompressionError, TooLargeError, decompress
-from .content import JSON, PROTOBUF
+from .content_type import JSON, PROTOBUF
 from .json_tree import json_tree
+from .message import MAX_NODES, DecodeError, decode, tree_of
 from .node import Budget, Node
 from .preview import LENGTH, preview
-from .protobuf import MAX_NODES, DecodeError, decode, tree_of
 from .scalars import as_base64
-from .types import Types
-from .wire import wire_view
+from .type_resolver import TypeResolver
+from .wire_view import wire_view
 
 TOO_LARGE = "too large for a preview: open it to see it"
 _LARGE = 256 * 1024
@@ -33,7 +33,7 @@ _PREVIEW_HEX = 64
 class Payload:
     """The bytes of a message as they passed; ``compression`` is "" or its ``grpc-encoding``.
 
-    ``encoding`` is :attr:`loom.codec.content.Content.encoding`.
+    ``encoding`` is :attr:`loom.codec.content_type.Content.encoding`.
     """
 
     data: bytes
@@ -42,20 +42,20 @@ class Payload:
 
 
 @dataclass(slots=True)
-class Rendered:
+class PayloadView:
     """``fields`` is part of the API's answer; ``missing`` are types of Anys that could be fetched for a better one."""
 
     fields: dict[str, Any]
     missing: frozenset[str] = frozenset()
 
 
-def render(
+def view_payload(
     payload: Payload,
     descriptor: Descriptor | None,
-    types: Types,
+    types: TypeResolver,
     max_bytes: int,
     max_text: int | None = None,
-) -> Rendered:
+) -> PayloadView:
     """Every view of a payload; what fails says so in ``error`` and leaves the others.
 
     ``max_bytes`` and ``max_text`` are how much of the bytes and of the JSON text are wanted; the JSON value is left
@@ -74,23 +74,23 @@ def render(
     try:
         data = decompress(payload.data, payload.compression)
     except CompressionError as error:
-        return Rendered(view | {"error": str(error)} | _bytes(payload.data, max_bytes))
+        return PayloadView(view | {"error": str(error)} | _bytes(payload.data, max_bytes))
     view |= _bytes(data, max_bytes)
     if payload.encoding == JSON:
-        return Rendered(view | _json(data, max_text))
+        return PayloadView(view | _json(data, max_text))
     if payload.encoding != PROTOBUF:
-        return Rendered(view | {"error": f"{payload.encoding} is not decoded here: see the bytes"})
+        return PayloadView(view | {"error": f"{payload.encoding} is not decoded here: see the bytes"})
     large = len(data) > _LARGE
     view["wire"] = wire_view(data, Budget(_BESIDE_NODES) if large and descriptor is not None else None)
     if descriptor is None:
-        return Rendered(
+        return PayloadView(
             view | {"preview": _schemaless(view["wire"], data)} | _looks_like_json(data, max_text)
         )
     try:
         nodes = _LARGE_NODES if large else MAX_NODES
         decoded = decode(data, descriptor, types, max_nodes=nodes, max_text=max_text)
     except DecodeError as error:
-        return Rendered(view | {"error": str(error)} | _looks_like_json(data, max_text))
+        return PayloadView(view | {"error": str(error)} | _looks_like_json(data, max_text))
     shown = {
         "json": decoded.json,
         "json_text": decoded.text,
@@ -100,10 +100,12 @@ def render(
         "drift": decoded.unknown,
         "preview": preview(decoded.tree),
     }
-    return Rendered(view | shown, decoded.missing)
+    return PayloadView(view | shown, decoded.missing)
 
 
-def render_line(payload: Payload, descriptor: Descriptor | None, types: Types) -> tuple[str, str | None]:
+def preview_payload(
+    payload: Payload, descriptor: Descriptor | None, types: TypeResolver
+) -> tuple[str, str | None]:
     """One line of a payload, and why there is none."""
     try:
         data = decompress(payload.data, payload.compression, _PREVIEW_BYTES)

@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
 from .json_errors import REFUSALS, misfit, parse_into
-from .mapping import JsonMapping, drop_unknown
+from .json_printer import JsonPrinter, drop_unknown
+from .message_tree import Trees
 from .node import Node
-from .tree import Trees
 from .truncated_json import beginning
-from .types import Types
+from .type_resolver import TypeResolver
 from .unknown_fields import Opaque, WithBytes, carry_unknown
 
 MAX_DEPTH = 100
@@ -67,7 +67,7 @@ def parse(data: bytes, descriptor: Descriptor) -> Message:
 def decode(
     data: bytes,
     descriptor: Descriptor,
-    types: Types,
+    types: TypeResolver,
     *,
     max_nodes: int = MAX_NODES,
     max_text: int | None = None,
@@ -77,7 +77,7 @@ def decode(
     ``types`` (a pool will do) knows the types of Anys. ``max_text`` are the bytes of JSON that are wanted.
     """
     message = parse(data, descriptor)
-    mapping = JsonMapping(types)
+    mapping = JsonPrinter(types)
     trees = Trees(types, max_nodes)
     try:
         value, text, cut = _json(mapping, message, len(data), max_text)
@@ -91,7 +91,7 @@ def decode(
     return Decoded(value, text, "; ".join(mapping.problems), tree, unknown, missing, cut)
 
 
-def _json(mapping: JsonMapping, message: Message, size: int, most: int | None) -> tuple[Any, str, bool]:
+def _json(mapping: JsonPrinter, message: Message, size: int, most: int | None) -> tuple[Any, str, bool]:
     """The value, its text, and whether there is more of it than this."""
     if most is None:
         value = mapping.value(message)
@@ -111,8 +111,8 @@ class JsonDecoder:
     at once.
     """
 
-    def __init__(self, types: Types) -> None:
-        self._mapping = JsonMapping(types)
+    def __init__(self, types: TypeResolver) -> None:
+        self._mapping = JsonPrinter(types)
 
     def decode(self, data: bytes, descriptor: Descriptor) -> Decoded:
         """As :func:`decode`."""
@@ -127,7 +127,7 @@ class JsonDecoder:
         return Decoded(value, "", "; ".join(mapping.problems), {}, unknown, frozenset(mapping.missing))
 
 
-def tree_of(data: bytes, descriptor: Descriptor, types: Types, max_nodes: int) -> Node:
+def tree_of(data: bytes, descriptor: Descriptor, types: TypeResolver, max_nodes: int) -> Node:
     """The typed view alone, for a preview; :class:`DecodeError` if the bytes are not such a message."""
     return Trees(types, max_nodes).message(parse(data, descriptor), key="", number=None)
 
@@ -137,7 +137,7 @@ def as_text(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def encode(value: Any, descriptor: Descriptor, types: Types, original: bytes | None = None) -> bytes:
+def encode(value: Any, descriptor: Descriptor, types: TypeResolver, original: bytes | None = None) -> bytes:
     """The bytes of a JSON value; :class:`EncodeError` names the field that does not fit.
 
     ``original`` is the message that ``value`` was made of, before somebody edited it: fields that it has and the

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from .compiled_readers import Readers
 from .scalars import Convert, as_base64, double
-from .types import Types, type_name
+from .type_resolver import TypeResolver, type_name
 
 MAX_PROBLEMS = 5
 MAX_ANY_DEPTH = 8
@@ -40,10 +40,10 @@ WELL_KNOWN = _WRAPPERS | {
     VALUE,
     *(f"google.protobuf.{kind}" for kind in ("Timestamp", "Duration", "FieldMask")),
 }
-"""Types whose JSON is not that of their fields."""
+"""TypeResolver whose JSON is not that of their fields."""
 
 
-class JsonMapping:
+class JsonPrinter:
     """Turns messages into JSON values, one after the other; :meth:`reset` before each.
 
     ``problems`` are what has no canonical JSON, each in one line; ``missing`` the type names that
@@ -51,7 +51,7 @@ class JsonMapping:
     ``any_depth`` in how many Anys the next value is.
     """
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: TypeResolver) -> None:
         self.problems: list[str] = []
         self.missing: set[str] = set()
         self.unknown = False

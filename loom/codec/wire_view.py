@@ -12,7 +12,17 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from .node import Budget, Node, node
 from .scalars import as_base64, single
-from .wire_reader import I32, I64, SGROUP, VARINT, Field, InvalidError, SpentError, read_fields, read_varint
+from .wire_parser import (
+    I32,
+    I64,
+    SGROUP,
+    VARINT,
+    BudgetExceededError,
+    Field,
+    WireFormatError,
+    read_fields,
+    read_varint,
+)
 
 MAX_NODES = 2_000
 _MAX_DEPTH = 32
@@ -27,9 +37,9 @@ def wire_view(data: bytes, budget: Budget | None = None) -> Node:
     made = node("", "message", "message")
     try:
         fields, complete = read_fields(data, budget, max(budget.left, _PROBED))
-    except InvalidError as error:
+    except WireFormatError as error:
         return made | {"kind": "bytes", "type": "bytes", "note": f"not a protobuf message: {error}"}
-    except SpentError:
+    except BudgetExceededError:
         return made | {"kind": "bytes", "type": "bytes", "note": "too intricate to be looked into"}
     _fill(made, fields, budget, 0)
     if not complete:
@@ -145,9 +155,9 @@ def _as_message(value: bytes, budget: Budget, depth: int) -> tuple[list[Field] |
         return None, False, True
     try:
         fields, complete = read_fields(value, budget, max(min(budget.left, MAX_NODES), _PROBED))
-    except InvalidError:
+    except WireFormatError:
         return None, True, False
-    except SpentError:
+    except BudgetExceededError:
         return None, False, True
     return fields, complete, False
 
@@ -179,6 +189,6 @@ def _packed_varints(value: bytes) -> str | None:
         while position < len(value) and len(numbers) < _PACKED_SHOWN:
             number, position = read_varint(value, position)
             numbers.append(number)
-    except InvalidError:
+    except WireFormatError:
         return None
     return f"[{', '.join(map(str, numbers))}{', …' if position < len(value) else ''}]"

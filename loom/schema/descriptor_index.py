@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
-from .source import FileSet, Provenance, SchemaError
+from .source import DescriptorSet, Provenance, SchemaError
 
 
 @dataclass(slots=True)
-class Files:
-    """Files by name; ``origin`` of each says where it was read. The first of a name, or of a symbol, stays."""
+class DescriptorIndex:
+    """Files by name and by the symbols that they define. Of several with one name, or of one symbol, the first wins."""
 
     by_name: dict[str, FileDescriptorProto] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
@@ -57,16 +57,16 @@ class Files:
         return [name for message in extensible(files.values()) for name in self.extending.get(message, ())]
 
 
-class FileSource:
+class MemorySource:
     """A source that has its files in memory. :meth:`replace` exchanges them all at once."""
 
-    def __init__(self, name: str, files: Files | None = None, problems: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, files: DescriptorIndex | None = None, problems: Iterable[str] = ()) -> None:
         self.name = name
         self.problems: list[str] = list(problems)
-        self._files = files or Files()
+        self._files = files or DescriptorIndex()
         self._since = time.time_ns()
 
-    def replace(self, files: Files, problems: Iterable[str]) -> None:
+    def replace(self, files: DescriptorIndex, problems: Iterable[str]) -> None:
         """What was read anew."""
         self._files = files
         self.problems = list(problems)
@@ -81,7 +81,7 @@ class FileSource:
             for service in file.service
         )
 
-    async def fetch(self, symbol: str) -> FileSet:
+    async def fetch(self, symbol: str) -> DescriptorSet:
         """The defining file with all that it imports, and what extends their messages."""
         name = self._files.defining(symbol)
         if name is None:
@@ -90,7 +90,7 @@ class FileSource:
         found = self._files.closure([name])
         found |= self._files.closure(self._files.extensions_of(found))
         provenance = Provenance(self.name, self._files.origins[name], self._since)
-        return FileSet(tuple(found.values()), provenance)
+        return DescriptorSet(tuple(found.values()), provenance)
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
         """Imports that are missing in ``files``, and extensions of its messages."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loom.codec import content_of
+from loom.codec import parse_content_type
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,6 @@ from loom.codec import content_of
     ],
 )
 def test_protocol_and_encoding(content_type, protocol, encoding):
-    found = content_of(content_type)
+    found = parse_content_type(content_type)
     assert (found.protocol, found.encoding) == (protocol, encoding)
     assert found.is_protobuf == (encoding == "proto")

@@ -1,4 +1,4 @@
-"""Files become descriptors, in a pool of their own; what is missing or broken is named, and the rest lives."""
+"""Link files into a descriptor pool; missing and broken files are named, and the others are used."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -58,10 +58,10 @@ def _built_in() -> dict[str, FileDescriptorProto]:
     return found
 
 
-BUILT_IN = _built_in()
+BUILT_IN_FILES = _built_in()
 
 
-class Built:
+class LinkedDescriptorSet:
     """A pool, and what is wrong with it: one line per file that is missing or broken.
 
     ``files`` are the serialized files in it, imports first.
@@ -96,11 +96,11 @@ def _varint(value: int) -> bytes:
 def missing(files: Iterable[FileDescriptorProto]) -> set[str]:
     """The imports that neither these files nor the built-in ones satisfy."""
     files = list(files)
-    known = {file.name for file in files} | BUILT_IN.keys()
+    known = {file.name for file in files} | BUILT_IN_FILES.keys()
     return {name for file in files for name in file.dependency} - known
 
 
-def build(files: Iterable[FileDescriptorProto]) -> Built:
+def link(files: Iterable[FileDescriptorProto]) -> LinkedDescriptorSet:
     """Add files, imports first, with built-in ones where a file imports them.
 
     A missing import is replaced by a stand-in that defines, empty, the types that are used from it: their content
@@ -109,12 +109,12 @@ def build(files: Iterable[FileDescriptorProto]) -> Built:
     named: dict[str, FileDescriptorProto] = {}
     for file in files:
         named.setdefault(file.name, file)
-    named = repaired(named, BUILT_IN)
+    named = repaired(named, BUILT_IN_FILES)
     problems = [f"{name}: imported but not provided" for name in sorted(missing(named.values()))]
     builder = _Builder(named, problems)
     for name in named:
         builder.add(name)
-    return Built(builder.pool, builder.problems, builder.files)
+    return LinkedDescriptorSet(builder.pool, builder.problems, builder.files)
 
 
 class _Builder:
@@ -133,7 +133,7 @@ class _Builder:
         stack = [name]
         while stack:
             current = stack[-1]
-            file = self._named.get(current) or BUILT_IN.get(current)
+            file = self._named.get(current) or BUILT_IN_FILES.get(current)
             if current in self._done or file is None:
                 self._done.add(current)
                 stack.pop()
@@ -153,7 +153,7 @@ class _Builder:
         absent = [
             name
             for name in file.dependency
-            if name in self._broken or (name not in self._named and name not in BUILT_IN)
+            if name in self._broken or (name not in self._named and name not in BUILT_IN_FILES)
         ]
         if absent:
             for extra in self._defined.stand_ins(file, absent):
@@ -196,7 +196,7 @@ class _Defined:
             self._note_message(name, nested)
 
     def stand_ins(self, file: FileDescriptorProto, absent: list[str]) -> list[FileDescriptorProto]:
-        """Files for the absent imports that define, empty, each type that ``file`` uses and nobody defines.
+        """DescriptorIndex for the absent imports that define, empty, each type that ``file`` uses and nobody defines.
 
         One file has one package, so the types go into a file a package, which the first absent import passes on.
         """

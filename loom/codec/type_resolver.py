@@ -6,17 +6,17 @@ from typing import Protocol
 from google.protobuf.descriptor import Descriptor
 
 
-class Types(Protocol):
+class TypeResolver(Protocol):
     """What is asked of a :class:`DescriptorPool` here, so that a pool will do as it is."""
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
         """The descriptor; KeyError if nobody knows it."""
 
 
-class TypesOf:
+class ChainResolver:
     """Several pools asked in turn. They stay apart: two of them may define one name differently."""
 
-    def __init__(self, pools: Iterable[Types]) -> None:
+    def __init__(self, pools: Iterable[TypeResolver]) -> None:
         self._pools = tuple(pools)
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)

@@ -10,10 +10,10 @@ from google.protobuf import json_format
 
 from loom.codec import JsonDecoder, decode
 from loom.codec.compiled_readers import WARM, _is_plain
-from loom.codec.mapping import JsonMapping
+from loom.codec.json_printer import JsonPrinter
 from loom.codec.scalars import single
 from loom.codec.truncated_json import beginning
-from tests.support.protos import an_any, built, descriptor, message
+from tests.support.protos import an_any, descriptor, linked_protos, message
 
 INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 FLOAT_MAX, FLOAT_TINY = 3.4028234663852886e38, 1.401298464324817e-45
@@ -33,15 +33,15 @@ HIGHEST = {
 
 def mapped(value: Any) -> Any:
     """Our JSON, after it was checked against protobuf's and against what ``decode`` says."""
-    mapping = JsonMapping(built().pool)
+    mapping = JsonPrinter(linked_protos().pool)
     made = mapping.value(value)
     assert mapping.problems == []
-    assert made == json_format.MessageToDict(value, descriptor_pool=built().pool)
+    assert made == json_format.MessageToDict(value, descriptor_pool=linked_protos().pool)
     assert [mapping.value(value) for _ in range(WARM)][-1] == made, "once its readers are compiled"
-    text, whole = beginning(JsonMapping(built().pool), value, 1_000_000)
+    text, whole = beginning(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert whole
     assert json.loads(text) == made
-    decoded = decode(value.SerializeToString(), value.DESCRIPTOR, built().pool)
+    decoded = decode(value.SerializeToString(), value.DESCRIPTOR, linked_protos().pool)
     assert decoded.json == made
     assert json.loads(decoded.text) == made
     assert not decoded.unknown
@@ -109,8 +109,8 @@ def test_packed_and_unpacked_are_read_alike():
     kind = descriptor("Lists")
     packed, unpacked = b"\x92\x01\x02\x01\x02", b"\x90\x01\x01\x90\x01\x02"
     assert (
-        decode(packed, kind, built().pool).json
-        == decode(unpacked, kind, built().pool).json
+        decode(packed, kind, linked_protos().pool).json
+        == decode(unpacked, kind, linked_protos().pool).json
         == {"packed": [1, 2]}
     )
 
@@ -224,17 +224,21 @@ def test_any_of_messages_of_well_known_types_and_of_any():
         "@type": "type.googleapis.com/google.protobuf.Duration",
         "value": "3s",
     }
-    assert decode(empty.SerializeToString(), empty.DESCRIPTOR, built().pool).json["@type"].endswith("Empty")
+    assert (
+        decode(empty.SerializeToString(), empty.DESCRIPTOR, linked_protos().pool)
+        .json["@type"]
+        .endswith("Empty")
+    )
 
 
 def test_names_that_are_keywords_or_hide_methods():
     made = message("Names", **{"from": 1, "HasField": "x", "snake_case_2x": 3, "renamed": 4})
     # json_format itself fails on these
-    assert decode(made.SerializeToString(), descriptor("Names"), built().pool).json == {
+    assert decode(made.SerializeToString(), descriptor("Names"), linked_protos().pool).json == {
         "from": 1, "HasField": "x", "snakeCase2x": 3, "something-else": 4,
     }  # fmt: skip
     hiding = message("Names", DESCRIPTOR="d", ListFields="l", HasField="h")
-    decoded = decode(hiding.SerializeToString(), descriptor("Names"), built().pool)
+    decoded = decode(hiding.SerializeToString(), descriptor("Names"), linked_protos().pool)
     assert decoded.json == {"HasField": "h", "ListFields": "l", "DESCRIPTOR": "d"}
     assert len(decoded.tree["children"]) == 3
 
@@ -262,8 +266,8 @@ def test_a_string_that_is_no_text_is_shown_as_far_as_it_is_and_named():
     """Only proto3 and its kin enforce UTF-8."""
     data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
     for decoded in (
-        decode(data, descriptor("older.Base"), built().pool),
-        JsonDecoder(built().pool).decode(data, descriptor("older.Base")),
+        decode(data, descriptor("older.Base"), linked_protos().pool),
+        JsonDecoder(linked_protos().pool).decode(data, descriptor("older.Base")),
     ):
         assert decoded.json == {"id": "�", "[loom.test.older.note]": "a�"}
         assert "no valid UTF-8" in decoded.json_error
@@ -274,7 +278,7 @@ def test_proto2_presence_groups_extensions_and_closed_enums():
     base.detail.text = "in a group"
     base.part.add(size=1)
     base.part.add()
-    pool = built().pool
+    pool = linked_protos().pool
     base.Extensions[pool.FindExtensionByName("loom.test.older.note")] = "hi"
     base.Extensions[pool.FindExtensionByName("loom.test.older.numbers")].extend([INT64_MAX, 0])
     base.Extensions[pool.FindExtensionByName("loom.test.older.extra")].on = False
@@ -287,7 +291,7 @@ def test_proto2_presence_groups_extensions_and_closed_enums():
 
 
 def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field():
-    decoded = decode(b"\x0a\x01a\x18\x63", descriptor("older.Base"), built().pool)
+    decoded = decode(b"\x0a\x01a\x18\x63", descriptor("older.Base"), linked_protos().pool)
     assert decoded.json == {"id": "a"}
     assert decoded.unknown
 
@@ -311,7 +315,7 @@ def test_deep_nesting():
 
 def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
     for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
-        mapping = JsonMapping(built().pool)
+        mapping = JsonPrinter(linked_protos().pool)
         shown = [mapping.value(message(name, **fields)) for _ in range(WARM + 1)]
         assert shown == [fields] * (WARM + 1)
 
@@ -340,14 +344,14 @@ def test_a_name_that_is_no_identifier_never_becomes_code():
     ],
 )  # fmt: skip
 def test_what_has_no_canonical_json_is_shown_all_the_same_and_named(fields, shown, problem):
-    mapping = JsonMapping(built().pool)
+    mapping = JsonPrinter(linked_protos().pool)
     [value] = mapping.value(message("WellKnown", **fields)).values()
     assert value == shown
     assert problem in mapping.problems[0]
 
 
 def test_many_messages_by_one_decoder_are_as_by_themselves():
-    many = JsonDecoder(built().pool)
+    many = JsonDecoder(linked_protos().pool)
     unknown = message("google.protobuf.Any", type_url="x/no.Such", value=b"\1")
     values = [
         message("Scalars", f_int32=1), message("WellKnown", any=unknown), message("Scalars", f_int32=2),
@@ -355,7 +359,10 @@ def test_many_messages_by_one_decoder_are_as_by_themselves():
     ]  # fmt: skip
     for value in values:
         data = value.SerializeToString()
-        alone, found = decode(data, value.DESCRIPTOR, built().pool), many.decode(data, value.DESCRIPTOR)
+        alone, found = (
+            decode(data, value.DESCRIPTOR, linked_protos().pool),
+            many.decode(data, value.DESCRIPTOR),
+        )
         assert (found.json, found.json_error, found.missing) == (alone.json, alone.json_error, alone.missing)
 
 
@@ -363,7 +370,7 @@ def test_anys_in_anys_end_somewhere():
     inner = message("Scalars", f_bool=True)
     for _ in range(40):
         inner = an_any(inner)
-    mapping = JsonMapping(built().pool)
+    mapping = JsonPrinter(linked_protos().pool)
     mapping.value(inner)
     assert "not opened" in mapping.problems[0]
 
@@ -371,4 +378,4 @@ def test_anys_in_anys_end_somewhere():
 def test_unknown_fields_in_an_any_count_as_unknown():
     newer = an_any(message("New", kept="k", added=5))
     newer.type_url = "x/loom.test.Old"
-    assert decode(newer.SerializeToString(), newer.DESCRIPTOR, built().pool).unknown
+    assert decode(newer.SerializeToString(), newer.DESCRIPTOR, linked_protos().pool).unknown

@@ -5,6 +5,7 @@ python -m benchmarks.growth
 
 import time
 
+from loom.api.summary import summarise
 from loom.model import (
     CallEnded,
     CallStarted,
@@ -18,7 +19,6 @@ from loom.model import (
 from loom.publishing import Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
-from loom.recording.summary import summarise
 
 STEP = 20_000
 METADATA = (("user-agent", "bench/1"), ("x-request-id", "0" * 32))

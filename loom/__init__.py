@@ -19,6 +19,7 @@ The packages, in the order in which a call meets them:
 * :mod:`loom.search`: search and export in another process.
 * :mod:`loom.archive`: calls wherever they are, in memory and on disk.
 * :mod:`loom.workers`: child processes for heavy work, and the messages to and from them.
+* :mod:`loom.api`: the contract of the HTTP API: every answer, request and feed event as a typed structure.
 * :mod:`loom.inspector`: the HTTP API and the page.
 * :mod:`loom.runtime`: configuration, wiring, metrics, logging, start and shutdown.
 * :mod:`loom.demo`: a backend worth looking at, and traffic for it.

@@ -7,8 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from loom.api.calls import Summary
+from loom.api.summary import summarise
 from loom.errors import LoomError
 from loom.formats import get_writer
 from loom.formats.call_file import CallFile
@@ -16,7 +17,6 @@ from loom.grpcurl.endpoint import Destination
 from loom.model import Call, CallIds, Secrets
 from loom.recording.history import History
 from loom.recording.query import Query, parse
-from loom.recording.summary import summarise
 from loom.search import Answer, Chunk, Done, Export, Found, Reading, Search
 from loom.sessions import SessionReader, SessionStore
 from loom.sessions.fold import Fold
@@ -26,8 +26,6 @@ from .id_remapping import IdMap, parents_first
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
 _log = logging.getLogger(__name__)
-
-Summary = dict[str, Any]
 
 _PAUSE_EVERY = 200  # calls looked at before the traffic gets its turn
 _TAKE_AT_ONCE = 20
@@ -260,6 +258,6 @@ class Archive:
 
 def _newest_of(read: CallPage, held: list[Summary], limit: int) -> CallPage:
     """The newest of what was read and of what is in memory; what is in both is as it is in memory."""
-    by_id = {summary["id"]: summary for summary in (*read.calls, *held)}
+    by_id = {summary.id: summary for summary in (*read.calls, *held)}
     found = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
     return CallPage(found[-limit:], len(found) > limit, read.problems)

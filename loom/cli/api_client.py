@@ -6,7 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import click
+import msgspec
 
+from loom.api.errors import ErrorAnswer
 from loom.errors import LoomError
 from loom.model import Address
 
@@ -15,6 +17,7 @@ _UNAUTHORIZED = (401, 403)
 _BAD = 400
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def attach_options(function: F) -> F:
@@ -48,10 +51,16 @@ class Attached:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def get(self, path: str, **parameters: Any) -> Any:
-        """A JSON answer; parameters that are None are left out."""
+    async def get(self, path: str, kind: type[T], **parameters: Any) -> T:
+        """A JSON answer as the structure ``kind``; parameters that are None are left out."""
         async with self.open(path, **parameters) as answer:
-            return await answer.json()
+            body = await answer.read()
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise LoomError(
+                f"{self.base}{path} answers with JSON that this version of Loom does not know: {error}"
+            ) from error
 
     async def get_bytes(self, path: str, **parameters: Any) -> bytes:
         """An answer that is a file."""
@@ -100,10 +109,9 @@ async def _check(answer: aiohttp.ClientResponse, base: str) -> None:
     if answer.status < _BAD:
         return
     try:
-        error = (await answer.json())["error"]
-        message = error["message"]
-        hint = error.get("hint", "")
-    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
+        error = msgspec.json.decode(await answer.read(), type=ErrorAnswer).error
+        message, hint = error.message, error.hint
+    except (aiohttp.ClientError, ValueError):
         message, hint = f"{base} answers {answer.status} {answer.reason}: is this a Loom's page?", ""
     if answer.status in _UNAUTHORIZED and not hint:
         hint = "give the token that it printed when it started, with --token or LOOM_TOKEN"

@@ -7,11 +7,20 @@ from typing import Any
 import aiohttp
 import click
 
+from loom.api.calls import CallsPage, Summary
+from loom.api.feed import (
+    SEARCH_EVENTS,
+    SearchDone,
+    SearchEvent,
+    SearchFailed,
+    SearchFound,
+    SearchProgress,
+)
 from loom.errors import LoomError
 from loom.recording.query import Query
 
 from .api_client import Attached
-from .feed import FeedEvent, events, live
+from .feed import events, live
 from .formatting import listing_options, write_row
 from .options import filter_option
 from .output import Output, run
@@ -49,9 +58,11 @@ def command(
             if query.needs_details or query.has_regex:
                 found = await _searched(attached, query, limit, before)
             else:
-                answer = await attached.get("/api/calls", limit=limit, before=before, q=query.text or None)
-                found = answer["calls"]
-                _tell(answer["problems"])
+                answer = await attached.get(
+                    "/api/calls", CallsPage, limit=limit, before=before, q=query.text or None
+                )
+                found = answer.calls
+                _tell(answer.problems)
         for summary in found:
             write_row(summary, output, as_json=as_json)
         if not found and output.terminal:
@@ -60,21 +71,22 @@ def command(
     ctx.exit(run(work))
 
 
-async def _searched(attached: Attached, query: Query, limit: int, before: int | None) -> list[dict[str, Any]]:
+async def _searched(attached: Attached, query: Query, limit: int, before: int | None) -> list[Summary]:
     """What has to be looked for in metadata and bodies, with how far the search is; Ctrl-C ends it in Loom, too."""
-    found: list[dict[str, Any]] = []
+    found: list[Summary] = []
     complaints = Output(sys.stderr)
     with click.progressbar(
         length=1, label="searching", file=sys.stderr, hidden=not complaints.terminal
     ) as bar:
         async for event in _answers(attached, q=query.text, limit=limit, before=before):
-            if event.kind == "progress":
-                bar.length = max(event.data["of"], 1)
-                bar.update(event.data["searched"] - bar.pos)
-            elif event.kind == "found":
-                found += event.data["calls"]
-    _tell(event.data["problems"])
-    return sorted(found, key=lambda summary: summary["id"])
+            if isinstance(event, SearchProgress):
+                bar.length = max(event.of, 1)
+                bar.update(event.searched - bar.pos)
+            elif isinstance(event, SearchFound):
+                found += event.calls
+            elif isinstance(event, SearchDone):
+                _tell(event.problems)
+    return sorted(found, key=lambda summary: summary.id)
 
 
 def _tell(problems: list[str]) -> None:
@@ -84,16 +96,16 @@ def _tell(problems: list[str]) -> None:
         complaints.line(complaints.palette.doubtful(f"loom: {problem}"))
 
 
-async def _answers(attached: Attached, **wanted: Any) -> AsyncIterator[FeedEvent]:
+async def _answers(attached: Attached, **wanted: Any) -> AsyncIterator[SearchEvent]:
     """What a search answers, up to its end; :class:`LoomError` if that does not come."""
     ended = f"{attached.base} went away before the search was done"
     async with attached.open("/api/search", **wanted) as answer:
         try:
-            async for _, event in events(answer):
-                if event.kind == "failed":
-                    raise LoomError(event.data["error"]["message"])
+            async for _, event in events(answer, SEARCH_EVENTS):
+                if isinstance(event, SearchFailed):
+                    raise LoomError(event.error.message)
                 yield event
-                if event.kind == "done":
+                if isinstance(event, SearchDone):
                     return
         except (aiohttp.ClientError, TimeoutError) as error:
             raise LoomError(ended) from error

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from loom.api.calls import CallsPage, Summary
 from loom.errors import LoomError
 from loom.runtime.config_loading import load
 
@@ -40,26 +41,24 @@ def call_id(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
     except LoomError:
         return []
     return [
-        CompletionItem(str(call["id"]), help=_described(call))
+        CompletionItem(str(call.id), help=_described(call))
         for call in reversed(calls)
-        if str(call["id"]).startswith(incomplete)
+        if str(call.id).startswith(incomplete)
     ]
 
 
-async def _newest(ui: str, token: str | None) -> list[dict[str, object]]:
+async def _newest(ui: str, token: str | None) -> list[Summary]:
     import aiohttp  # noqa: PLC0415 (other commands have their arguments completed here, and need none of it)
 
     from .api_client import Attached  # noqa: PLC0415
 
     async with Attached(ui, token, aiohttp.ClientTimeout(total=_PATIENCE)) as attached:
-        answer = await attached.get("/api/calls", limit=_OFFERED, memory=1)
-        found: list[dict[str, object]] = answer["calls"]
-        return found
+        answer = await attached.get("/api/calls", CallsPage, limit=_OFFERED, memory=1)
+        return answer.calls
 
 
-def _described(call: dict[str, object]) -> str:
-    status = call["status"]
-    return f"{call['method']} {status['name'] if isinstance(status, dict) else 'live'}"
+def _described(call: Summary) -> str:
+    return f"{call.method} {call.status.name if call.status else 'live'}"
 
 
 def existing_session(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001

@@ -1,13 +1,13 @@
 """The live feed of a running Loom, read for as long as there is one: it reconnects and resumes."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
+import msgspec
 
+from loom.api.feed import FEED_EVENTS, FeedEvent
 from loom.errors import LoomError
 
 from .api_client import Attached
@@ -16,14 +16,6 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 _SILENCE = 40.0  # seconds; the feed sends something every 15
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEvent:
-    """One server-sent event: see "GET /api/events" and "GET /api/search" in docs/api.md."""
-
-    kind: str
-    data: Any
 
 
 def live(ui: str, token: str | None) -> Attached:
@@ -43,7 +35,7 @@ async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterat
         try:
             headers = {"Last-Event-ID": last} if last else {}
             async with attached.open("/api/events", headers=headers) as answer:
-                async for position, event in events(answer):
+                async for position, event in events(answer, FEED_EVENTS):
                     connected = True
                     last, pause = position or last, _FIRST_PAUSE
                     yield event
@@ -59,8 +51,11 @@ async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterat
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, FeedEvent]]:
-    """Events with their ids (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+async def events(answer: aiohttp.ClientResponse, kinds: Mapping[str, Any]) -> AsyncIterator[tuple[str, Any]]:
+    """The data of events of these ``kinds``, with their ids.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
     kind, position, data = "message", "", list[str]()
     pending = b""
     async for chunk in answer.content.iter_any():
@@ -68,8 +63,8 @@ async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Fee
         for raw in lines:
             line = raw.decode().removesuffix("\r")
             if not line:
-                if data:
-                    yield position, FeedEvent(kind, json.loads("\n".join(data)))
+                if data and kind in kinds:
+                    yield position, _decoded("\n".join(data), kinds[kind])
                 kind, data = "message", []
                 continue
             name, _, value = line.partition(":")
@@ -80,3 +75,10 @@ async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, Fee
                 position = value
             elif name == "data":
                 data.append(value)
+
+
+def _decoded(data: str, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise LoomError(f"the feed has an event that this version of Loom does not know: {error}") from error

@@ -1,12 +1,13 @@
 """Calls as the API tells them, as lines of text or JSON, and the options of the commands that list them."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
-from loom.model import Call, EndedBy, Kind, Status
+from loom.api.calls import Summary
+from loom.model import Call, Status
 from loom.runtime.call_formatting import ended_line
 from loom.runtime.palette import Palette
 
@@ -18,27 +19,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 _US = 1000
 
 
-def call_of(summary: dict[str, Any]) -> Call:
+def call_of(summary: Summary) -> Call:
     """As much of the call as its summary holds."""
-    duration = summary["duration_us"]
-    status = summary["status"]
-    started = summary["started_us"] * _US
+    duration, status = summary.duration_us, summary.status
+    started = summary.started_us * _US
     call = Call(
-        summary["id"],
-        summary["method"],
+        summary.id,
+        summary.method,
         started,
-        summary["peer"],
-        summary["authority"],
-        summary["target"],
-        summary["engine"],
-        replay_of=summary["replay_of"],
-        declared_kind=Kind(summary["kind"]),
+        summary.peer,
+        summary.authority,
+        summary.target,
+        summary.engine,
+        replay_of=summary.replay_of,
+        declared_kind=summary.kind,
         ended_ns=None if duration is None else started + duration * _US,
-        status=None if status is None else Status(status["code"], status["message"]),
-        ended_by=None if summary["ended_by"] is None else EndedBy(summary["ended_by"]),
+        status=None if status is None else Status(status.code, status.message),
+        ended_by=summary.ended_by,
     )
-    call.request_messages, call.response_messages = summary["messages"]
-    call.request_bytes, call.response_bytes = summary["bytes"]
+    call.request_messages, call.response_messages = summary.messages
+    call.request_bytes, call.response_bytes = summary.bytes
     return call
 
 
@@ -50,16 +50,21 @@ def listing_options(function: F) -> F:
     return made
 
 
-def write_row(summary: dict[str, Any], output: Output, *, as_json: bool) -> None:
+def write_row(summary: Summary, output: Output, *, as_json: bool) -> None:
     """Write the call as a line of text, cut to the terminal, or as a line of JSON."""
     if as_json:
-        output.line(json.dumps(summary, ensure_ascii=False))
+        output.line(as_json_line(summary))
     else:
         output.line(row(summary, output.palette, output.width), cut=True)
 
 
-def row(summary: dict[str, Any], palette: Palette, width: int | None = None) -> str:
+def as_json_line(value: object) -> str:
+    """JSON in one line."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+
+
+def row(summary: Summary, palette: Palette, width: int | None = None) -> str:
     """The call's id before the line that a running Loom prints of it."""
-    number = str(summary["id"]).rjust(6)
+    number = str(summary.id).rjust(6)
     rest = None if width is None else width - len(number) - 1
     return f"{palette.dim(number)} {ended_line(call_of(summary), palette, rest)}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from loom.api.replay import GrpcurlCommand
 from loom.errors import LoomError
 
 from .api_client import Attached, attach_options
@@ -54,15 +55,16 @@ def command(
                 _save(protoset, await attached.get_bytes(f"/api/calls/{call}/protoset"))
             answer = await attached.get(
                 f"/api/calls/{call}/grpcurl",
+                GrpcurlCommand,
                 reveal=int(reveal),
                 via="loom" if via_loom else None,
                 protoset=protoset,
             )
-        for note in answer["notes"]:
+        for note in answer.notes:
             notes.line(notes.palette.doubtful(f"# {note}"))
-        if not answer["command"]:
+        if not answer.command:
             return _EXIT_NONE
-        output.line(answer["command"])
+        output.line(answer.command)
         return 0
 
     ctx.exit(run(work))

@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
+from loom.api.summary import summarise
 from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile, CallFileContent
 from loom.model import Call, Messages, Metadata, Secrets
 from loom.recording.query import Query
-from loom.recording.summary import summarise
 from loom.replay.batch import (
     BatchOptions,
     Outcome,

@@ -1,14 +1,16 @@
 """``loom tail``: the calls of a running Loom as they end."""
 
 import sys
-from typing import Any
 
 import click
 
+from loom.api.calls import CallsPage, Flag, Summary
+from loom.api.feed import Gap, Hello, HistoryCleared
+from loom.model import CallState
 from loom.recording.query import Query
 
 from .api_client import Attached
-from .feed import FeedEvent, follow, live
+from .feed import follow, live
 from .formatting import listing_options, write_row
 from .options import filter_option
 from .output import Output, run
@@ -76,31 +78,32 @@ class Tail:
         """Print the last ``lines`` calls that have ended, then every one that ends."""
         first = True
         async for event in follow(self._attached, self._lost):
-            if event.kind == "hello":
+            if isinstance(event, Hello):
                 self._said_hello(event)
                 if first:
                     await self._begin(lines)
                     first = False
-            elif event.kind == "calls":
-                await self._print(event.data)
-            elif event.kind == "gap":
-                await self._fill(event.data.get("missed"))
-            elif event.kind == "cleared":
+            elif isinstance(event, list):
+                await self._print(event)
+            elif isinstance(event, Gap):
+                await self._fill(event.missed)
+            elif isinstance(event, HistoryCleared):
                 self._printed.clear()
 
-    def _said_hello(self, event: FeedEvent) -> None:
-        boot = event.data["boot"]
-        if self._boot and boot != self._boot:
+    def _said_hello(self, hello: Hello) -> None:
+        if self._boot and hello.boot != self._boot:
             self._say("Loom was started again")
-            if event.data["oldest_id"] <= self._last:
+            if hello.oldest_id <= self._last:
                 self._last = 0  # it may count from the beginning again
-        self._began_us = self._began_us or event.data["stats"]["now_us"]
-        self._boot = boot
+        self._began_us = self._began_us or hello.stats.now_us
+        self._boot = hello.boot
 
     async def _begin(self, lines: int) -> None:
         limit = max(lines, 1) if self._query.text.strip() else max(lines, 1) + 200
-        answer = await self._attached.get("/api/calls", limit=limit, q=self._query.text or None, memory=1)
-        ended = [summary for summary in answer["calls"] if summary["state"] == "ended"]
+        answer = await self._attached.get(
+            "/api/calls", CallsPage, limit=limit, q=self._query.text or None, memory=1
+        )
+        ended = [summary for summary in answer.calls if summary.state is CallState.ENDED]
         self._remember(ended)
         for summary in ended[len(ended) - lines if lines < len(ended) else 0 :] if lines else []:
             self._write(summary)
@@ -109,26 +112,26 @@ class Tail:
         """Fetch what the feed skipped; say what cannot be had any more."""
         after = self._last
         while True:
-            answer = await self._attached.get("/api/calls", after=after, limit=_REFETCH)
-            if after == self._last and answer["oldest_id"] > after + 1 and after:
-                self._say(
-                    f"calls {after + 1} to {answer['oldest_id'] - 1} are no longer held: they were missed"
-                )
-            self._remember([item for item in answer["calls"] if self._is_old(item)])
-            await self._print(answer["calls"])
-            if not answer["calls"] or len(answer["calls"]) < _REFETCH:
+            answer = await self._attached.get("/api/calls", CallsPage, after=after, limit=_REFETCH)
+            if after == self._last and answer.oldest_id > after + 1 and after:
+                self._say(f"calls {after + 1} to {answer.oldest_id - 1} are no longer held: they were missed")
+            self._remember([item for item in answer.calls if self._is_old(item)])
+            await self._print(answer.calls)
+            if not answer.calls or len(answer.calls) < _REFETCH:
                 break
-            after = answer["calls"][-1]["id"]
+            after = answer.calls[-1].id
         if missed:
             self._say(f"too slow for the feed: {missed} updates were skipped, the calls were fetched instead")
 
-    def _is_old(self, summary: dict[str, Any]) -> bool:
+    def _is_old(self, summary: Summary) -> bool:
         """Whether a Loom that was started again brought it back from before this tail."""
-        ended_us = summary["started_us"] + (summary["duration_us"] or 0)
-        return "restored" in summary["flags"] and ended_us < self._began_us
+        ended_us = summary.started_us + (summary.duration_us or 0)
+        return Flag.RESTORED in summary.flags and ended_us < self._began_us
 
-    async def _print(self, summaries: list[dict[str, Any]]) -> None:
-        fresh = [item for item in summaries if item["state"] == "ended" and _key(item) not in self._printed]
+    async def _print(self, summaries: list[Summary]) -> None:
+        fresh = [
+            item for item in summaries if item.state is CallState.ENDED and _key(item) not in self._printed
+        ]
         self._remember(fresh)
         if self._query.needs_details and fresh:
             matching = await self._ask(fresh)
@@ -137,26 +140,26 @@ class Tail:
         for summary in matching:
             self._write(summary)
 
-    async def _ask(self, fresh: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def _ask(self, fresh: list[Summary]) -> list[Summary]:
         """Have Loom say which match: metadata and bodies are not in a summary."""
         maybe = [item for item in fresh if self._query.answer(item) is not False]
         if not maybe:
             return []
-        first, last = min(item["id"] for item in maybe), max(item["id"] for item in maybe)
+        first, last = min(item.id for item in maybe), max(item.id for item in maybe)
         answer = await self._attached.get(
-            "/api/calls", q=self._query.text, after=first - 1, limit=min(last - first + 1, 10_000)
+            "/api/calls", CallsPage, q=self._query.text, after=first - 1, limit=min(last - first + 1, 10_000)
         )
-        found = {item["id"] for item in answer["calls"]}
-        return [item for item in maybe if item["id"] in found]
+        found = {item.id for item in answer.calls}
+        return [item for item in maybe if item.id in found]
 
-    def _remember(self, summaries: list[dict[str, Any]]) -> None:
+    def _remember(self, summaries: list[Summary]) -> None:
         for summary in summaries:
             self._printed[_key(summary)] = None
-            self._last = max(self._last, summary["id"])
+            self._last = max(self._last, summary.id)
         while len(self._printed) > _REMEMBERED:
             del self._printed[next(iter(self._printed))]
 
-    def _write(self, summary: dict[str, Any]) -> None:
+    def _write(self, summary: Summary) -> None:
         write_row(summary, self._output, as_json=self._as_json)
 
     def _lost(self, reason: str) -> None:
@@ -166,6 +169,6 @@ class Tail:
         self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))
 
 
-def _key(summary: dict[str, Any]) -> tuple[int, int]:
+def _key(summary: Summary) -> tuple[int, int]:
     """What tells a call from one of the same number of another launch."""
-    return summary["id"], summary["started_us"]
+    return summary.id, summary.started_us

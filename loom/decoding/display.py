@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
+from loom.api.summary import micros
 from loom.codec import (
     ChainResolver,
     Content,
@@ -17,7 +18,6 @@ from loom.codec import (
 from loom.codec.payload_view import TOO_LARGE
 from loom.decoding.worker_client import DecodingWorkerError, SerializedDescriptorSet, WorkerClient
 from loom.model import Call, Direction, Message
-from loom.recording.summary import micros
 from loom.schema import LinkedDescriptorSet, Method, Schema, SchemaError
 
 INLINE_BYTES = 16 * 1024  # what is decoded on the loop itself; more goes to the worker process

@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
+from loom.api.summary import micros
 from loom.model import MASK, Call, Metadata, Secrets
-from loom.recording.summary import micros
 
 
 def metadata_items(

@@ -3,15 +3,16 @@
 import asyncio
 from typing import Any
 
+import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.api.summary import summarise
 from loom.archive.archive import CallPage
 from loom.inspector.call_json import describe
 from loom.model import Call, Direction
 from loom.publishing import Feed
-from loom.recording.summary import summarise
 from loom.search import ReadingError
 
 from .context import Inspector, inspector_of
@@ -123,7 +124,7 @@ async def one_call(request: Request) -> Response:
     call = await found(request, inspector)
     described = describe(call, inspector.secrets, reveal=flag(request, "reveal"))
     return Json(
-        summarise(call)
+        msgspec.structs.asdict(summarise(call))
         | described
         | {
             "status_details": await inspector.decoder.status_details(call),

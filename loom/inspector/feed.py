@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from loom.api.summary import summarise
 from loom.publishing import Feed, Subscriber
-from loom.recording.summary import summarise
 
 from .context import Inspector, inspector_of
 from .responses import Json

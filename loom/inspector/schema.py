@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.recording.summary import micros
+from loom.api.summary import micros
 from loom.schema import SchemaError, UploadError, outline
 from loom.schema.uploads import MAX_BYTES
 

@@ -74,7 +74,7 @@ def _event(answer: Answer) -> ServerSentEvent | None:
     if isinstance(answer, Progress):
         return _sent("progress", {"searched": answer.searched, "of": answer.of})
     if isinstance(answer, Found):
-        return _sent("found", {"ids": [call["id"] for call in answer.calls], "calls": answer.calls})
+        return _sent("found", {"ids": [call.id for call in answer.calls], "calls": answer.calls})
     if isinstance(answer, Done):
         body = {"searched": answer.searched, "found": answer.found, "problems": answer.problems}
         return _sent("done", body)

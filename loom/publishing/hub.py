@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
+from loom.api.calls import Summary
 from loom.model import Call, Observer
 
 from .changes import Changes
@@ -39,10 +39,10 @@ class Hub(Observer):
 
     Each tick sends the newest state of every call that changed since the last one, at most
     ``BATCH`` of them, newest first; the rest waits, and past ``BACKLOG`` it becomes a gap.
-    ``summarise`` turns a call into its JSON-ready summary.
+    ``summarise`` turns a call into its summary.
     """
 
-    def __init__(self, boot: str, summarise: Callable[[Call], dict[str, Any]]) -> None:
+    def __init__(self, boot: str, summarise: Callable[[Call], Summary]) -> None:
         self.boot = boot
         self.seq = 0
         self.rates = Rates()

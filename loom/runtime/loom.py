@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from loom import __version__
+from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
@@ -24,7 +25,6 @@ from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
-from loom.recording.summary import summarise
 from loom.replay.runner import ReplayRunner
 from loom.sessions import SessionStore
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loom import __version__
+from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
@@ -24,7 +25,6 @@ from loom.model import Address, Call, CallIds, Secrets
 from loom.publishing import Hub
 from loom.recording.history import CALL_COST, History
 from loom.recording.recorder import Recorder
-from loom.recording.summary import summarise
 from loom.schema import Schema
 
 from .call_formatting import show_count

@@ -157,8 +157,8 @@ class _Delivered:
         """What of an answer is new. Raises :class:`ReadingError` if a file comes out different from before."""
         match answer:
             case Found():
-                calls = [call for call in answer.calls if call["id"] not in self._ids]
-                self._ids.update(call["id"] for call in calls)
+                calls = [call for call in answer.calls if call.id not in self._ids]
+                self._ids.update(call.id for call in calls)
                 return Found(calls) if calls else None
             case Progress():
                 if answer.searched < self._searched:

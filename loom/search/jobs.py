@@ -3,13 +3,13 @@
 import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
+from loom.api.calls import Summary
+from loom.api.summary import summarise
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
 from loom.model import Call, Secrets
 from loom.recording.query import Query, parse
-from loom.recording.summary import summarise
 
 from .call_source import Source
 from .details import CallDetails
@@ -73,7 +73,7 @@ def chosen(source: Source, schema: StoredSchema, q: str, ids: Iterable[int] | No
     return (call for call in source.calls() if _matches(query, summarise(call), call, reader))
 
 
-def _matches(query: Query, summary: dict[str, Any], call: Call, reader: FieldReader) -> bool:
+def _matches(query: Query, summary: Summary, call: Call, reader: FieldReader) -> bool:
     found = query.answer(summary)
     if found is None:
         found = query.answer(summary, CallDetails(call, reader))
@@ -89,7 +89,7 @@ class _Looking:
         self._answer = answer
         self._searched = 0
         self._count = 0
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[Summary] = []
         self._told = time.monotonic()
 
     def seen(self) -> None:
@@ -97,7 +97,7 @@ class _Looking:
         if time.monotonic() - self._told > _PROGRESS_SECONDS:
             self._tell()
 
-    def found(self, summary: dict[str, Any]) -> None:
+    def found(self, summary: Summary) -> None:
         self._count += 1
         self._waiting.append(summary)
         if self._limit is not None:
@@ -113,8 +113,8 @@ class _Looking:
         self._tell()
         self._answer(Done(self._searched, self._count, problems))
 
-    def _newest(self, limit: int) -> list[dict[str, Any]]:
-        return heapq.nlargest(limit, self._waiting, key=lambda summary: summary["id"])
+    def _newest(self, limit: int) -> list[Summary]:
+        return heapq.nlargest(limit, self._waiting, key=lambda summary: summary.id)
 
     def _tell(self) -> None:
         if self._waiting and self._limit is None:

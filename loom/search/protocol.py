@@ -1,10 +1,9 @@
 """What can be asked of the reading process, and what comes back (see :mod:`loom.workers.framing`)."""
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
+from loom.api.calls import Summary
 from loom.grpcurl.endpoint import Destination
 
 
@@ -75,7 +74,7 @@ class Progress(Struct, tag="progress"):
 class Found(Struct, tag="found"):
     """Summaries (docs/api.md) of calls that match."""
 
-    calls: list[dict[str, Any]]
+    calls: list[Summary]
 
 
 class Chunk(Struct, tag="chunk"):

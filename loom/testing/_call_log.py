@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
+from loom.api.summary import summarise
 from loom.archive.stored_descriptors import DescriptorRegistry
 from loom.decoding.messages import decode_call
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
 from loom.recording.query import Query, parse
-from loom.recording.summary import summarise
 from loom.schema import Schema
 from loom.search.details import CallDetails
 from loom.search.field_reader import FieldReader

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
+from loom.api.summary import summarise
 from loom.model import Call
 from loom.publishing import Feed, Hub, Subscriber
 from loom.publishing import changes as changes_module
 from loom.publishing import hub as hub_module
-from loom.recording.summary import summarise
 
 
 def call(call_id: int) -> Call:

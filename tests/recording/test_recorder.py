@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from loom.api.summary import summarise
 from loom.model import (
     Call,
     CallEnded,
@@ -20,7 +21,6 @@ from loom.model import (
 )
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
-from loom.recording.summary import summarise
 
 
 class Notes(Observer):
@@ -68,7 +68,7 @@ def test_a_call_is_the_fold_of_its_events():
     assert call.kind is Kind.SERVER
     assert notes.ends == [1]
     assert [version for _, version in notes.changes] == list(range(1, 10))
-    assert summarise(call)["duration_us"] == 6
+    assert summarise(call).duration_us == 6
 
 
 @pytest.mark.parametrize("together", [2, 3, 5, 9])
@@ -94,8 +94,8 @@ def test_a_call_is_there_from_its_first_event():
     recorder = Recorder(history)
     recorder.emit(events()[0])
     summary = summarise(history.get(1))
-    assert summary["state"] == "live"
-    assert summary["status"] is None
+    assert summary.state == "live"
+    assert summary.status is None
     assert history.live == 1
 
 
@@ -103,8 +103,8 @@ def test_the_schema_says_the_kind_when_it_knows():
     history = History()
     recorder = Recorder(history, declared_kind={"/acme.Shop/Watch": Kind.BIDI}.get)
     recorder.emit(events()[0])
-    assert summarise(history.get(1))["kind"] == "bidi"
-    assert summarise(history.get(1))["kind_known"]
+    assert summarise(history.get(1)).kind == "bidi"
+    assert summarise(history.get(1)).kind_known
 
 
 def test_late_events_of_an_ended_call_change_nothing():

@@ -81,7 +81,7 @@ async def search(reading: Reading, q: str, **limits: int) -> tuple[list[int], Do
     ids: list[int] = []
     async for answer in reading.run(Search(origin=await reading.origin(), q=q, **limits)):
         if isinstance(answer, Found):
-            ids += [call["id"] for call in answer.calls]
+            ids += [call.id for call in answer.calls]
     assert isinstance(answer, Done)
     return sorted(ids), answer
 
@@ -254,7 +254,7 @@ async def test_what_was_found_before_the_process_was_killed_is_not_found_twice(t
     killed = False
     async for answer in reading.run(Search(origin=await reading.origin(), q="")):
         if isinstance(answer, Found):
-            ids += [call["id"] for call in answer.calls]
+            ids += [call.id for call in answer.calls]
         if isinstance(answer, Progress):
             searched.append(answer.searched)
         if ids and not killed:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from loom.api.calls import Summary
+
 from .scanner import Form, Group, scan
-from .terms import TERMS, Details, Question, Summary, questions
+from .terms import TERMS, Details, Question, questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ details; it answers True, False, or None for "not without the details".
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Protocol
 
+from loom.api.calls import Summary
 from loom.model import StatusCode
 
 from .error import FilterError
 from .scanner import Form, Item, Value
 from .values import DURATIONS, SIZES, choice, contains, equals, literal, number, path
-
-Summary = Mapping[str, Any]
 
 
 class Details(Protocol):
@@ -53,10 +53,10 @@ def _anywhere(value: Value) -> Question:
     found = contains(value)
 
     def question(summary: Summary, _: Details | None) -> bool:
-        status = summary["status"]
-        if found(summary["method"]):
+        status = summary.status
+        if found(summary.method):
             return True
-        return status is not None and (found(status["name"]) or found(status["message"]))
+        return status is not None and (found(status.name) or found(status.message))
 
     return question
 
@@ -64,19 +64,19 @@ def _anywhere(value: Value) -> Question:
 def _method(value: Value) -> Question:
     found = equals(value)
     if value.form is Form.REGEX:
-        return lambda summary, _: found(summary["method"])
+        return lambda summary, _: found(summary.method)
     if "/" in value.text:
         if value.text.startswith("/"):
-            return lambda summary, _: found(summary["method"])
-        return lambda summary, _: found(summary["method"].lstrip("/"))
-    return lambda summary, _: found(summary["method"].rpartition("/")[2])
+            return lambda summary, _: found(summary.method)
+        return lambda summary, _: found(summary.method.lstrip("/"))
+    return lambda summary, _: found(summary.method.rpartition("/")[2])
 
 
 def _service(value: Value) -> Question:
     found = equals(value)
 
     def question(summary: Summary, _: Details | None) -> bool:
-        service = summary["method"].lstrip("/").rpartition("/")[0]
+        service = summary.method.lstrip("/").rpartition("/")[0]
         return found(service) or (value.form is not Form.REGEX and found(service.rpartition(".")[2]))
 
     return question
@@ -92,26 +92,30 @@ def _status(value: Value) -> Question:
             f"{value.text!r} is no status", value.column, "a name such as NOT_FOUND, or its number"
         )
     code = _NAMES[name] if name in _NAMES else int(name)
-    return lambda summary, _: summary["status"] is not None and summary["status"]["code"] == code
+    return lambda summary, _: summary.status is not None and summary.status.code == code
 
 
 def _status_message(value: Value) -> Question:
     found = contains(value)
-    return lambda summary, _: summary["status"] is not None and found(summary["status"]["message"])
+    return lambda summary, _: summary.status is not None and found(summary.status.message)
 
 
 def _one_of(key: str, allowed: tuple[str, ...]) -> Callable[[Value], Question]:
+    read = attrgetter(key)
+
     def build(value: Value) -> Question:
         wanted = choice(value, allowed)
-        return lambda summary, _: summary[key] == wanted
+        return lambda summary, _: bool(read(summary) == wanted)
 
     return build
 
 
 def _text(key: str) -> Callable[[Value], Question]:
+    read = attrgetter(key)
+
     def build(value: Value) -> Question:
         found = contains(value)
-        return lambda summary, _: found(summary[key])
+        return lambda summary, _: found(read(summary))
 
     return build
 
@@ -120,35 +124,35 @@ def _duration(value: Value) -> Question:
     holds = number(value, DURATIONS, "ms", "duration:>250ms or duration:1ms..2s")
 
     def question(summary: Summary, _: Details | None) -> bool:
-        duration = summary["duration_us"]
+        duration = summary.duration_us
         return duration is not None and holds(duration)
 
     return question
 
 
 def _count(key: str, units: dict[str, int], example: str) -> Callable[[Value], Question]:
-    default = "b" if units else ""
+    read, default = attrgetter(key), "b" if units else ""
 
     def build(value: Value) -> Question:
         holds = number(value, units, default, example)
-        return lambda summary, _: holds(summary[key][0] + summary[key][1])
+        return lambda summary, _: holds(sum(read(summary)))
 
     return build
 
 
 def _one_way(key: str, way: int, units: dict[str, int], example: str) -> Callable[[Value], Question]:
-    default = "b" if units else ""
+    read, default = attrgetter(key), "b" if units else ""
 
     def build(value: Value) -> Question:
         holds = number(value, units, default, example)
-        return lambda summary, _: holds(summary[key][way])
+        return lambda summary, _: holds(read(summary)[way])
 
     return build
 
 
 def _id(value: Value) -> Question:
     holds = number(value, {}, "", "id:17 or id:>=100")
-    return lambda summary, _: holds(summary["id"])
+    return lambda summary, _: holds(summary.id)
 
 
 FLAGS = ("live", "ended", "error", "replayed", "modified", "truncated", "unobserved", "restored")
@@ -157,10 +161,10 @@ FLAGS = ("live", "ended", "error", "replayed", "modified", "truncated", "unobser
 def _is(value: Value) -> Question:
     wanted = choice(value, FLAGS)
     if wanted in ("live", "ended"):
-        return lambda summary, _: summary["state"] == wanted
+        return lambda summary, _: summary.state == wanted
     if wanted == "error":
-        return lambda summary, _: summary["status"] is not None and summary["status"]["code"] != 0
-    return lambda summary, _: wanted in summary["flags"]
+        return lambda summary, _: summary.status is not None and summary.status.code != 0
+    return lambda summary, _: wanted in summary.flags
 
 
 def _meta(value: Value) -> Question:

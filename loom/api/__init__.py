@@ -1,0 +1,13 @@
+"""The contract of the inspector's HTTP API, declared once: every answer, request body, query and feed event.
+
+* :mod:`~loom.api.base`: base classes, and what all structures have in common.
+* :mod:`~loom.api.calls`: summaries, a call in full, pages of calls.
+* :mod:`~loom.api.summary`: builds the summary of a call.
+* :mod:`~loom.api.messages`: rows, pages and views of messages.
+* :mod:`~loom.api.schema`: sources of descriptors, outlines, uploads.
+* :mod:`~loom.api.replay`: replay requests, differences, the grpcurl command.
+* :mod:`~loom.api.files`: export and import.
+* :mod:`~loom.api.stats`: figures, health and readiness.
+* :mod:`~loom.api.feed`: events of the feed and of a search.
+* :mod:`~loom.api.errors`: what is wrong with a request.
+"""

@@ -1,4 +1,4 @@
-"""click options out of the settings: one flag each, and a negative one where a setting can be off."""
+"""The command-line flags of the settings, as click options: one per setting, and a negative one where it can be off."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,28 +8,39 @@ from click.shell_completion import CompletionItem
 
 from loom.runtime.settings import Option, Section, options
 
-_OFF = "no_"
-_FILES = {"FILE": "file", "PATH": "file", "DIR": "dir"}
+_NEGATIVE = "no_"
+_COMPLETIONS = {"FILE": "file", "PATH": "file", "DIR": "dir"}
 SECTIONS = tuple(section.value for section in Section)
 
 
 class Flag(click.Option):
-    """A flag that knows the heading it is listed under in ``--help``, and what may follow it."""
+    """An option with a heading in ``--help`` and completion of its values.
 
-    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+    ``help_names`` replaces the names shown in ``--help``; empty hides the flag there.
+    """
+
+    def __init__(self, *args: Any, section: str, help_names: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+        self._help_names = help_names
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The names and the help text; None if the flag is not listed."""
+        record = super().get_help_record(ctx)
+        if record is None or self._help_names is None:
+            return record
+        return (self._help_names, record[1]) if self._help_names else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The words that it takes, or files; of ``--session`` those that there are."""
+        """The choices of the metavar, files, or for ``--session`` the existing sessions."""
         if self.name == "session":
-            from .completion import existing_session  # noqa: PLC0415 (it imports more than a flag needs)
+            from .completion import existing_session  # noqa: PLC0415 (it imports more than flags need)
 
             return existing_session(ctx, self, incomplete)
         alternatives = str(self.metavar).split("|")
-        for kind in alternatives:
-            if kind in _FILES:
-                return [CompletionItem(incomplete, type=_FILES[kind])]
+        for alternative in alternatives:
+            if alternative in _COMPLETIONS:
+                return [CompletionItem(incomplete, type=_COMPLETIONS[alternative])]
         return [
             CompletionItem(word)
             for word in alternatives
@@ -37,57 +48,61 @@ class Flag(click.Option):
         ]
 
 
-def flags() -> Iterator[click.Parameter]:
-    """All flags, in the order of the help. Values stay raw: :mod:`loom.runtime.config_loading` reads them."""
+def flags() -> Iterator[Flag]:
+    """All flags, in the order of ``--help``. Values stay raw: :mod:`loom.runtime.config_loading` parses them."""
     for option in options():
         yield from _flags(option)
 
 
 def _flags(option: Option) -> Iterator[Flag]:
-    if option.form.switch:
-        spelled = option.flag if option.negative is None else f"{option.flag}/{option.negative}"
-        yield Flag(
-            [spelled, option.name],
-            is_flag=True,
-            default=None,
-            help=_help(option),
-            section=option.section,
-        )
+    negative = option.negative_flag
+    if option.type.is_switch:
+        names = option.flag if negative is None else f"{option.flag} / {negative}"
+        yield _switch(option.flag, option.name, _help(option), option, names)
+        if negative is not None:
+            # A flag of its own, as click would let the last of --tls and --no-tls win without a word.
+            yield _switch(negative, _NEGATIVE + option.name, "", option, "")
         return
     yield Flag(
         [option.flag, option.name],
-        metavar=option.form.metavar,
-        multiple=option.form.many,
+        metavar=option.type.metavar,
+        multiple=option.type.multiple,
         default=None,
         help=_help(option),
-        section=option.section,
+        section=option.spec.section,
     )
-    if option.negative is not None:
-        yield Flag(
-            [option.negative, _OFF + option.name],
-            is_flag=True,
-            default=None,
-            help=f"The same as {option.flag} off.",
-            section=option.section,
-        )
+    if negative is not None:
+        yield _switch(negative, _NEGATIVE + option.name, f"Same as {option.flag} off.", option)
+
+
+def _switch(flag: str, name: str, text: str, option: Option, help_names: str | None = None) -> Flag:
+    return Flag(
+        [flag, name],
+        is_flag=True,
+        default=None,
+        help=text,
+        section=option.spec.section,
+        help_names=help_names,
+    )
 
 
 def _help(option: Option) -> str:
-    extra = "May be repeated." if option.form.many else ""
-    default = option.shown_default
-    shown = f"[default: {default}]" if default and default != "false" else ""
-    return " ".join(part for part in (option.help, extra, shown) if part)
+    repetition = "May be repeated." if option.type.multiple else ""
+    default = f"[default: {option.default_text}]" if option.default_text not in ("", "false") else ""
+    return " ".join(part for part in (option.spec.help, repetition, default) if part)
 
 
-def given(parameters: Mapping[str, Any]) -> dict[str, object]:
-    """Of click's parameters, the settings that were given, by field name."""
-    found: dict[str, object] = {}
+def flag_values(parameters: Mapping[str, Any]) -> dict[str, object]:
+    """Select from click's parameters the raw values of settings that are present, by field name."""
+    values: dict[str, object] = {}
     for option in options():
         value = parameters.get(option.name)
         if value not in (None, ()):
-            found[option.name] = value
-        if parameters.get(_OFF + option.name):
-            if option.name in found:
-                raise click.UsageError(f"{option.flag} and {option.negative} contradict each other; drop one")
-            found[option.name] = "off"
-    return found
+            values[option.name] = value
+        if parameters.get(_NEGATIVE + option.name):
+            if option.name in values:
+                raise click.UsageError(
+                    f"{option.flag} and {option.negative_flag} conflict; remove one of them"
+                )
+            values[option.name] = "off"
+    return values

@@ -22,8 +22,8 @@ def command(file: Path, ui: str | None, config: Path | None) -> None:
 
     Nothing is forwarded, sent or changed; Ctrl-C ends it.
     """
-    loaded = load({} if ui is None else {"ui": ui}, os.environ, config=config)
-    asyncio.run(_show(Viewer(file, loaded.settings, any_port="ui" not in loaded.origins)))
+    configuration = load({} if ui is None else {"ui": ui}, os.environ, config=config)
+    asyncio.run(_show(Viewer(file, configuration.settings, any_port="ui" not in configuration.origins)))
 
 
 async def _show(viewer: Viewer) -> None:

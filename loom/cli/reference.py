@@ -1,4 +1,4 @@
-"""The reference part of docs/configuration.md, out of the settings; a test compares the two."""
+"""Generate the reference in docs/configuration.md from the settings; a test checks that it is current."""
 
 import sys
 from pathlib import Path
@@ -10,12 +10,12 @@ END = "<!-- end of reference -->"
 
 
 def reference() -> str:
-    """Markdown: one table per heading, one row per setting."""
+    """Return Markdown: a table per section, a row per setting."""
     return "\n\n".join(f"## {section}\n\n{_table(section)}" for section in Section) + "\n"
 
 
-def refreshed(document: str) -> str:
-    """The document with the part between the marks made anew."""
+def update(document: str) -> str:
+    """Return the document with the text between the marks replaced by the current reference."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -24,28 +24,31 @@ def refreshed(document: str) -> str:
 
 
 def _table(section: Section) -> str:
-    rows = [_row(option) for option in options() if option.section is section]
-    head = "| flag | variable | key in loom.toml | default | what it is |\n| --- | --- | --- | --- | --- |\n"
-    return head + "\n".join(rows)
+    rows = [_row(option) for option in options() if option.spec.section is section]
+    header = "| flag | variable | key | default | description |\n| --- | --- | --- | --- | --- |\n"
+    return header + "\n".join(rows)
 
 
 def _row(option: Option) -> str:
-    value = "" if option.form.switch else f" {option.form.metavar}"
+    value = "" if option.type.is_switch else f" {option.type.metavar}"
     flag = f"`{option.flag}{value}`"
-    if option.negative:
-        flag += f", `{option.negative}`"
-    many = " May be repeated; an array in the file." if option.form.many else ""
-    allowed = "" if option.form.switch else f" {option.form.allowed[0].upper()}{option.form.allowed[1:]}."
-    default = option.default_text or (f"`{option.shown_default}`" if option.shown_default else "")
-    cells = (flag, f"`{option.variable}`", f"`{option.key}`", default, f"{option.help}{many}{allowed}")
+    if option.negative_flag:
+        flag += f", `{option.negative_flag}`"
+    description = option.spec.help
+    if option.type.multiple:
+        description += " May be repeated; an array in the file."
+    if not option.type.is_switch:
+        description += f" Value: {option.type.description}."
+    default = option.spec.default_help or (f"`{option.default_text}`" if option.default_text else "")
+    cells = (flag, f"`{option.variable}`", f"`{option.key}`", default, description)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def main(arguments: list[str]) -> None:
-    """Write the reference anew into each of these files."""
+    """Update the reference in each of these files."""
     for argument in arguments:
         document = Path(argument)
-        document.write_text(refreshed(document.read_text(encoding="utf-8")), encoding="utf-8")
+        document.write_text(update(document.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

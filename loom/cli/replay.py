@@ -42,7 +42,7 @@ from loom.search.field_reader import FieldReader
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory
 
 from .completion import session_name
-from .flags import flags, given
+from .flags import flag_values, flags
 from .options import Filter
 from .output import Output, color_option, run
 
@@ -101,7 +101,7 @@ def _callback(
     2 wrong usage, or nothing to send; 3 a call could not be sent or did not end, or the recording is damaged;
     130 interrupted.
     """
-    loaded = load(given(parameters), os.environ, config=config)
+    loaded = load(flag_values(parameters), os.environ, config=config)
     settings = loaded.settings
     if "target" not in loaded.origins:
         raise click.UsageError("name the backend to send to: --target HOST:PORT")

@@ -1,4 +1,4 @@
-"""The ``loom`` command: flags, help by heading, subcommands, and errors as one line."""
+"""The ``loom`` command: flags, help by section, subcommands, one-line errors."""
 
 import contextlib
 import os
@@ -14,29 +14,29 @@ from loom.errors import LoomError
 from loom.runtime.config_loading import load
 
 from .commands import COMMANDS
-from .flags import SECTIONS, Flag, flags, given
+from .flags import SECTIONS, Flag, flag_values, flags
 
 _EPILOG = """\b
-Every setting can also be a variable (--history-bytes is LOOM_HISTORY_BYTES) or a key of
-loom.toml (history-bytes), which is looked for in the working directory and in the user's
-configuration directory. Flags win over variables, variables over the file."""
-_EXIT_WRONG = 2
+Each setting is also an environment variable (--history-bytes is LOOM_HISTORY_BYTES) and a
+key of loom.toml (history-bytes), which is read from the working directory or else from the
+user's configuration directory. Flags override variables, variables override the file."""
+_EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 
 
 class Root(click.Group):
-    """A group that runs the proxy when no subcommand is named."""
+    """A group that runs the proxy if there is no subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Reading the flags may print already: ``--help | head``."""
-        with _readers_may_leave():
+        """Parse the flags, which may print already: ``--help | head``."""
+        with _broken_pipe_is_success():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _readers_may_leave():
+        with _broken_pipe_is_success():
             return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -44,14 +44,14 @@ class Root(click.Group):
         return None if entry is None else entry.load()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Flags under their headings, then the subcommands."""
+        """Write the flags by section, then the subcommands."""
         headings: dict[str, list[tuple[str, str]]] = {heading: [] for heading in SECTIONS}
         other: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None:
-                where = headings[parameter.section] if isinstance(parameter, Flag) else other
-                where.append(record)
+                section = headings[parameter.section] if isinstance(parameter, Flag) else other
+                section.append(record)
         for heading, records in [*headings.items(), ("Other", other)]:
             if records:
                 with formatter.section(heading):
@@ -59,15 +59,15 @@ class Root(click.Group):
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """From the table, without importing any of them."""
+        """Write the table of subcommands, without importing their modules."""
         if COMMANDS:
             with formatter.section("Commands"):
                 formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
 
 @contextlib.contextmanager
-def _readers_may_leave() -> Iterator[None]:
-    """Whoever reads the output may have enough of it: no error, for any command."""
+def _broken_pipe_is_success() -> Iterator[None]:
+    """Exit with 0 when the reader of the output closes it, for every command."""
     try:
         yield
     except BrokenPipeError:
@@ -76,38 +76,41 @@ def _readers_may_leave() -> Iterator[None]:
 
 
 def _forget_output() -> None:
-    from .output import forget  # noqa: PLC0415 (seldom needed)
+    from .output import forget  # noqa: PLC0415 (rarely needed)
 
     forget(sys.stdout)
 
 
 def _run(ctx: click.Context, /, config: Path | None, **parameters: Any) -> None:
-    """Watch gRPC calls pass: clients call Loom, Loom calls the target, the page shows every call live.
+    """Run a gRPC debugging proxy: it forwards calls from clients to the target and shows them live in the inspector.
 
     \b
-        loom --demo                      look around without a backend of your own
+        loom --demo                      try it with a demo backend and demo traffic
         loom --target localhost:50051    then point the client at localhost:9999
     """
-    found = given(parameters)
+    values = flag_values(parameters)
     if ctx.invoked_subcommand is not None:
-        if found:
-            flag = "--" + next(iter(found)).replace("_", "-")
+        if values:
+            flag = "--" + next(iter(values)).replace("_", "-")
             raise click.UsageError(
-                f"{flag} is about running the proxy; flags of '{ctx.invoked_subcommand}' come after it"
+                f"{flag} configures the proxy; put flags of '{ctx.invoked_subcommand}' after its name"
             )
         return
-    loaded = load(found, os.environ, config=config)
-    # Its core would log a line for each connection that ends; read once, when it is imported.
+    configuration = load(values, os.environ, config=config)
+    # C-core would log a line per closed connection; it reads this once, at import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from .run import run  # noqa: PLC0415 (it imports gRPC, which help and completion do not need)
 
-    ctx.exit(run(loaded))
+    ctx.exit(run(configuration))
 
 
 def make_command() -> click.Group:
     """The ``loom`` command."""
     config = click.Option(
-        ["--config"], type=click.Path(path_type=Path), metavar="FILE", help="Read this loom.toml."
+        ["--config"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read this file instead of a loom.toml that is found.",
     )
     version = click.version_option(loom.__version__, prog_name="loom", message="%(prog)s %(version)s")
     group = Root(
@@ -124,24 +127,24 @@ def make_command() -> click.Group:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: whatever is wrong is one line on stderr and exit code 2, never a traceback."""
+    """Entry point. An error is one line on stderr and exit code 2, never a traceback."""
     try:
         code = make_command().main(arguments, prog_name="loom", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as error:
-        code = _complain(error.format_message(), error.exit_code)
+        code = _print_error(error.format_message(), error.exit_code)
     except LoomError as error:
-        code = _complain(str(error), _EXIT_WRONG)
-    except OSError as error:  # a disk that is full under the output, above all
+        code = _print_error(str(error), _EXIT_USAGE)
+    except OSError as error:  # such as a full disk under the output
         _forget_output()
-        where = f"{error.filename}: " if error.filename else ""
-        code = _complain(f"{where}{error.strerror or error}", _EXIT_WRONG)
+        prefix = f"{error.filename}: " if error.filename else ""
+        code = _print_error(f"{prefix}{error.strerror or error}", _EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         code = _EXIT_INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(text: str, code: int) -> int:
+def _print_error(text: str, code: int) -> int:
     click.echo(f"loom: {' '.join(text.split())}", err=True)
     return code

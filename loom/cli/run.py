@@ -12,7 +12,7 @@ from typing import TextIO
 
 from loom.errors import LoomError
 from loom.model import Address
-from loom.runtime.config_loading import Loaded
+from loom.runtime.config_loading import Configuration
 from loom.runtime.console import Console
 from loom.runtime.loom import Loom
 from loom.runtime.palette import Palette
@@ -23,15 +23,15 @@ _EXIT_INTERRUPTED = 130
 _ANY_PORT = Address("127.0.0.1", 0)
 
 
-def run(loaded: Loaded) -> int:
+def run(configuration: Configuration) -> int:
     """Run until told to stop; 0 then, 2 with one line on stderr if it could not start."""
-    settings = loaded.settings
+    settings = configuration.settings
     stream = _standard_output()
     palette = Palette.chosen(settings.color, stream, os.environ)
     _set_up_logging(verbose=settings.verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(loaded, stream, palette))
+            runner.run(_run(configuration, stream, palette))
     except (KeyboardInterrupt, asyncio.CancelledError):  # told twice to stop
         return _EXIT_INTERRUPTED
     except LoomError as error:
@@ -68,15 +68,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _run(loaded: Loaded, stream: TextIO, palette: Palette) -> None:
-    async with _demo_backend(loaded) as settings:
+async def _run(configuration: Configuration, stream: TextIO, palette: Palette) -> None:
+    async with _demo_backend(configuration) as settings:
         console = Console(stream, palette, starts=settings.verbose)
         loom = Loom(settings, observers=() if settings.quiet else (console,))
         with loom.signals():
             await loom.start()
             try:
                 with console:
-                    console.say(*_greeting(loom, settings, loaded, palette))
+                    console.say(*_greeting(loom, settings, configuration, palette))
                     async with _demo_traffic(loom, settings):
                         await loom.run_until_stopped()
             finally:
@@ -84,17 +84,17 @@ async def _run(loaded: Loaded, stream: TextIO, palette: Palette) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _demo_backend(loaded: Loaded) -> AsyncGenerator[Settings]:
+async def _demo_backend(configuration: Configuration) -> AsyncGenerator[Settings]:
     """With ``--demo``, a backend beside Loom, and settings that point to it."""
-    if not loaded.settings.demo:
-        yield loaded.settings
+    if not configuration.settings.demo:
+        yield configuration.settings
         return
     from loom.demo.backend import DemoBackend  # noqa: PLC0415 (compiles .proto files; nobody else needs it)
 
     backend = DemoBackend(_ANY_PORT)
     await backend.start()
     try:
-        yield loaded.settings.for_demo(backend.address, "session" in loaded.origins)
+        yield configuration.settings.for_demo(backend.address, has_session="session" in configuration.origins)
     finally:
         await backend.stop()
 
@@ -114,7 +114,7 @@ async def _demo_traffic(loom: Loom, settings: Settings) -> AsyncGenerator[None]:
         await traffic.stop()
 
 
-def _greeting(loom: Loom, settings: Settings, loaded: Loaded, palette: Palette) -> list[str]:
+def _greeting(loom: Loom, settings: Settings, configuration: Configuration, palette: Palette) -> list[str]:
     """Where to point the client and where the page is, before anything else."""
     here = palette.strong(str(loom.listen_address)) + (" (TLS)" if settings.listen_cert else "")
     target = f"{settings.target} (TLS)" if settings.target_uses_tls else str(settings.target)
@@ -124,7 +124,7 @@ def _greeting(loom: Loom, settings: Settings, loaded: Loaded, palette: Palette) 
         lines = [f"Loom {here} → {target}", f"  client   point it at {here} instead of {settings.target}"]
     if loom.page_url:
         lines.append(f"  page     {palette.strong(loom.page_url)}")
-    if loaded.file:
-        lines.append(f"  settings {loaded.file}")
+    if configuration.file:
+        lines.append(f"  settings {configuration.file}")
     lines.append("  Ctrl-C   ends it")
     return lines

@@ -1,12 +1,13 @@
 """``HOST:PORT`` as people write it on a command line."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
 from loom.errors import ConfigError
 
 _FORM = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})")
-_LOOPBACK = {"localhost", "::1", "ip6-localhost"}
+_LOOPBACK_NAMES = {"localhost", "ip6-localhost"}
 _MAX_PORT = 65535
 
 
@@ -22,14 +23,16 @@ class Address:
         """Read ``HOST:PORT`` or ``[IPV6]:PORT``; :class:`ConfigError` says what is allowed."""
         match = _FORM.fullmatch(text.strip())
         if match is None or int(match["port"]) > _MAX_PORT:
-            raise ConfigError(
-                f"{text!r} is not an address: write HOST:PORT, as in localhost:50051 or [::1]:50051"
-            )
+            raise ConfigError(f"expected HOST:PORT (e.g. localhost:50051 or [::1]:50051), got {text!r}")
         return cls(match["six"] or match["host"], int(match["port"]))
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in _LOOPBACK or self.host.startswith("127.")
+        """Whether the host is a loopback IP address or a name of one."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host in _LOOPBACK_NAMES
 
     @property
     def bind_hosts(self) -> tuple[str, ...]:

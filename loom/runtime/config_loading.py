@@ -1,7 +1,8 @@
-"""Where settings come from: flags win over ``LOOM_*`` variables, those over ``loom.toml``.
+"""Load settings: flags override ``LOOM_*`` variables, which override ``loom.toml``.
 
-The file is the one that ``--config`` or ``LOOM_CONFIG`` names, else ``loom.toml`` in the working
-directory, else ``loom.toml`` in the user's configuration directory, else there is none.
+The file is the one that ``--config`` or ``LOOM_CONFIG`` names, else ``loom.toml`` in the working directory, else
+``loom.toml`` in the user's configuration directory. A file that was merely found in the working directory may have
+come with somebody else's project: it may not make Loom reachable, choose its token, or choose where it writes.
 """
 
 import difflib
@@ -14,22 +15,52 @@ from typing import Any
 import platformdirs
 
 from loom.errors import ConfigError
+from loom.model import Address
 
 from .settings import Option, Settings, options
 
 FILE_NAME = "loom.toml"
 CONFIG_VARIABLE = "LOOM_CONFIG"
 RELAY_ONLY = ("authority", "metadata_limit", "breaker", "breaker_pause")
-"""Settings that change or limit what passes: only the relay can."""
+"""Settings that change or limit traffic, which the wire engine does not."""
+UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
+"""Settings that a file found in the working directory may not have."""
+LOOPBACK_KEYS = ("listen", "ui")
+"""Settings that must be loopback addresses in a file found in the working directory."""
+_DEMO_CONFLICTS = ("target", "tls", "cacert", "cert", "key", "server_name", "authority")
+_TLS_ONLY = ("cacert", "cert", "server_name")
+_REQUIREMENTS = (
+    ("cert", "key"),
+    ("key", "cert"),
+    ("listen_cert", "listen_key"),
+    ("listen_key", "listen_cert"),
+    ("listen_client_ca", "listen_cert"),
+)
+_DEPENDENCIES = (
+    ("breaker_pause", "breaker"),
+    ("ui_host", "ui"),
+    ("require_token", "ui"),
+    ("reflection_header", "reflection"),
+    ("session_bytes", "session"),
+)
+"""A setting, and the one without which it has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """Settings, where each that was given came from (by field name), and the file that was read."""
+class Configuration:
+    """The settings, the source of each that is not the default (by field name), and the file that was read."""
 
     settings: Settings
     origins: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _ConfigFile:
+    """``is_trusted`` unless it was merely found in the working directory."""
+
+    path: Path
+    is_trusted: bool
 
 
 def load(
@@ -39,113 +70,156 @@ def load(
     config: Path | None = None,
     cwd: Path | None = None,
     user_dir: Path | None = None,
-) -> Loaded:
-    """Settle every setting; ``flags`` holds, by field name, only what was given.
+) -> Configuration:
+    """Load every setting; ``flags`` maps field names to the raw values of the flags that are present.
 
-    Raises :class:`ConfigError`, whose text names the source, the key and what is allowed.
+    Raises :class:`ConfigError`, whose text names the source, the key and the values allowed.
     """
-    here = cwd or Path.cwd()
-    file = _find_file(environ, config, here, user_dir)
-    given: dict[str, Any] = {}
+    working_dir = cwd or Path.cwd()
+    file = _find_file(environ, config, working_dir, user_dir)
+    all_options = options()
+    toml = _read_file(file.path, all_options) if file else {}
+    values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    known = options()
-    keys = _read_file(file, known) if file else {}
-    for option in known:
-        for source, raw, base in (
-            (option.flag, flags.get(option.name), here),
-            # Empty means not set, as containers and CI systems write it.
-            (f"variable {option.variable}", environ.get(option.variable) or None, here),
-            (f"{file}: {option.key}", keys.get(option.key), file.parent if file else here),
+    for option in all_options:
+        file_origin = f"{file.path}: {option.key}" if file else ""
+        for origin, raw, base in (
+            (option.flag, flags.get(option.name), working_dir),
+            # Empty means unset, as containers and CI systems write it.
+            (f"variable {option.variable}", environ.get(option.variable) or None, working_dir),
+            (file_origin, toml.get(option.key), file.path.parent if file else working_dir),
         ):
             if raw is not None:
-                given[option.name] = _value(option, raw, source, base)
-                origins[option.name] = source
+                values[option.name] = _parse(option, raw, origin, base)
+                origins[option.name] = origin
+                if file and origin == file_origin and not file.is_trusted:
+                    _check_untrusted(option, values[option.name], file.path)
                 break
-    settings = Settings(**given)
+    settings = Settings(**values)
     _check(settings, origins)
-    return Loaded(settings, origins, file)
+    return Configuration(settings, origins, file.path if file else None)
 
 
 def _find_file(
     environ: Mapping[str, str], config: Path | None, cwd: Path, user_dir: Path | None
-) -> Path | None:
-    named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
-    if named is not None:
-        file = cwd / named.expanduser()
-        if not file.is_file():
+) -> _ConfigFile | None:
+    explicit = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    if explicit is not None:
+        path = cwd / explicit.expanduser()
+        if not path.is_file():
             source = "--config" if config else f"variable {CONFIG_VARIABLE}"
-            raise ConfigError(f"{source}: there is no file {file}")
-        return file
-    user = user_dir or platformdirs.user_config_path("loom", appauthor=False)
-    return next((file for folder in (cwd, user) if (file := folder / FILE_NAME).is_file()), None)
+            raise ConfigError(f"{source}: no such file: {path}")
+        return _ConfigFile(path, is_trusted=True)
+    user_file = (user_dir or platformdirs.user_config_path("loom", appauthor=False)) / FILE_NAME
+    file = cwd / FILE_NAME
+    if file.is_file():
+        return _ConfigFile(file, is_trusted=user_file.is_file() and file.samefile(user_file))
+    return _ConfigFile(user_file, is_trusted=True) if user_file.is_file() else None
 
 
-def _read_file(file: Path, known: tuple[Option, ...]) -> dict[str, object]:
+def _read_file(path: Path, all_options: tuple[Option, ...]) -> dict[str, object]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # TOML's and UTF-8's own
-        raise ConfigError(f"{file}: is not TOML: {error}") from error
-    keys = {option.key for option in known}
-    read = {key.replace("_", "-"): value for key, value in content.items()}
-    for key in read.keys() - keys:
-        near = difflib.get_close_matches(key, keys, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "see 'loom --help' for all of them"
-        raise ConfigError(f"{file}: unknown key {key!r}; {hint}")
-    return read
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # invalid TOML or UTF-8
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    keys = {option.key for option in all_options}
+    values = {key.replace("_", "-"): value for key, value in content.items()}
+    for key in values.keys() - keys:
+        matches = difflib.get_close_matches(key, keys, n=1)
+        hint = f"did you mean {matches[0]!r}?" if matches else "'loom --help' lists all settings"
+        raise ConfigError(f"{path}: unknown key {key!r}; {hint}")
+    return values
 
 
-def _value(option: Option, raw: object, source: str, base: Path) -> object:
-    if option.form.many and isinstance(raw, list | tuple):
-        # One by one, so that the complaint names the one that is wrong.
-        return tuple(value for item in raw for value in _read(option, [item], item, source, base))
-    return _read(option, raw, raw, source, base)
+def _parse(option: Option, raw: object, origin: str, base: Path) -> object:
+    if option.type.multiple and isinstance(raw, list | tuple):
+        # One at a time, so that the error names the invalid item.
+        return tuple(value for item in raw for value in _parse_value(option, [item], item, origin, base))
+    return _parse_value(option, raw, raw, origin, base)
 
 
-def _read(option: Option, raw: object, shown: object, source: str, base: Path) -> Any:
+def _parse_value(option: Option, raw: object, item: object, origin: str, base: Path) -> Any:
     try:
-        return option.form.read(raw, base)
+        return option.type.parse(raw, base)
     except (ValueError, TypeError) as error:
-        reason = f" ({error})" if str(error).startswith(("no such", "cannot be")) else ""
-        allowed = option.form.allowed
-        raise ConfigError(f"{source}: {shown!r} is wrong{reason}; allowed is {allowed}") from error
+        reason = f" ({error})" if str(error).startswith(("no such", "not a file")) else ""
+        raise ConfigError(f"{origin}: expected {option.type.description}, got {item!r}{reason}") from error
+
+
+def _check_untrusted(option: Option, value: object, path: Path) -> None:
+    if option.name in UNTRUSTED_KEYS:
+        problem = "not allowed"
+    elif option.name in LOOPBACK_KEYS and isinstance(value, Address) and not value.is_loopback:
+        problem = f"{value} is not a loopback address, which is not allowed"
+    else:
+        return
+    raise ConfigError(
+        f"{path}: {option.key}: {problem} in a file found in the working directory; "
+        f"if you trust the file, pass --config {FILE_NAME}"
+    )
 
 
 def _check(settings: Settings, origins: Mapping[str, str]) -> None:
-    """What one setting alone cannot tell."""
-    for name, other in (
-        ("cert", "key"),
-        ("key", "cert"),
-        ("listen_cert", "listen_key"),
-        ("listen_key", "listen_cert"),
-        ("listen_client_ca", "listen_cert"),
-    ):
-        if getattr(settings, name) is not None and getattr(settings, other) is None:
-            raise ConfigError(f"{origins[name]}: also needs --{other.replace('_', '-')}")
+    """Check settings against each other."""
+    for name, requirement in _REQUIREMENTS:
+        if getattr(settings, name) is not None and getattr(settings, requirement) is None:
+            raise ConfigError(f"{origins[name]}: also requires --{requirement.replace('_', '-')}")
     if settings.tls is False:
-        for name in ("cacert", "cert", "server_name"):
-            if getattr(settings, name) is not None and _rank(origins["tls"]) >= _rank(origins[name]):
+        for name in _TLS_ONLY:
+            if getattr(settings, name) is not None and not _overrides("tls", name, origins):
                 raise ConfigError(
-                    f"{origins[name]}: needs TLS, which {origins['tls']} switches off; drop one of them"
+                    f"{origins[name]}: requires TLS, which is off by {origins['tls']}; remove one of them"
                 )
+    _check_dependencies(settings, origins)
     if settings.quiet and settings.verbose:
-        raise ConfigError(f"{origins['quiet']}: contradicts {origins['verbose']}; drop one of them")
-    if settings.demo and settings.listen_cert is not None:
-        raise ConfigError(f"{origins['listen_cert']}: the demo's clients speak cleartext; drop it, or --demo")
-    _check_engine(settings, origins)
-
-
-def _check_engine(settings: Settings, origins: Mapping[str, str]) -> None:
+        raise ConfigError(f"{origins['quiet']}: conflicts with {origins['verbose']}; remove one of them")
+    if settings.demo:
+        _check_demo(settings, origins)
     if settings.engine == "wire":
-        for name in RELAY_ONLY:
-            # Switching something off is what the wire engine does anyway.
-            if name in origins and getattr(settings, name) is not None:
-                raise ConfigError(
-                    f"{origins[name]}: the wire engine changes nothing that passes; use --engine relay for it"
-                )
+        _check_wire(settings, origins)
 
 
-def _rank(origin: str) -> int:
-    """The strength of a source: 0 for flags, 1 for variables, 2 for the file."""
+def _check_dependencies(settings: Settings, origins: Mapping[str, str]) -> None:
+    for name, dependency in _DEPENDENCIES:
+        is_off = getattr(settings, dependency) in (None, False)
+        if name in origins and is_off and not _overrides(dependency, name, origins):
+            raise ConfigError(
+                f"{origins[name]}: has no effect, as {dependency.replace('_', '-')} is off by "
+                f"{origins[dependency]}; remove one of them"
+            )
+
+
+def _check_demo(settings: Settings, origins: Mapping[str, str]) -> None:
+    if settings.listen_cert is not None:
+        raise ConfigError(
+            f"{origins['listen_cert']}: the demo's clients use cleartext; remove it or {origins['demo']}"
+        )
+    for name in _DEMO_CONFLICTS:
+        is_set = name in origins and getattr(settings, name) not in (None, False)
+        if is_set and not _overrides("demo", name, origins):
+            raise ConfigError(
+                f"{origins[name]}: conflicts with {origins['demo']}, which starts its own backend; "
+                "remove one of them"
+            )
+
+
+def _check_wire(settings: Settings, origins: Mapping[str, str]) -> None:
+    for name in RELAY_ONLY:
+        # The wire engine has no breaker: switching it off is no conflict.
+        if name in origins and getattr(settings, name) is not None:
+            raise ConfigError(
+                f"{origins[name]}: not supported by the wire engine, which forwards bytes unchanged; "
+                "use --engine relay"
+            )
+
+
+def _overrides(name: str, other: str, origins: Mapping[str, str]) -> bool:
+    """Whether ``name`` comes from a source of higher precedence than ``other``."""
+    return _precedence(origins[name]) < _precedence(origins[other])
+
+
+def _precedence(origin: str) -> int:
+    """0 for flags, 1 for variables, 2 for the file."""
     return 0 if origin.startswith("--") else 1 if origin.startswith("variable ") else 2

@@ -1,7 +1,6 @@
-"""How the value of a setting is written: as text on a command line, or as a value of TOML.
+"""Types of option values: how each is parsed from text or TOML, described in errors, and formatted.
 
-A :class:`Form` reads what somebody wrote and says in one phrase what it allows. Its ``read``
-raises :class:`ValueError`; who asked adds where the value came from.
+:meth:`OptionType.parse` raises :class:`ValueError`; its caller adds the source of the value.
 """
 
 import re
@@ -22,36 +21,42 @@ _METADATA_KEY = re.compile(r"[0-9a-z_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """``read(raw, base)`` answers the value; ``base`` is what relative paths start from.
+class OptionType:
+    """The type of an option's value.
 
-    ``switch`` marks forms whose flag takes no value, ``many`` those that may be repeated.
+    ``parse(raw, base)`` takes text or a TOML value; relative paths start from ``base``. ``description`` completes
+    "expected …" in errors. A flag of an ``is_switch`` type takes no value, one of a ``multiple`` type may be repeated.
     """
 
     metavar: str
-    allowed: str
-    read: Callable[[object, Path], Any]
-    show: Callable[[Any], str] = str
-    switch: bool = False
-    many: bool = False
+    description: str
+    parse: Callable[[object, Path], Any]
+    format: Callable[[Any], str] = str
+    is_switch: bool = False
+    multiple: bool = False
 
-    def or_off(self) -> "Form":
-        """The same, and ``off`` (``false`` in TOML), which reads as None."""
+    @property
+    def accepts_off(self) -> bool:
+        """Whether ``off`` is a value, parsed as None."""
+        return self.metavar.endswith(f"|{OFF}")
 
-        def read(raw: object, base: Path) -> Any:
+    def or_off(self) -> "OptionType":
+        """Return this type extended by ``off`` (``false`` in TOML), which is parsed as None."""
+
+        def parse(raw: object, base: Path) -> Any:
             if raw is False or (isinstance(raw, str) and raw.strip().lower() == OFF):
                 return None
-            return self.read(raw, base)
+            return self.parse(raw, base)
 
-        def show(value: Any) -> str:
-            return OFF if value is None else self.show(value)
+        def format_value(value: Any) -> str:
+            return OFF if value is None else self.format(value)
 
-        return Form(f"{self.metavar}|{OFF}", f"{self.allowed}, or {OFF!r}", read, show)
+        return OptionType(f"{self.metavar}|{OFF}", f"{self.description}, or {OFF!r}", parse, format_value)
 
-    def repeated(self) -> "Form":
-        """Any number of these: a repeated flag, an array in TOML, a variable split at commas."""
+    def repeatable(self) -> "OptionType":
+        """Return the type of a sequence of these: a repeated flag, a TOML array, a comma-separated variable."""
 
-        def read(raw: object, base: Path) -> Any:
+        def parse(raw: object, base: Path) -> Any:
             items: Sequence[object] = (
                 [part for part in raw.split(",") if part.strip()]
                 if isinstance(raw, str)
@@ -59,32 +64,32 @@ class Form:
                 if isinstance(raw, list | tuple)
                 else [raw]
             )
-            return tuple(self.read(item, base) for item in items)
+            return tuple(self.parse(item, base) for item in items)
 
-        def show(value: Any) -> str:
-            return ", ".join(self.show(item) for item in value)
+        def format_value(value: Any) -> str:
+            return ", ".join(self.format(item) for item in value)
 
-        return Form(self.metavar, self.allowed, read, show, many=True)
+        return OptionType(self.metavar, self.description, parse, format_value, multiple=True)
 
 
-def _text_of(raw: object) -> str:
+def _parse_text(raw: object) -> str:
     if not isinstance(raw, str) or not raw.strip():
         raise ValueError("not a text")
     return raw.strip()
 
 
-def _address(raw: object, _: Path) -> Address:
+def _parse_address(raw: object, _: Path) -> Address:
     try:
-        return Address.parse(_text_of(raw))
+        return Address.parse(_parse_text(raw))
     except ConfigError as error:
         raise ValueError(str(error)) from error
 
 
-def _size(raw: object, _: Path) -> int:
+def _parse_size(raw: object, _: Path) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
     else:
-        match = _SIZE.fullmatch(_text_of(raw))
+        match = _SIZE.fullmatch(_parse_text(raw))
         if match is None:
             raise ValueError("not a size")
         unit = 1024 if match[3] else 1000
@@ -94,17 +99,17 @@ def _size(raw: object, _: Path) -> int:
     return size
 
 
-def show_size(size: int) -> str:
-    """Bytes in the largest binary unit that divides them: ``256MiB``."""
+def _format_size(size: int) -> str:
+    """Format a size exactly, in the largest binary unit that divides it: ``256MiB``."""
     for step, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
         if size >= 1024**step and size % 1024**step == 0:
             return f"{size // 1024**step}{unit}"
     return str(size)
 
 
-def _seconds(raw: object, _: Path) -> float:
+def _parse_duration(raw: object, _: Path) -> float:
     if isinstance(raw, bool):
-        raise ValueError("not a number")  # noqa: TRY004 (one kind of error for every form)
+        raise ValueError("not a number")  # noqa: TRY004 (one exception type for every option type)
     text = str(raw).strip().lower()
     factor = 1.0
     for unit, scale in (("ms", 0.001), ("s", 1.0), ("m", 60.0)):
@@ -113,11 +118,11 @@ def _seconds(raw: object, _: Path) -> float:
             break
     value = float(text) * factor
     if not 0 <= value < float("inf"):
-        raise ValueError("not a length of time")
+        raise ValueError("not a duration")
     return value
 
 
-def _count(raw: object, _: Path) -> int:
+def _parse_count(raw: object, _: Path) -> int:
     if isinstance(raw, bool | float):
         raise ValueError("not a whole number")  # noqa: TRY004
     value = int(str(raw).strip())
@@ -126,7 +131,7 @@ def _count(raw: object, _: Path) -> int:
     return value
 
 
-def _flag(raw: object, _: Path) -> bool:
+def _parse_boolean(raw: object, _: Path) -> bool:
     if isinstance(raw, bool):
         return raw
     text = str(raw).strip().lower()
@@ -137,80 +142,84 @@ def _flag(raw: object, _: Path) -> bool:
     raise ValueError("neither true nor false")
 
 
-def _path(raw: object, base: Path) -> Path:
-    return base / Path(_text_of(raw)).expanduser()
+def _parse_path(raw: object, base: Path) -> Path:
+    return base / Path(_parse_text(raw)).expanduser()
 
 
-def _file(raw: object, base: Path) -> Path:
-    path = _path(raw, base)
+def _parse_file(raw: object, base: Path) -> Path:
+    path = _parse_path(raw, base)
     if not path.is_file():
         raise ValueError(f"no such file: {path}")
     return path
 
 
-def _existing(raw: object, base: Path) -> Path:
-    path = _path(raw, base)
+def _parse_existing_path(raw: object, base: Path) -> Path:
+    path = _parse_path(raw, base)
     if not path.exists():
         raise ValueError(f"no such file or directory: {path}")
     return path
 
 
-def _new_file(raw: object, base: Path) -> Path:
-    path = _path(raw, base)
+def _parse_new_file(raw: object, base: Path) -> Path:
+    path = _parse_path(raw, base)
     if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"cannot be a file: {path}")
+        reason = "not a file" if path.is_dir() else "no such directory"
+        raise ValueError(f"{reason}: {path if path.is_dir() else path.parent}")
     return path
 
 
-def _key(raw: object, _: Path) -> str:
-    text = _text_of(raw).lower()
+def _parse_metadata_key(raw: object, _: Path) -> str:
+    text = _parse_text(raw).lower()
     if not _METADATA_KEY.fullmatch(text.removesuffix("*")):
         raise ValueError("not a metadata key")
     return text
 
 
-def _metadata(raw: object, _: Path) -> tuple[str, str]:
-    key, colon, value = _text_of(raw).partition(":")
+def _parse_metadata(raw: object, _: Path) -> tuple[str, str]:
+    key, colon, value = _parse_text(raw).partition(":")
     if not colon:
         raise ValueError("no colon")
-    return _key(key, Path()), value.strip()
+    return _parse_metadata_key(key, Path()), value.strip()
 
 
-def choice(*names: str) -> Form:
-    """One of these words."""
-    allowed = " or ".join(repr(name) for name in names)
+def choice(*names: str) -> OptionType:
+    """Return the type of a value that is one of ``names``."""
+    description = " or ".join(repr(name) for name in names)
 
-    def read(raw: object, _: Path) -> str:
+    def parse(raw: object, _: Path) -> str:
         if raw not in names:
-            raise ValueError("not one of them")
+            raise ValueError("not one of the choices")
         return str(raw)
 
-    return Form("|".join(names), allowed, read)
+    return OptionType("|".join(names), description, parse)
 
 
-ADDRESS = Form("HOST:PORT", "HOST:PORT, as in localhost:50051 or [::1]:50051", _address)
-SIZE = Form("SIZE", "a size above zero, as in 256MiB or 64000 (bytes)", _size, show_size)
-SECONDS = Form(
-    "TIME", "a length of time, as in 1.5 (seconds), 500ms or 2m", _seconds, lambda value: f"{value:g}s"
+ADDRESS = OptionType("HOST:PORT", "HOST:PORT (e.g. localhost:50051 or [::1]:50051)", _parse_address)
+SIZE = OptionType("SIZE", "a size above zero (e.g. 256MiB, or 64000 for bytes)", _parse_size, _format_size)
+DURATION = OptionType(
+    "TIME",
+    "a duration (e.g. 500ms, 2m, or 1.5 for seconds)",
+    _parse_duration,
+    lambda value: f"{value:g}s",
 )
-COUNT = Form("N", "a whole number above zero", _count)
-NAME = Form("NAME", "a name", lambda raw, _: _text_of(raw))
-TEXT = Form("TEXT", "a text that is not empty", lambda raw, _: _text_of(raw))
-FLAG = Form(
+COUNT = OptionType("N", "a whole number above zero", _parse_count)
+NAME = OptionType("NAME", "a name", lambda raw, _: _parse_text(raw))
+TEXT = OptionType("TEXT", "text that is not empty", lambda raw, _: _parse_text(raw))
+SWITCH = OptionType(
     "true|false",
     "true or false",
-    _flag,
+    _parse_boolean,
     lambda value: "auto" if value is None else str(value).lower(),
-    switch=True,
+    is_switch=True,
 )
-FILE = Form("FILE", "a file that exists", _file)
-NEW_FILE = Form("FILE", "a file in a directory that exists", _new_file)
-FOLDER = Form("DIR", "a directory", _path)
-PATH = Form("PATH", "a file or directory that exists", _existing)
-METADATA_KEY = Form("KEY", "a metadata key, as in x-api-key or x-secret-*", _key)
-METADATA = Form(
+FILE = OptionType("FILE", "an existing file", _parse_file)
+NEW_FILE = OptionType("FILE", "a file in an existing directory", _parse_new_file)
+DIRECTORY = OptionType("DIR", "a directory", _parse_path)
+PATH = OptionType("PATH", "an existing file or directory", _parse_existing_path)
+METADATA_KEY = OptionType("KEY", "a metadata key (e.g. x-api-key or x-secret-*)", _parse_metadata_key)
+METADATA = OptionType(
     "'KEY: VALUE'",
-    "a metadata key, a colon and a value, as in 'authorization: Bearer abc'",
-    _metadata,
+    "KEY: VALUE (e.g. 'authorization: Bearer abc')",
+    _parse_metadata,
     lambda item: f"{item[0]}: {item[1]}",
 )

@@ -1,7 +1,7 @@
-"""Every setting of Loom, once: flags, variables, keys of loom.toml, help and reference come from here.
+"""Every setting of Loom: the one source of flags, variables, keys of loom.toml, help and reference.
 
 A field ``history_bytes`` is the flag ``--history-bytes``, the variable ``LOOM_HISTORY_BYTES``
-and the key ``history-bytes``. Where they come from and which wins: :mod:`loom.runtime.config_loading`.
+and the key ``history-bytes``. Sources and precedence: :mod:`loom.runtime.config_loading`.
 """
 
 import dataclasses
@@ -12,11 +12,11 @@ from typing import Annotated, Any, get_type_hints
 
 from loom.model import DEFAULT_SECRETS, Address
 
-from . import option_types as forms
-from .option_types import Form
+from . import option_types as types
+from .option_types import OptionType
 
 _DEMO_SESSION = "demo"
-_DEMO_DRAIN = 0.3  # its radio watch never ends by itself
+_DEMO_DRAIN = 0.3  # seconds; one of its streams never ends
 
 
 class Section(enum.StrEnum):
@@ -25,22 +25,33 @@ class Section(enum.StrEnum):
     TRAFFIC = "Traffic"
     TARGET_TLS = "TLS towards the target"
     LISTEN_TLS = "TLS on the listening side"
-    PAGE = "The page"
+    INSPECTOR = "Inspector"
     SCHEMA = "Schema"
     RECORDING = "Recording"
     CONSOLE = "Console"
 
 
 @dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """The annotation of a field of :class:`Settings`. ``default_help`` describes a default of None."""
+
+    type: OptionType
+    section: Section
+    help: str
+    default_help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
-    """What is known of one setting beside its value. ``default_text`` explains a default of None."""
+    """One setting: its name, default and :class:`OptionSpec`."""
 
     name: str
-    form: Form
     default: Any
-    help: str
-    section: Section
-    default_text: str = ""
+    spec: OptionSpec
+
+    @property
+    def type(self) -> OptionType:
+        return self.spec.type
 
     @property
     def key(self) -> str:
@@ -52,292 +63,300 @@ class Option:
         return f"--{self.key}"
 
     @property
-    def negative(self) -> str | None:
-        """The flag that says no: for switches that are on or undecided, and for what can be ``off``."""
-        if self.form.switch:
-            return None if self.default is False else f"--no-{self.key}"
-        return f"--no-{self.key}" if self.form.metavar.endswith(f"|{forms.OFF}") else None
+    def negative_flag(self) -> str | None:
+        """``--no-KEY``, for switches that are not off by default and for values that may be ``off``."""
+        has_negative = self.default is not False if self.type.is_switch else self.type.accepts_off
+        return f"--no-{self.key}" if has_negative else None
 
     @property
     def variable(self) -> str:
         return f"LOOM_{self.name.upper()}"
 
     @property
-    def shown_default(self) -> str:
-        """The default as a person would write it, or in words."""
-        if self.default_text:
-            return self.default_text
-        return "" if self.default in (None, ()) else self.form.show(self.default)
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """How a field of :class:`Settings` is written and explained."""
-
-    form: Form
-    section: Section
-    help: str
-    default_text: str = ""
+    def default_text(self) -> str:
+        """The default as it would be written, or described; empty if there is none."""
+        if self.spec.default_help:
+            return self.spec.default_help
+        return "" if self.default in (None, ()) else self.type.format(self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a Loom is started with. Made by :func:`loom.runtime.config_loading.load`, or directly in tests."""
+    """The configuration of one Loom process, loaded by :func:`loom.runtime.config_loading.load`."""
 
     target: Annotated[
-        Address, _Written(forms.ADDRESS, Section.TRAFFIC, "The backend that calls are forwarded to.")
+        Address, OptionSpec(types.ADDRESS, Section.TRAFFIC, "The backend to forward calls to.")
     ] = Address("localhost", 50051)
     listen: Annotated[
         Address,
-        _Written(
-            forms.ADDRESS,
+        OptionSpec(
+            types.ADDRESS,
             Section.TRAFFIC,
-            "Where clients reach Loom; localhost is both loopback addresses, port 0 any free port.",
+            "The address to listen on; localhost means both loopback addresses, port 0 any free port.",
         ),
     ] = Address("localhost", 9999)
     demo: Annotated[
         bool,
-        _Written(
-            forms.FLAG,
+        OptionSpec(
+            types.SWITCH,
             Section.TRAFFIC,
-            "Bring a backend and traffic along: nothing else is needed to look around.",
+            "Start a demo backend and demo traffic, to try Loom without a backend of your own.",
         ),
     ] = False
     engine: Annotated[
         str,
-        _Written(
-            forms.choice("relay", "wire"),
+        OptionSpec(
+            types.choice("relay", "wire"),
             Section.TRAFFIC,
-            "relay makes a call of its own for each of the client's; wire passes every byte on untouched.",
+            "relay makes one call to the target per client call; wire forwards bytes unchanged and parses a copy.",
         ),
     ] = "relay"
     authority: Annotated[
         str | None,
-        _Written(
-            forms.TEXT,
+        OptionSpec(
+            types.TEXT,
             Section.TRAFFIC,
-            "The :authority that the target is told (relay only).",
+            "The :authority header to send to the target (relay only).",
             "the target's address",
         ),
     ] = None
     metadata_limit: Annotated[
         int,
-        _Written(
-            forms.SIZE, Section.TRAFFIC, "The most metadata that one call may carry each way (relay only)."
+        OptionSpec(
+            types.SIZE, Section.TRAFFIC, "Maximum size of a call's metadata, per direction (relay only)."
         ),
     ] = 1024 * 1024
     breaker: Annotated[
         int | None,
-        _Written(
-            forms.COUNT.or_off(),
+        OptionSpec(
+            types.COUNT.or_off(),
             Section.TRAFFIC,
-            "After so many failures in a row to reach the target, answer at once for a while (relay only).",
+            "Circuit breaker: fail fast after N consecutive connection failures (relay only).",
         ),
     ] = 5
     breaker_pause: Annotated[
         float,
-        _Written(
-            forms.SECONDS,
+        OptionSpec(
+            types.DURATION,
             Section.TRAFFIC,
-            "How long the breaker stays open before one call tries the target again.",
+            "How long the circuit breaker stays open before it lets one call through (relay only).",
         ),
     ] = 1.0
     drain: Annotated[
         float,
-        _Written(
-            forms.SECONDS,
+        OptionSpec(
+            types.DURATION,
             Section.TRAFFIC,
-            "How long calls under way may take to end after Ctrl-C or SIGTERM.",
+            "Grace period for open calls after SIGINT (Ctrl-C) or SIGTERM.",
         ),
     ] = 3.0
 
     tls: Annotated[
         bool | None,
-        _Written(
-            forms.FLAG,
+        OptionSpec(
+            types.SWITCH,
             Section.TARGET_TLS,
-            "Speak TLS to the target, trusting the system's certificate authorities.",
-            "on if one of the settings below is given",
+            "Connect to the target over TLS, verified against the system's root certificates.",
+            "on if --cacert, --cert or --server-name is set",
         ),
     ] = None
     cacert: Annotated[
         Path | None,
-        _Written(
-            forms.FILE, Section.TARGET_TLS, "Trust this certificate authority (PEM) instead of the system's."
+        OptionSpec(
+            types.FILE,
+            Section.TARGET_TLS,
+            "Root certificates (PEM) to verify the target with, instead of the system's.",
         ),
     ] = None
     cert: Annotated[
         Path | None,
-        _Written(
-            forms.FILE, Section.TARGET_TLS, "Show this client certificate (PEM) to the target; needs --key."
+        OptionSpec(
+            types.FILE, Section.TARGET_TLS, "Client certificate (PEM) for the target; requires --key."
         ),
     ] = None
     key: Annotated[
-        Path | None, _Written(forms.FILE, Section.TARGET_TLS, "The client certificate's private key (PEM).")
+        Path | None,
+        OptionSpec(types.FILE, Section.TARGET_TLS, "Private key (PEM) of the client certificate."),
     ] = None
     server_name: Annotated[
         str | None,
-        _Written(
-            forms.NAME,
+        OptionSpec(
+            types.NAME,
             Section.TARGET_TLS,
-            "The name that the target's certificate must carry.",
+            "Host name to verify the target's certificate against.",
             "the target's host",
         ),
     ] = None
 
     listen_cert: Annotated[
         Path | None,
-        _Written(
-            forms.FILE,
+        OptionSpec(
+            types.FILE,
             Section.LISTEN_TLS,
-            "Speak TLS to clients with this certificate (PEM); needs --listen-key.",
+            "Accept TLS only, with this server certificate (PEM); requires --listen-key.",
         ),
     ] = None
     listen_key: Annotated[
         Path | None,
-        _Written(forms.FILE, Section.LISTEN_TLS, "The listening certificate's private key (PEM)."),
+        OptionSpec(types.FILE, Section.LISTEN_TLS, "Private key (PEM) of the server certificate."),
     ] = None
     listen_client_ca: Annotated[
         Path | None,
-        _Written(forms.FILE, Section.LISTEN_TLS, "Ask clients for a certificate of this authority (PEM)."),
+        OptionSpec(
+            types.FILE, Section.LISTEN_TLS, "Require client certificates issued by these authorities (PEM)."
+        ),
     ] = None
 
     ui: Annotated[
-        Address | None, _Written(forms.ADDRESS.or_off(), Section.PAGE, "Where the page and its API are.")
+        Address | None,
+        OptionSpec(
+            types.ADDRESS.or_off(), Section.INSPECTOR, "The address of the inspector (page and HTTP API)."
+        ),
     ] = Address("localhost", 9998)
     ui_host: Annotated[
         tuple[str, ...],
-        _Written(
-            forms.NAME.repeated(),
-            Section.PAGE,
-            "A further name under which the page may be opened, beside localhost and IP addresses.",
+        OptionSpec(
+            types.NAME.repeatable(),
+            Section.INSPECTOR,
+            "An additional host name accepted for the inspector, besides localhost and IP addresses.",
         ),
     ] = ()
     token: Annotated[
         str | None,
-        _Written(
-            forms.TEXT,
-            Section.PAGE,
-            "The page's token; asked for when --ui listens wider than loopback.",
-            "a new one each launch",
+        OptionSpec(
+            types.TEXT,
+            Section.INSPECTOR,
+            "The inspector's access token; required if --ui is not a loopback address.",
+            "random, new at each start",
         ),
     ] = None
     require_token: Annotated[
         bool,
-        _Written(
-            forms.FLAG, Section.PAGE, "Ask for the token on loopback too, where others share the machine."
+        OptionSpec(
+            types.SWITCH,
+            Section.INSPECTOR,
+            "Require the token on loopback too, for machines with several users.",
         ),
     ] = False
 
     reflection: Annotated[
         bool,
-        _Written(
-            forms.FLAG,
+        OptionSpec(
+            types.SWITCH,
             Section.SCHEMA,
-            "Ask the target's reflection service for what local files do not describe.",
+            "Use the target's reflection service for types that local files do not define.",
         ),
     ] = True
     reflection_header: Annotated[
         tuple[tuple[str, str], ...],
-        _Written(
-            forms.METADATA.repeated(),
+        OptionSpec(
+            types.METADATA.repeatable(),
             Section.SCHEMA,
-            "Metadata for reflection only, where it wants to be authorised.",
+            "Metadata for reflection calls only, e.g. authorization.",
         ),
     ] = ()
     proto: Annotated[
         tuple[Path, ...],
-        _Written(
-            forms.PATH.repeated(),
+        OptionSpec(
+            types.PATH.repeatable(),
             Section.SCHEMA,
-            "A .proto file, or a directory of them, watched for changes.",
+            "A .proto file, or a directory of them; reloaded when changed.",
         ),
     ] = ()
     import_path: Annotated[
         tuple[Path, ...],
-        _Written(
-            forms.PATH.repeated(),
+        OptionSpec(
+            types.PATH.repeatable(),
             Section.SCHEMA,
-            "Where imports of .proto files are looked for.",
+            "Import directory for .proto files, as protoc's -I.",
             "the directory of each --proto",
         ),
     ] = ()
     protoset: Annotated[
         tuple[Path, ...],
-        _Written(
-            forms.FILE.repeated(),
+        OptionSpec(
+            types.FILE.repeatable(),
             Section.SCHEMA,
-            "A FileDescriptorSet, as protoc --descriptor_set_out writes it.",
+            "A descriptor set, as written by protoc --descriptor_set_out.",
         ),
     ] = ()
 
     history_bytes: Annotated[
         int,
-        _Written(forms.SIZE, Section.RECORDING, "How much is kept in memory; past it the oldest calls go."),
+        OptionSpec(types.SIZE, Section.RECORDING, "Memory budget for calls; the oldest are evicted first."),
     ] = 256 * 1024 * 1024
     session: Annotated[
         str | None,
-        _Written(
-            forms.NAME.or_off(), Section.RECORDING, "The session on disk that calls are kept in across runs."
+        OptionSpec(
+            types.NAME.or_off(),
+            Section.RECORDING,
+            "The session that calls are stored in on disk, across runs.",
         ),
     ] = "default"
     session_bytes: Annotated[
         int,
-        _Written(forms.SIZE, Section.RECORDING, "How much a session keeps on disk; past it the oldest go."),
+        OptionSpec(
+            types.SIZE, Section.RECORDING, "Disk budget of a session; the oldest calls are pruned first."
+        ),
     ] = 1024 * 1024 * 1024
     data_dir: Annotated[
         Path | None,
-        _Written(forms.FOLDER, Section.RECORDING, "Where sessions are kept.", "the user's data directory"),
+        OptionSpec(
+            types.DIRECTORY, Section.RECORDING, "Directory of the sessions.", "the user's data directory"
+        ),
     ] = None
     log: Annotated[
         Path | None,
-        _Written(
-            forms.NEW_FILE,
+        OptionSpec(
+            types.NEW_FILE,
             Section.RECORDING,
-            "Append every finished call to this file, one JSON object a line.",
+            "Append each finished call to this file, one JSON object per line.",
         ),
     ] = None
     mask: Annotated[
         tuple[str, ...],
-        _Written(
-            forms.METADATA_KEY.repeated(),
+        OptionSpec(
+            types.METADATA_KEY.repeatable(),
             Section.RECORDING,
-            f"A metadata key whose values are masked, beside {', '.join(DEFAULT_SECRETS)}; may end in *.",
+            f"A metadata key to mask, besides {', '.join(DEFAULT_SECRETS)}; may end in *.",
         ),
     ] = ()
 
-    quiet: Annotated[bool, _Written(forms.FLAG, Section.CONSOLE, "Print no line per call.")] = False
+    quiet: Annotated[bool, OptionSpec(types.SWITCH, Section.CONSOLE, "Do not print a line per call.")] = False
     verbose: Annotated[
         bool,
-        _Written(
-            forms.FLAG, Section.CONSOLE, "Print a line when a call starts too, and what Loom does inside."
+        OptionSpec(
+            types.SWITCH, Section.CONSOLE, "Also print a line when a call starts, and Loom's debug log."
         ),
     ] = False
     color: Annotated[
         bool | None,
-        _Written(
-            forms.FLAG,
+        OptionSpec(
+            types.SWITCH,
             Section.CONSOLE,
-            "Colour the lines.",
-            "on if the output is a terminal and NO_COLOR is not set",
+            "Colour the output.",
+            "on if stdout is a terminal and NO_COLOR is not set",
         ),
     ] = None
 
     @property
     def target_uses_tls(self) -> bool:
-        """Whether the target is spoken to in TLS: asked for, or implied by what only TLS needs."""
+        """Whether to connect to the target over TLS: ``tls`` if set, else implied by the other TLS settings."""
         if self.tls is not None:
             return self.tls
         return any((self.cacert, self.cert, self.server_name))
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every masked metadata key."""
+        """Every metadata key to mask."""
         return (*DEFAULT_SECRETS, *self.mask)
 
-    def for_demo(self, target: Address, session_given: bool) -> "Settings":
-        """The same for the demo's own backend: cleartext, and a session of its own unless one was named."""
-        session = self.session if session_given or self.session is None else _DEMO_SESSION
+    def for_demo(self, target: Address, *, has_session: bool) -> "Settings":
+        """Return a copy for the demo backend at ``target``: cleartext, and the session ``demo``.
+
+        ``has_session`` says that the user chose a session, which is kept then.
+        """
+        session = self.session if has_session or self.session is None else _DEMO_SESSION
         return dataclasses.replace(
             self,
             target=target,
@@ -353,14 +372,9 @@ class Settings:
 
 
 def options() -> tuple[Option, ...]:
-    """All settings, in the order of the help."""
+    """All settings, in the order of ``--help``."""
     hints = get_type_hints(Settings, include_extras=True)
-    found = []
-    for field in dataclasses.fields(Settings):
-        written: _Written = hints[field.name].__metadata__[0]
-        found.append(
-            Option(
-                field.name, written.form, field.default, written.help, written.section, written.default_text
-            )
-        )
-    return tuple(found)
+    return tuple(
+        Option(field.name, field.default, hints[field.name].__metadata__[0])
+        for field in dataclasses.fields(Settings)
+    )

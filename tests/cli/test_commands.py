@@ -30,4 +30,4 @@ def test_flags_of_the_proxy_do_not_go_before_a_subcommand(name: str, capsys: pyt
     with pytest.raises(SystemExit) as caught:
         main(["--target", "a:1", name])
     assert caught.value.code == 2
-    assert f"--target is about running the proxy; flags of '{name}' come after it" in capsys.readouterr().err
+    assert f"--target configures the proxy; put flags of '{name}' after its name" in capsys.readouterr().err

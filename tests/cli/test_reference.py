@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loom.cli.reference import refreshed
+from loom.cli.reference import update
 from loom.runtime.settings import options
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -10,7 +10,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 def test_the_reference_is_up_to_date():
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert refreshed(text) == text, "run 'make docs'"
+    assert update(text) == text, "run 'make docs'"
 
 
 def test_every_setting_is_named():

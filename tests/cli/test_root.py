@@ -25,7 +25,7 @@ def test_help_names_every_flag(capsys):
     assert (code, err) == (0, "")
     for option in options():
         assert option.flag in out
-        assert option.negative is None or option.negative in out
+        assert option.negative_flag is None or option.negative_flag in out
 
 
 def test_version(capsys):
@@ -37,12 +37,18 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--target", "nowhere"], "loom: --target: 'nowhere' is wrong; allowed is HOST:PORT"),
+        (
+            ["--target", "nowhere"],
+            "loom: --target: expected HOST:PORT (e.g. localhost:50051 or [::1]:50051), got 'nowhere'",
+        ),
         (["--targt", "a:1"], "loom: No such option '--targt'"),
         (["frobnicate"], "loom: No such command 'frobnicate'"),
-        (["--ui", "a:1", "--no-ui"], "loom: --ui and --no-ui contradict each other"),
+        (["--ui", "a:1", "--no-ui"], "loom: --ui and --no-ui conflict; remove one of them"),
+        (["--tls", "--no-tls"], "loom: --tls and --no-tls conflict; remove one of them"),
+        (["--no-color", "--color"], "loom: --color and --no-color conflict; remove one of them"),
+        (["--demo", "--target", "a:1"], "loom: --target: conflicts with --demo"),
         (["--target"], "loom: Option '--target' requires an argument"),
-        (["--config", "none.toml"], "loom: --config: there is no file"),
+        (["--config", "none.toml"], "loom: --config: no such file"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_exit_code_2(capsys, arguments, expected):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from loom.cli.flags import given
+from loom.cli.flags import flag_values
 from loom.cli.root import make_command
 from loom.model import Address
 from loom.runtime.config_loading import load
@@ -29,7 +29,7 @@ def manifests() -> dict[str, dict[str, Any]]:
 def settings_of(arguments: list[str], variables: dict[str, str], tmp_path) -> Settings:
     """What ``loom ARGUMENTS`` makes of these, without starting anything."""
     context = make_command().make_context("loom", list(arguments), resilient_parsing=False)
-    return load(given(context.params), variables, cwd=tmp_path, user_dir=tmp_path).settings
+    return load(flag_values(context.params), variables, cwd=tmp_path, user_dir=tmp_path).settings
 
 
 def test_compose_points_loom_at_the_backend_and_the_clients_at_loom(compose, tmp_path):

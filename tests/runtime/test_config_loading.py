@@ -1,4 +1,4 @@
-"""Flags win over variables, variables over the file; what is wrong is named."""
+"""Precedence of sources, parsing of values, and one-line errors that name source, key and allowed values."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pytest
 
 from loom.errors import ConfigError
 from loom.model import Address
-from loom.runtime.config_loading import Loaded, load
+from loom.runtime.config_loading import Configuration, load
 from loom.runtime.settings import Settings
 
 
-class Place:
-    """A working directory and a user's configuration directory, both empty at first."""
+class Directories:
+    """An empty working directory and an empty user configuration directory."""
 
     def __init__(self, root: Path) -> None:
         self.cwd = root / "work"
@@ -19,73 +19,77 @@ class Place:
         self.cwd.mkdir()
         self.user.mkdir()
 
-    def load(self, flags=None, environ=None, config=None) -> Loaded:
+    def load(self, flags=None, environ=None, config=None) -> Configuration:
         return load(flags or {}, environ or {}, config=config, cwd=self.cwd, user_dir=self.user)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def directories(tmp_path: Path) -> Directories:
+    return Directories(tmp_path)
 
 
-def test_nothing_given_is_the_defaults(place: Place):
-    assert place.load() == Loaded(Settings())
+def test_without_sources_settings_are_the_defaults(directories: Directories):
+    assert directories.load() == Configuration(Settings())
 
 
-def test_precedence_of_flag_variable_file(place: Place):
-    (place.cwd / "loom.toml").write_text('target = "file:1"\nlisten = "file:2"\nui = "file:3"\n')
-    loaded = place.load({"target": "flag:1"}, {"LOOM_TARGET": "variable:1", "LOOM_LISTEN": "variable:2"})
-    assert loaded.settings.target == Address("flag", 1)
-    assert loaded.settings.listen == Address("variable", 2)
-    assert loaded.settings.ui == Address("file", 3)
-    assert loaded.origins["listen"] == "variable LOOM_LISTEN"
+def test_precedence_of_flag_variable_file(directories: Directories):
+    (directories.cwd / "loom.toml").write_text(
+        'target = "file:1"\nlisten = "127.0.0.2:2"\nui = "127.0.0.3:3"\n'
+    )
+    configuration = directories.load(
+        {"target": "flag:1"}, {"LOOM_TARGET": "variable:1", "LOOM_LISTEN": "variable:2"}
+    )
+    assert configuration.settings.target == Address("flag", 1)
+    assert configuration.settings.listen == Address("variable", 2)
+    assert configuration.settings.ui == Address("127.0.0.3", 3)
+    assert configuration.origins["listen"] == "variable LOOM_LISTEN"
 
 
-def test_the_working_directory_comes_before_the_users(place: Place):
-    (place.user / "loom.toml").write_text('target = "user:1"')
-    assert place.load().settings.target == Address("user", 1)
-    (place.cwd / "loom.toml").write_text('listen = "cwd:1"')
-    loaded = place.load()
-    assert loaded.settings.target == Settings().target
-    assert loaded.file == place.cwd / "loom.toml"
+def test_the_working_directory_precedes_the_users(directories: Directories):
+    (directories.user / "loom.toml").write_text('target = "user:1"')
+    assert directories.load().settings.target == Address("user", 1)
+    (directories.cwd / "loom.toml").write_text('listen = "127.0.0.1:1"')
+    configuration = directories.load()
+    assert configuration.settings.target == Settings().target
+    assert configuration.file == directories.cwd / "loom.toml"
 
 
-def test_a_named_file_comes_before_both(place: Place):
-    (place.cwd / "loom.toml").write_text('target = "cwd:1"')
-    (place.cwd / "other.toml").write_text('target = "other:1"')
-    assert place.load(config=Path("other.toml")).settings.target == Address("other", 1)
-    assert place.load(environ={"LOOM_CONFIG": "other.toml"}).settings.target == Address("other", 1)
+def test_an_explicit_file_precedes_both(directories: Directories):
+    (directories.cwd / "loom.toml").write_text('target = "cwd:1"')
+    (directories.cwd / "other.toml").write_text('target = "other:1"')
+    assert directories.load(config=Path("other.toml")).settings.target == Address("other", 1)
+    assert directories.load(environ={"LOOM_CONFIG": "other.toml"}).settings.target == Address("other", 1)
 
 
-def test_an_empty_variable_is_not_set(place: Place):
-    assert place.load(environ={"LOOM_TARGET": ""}).settings.target == Settings().target
+def test_an_empty_variable_counts_as_unset(directories: Directories):
+    assert directories.load(environ={"LOOM_TARGET": ""}).settings.target == Settings().target
 
 
-def test_native_toml_values(place: Place):
-    (place.cwd / "loom.toml").write_text(
-        'tls = true\nhistory_bytes = 5000\nbreaker-pause = 0.25\nbreaker = false\nui = "off"\n'
+def test_native_toml_values(directories: Directories):
+    (directories.cwd / "loom.toml").write_text(
+        'tls = true\nhistory_bytes = 5000\nbreaker-pause = 0.25\nui = false\nsession = "off"\n'
         'mask = ["X-Tenant", "x-secret-*"]\nreflection-header = "authorization: Bearer a:b"\n'
     )
-    settings = place.load().settings
+    settings = directories.load().settings
     assert settings.tls is True
     assert settings.history_bytes == 5000
     assert settings.breaker_pause == 0.25
-    assert settings.breaker is None
+    assert settings.session is None
     assert settings.ui is None
     assert settings.mask == ("x-tenant", "x-secret-*")
     assert settings.reflection_header == (("authorization", "Bearer a:b"),)
 
 
-def test_lists_in_variables_are_split_at_commas(place: Place):
-    assert place.load(environ={"LOOM_MASK": "a, b"}).settings.mask == ("a", "b")
+def test_lists_in_variables_are_split_at_commas(directories: Directories):
+    assert directories.load(environ={"LOOM_MASK": "a, b"}).settings.mask == ("a", "b")
 
 
-def test_paths_start_from_their_source(place: Place):
-    for folder in (place.cwd, place.user):
+def test_relative_paths_are_relative_to_their_source(directories: Directories):
+    for folder in (directories.cwd, directories.user):
         (folder / "ca.pem").touch()
-    (place.user / "loom.toml").write_text('cacert = "ca.pem"')
-    assert place.load().settings.cacert == place.user / "ca.pem"
-    assert place.load({"cacert": "ca.pem"}).settings.cacert == place.cwd / "ca.pem"
+    (directories.user / "loom.toml").write_text('cacert = "ca.pem"')
+    assert directories.load().settings.cacert == directories.user / "ca.pem"
+    assert directories.load({"cacert": "ca.pem"}).settings.cacert == directories.cwd / "ca.pem"
 
 
 @pytest.mark.parametrize(
@@ -99,13 +103,13 @@ def test_paths_start_from_their_source(place: Place):
         ("1gi", 2**30),
     ],
 )
-def test_sizes(place: Place, text: str, size: int):
-    assert place.load({"history_bytes": text}).settings.history_bytes == size
+def test_sizes(directories: Directories, text: str, size: int):
+    assert directories.load({"history_bytes": text}).settings.history_bytes == size
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("2", 2), ("500ms", 0.5), ("1.5s", 1.5), ("2m", 120)])
-def test_times(place: Place, text: str, seconds: float):
-    assert place.load({"drain": text}).settings.drain == seconds
+def test_times(directories: Directories, text: str, seconds: float):
+    assert directories.load({"drain": text}).settings.drain == seconds
 
 
 @pytest.mark.parametrize(
@@ -129,82 +133,86 @@ def test_times(place: Place, text: str, seconds: float):
         ("session", " "),
     ],
 )
-def test_wrong_values_name_flag_value_and_what_is_allowed(place: Place, name: str, raw: str):
+def test_an_invalid_value_names_flag_value_and_allowed_values(directories: Directories, name: str, raw: str):
     with pytest.raises(ConfigError) as caught:
-        place.load({name: raw})
+        directories.load({name: raw})
     text = str(caught.value)
     assert text.startswith(f"--{name.replace('_', '-')}: ")
-    assert repr(raw) in text
-    assert "allowed is " in text
+    assert f", got {raw!r}" in text
+    assert ": expected " in text
     assert "\n" not in text
 
 
-def test_of_many_values_the_wrong_one_is_named(place: Place):
-    with pytest.raises(ConfigError, match=r"^--mask: 'not a key' is wrong; allowed is a metadata key"):
-        place.load({"mask": ("x-fine", "not a key")})
+def test_an_invalid_item_of_a_list_is_named(directories: Directories):
+    with pytest.raises(ConfigError, match=r"^--mask: expected a metadata key .*, got 'not a key'$"):
+        directories.load({"mask": ("x-fine", "not a key")})
 
 
-def test_wrong_values_name_the_variable(place: Place):
-    with pytest.raises(ConfigError, match=r"^variable LOOM_TLS: 'maybe' is wrong; allowed is true or false$"):
-        place.load(environ={"LOOM_TLS": "maybe"})
+def test_an_invalid_value_names_its_variable(directories: Directories):
+    with pytest.raises(ConfigError, match=r"^variable LOOM_TLS: expected true or false, got 'maybe'$"):
+        directories.load(environ={"LOOM_TLS": "maybe"})
 
 
-def test_wrong_values_name_file_and_key(place: Place):
-    file = place.cwd / "loom.toml"
+def test_an_invalid_value_names_its_file_and_key(directories: Directories):
+    file = directories.cwd / "loom.toml"
     file.write_text("metadata-limit = true")
     with pytest.raises(ConfigError) as caught:
-        place.load()
-    assert str(caught.value).startswith(f"{file}: metadata-limit: True is wrong; allowed is ")
+        directories.load()
+    assert str(caught.value).startswith(f"{file}: metadata-limit: expected a size above zero")
 
 
-def test_a_stronger_source_hides_a_wrong_value(place: Place):
-    assert place.load({"target": "a:1"}, {"LOOM_TARGET": "nonsense"}).settings.target == Address("a", 1)
+def test_a_source_of_higher_precedence_hides_an_invalid_value(directories: Directories):
+    assert directories.load({"target": "a:1"}, {"LOOM_TARGET": "nonsense"}).settings.target == Address("a", 1)
 
 
-def test_unknown_keys_are_named_with_what_was_meant(place: Place):
-    (place.cwd / "loom.toml").write_text('targt = "a:1"')
+def test_an_unknown_key_is_named_with_a_suggestion(directories: Directories):
+    (directories.cwd / "loom.toml").write_text('targt = "a:1"')
     with pytest.raises(ConfigError, match="unknown key 'targt'; did you mean 'target'"):
-        place.load()
+        directories.load()
 
 
-def test_a_file_that_is_no_toml(place: Place):
-    (place.cwd / "loom.toml").write_text("target: a:1")
-    with pytest.raises(ConfigError, match=r"loom\.toml: is not TOML: .*line 1"):
-        place.load()
+def test_a_file_that_is_not_toml(directories: Directories):
+    (directories.cwd / "loom.toml").write_text("target: a:1")
+    with pytest.raises(ConfigError, match=r"loom\.toml: not valid TOML: .*line 1"):
+        directories.load()
 
 
-def test_a_named_file_that_is_missing(place: Place):
-    with pytest.raises(ConfigError, match="--config: there is no file"):
-        place.load(config=Path("none.toml"))
-    with pytest.raises(ConfigError, match="variable LOOM_CONFIG: there is no file"):
-        place.load(environ={"LOOM_CONFIG": "none.toml"})
+def test_an_explicit_file_that_is_missing(directories: Directories):
+    with pytest.raises(ConfigError, match="--config: no such file"):
+        directories.load(config=Path("none.toml"))
+    with pytest.raises(ConfigError, match="variable LOOM_CONFIG: no such file"):
+        directories.load(environ={"LOOM_CONFIG": "none.toml"})
 
 
-def test_half_a_pair_of_certificate_and_key(place: Place):
-    (place.cwd / "a.pem").touch()
-    with pytest.raises(ConfigError, match=r"^--listen-cert: also needs --listen-key$"):
-        place.load({"listen_cert": "a.pem"})
-    with pytest.raises(ConfigError, match=r"^variable LOOM_KEY: also needs --cert$"):
-        place.load(environ={"LOOM_KEY": "a.pem"})
+def test_a_certificate_requires_its_key_and_vice_versa(directories: Directories):
+    (directories.cwd / "a.pem").touch()
+    with pytest.raises(ConfigError, match=r"^--listen-cert: also requires --listen-key$"):
+        directories.load({"listen_cert": "a.pem"})
+    with pytest.raises(ConfigError, match=r"^variable LOOM_KEY: also requires --cert$"):
+        directories.load(environ={"LOOM_KEY": "a.pem"})
 
 
-def test_a_trusted_authority_implies_tls(place: Place):
-    (place.cwd / "a.pem").touch()
-    assert place.load({"cacert": "a.pem"}).settings.target_uses_tls
-    assert not place.load().settings.target_uses_tls
+def test_root_certificates_imply_tls(directories: Directories):
+    (directories.cwd / "a.pem").touch()
+    assert directories.load({"cacert": "a.pem"}).settings.target_uses_tls
+    assert not directories.load().settings.target_uses_tls
 
 
-def test_no_tls_wins_over_a_weaker_source_and_contradicts_an_equal_one(place: Place):
-    (place.cwd / "a.pem").touch()
-    (place.cwd / "loom.toml").write_text('cacert = "a.pem"')
-    assert not place.load({"tls": False}).settings.target_uses_tls
-    with pytest.raises(ConfigError, match="--cacert: needs TLS, which --tls switches off"):
-        place.load({"tls": False, "cacert": "a.pem"})
+def test_no_tls_overrides_a_source_of_lower_precedence_and_conflicts_with_an_equal_one(
+    directories: Directories,
+):
+    (directories.cwd / "a.pem").touch()
+    (directories.cwd / "loom.toml").write_text('cacert = "a.pem"')
+    assert not directories.load({"tls": False}).settings.target_uses_tls
+    with pytest.raises(
+        ConfigError, match="--cacert: requires TLS, which is off by --tls; remove one of them"
+    ):
+        directories.load({"tls": False, "cacert": "a.pem"})
 
 
-def test_contradictions(place: Place):
-    with pytest.raises(ConfigError, match="--quiet: contradicts variable LOOM_VERBOSE"):
-        place.load({"quiet": True}, {"LOOM_VERBOSE": "1"})
+def test_conflicts(directories: Directories):
+    with pytest.raises(ConfigError, match="--quiet: conflicts with variable LOOM_VERBOSE"):
+        directories.load({"quiet": True}, {"LOOM_VERBOSE": "1"})
     for name, value in (
         ("authority", "a"),
         ("breaker", "3"),
@@ -213,23 +221,115 @@ def test_contradictions(place: Place):
     ):
         flag = f"--{name.replace('_', '-')}"
         with pytest.raises(
-            ConfigError, match=f"{flag}: the wire engine changes nothing.* use --engine relay"
+            ConfigError, match=f"{flag}: not supported by the wire engine, .*; use --engine relay"
         ):
-            place.load({"engine": "wire", name: value})
-    assert place.load({"engine": "wire", "breaker": "off"}).settings.engine == "wire"
+            directories.load({"engine": "wire", name: value})
+    assert directories.load({"engine": "wire", "breaker": "off"}).settings.engine == "wire"
 
 
-def test_the_demo_speaks_cleartext(place: Place):
+def test_the_demo_uses_cleartext(directories: Directories):
     for name in ("cert.pem", "key.pem"):
-        (place.cwd / name).touch()
-    with pytest.raises(ConfigError, match="--listen-cert: the demo's clients speak cleartext"):
-        place.load({"demo": True, "listen_cert": "cert.pem", "listen_key": "key.pem"})
+        (directories.cwd / name).touch()
+    with pytest.raises(ConfigError, match="--listen-cert: the demo's clients use cleartext"):
+        directories.load({"demo": True, "listen_cert": "cert.pem", "listen_key": "key.pem"})
 
 
-def test_the_demo_has_a_session_of_its_own_unless_one_is_named():
+def test_the_demo_has_its_own_session_unless_one_is_set():
     target = Address("127.0.0.1", 1)
     settings = Settings(tls=True, demo=True)
-    assert settings.for_demo(target, session_given=False).session == "demo"
-    assert settings.for_demo(target, session_given=True).session == "default"
-    assert Settings(session=None).for_demo(target, session_given=False).session is None
-    assert not settings.for_demo(target, session_given=False).target_uses_tls
+    assert settings.for_demo(target, has_session=False).session == "demo"
+    assert settings.for_demo(target, has_session=True).session == "default"
+    assert Settings(session=None).for_demo(target, has_session=False).session is None
+    assert not settings.for_demo(target, has_session=False).target_uses_tls
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("target", "a:1"),
+        ("tls", True),
+        ("cacert", "a.pem"),
+        ("server_name", "a"),
+        ("authority", "a"),
+    ],
+)
+def test_the_demo_conflicts_with_settings_of_the_target(
+    directories: Directories, name: str, value: object
+) -> None:
+    (directories.cwd / "a.pem").touch()
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(
+        ConfigError, match=f"^{flag}: conflicts with --demo, which starts its own backend; remove"
+    ):
+        directories.load({"demo": True, name: value})
+
+
+def test_the_demo_overrides_a_target_of_lower_precedence(directories: Directories) -> None:
+    (directories.cwd / "loom.toml").write_text('target = "a:1"')
+    assert directories.load({"demo": True}, {"LOOM_TARGET": "b:1"}).settings.demo
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "dependency"),
+    [
+        ("breaker_pause", "2s", "breaker"),
+        ("ui_host", "loom.test", "ui"),
+        ("require_token", True, "ui"),
+        ("reflection_header", "a: b", "reflection"),
+        ("session_bytes", "1MiB", "session"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(
+    directories: Directories, name: str, value: object, dependency: str
+) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(
+        ConfigError, match=f"^{flag}: has no effect, as {dependency} is off by --{dependency}"
+    ):
+        directories.load({name: value, dependency: "off"})
+    (directories.user / "loom.toml").write_text(
+        f"{name} = {str(value).lower() if value is True else repr(value)}"
+    )
+    assert not getattr(directories.load({dependency: "off"}).settings, dependency)
+
+
+UNTRUSTED = [
+    'token = "known"',
+    'ui-host = ["evil.test"]',
+    'log = "calls.ndjson"',
+    'data-dir = "."',
+    'listen = "0.0.0.0:9999"',
+    'listen = "127.evil.test:9999"',
+    'ui = "[::]:9998"',
+]
+
+
+@pytest.mark.parametrize("line", UNTRUSTED)
+def test_a_file_found_in_the_working_directory_may_not_open_the_machine(
+    directories: Directories, line: str
+) -> None:
+    file = directories.cwd / "loom.toml"
+    file.write_text(line)
+    with pytest.raises(ConfigError) as caught:
+        directories.load()
+    text = str(caught.value)
+    assert text.startswith(f"{file}: {line.partition(' ')[0]}: ")
+    assert text.endswith(
+        "not allowed in a file found in the working directory; if you trust the file, pass --config loom.toml"
+    )
+    # Named by the user, or the user's own, the same file is accepted.
+    assert directories.load(config=Path("loom.toml")).file == file
+    assert directories.load(environ={"LOOM_CONFIG": "loom.toml"}).file == file
+    file.rename(directories.user / "loom.toml")
+    assert directories.load().file == directories.user / "loom.toml"
+
+
+def test_a_flag_overrides_a_key_that_is_not_allowed(directories: Directories) -> None:
+    (directories.cwd / "loom.toml").write_text('token = "known"')
+    assert directories.load({"token": "mine"}).settings.token == "mine"
+
+
+def test_the_users_file_is_trusted_in_its_own_directory(directories: Directories) -> None:
+    (directories.user / "loom.toml").write_text('token = "known"')
+    directories.cwd = directories.user
+    assert directories.load().settings.token == "known"

@@ -129,7 +129,7 @@ async def test_streams_and_what_is_not_the_only_message(proxy: AsyncLoomProxy) -
 async def test_a_bad_filter_and_a_bad_target_say_what_is_wrong(proxy: AsyncLoomProxy) -> None:
     with pytest.raises(FilterError):
         await proxy.wait_for_call("status:")
-    with pytest.raises(LoomError, match="is not an address"):
+    with pytest.raises(LoomError, match="expected HOST:PORT"):
         AsyncLoomProxy("nonsense")
 
 

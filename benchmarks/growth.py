@@ -1,4 +1,4 @@
-"""What recording a call costs as the history grows: flat, also when every new call pushes an old one out.
+"""What recording costs as the history grows: flat, also while it evicts, and however many calls are open over budget.
 
 python -m benchmarks.growth
 """
@@ -21,6 +21,8 @@ from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
 STEP = 20_000
+MESSAGES = 200_000
+OPEN_CALLS = (1, 1_000, 40_000)
 METADATA = (("user-agent", "bench/1"), ("x-request-id", "0" * 32))
 
 
@@ -38,6 +40,24 @@ def record(recorder: Recorder, first: int, count: int) -> float:
     return (time.process_time() - start) / count
 
 
+def record_messages(open_calls: int) -> tuple[History, float]:
+    """Seconds of CPU for a message while that many streams are open and alone fill the budget."""
+    history = History(budget=max(open_calls * 6_000, 1_000_000))
+    recorder = Recorder(history, [Hub("bench", summarise)])
+    for call in range(1, open_calls + 1):
+        recorder.emit(CallStarted(call, call, "/bench.Bench/Stream"))
+    rounds = max(MESSAGES // open_calls, 2)
+    data = b"x" * 1_000
+    for call in range(1, open_calls + 1):  # until the budget is filled
+        for _ in range(max(history.budget // open_calls // 1_000, 1)):
+            recorder.emit(MessageSeen(call, call, Direction.RESPONSE, data))
+    start = time.process_time()
+    for _ in range(rounds):
+        for call in range(1, open_calls + 1):
+            recorder.emit(MessageSeen(call, call, Direction.RESPONSE, data))
+    return history, (time.process_time() - start) / rounds / open_calls
+
+
 def main() -> None:
     history = History()
     recorder = Recorder(history, [Hub("bench", summarise)])
@@ -46,6 +66,15 @@ def main() -> None:
     for first in range(1, 20 * STEP, STEP):
         took = record(recorder, first, STEP)
         print(f"| {first + STEP - 1:,} | {len(history):,} | {history.evicted:,} | {took * 1e6:.1f} |")
+
+    print("\n| open streams | held MB | budget MB | messages dropped | µs for a message |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    for open_calls in OPEN_CALLS:
+        history, took = record_messages(open_calls)
+        print(
+            f"| {open_calls:,} | {history.bytes / 1e6:.1f} | {history.budget / 1e6:.1f}"
+            f" | {history.dropped_messages:,} | {took * 1e6:.2f} |"
+        )
 
 
 if __name__ == "__main__":

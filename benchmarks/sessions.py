@@ -35,7 +35,7 @@ from loom.model import (
 )
 from loom.recording.history import History
 from loom.search import Done, Reading, Search
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 
 from .peers import PATH, PAYLOAD
 
@@ -125,9 +125,9 @@ def throughput(engine: str, rounds: int, seconds: float) -> None:
     print(f"(from {shares[0]:.1%} to {shares[-1]:.1%})")
 
 
-def fill(path: Path, calls: int) -> SessionStore:
+def fill(path: Path, calls: int) -> SessionWriter:
     """A session with so many unary calls."""
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     start = time.time_ns() - calls * 1_000_000
     for call_id in range(1, calls + 1):
@@ -150,7 +150,7 @@ def fill(path: Path, calls: int) -> SessionStore:
     return store
 
 
-async def search(store: SessionStore, text: str) -> tuple[float, Done]:
+async def search(store: SessionWriter, text: str) -> tuple[float, Done]:
     async def nothing() -> list[object]:
         return []
 

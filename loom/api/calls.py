@@ -17,7 +17,6 @@ class Flag(enum.StrEnum):
     """A mark on a call, by the name that ``is:`` in a filter takes."""
 
     REPLAYED = "replayed"
-    MODIFIED = "modified"
     TRUNCATED = "truncated"
     UNOBSERVED = "unobserved"
     RESTORED = "restored"

@@ -17,8 +17,6 @@ def flags(call: Call) -> tuple[Flag, ...]:
     found = []
     if call.replay_of is not None:
         found.append(Flag.REPLAYED)
-    if call.modified:
-        found.append(Flag.MODIFIED)
     if call.dropped_messages:
         found.append(Flag.TRUNCATED)
     if "unobserved" in call.wire:

@@ -15,12 +15,11 @@ from loom.formats import get_writer
 from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, CallIds, Secrets
+from loom.model.projection import Projection, events_of
 from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.search import Answer, Chunk, Done, Export, Found, Reading, Search
-from loom.sessions import SessionReader, SessionStore
-from loom.sessions.fold import Fold
-from loom.sessions.unfold import unfold
+from loom.sessions import SessionReader, SessionWriter
 
 from .id_remapping import IdMap, parents_first
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
@@ -61,7 +60,7 @@ class Archive:
     def __init__(
         self,
         history: History,
-        store: SessionStore | None,
+        store: SessionWriter | None,
         descriptors: DescriptorRegistry,
         source: StoredDescriptorSource,
         ids: CallIds,
@@ -107,7 +106,7 @@ class Archive:
             found.append(summarise(call))
             if not count % _PAUSE_EVERY:
                 await asyncio.sleep(0)
-        first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
+        first = self._history.complete_from if before is None else min(before, self._history.complete_from)
         if len(found) > limit or not await asyncio.to_thread(self._has_older, first):
             return CallPage(found[-limit:], more=len(found) > limit)
         return _newest_of(await self._read("", limit + 1, first, None), found, limit)
@@ -135,8 +134,7 @@ class Archive:
         if query.needs_details or query.has_regex:
             return _newest_of(await self._read(text, limit + 1, before, after), [], limit)
         found = await self._in_memory(query, limit + 1, before, after)
-        # Calls in flight are held beyond the oldest that is: between them the session has those that are not.
-        first = self._history.oldest_id if before is None else min(before, self._history.oldest_id)
+        first = self._history.complete_from if before is None else min(before, self._history.complete_from)
         if len(found) > limit or not self._on_disk(first - 1) or (after or 0) >= first - 1:
             return CallPage(found[-limit:], more=len(found) > limit)
         return _newest_of(await self._read(text, limit + 1, first, after), found, limit)
@@ -196,15 +194,15 @@ class Archive:
     def _take(self, call: Call, numbers: IdMap) -> int:
         number, parent = self._ids.take(), numbers.parent(call)
         numbers.give(call, number)
-        folding = Fold()
+        projection = Projection()
         taken: Call | None = None
-        for event in unfold(call, number, parent):
-            taken = folding.feed(event) or taken
+        for event in events_of(call, number, parent):
+            taken = projection.apply(event) or taken
             if self._store is not None:
                 self._store.emit(event)
         if taken is None:  # it had not ended when it was written
-            taken = folding.rest()[0]
-        taken.declared_kind, taken.modified, taken.restored = call.declared_kind, call.modified, True
+            taken = projection.live_calls()[0]
+        taken.declared_kind, taken.restored = call.declared_kind, True
         self._history.restore(taken)
         self._changed([taken])
         return number

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from loom.model import Call
-from loom.recording.history import CALL_COST
+from loom.model.memory import CALL_COST
 
 _MOST_WAITING = 16 * 1024 * 1024  # bytes of messages of replays that wait for their calls
 

@@ -18,6 +18,7 @@ from loom.formats import FORMATS, get_writer
 from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
+from loom.model.projection import events_of
 from loom.recording.query import Query
 from loom.runtime.call_formatting import show_count
 from loom.runtime.config_loading import load
@@ -28,7 +29,7 @@ from loom.search.jobs import chosen
 from loom.sessions import (
     SessionError,
     SessionReader,
-    SessionStore,
+    SessionWriter,
     list_sessions,
     session_path,
     sessions_directory,
@@ -36,7 +37,6 @@ from loom.sessions import (
 from loom.sessions.database import SessionLock
 from loom.sessions.paths import SessionInfo, session_files
 from loom.sessions.reader import Totals
-from loom.sessions.unfold import unfold
 
 from .completion import existing_session
 from .options import Filter
@@ -313,7 +313,7 @@ def import_(file: Path, session: str) -> None:
     path = session_path(session, _directory(settings))
     with CallFile(file) as opened:
         incoming = opened.read()
-        store = SessionStore(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
+        store = SessionWriter(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
         store.mask((*settings.mask, *incoming.masked))
         store.open()
         if not store.active:
@@ -322,7 +322,7 @@ def import_(file: Path, session: str) -> None:
         try:
             numbers = IdMap()
             for count, call in enumerate(parents_first(incoming.calls), 1):
-                for event in unfold(call, store.last_id + count, numbers.parent(call)):
+                for event in events_of(call, store.last_id + count, numbers.parent(call)):
                     store.emit(event)
                 numbers.give(call, store.last_id + count)
                 if store.waiting_bytes > _MOST_WAITING and not store.flush(60):

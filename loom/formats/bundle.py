@@ -23,7 +23,7 @@ from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
-from loom.model.timestamps import moment, nanoseconds
+from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, header_line, read_lines, to_line
 from loom.schema.stored import StoredDescriptorSet
 
@@ -74,7 +74,7 @@ def write_bundle(
                     "target": item.target,
                     "source": item.source,
                     "origin": item.origin,
-                    "fetched": moment(item.fetched_ns),
+                    "fetched": format_timestamp(item.fetched_ns),
                 }
             )
         add("timing.json", _json({"calls": timing}))
@@ -83,7 +83,7 @@ def write_bundle(
             "format": "loom-bundle",
             "version": VERSION,
             "generator": f"loom {__version__}",
-            "created": moment(time.time_ns()),
+            "created": format_timestamp(time.time_ns()),
             "target": destination.default,
             "calls": len(timing),
             "secrets": "revealed" if secrets is None else "masked",
@@ -121,7 +121,7 @@ def _timing(call: Call) -> dict[str, Any]:
     return {
         "id": call.id,
         "method": call.method,
-        "started": moment(call.started_ns),
+        "started": format_timestamp(call.started_ns),
         "initial_metadata_ns": after(call.initial_ns),
         "first_request_ns": after(call.first_request_ns),
         "last_request_ns": after(call.last_request_ns),
@@ -244,7 +244,7 @@ class Bundle:
     def _undeclared(self) -> list[dict[str, str]]:
         """The sets of a bundle whose manifest is lost."""
         return [
-            {"target": "", "source": "bundle", "origin": "", "fetched": moment(0), "file": name}
+            {"target": "", "source": "bundle", "origin": "", "fetched": format_timestamp(0), "file": name}
             for name in self._archive.namelist()
             if name.startswith("descriptors/")
         ]
@@ -258,7 +258,7 @@ class Bundle:
                         item["target"],
                         item["source"],
                         item["origin"],
-                        nanoseconds(item["fetched"]),
+                        parse_timestamp(item["fetched"]),
                         self._archive.read(item["file"]),
                     )
                 )

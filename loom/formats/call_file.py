@@ -7,7 +7,7 @@ from typing import BinaryIO, Self
 
 from loom.errors import LoomError
 from loom.model import Call
-from loom.model.timestamps import nanoseconds
+from loom.model.timestamps import parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, read_lines
 from loom.recording.ndjson.lines import Descriptors
 from loom.schema.stored import StoredDescriptorSet
@@ -86,7 +86,7 @@ class CallFile:
         try:
             for read in read_lines(self._file, self._noting(found)):
                 if isinstance(read, Descriptors):
-                    fetched = nanoseconds(read.fetched) if read.fetched else 0
+                    fetched = parse_timestamp(read.fetched) if read.fetched else 0
                     found.descriptors.append(
                         StoredDescriptorSet(read.target, read.source, read.origin, fetched, read.file_set)
                     )

@@ -28,7 +28,7 @@ from loom.model import (
     StatusCode,
     is_binary_key,
 )
-from loom.model.timestamps import moment, nanoseconds
+from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import Problem
 
 from .har import decoded
@@ -109,7 +109,7 @@ def _dumped(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any
     dumped = {
         "message_origin": "client" if message.direction is Direction.REQUEST else "server",
         "raw_message": data,
-        "timestamp": moment(message.time_ns) if message.time_ns else _NO_TIME,
+        "timestamp": format_timestamp(message.time_ns) if message.time_ns else _NO_TIME,
     }
     value, _ = decoded(call, message, schema)
     return dumped if value is None else dumped | {"message": value}
@@ -228,7 +228,7 @@ def _take(call: Call, index: int, dumped: _Message, time_ns: int) -> None:
 
 def _time(dumped: _Message) -> int:
     """0 where it is not known: Go's zero time is long before the epoch."""
-    return max(nanoseconds(dumped.timestamp), 0) if dumped.timestamp else 0
+    return max(parse_timestamp(dumped.timestamp), 0) if dumped.timestamp else 0
 
 
 def _code(code: int | str) -> int:

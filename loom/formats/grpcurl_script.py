@@ -11,9 +11,9 @@ from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.command import Descriptors, grpcurl_command
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Direction, EndedBy, Secrets, StatusCode
-from loom.model.timestamps import moment
+from loom.model.projection import INTERRUPTED
+from loom.model.timestamps import format_timestamp
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions.fold import STOPPED
 
 _STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
 _BEGINNING = """\
@@ -62,7 +62,7 @@ def write_script(
         yield _ASKING.encode()
     sets: dict[bytes, int] = {}
     for call in calls:
-        if call.status is None or call.note == STOPPED:
+        if call.status is None or call.note == INTERRUPTED:
             yield f"\n# Left out: call {call.id} {call.method!a}: it had not ended.\n".encode()
             continue
         requests = [message for message in call.messages if message.direction is Direction.REQUEST]
@@ -102,7 +102,7 @@ def _schema(stored: StoredDescriptorSet, number: int, decoding: DecodedCall) -> 
 
 
 def _part(call: Call, status: str, command: str, notes: Iterable[str]) -> str:
-    lines = ["", f"# call {call.id}, {moment(call.started_ns)}, {status}"]
+    lines = ["", f"# call {call.id}, {format_timestamp(call.started_ns)}, {status}"]
     lines += [f"# {_one_line(note)}" for note in notes]
     if command:
         lines += [f"echo {shlex.quote(f'# {call.id} {call.method}')}", command]

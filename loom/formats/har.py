@@ -17,7 +17,7 @@ from loom.decoding.stored_schema import StoredSchema
 from loom.errors import ConfigError
 from loom.grpcurl.endpoint import Destination
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Metadata, Secrets
-from loom.model.timestamps import moment
+from loom.model.timestamps import format_timestamp
 
 _HTTP = "HTTP/2"
 _CONTENT_TYPE = "application/grpc"
@@ -50,7 +50,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
     answered = call.initial_ns or call.first_response_ns or call.ended_ns
     sent = call.half_closed_ns or call.last_request_ns or call.started_ns
     return {
-        "startedDateTime": moment(call.started_ns),
+        "startedDateTime": format_timestamp(call.started_ns),
         "time": (call.duration_ns or 0) / _MILLISECOND,
         "request": {
             "method": "POST",

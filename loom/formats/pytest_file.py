@@ -10,7 +10,7 @@ from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Direction, EndedBy, Metadata, Secrets
-from loom.model.timestamps import moment
+from loom.model.timestamps import format_timestamp
 
 OWN_METADATA = frozenset(
     (
@@ -92,7 +92,7 @@ def _entry(
         "descriptors": descriptors,
         "types": types,
     }
-    lines = [f"    # call {call.id}, {moment(call.started_ns)}", "    {"]
+    lines = [f"    # call {call.id}, {format_timestamp(call.started_ns)}", "    {"]
     lines += [f"        {key!r}: {value!a}," for key, value in fields.items()]
     for name, direction in (("requests", Direction.REQUEST), ("responses", Direction.RESPONSE)):
         messages = [message for message in call.messages if message.direction is direction]

@@ -18,10 +18,12 @@ from .events import (
     CallStarted,
     Event,
     HalfClosed,
+    KindDeclared,
     MessageSeen,
     MetadataSeen,
     Section,
     Sink,
+    StoredEvent,
 )
 from .message import Direction, Message, Messages
 from .metadata import Metadata, MetadataItem, is_binary_key
@@ -43,6 +45,7 @@ __all__ = [
     "Event",
     "HalfClosed",
     "Kind",
+    "KindDeclared",
     "Message",
     "MessageSeen",
     "Messages",
@@ -55,5 +58,6 @@ __all__ = [
     "Sink",
     "Status",
     "StatusCode",
+    "StoredEvent",
     "is_binary_key",
 ]

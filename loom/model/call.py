@@ -70,7 +70,6 @@ class Call(msgspec.Struct, gc=False):
     dropped_messages: int = 0
     dropped_bytes: int = 0
     version: int = 0
-    modified: bool = False  # Loom changed what passed
     restored: bool = False  # read back from the session of an earlier run
 
     @property

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import msgspec
 
+from .call import Kind
 from .message import Direction
 from .metadata import Metadata
 from .status import EndedBy, Status
@@ -98,6 +99,20 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
 
 
 Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded
+
+
+class KindDeclared(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """The kind that the schema declares for a call's method; None if it had none when the call ended.
+
+    Engines do not emit it: it is only in what is stored, ahead of the end of a call that was imported.
+    """
+
+    call_id: int
+    time_ns: int
+    kind: Kind | None
+
+
+StoredEvent = Event | KindDeclared
 
 
 class Sink(Protocol):

@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Iterator
-from typing import ClassVar
 
 import msgspec
 
@@ -32,19 +31,29 @@ class Message(msgspec.Struct, gc=False):
     encoding: str = ""
 
 
-class Messages(msgspec.Struct, gc=False):
-    """The messages of one call that are still held: its first ones, and its newest.
+HEAD = 64
+"""How many messages of a stream's beginning are kept while others can be dropped."""
 
-    A stream may outgrow its budget; then messages go from the middle, oldest first,
-    because how a stream began and what it does now are what people look for. Indices
-    never change: a dropped message leaves a gap.
+_DROPPED = Message(
+    -1, Direction.REQUEST, 0, 0, None
+)  # in the place of a dropped message until the list is compacted
+_COMPACT_FROM = 64  # dropped messages; compacting when they are also half of the list is amortised O(1)
+
+
+class Messages(msgspec.Struct, gc=False):
+    """The messages of one call that are still in memory: a head, and the newest.
+
+    A stream may outgrow its budget; then messages are dropped from the middle, oldest first, because how a stream
+    began and what it does now are what people look for. The head, at first of :data:`HEAD` messages, becomes smaller
+    only where nothing but the newest message is left beside it.
+
+    Indices never change: dropped messages leave one gap, after the head.
     """
 
-    HEAD: ClassVar[int] = 64
-
     _items: list[Message] = []
-    _start: int = 0  # in a trimmed stream: where in _items, after the head, the held ones begin
-    _dropped: int = 0  # how many messages are gone between the head and the held ones
+    _head: int = HEAD  # how many messages are ahead of the gap, where there is one
+    _start: int = 0  # how many items after the head stand for dropped messages
+    _dropped: int = 0  # how many messages are in the gap
 
     def __len__(self) -> int:
         return len(self._items) - self._start
@@ -55,62 +64,78 @@ class Messages(msgspec.Struct, gc=False):
         return self._iterate()
 
     def _iterate(self) -> Iterator[Message]:
-        yield from self._items[: self.HEAD]
-        for position in range(self.HEAD + self._start, len(self._items)):
+        yield from self._items[: self._head]
+        for position in range(self._head + self._start, len(self._items)):
             yield self._items[position]
+
+    @property
+    def has_middle(self) -> bool:
+        """Whether there are messages between the head and the newest."""
+        return len(self._items) - self._head - self._start > 1
 
     def append(self, message: Message) -> None:
         """Add the newest; its index is the number of messages that passed before it."""
         self._items.append(message)
 
     def skip(self, count: int) -> None:
-        """Leave out the ``count`` messages after the head, as if they had been dropped.
+        """Leave a gap of ``count`` messages here, as if they had been dropped: for a call that comes from a file.
 
-        For a call that comes from a file. Raises :class:`ValueError` if a head's worth is not held, or more.
+        Raises :class:`ValueError` if there is a gap already, or no head ends here.
         """
-        if len(self._items) != self.HEAD or self._dropped:
-            raise ValueError(f"messages can be missing only once, after the first {self.HEAD}")
+        if self._dropped or len(self._items) > HEAD:
+            raise ValueError(f"messages can be missing only once, after at most the first {HEAD}")
+        self._head = len(self._items)
         self._dropped = count
 
     def get(self, index: int) -> Message | None:
         """The message of this index; None if it was dropped or has not been seen."""
         position = index
-        if self._dropped and index >= self.HEAD:
-            position = index - self._dropped + self._start
-            if position < self.HEAD + self._start:
+        if index >= self._head:
+            position += self._start - self._dropped
+            if position < self._head + self._start:
                 return None
         return self._items[position] if 0 <= position < len(self._items) else None
 
     def gap(self) -> range:
         """The indices of the dropped messages."""
-        return range(self.HEAD, self.HEAD + self._dropped)
+        return range(self._head, self._head + self._dropped)
 
     def page(self, start: int, limit: int) -> list[Message]:
-        """At most ``limit`` held messages of index ``start`` and up."""
-        found: list[Message] = []
+        """At most ``limit`` messages of index ``start`` and up."""
+        messages: list[Message] = []
         index = start
         end = len(self) + self._dropped
-        while index < end and len(found) < limit:
-            if index in self.gap():
-                index = self.gap().stop
+        gap = self.gap()
+        while index < end and len(messages) < limit:
+            if index in gap:
+                index = gap.stop
                 continue
             message = self.get(index)
             if message is not None:
-                found.append(message)
+                messages.append(message)
             index += 1
-        return found
+        return messages
 
-    def drop_oldest(self) -> Message | None:
-        """Let go of the oldest message after the head; None when there is none to spare."""
-        position = self.HEAD + self._start
-        if position >= len(self._items):
+    def drop(self) -> Message | None:
+        """Drop the oldest message between the head and the newest, else the last of the head, else the newest.
+
+        Returns it, or None when there are no messages. Amortised O(1).
+        """
+        items = self._items
+        if len(items) <= self._head and not self._dropped:  # all of them are in the head
+            if not items:
+                return None
+            self._head = len(items) - 1
+        first = self._head + self._start
+        if self._head and len(items) - first <= 1:
+            self._head = first = self._head - 1
+        elif first >= len(items):
             return None
-        message = self._items[position]
+        message = items[first]
+        items[first] = _DROPPED
         self._start += 1
         self._dropped += 1
-        if self._start > 1024 and self._start * 2 > len(self._items):  # noqa: PLR2004 (amortised: constant per drop)
-            del self._items[self.HEAD : self.HEAD + self._start]
+        if self._start > _COMPACT_FROM and self._start * 2 > len(items):
+            del items[self._head : self._head + self._start]
             self._start = 0
-        else:
-            self._items[position] = self._items[0]  # let the bytes go now
         return message

@@ -10,7 +10,7 @@ _FORM = re.compile(
 )
 
 
-def moment(time_ns: int) -> str:
+def format_timestamp(time_ns: int) -> str:
     """Nanoseconds since the epoch as "2026-01-31T12:00:00.123456789Z"."""
     seconds, rest = divmod(time_ns, _SECOND)
     at = time.gmtime(seconds)
@@ -20,7 +20,7 @@ def moment(time_ns: int) -> str:
     )
 
 
-def nanoseconds(text: str) -> int:
+def parse_timestamp(text: str) -> int:
     """The reverse of :func:`moment`; takes fewer digits and offsets too. Raises :class:`ValueError`."""
     match = _FORM.fullmatch(text)
     if match is None:

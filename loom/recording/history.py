@@ -1,54 +1,57 @@
-"""The calls held in memory: the newest that fit into a budget of bytes."""
+"""The calls in memory: the newest that fit into a budget of bytes."""
 
-import functools
 import heapq
-from collections import deque
-from collections.abc import Iterator
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from loom.model import Call, Message, Metadata
+from loom.model import Call, Event
+from loom.model.memory import CALL_COST, MESSAGE_COST, metadata_cost
+from loom.model.projection import apply_events
 
-# What a record costs beside its payload, measured with tracemalloc on CPython 3.11 and rounded up.
-CALL_COST = 1200
-MESSAGE_COST = 180
-METADATA_ITEM_COST = 120
+from .trim_queue import TrimQueue
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_BUDGET = 256 * 1024 * 1024
-
-
-@functools.lru_cache(maxsize=4096)
-def metadata_cost(metadata: Metadata) -> int:
-    """The bytes that a block of metadata is counted as. Calls repeat their blocks, so answers are remembered."""
-    return sum(METADATA_ITEM_COST + len(key) + len(value) for key, value in metadata)
+DEFAULT_MAX_LIVE = 50_000
 
 
 class History:
-    """Calls by id, oldest first, within ``budget`` bytes.
+    """Calls by id, oldest first, within ``budget`` bytes and with at most ``max_live`` calls in flight.
 
-    Past the budget the oldest ended calls go, whole. A call that alone holds more than a
-    quarter of the budget loses messages from its middle instead (see
-    :class:`loom.model.Messages`), so that one endless stream does not push all else out.
-    Everything that went is counted.
+    Past the budget the oldest ended calls are evicted; where only live calls are left, their messages are dropped,
+    from the middle of long streams first (see :class:`.trim_queue.TrimQueue`); where no messages are left, or past
+    ``max_live``, the oldest live calls are evicted, and their later events are ignored. A call that alone takes more
+    than a quarter of the budget has messages dropped (see :class:`loom.model.Messages`), so that one endless stream
+    does not evict all others.
+
+    All of that is counted, and takes amortised constant time per event, whatever is open or kept.
     """
 
-    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
+    def __init__(self, budget: int = DEFAULT_BUDGET, max_live: int = DEFAULT_MAX_LIVE) -> None:
         self.budget = budget
         self.call_budget = max(budget // 4, 64 * 1024)
+        self.max_live = max_live
         self.bytes = 0
         self.evicted = 0
+        self.evicted_live = 0  # those of them that had not ended
         self.dropped_messages = 0
         self.dropped_bytes = 0
         self.last_id = 0
         self.cleared = 0  # ended calls up to this id were cleared
+        self.in_flight: OrderedDict[int, Call] = (
+            OrderedDict()
+        )  # whose removals at the front are O(1), unlike dict's
+        """Calls that have not ended, by id, oldest first."""
         self._calls: dict[int, Call] = {}
-        # Eviction in constant time: calls in order of id, less the live ones that eviction has
-        # passed over, which join the heap of late ones when they end.
-        self._queue: deque[Call] = deque()
-        self._passed: set[int] = set()
-        self._late: list[int] = []
         self._costs: dict[int, int] = {}
-        self.in_flight: dict[int, Call] = {}
-        """Held calls that have not ended, by id; they stay until they have."""
+        # Ended calls by id: in the queue while they end in the order of their ids, else in the heap.
+        self._ended: deque[int] = deque()
+        self._ended_late: list[int] = []
+        self._complete_from = 0
+        self._trim_queue: TrimQueue | None = None  # there once only live calls have filled the budget
         self._replays: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
@@ -59,28 +62,32 @@ class History:
 
     @property
     def live(self) -> int:
-        """How many held calls are in flight."""
+        """The number of calls in flight."""
         return len(self.in_flight)
 
     @property
     def oldest_id(self) -> int:
-        """Ended calls with a smaller id are gone."""
-        if self._late:
-            return self._late[0]
-        for call in self._queue:
-            if call.id not in self.in_flight:
-                return call.id
-        return self.last_id + 1
+        """The smallest id of an ended call; the next id there will be where no call has ended."""
+        if self._ended and self._ended_late:
+            return min(self._ended[0], self._ended_late[0])
+        if self._ended:
+            return self._ended[0]
+        return self._ended_late[0] if self._ended_late else self.last_id + 1
+
+    @property
+    def complete_from(self) -> int:
+        """Every call of this id and up is here, live or ended; of those below, some have been evicted or cleared."""
+        return self._complete_from or self.last_id + 1
 
     def get(self, call_id: int) -> Call | None:
         return self._calls.get(call_id)
 
     def replays_of(self, call_id: int) -> list[int]:
-        """The ids of held calls that are replays of this one."""
+        """The ids of calls in memory that are replays of this one."""
         return [replay for replay in self._replays.get(call_id, []) if replay in self._calls]
 
     def newest(self, limit: int, before: int | None = None) -> list[Call]:
-        """At most ``limit`` calls, oldest first, the newest there are (older than ``before``)."""
+        """At most ``limit`` calls, the newest ones (older than ``before``), oldest first."""
         calls = reversed(self._calls.values())
         if before is not None:
             calls = (call for call in calls if call.id < before)
@@ -88,130 +95,162 @@ class History:
 
     def after(self, call_id: int, limit: int) -> list[Call]:
         """At most ``limit`` calls newer than ``call_id``, oldest first."""
-        found = []
+        calls = []
         for call in reversed(self._calls.values()):
             if call.id <= call_id:
                 break
-            found.append(call)
-        return found[::-1][:limit]
+            calls.append(call)
+        return calls[::-1][:limit]
 
-    def add(self, call: Call, cost: int = 0) -> None:
-        """Take in the newest call, live or ended; its messages and metadata are counted as ``cost`` bytes."""
+    def add(self, call: Call, events: Sequence[Event] = ()) -> None:
+        """Add the newest call, whose metadata and messages come with ``events``; it may have ended with them."""
+        self._add(call, apply_events(call, events, self.call_budget) if events else 0)
+        if call.dropped_messages:
+            self._count_dropped(call.dropped_messages, call.dropped_bytes)
+
+    def restore(self, call: Call) -> None:
+        """Add a call with all that it holds already. Calls come in order of id."""
+        cost = sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
+        for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
+            cost += metadata_cost(metadata or ())
+        self._add(call, cost)
+
+    def update(self, call: Call, events: Sequence[Event]) -> None:
+        """Apply further events of a call that is in flight."""
+        dropped_messages, dropped_bytes = call.dropped_messages, call.dropped_bytes
+        cost = apply_events(call, events, self.call_budget)
+        if call.dropped_messages != dropped_messages:
+            self._count_dropped(call.dropped_messages - dropped_messages, call.dropped_bytes - dropped_bytes)
+        call_id = call.id
+        total = self._costs.get(call_id)
+        if total is None:  # evicted
+            return
+        self._costs[call_id] = total = total + cost
+        self.bytes += cost
+        if call.ended_ns is not None:
+            self._end(call_id)
+        elif self._trim_queue is not None:
+            self._trim_queue.put(call)
+        if total > self.call_budget:
+            self._trim(call)
+        if self.bytes > self.budget:
+            self._shrink()
+
+    def clear(self) -> int:
+        """Remove every ended call and return how many there were; calls in flight stay, so that their end is seen."""
+        ended = [*self._ended, *self._ended_late]
+        for call_id in ended:
+            self._remove(call_id)
+        self._ended.clear()
+        self._ended_late.clear()
+        self.cleared = self.last_id
+        self._complete_from = self.last_id + 1
+        return len(ended)
+
+    def _add(self, call: Call, cost: int) -> None:
         call_id = call.id
         self._calls[call_id] = call
-        self._queue.append(call)
-        if call_id > self.last_id:  # noqa: PLR1730 (max() is another call for every call)
+        if call_id > self.last_id:  # noqa: PLR1730 (max() costs a call for every call)
             self.last_id = call_id
-        if call.ended_ns is None:
-            self.in_flight[call_id] = call
+        if not self._complete_from:
+            self._complete_from = call_id
         if call.replay_of is not None:
             self._replays.setdefault(call.replay_of, []).append(call_id)
         cost += CALL_COST + len(call.method)
         self._costs[call_id] = cost
         self.bytes += cost
+        if call.ended_ns is not None:
+            self._queue_ended(call_id)
+        else:
+            self.in_flight[call_id] = call
+            if self._trim_queue is not None:
+                self._trim_queue.put(call)
+            if len(self.in_flight) > self.max_live:
+                self._evict_live(f"more than {self.max_live:,} calls are in flight")
         if cost > self.call_budget:
-            self._trim(call, self.call_budget)
+            self._trim(call)
         if self.bytes > self.budget:
             self._shrink()
 
-    def restore(self, call: Call) -> None:
-        """Take in a call with all that it holds (in order of id)."""
-        cost = sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
-        for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
-            cost += metadata_cost(metadata or ())
-        self.add(call, cost)
+    def _end(self, call_id: int) -> None:
+        del self.in_flight[call_id]
+        if self._trim_queue is not None:
+            self._trim_queue.discard(call_id)
+        self._queue_ended(call_id)
 
-    def grew(self, call: Call, cost: int) -> None:
-        """A held call has grown by ``cost`` bytes."""
-        total = self._costs.get(call.id)
-        if total is None:  # evicted or cleared: it is counted no more
-            return
-        total += cost
-        self._costs[call.id] = total
-        self.bytes += cost
-        if total > self.call_budget:
-            self._trim(call, self.call_budget)
-        if self.bytes > self.budget:
-            self._shrink()
-
-    def keep(self, call: Call, message: Message) -> int:
-        """Append a message to its call; the bytes by which that :meth:`grew`.
-
-        One too large for a call's budget keeps its size only.
-        """
-        call.messages.append(message)
-        size = message.size
-        if message.data is None or size > self.call_budget:
-            message.data = None
-            self._count_dropped(call, size)
-            return MESSAGE_COST
-        return MESSAGE_COST + size
-
-    def ended(self, call: Call) -> None:
-        """A held call is in flight no more."""
-        self.in_flight.pop(call.id, None)
-        if call.id in self._passed:
-            self._passed.discard(call.id)
-            heapq.heappush(self._late, call.id)
-
-    def clear(self) -> int:
-        """Let go of every ended call; calls in flight stay, so that their end is still seen."""
-        gone = [call for call in self._calls.values() if call.id not in self.in_flight]
-        for call in gone:
-            self._remove(call)
-        self._queue = deque(call for call in self._queue if call.id in self.in_flight)
-        self._late.clear()
-        self.cleared = self.last_id
-        return len(gone)
-
-    def _trim(self, call: Call, target: int) -> None:
-        """Drop messages from the middle of a call until it costs at most ``target`` bytes."""
-        total = self._costs[call.id]
-        while total > target:
-            message = call.messages.drop_oldest()
-            if message is None:
-                break
-            cost = MESSAGE_COST + len(message.data or b"")
-            if message.data is not None:
-                self._count_dropped(call, message.size)
-            total -= cost
-            self.bytes -= cost
-        self._costs[call.id] = total
-
-    def _count_dropped(self, call: Call, size: int) -> None:
-        call.dropped_messages += 1
-        call.dropped_bytes += size
-        self.dropped_messages += 1
-        self.dropped_bytes += size
+    def _queue_ended(self, call_id: int) -> None:
+        if not self._ended or call_id > self._ended[-1]:
+            self._ended.append(call_id)
+        else:
+            heapq.heappush(self._ended_late, call_id)
 
     def _shrink(self) -> None:
+        """Evict and drop until the budget holds."""
         while self.bytes > self.budget:
-            call = self._next_to_go()
-            if call is None:
-                self._shrink_live()
-                return
-            self._remove(call)
-            self.evicted += 1
+            if self._ended or self._ended_late:
+                self._evict(self._pop_ended())
+            elif not self._drop_live_message():
+                if not self.in_flight:
+                    return
+                self._evict_live("calls in flight alone fill the history's budget")
 
-    def _next_to_go(self) -> Call | None:
-        """Take the oldest ended call out of the queues; live ones are passed over."""
-        while self._queue and self._queue[0].id in self.in_flight:
-            call = self._queue.popleft()
-            self._passed.add(call.id)
-        if self._late and (not self._queue or self._late[0] < self._queue[0].id):
-            return self._calls[heapq.heappop(self._late)]
-        return self._queue.popleft() if self._queue else None
+    def _pop_ended(self) -> int:
+        """Take the oldest ended call out of its queue."""
+        if self._ended and not (self._ended_late and self._ended_late[0] < self._ended[0]):
+            return self._ended.popleft()
+        return heapq.heappop(self._ended_late)
 
-    def _shrink_live(self) -> None:
-        """Only live calls are left and they are still too much: each gives up its middle."""
-        for call in self.in_flight.values():
-            over = self.bytes - self.budget
-            if over <= 0:
-                break
-            self._trim(call, self._costs[call.id] - over)
+    def _drop_live_message(self) -> bool:
+        """Drop a message of a live call; False if none has any."""
+        if self._trim_queue is None:
+            self._trim_queue = TrimQueue(self.in_flight.values())
+        call = self._trim_queue.pop()
+        if call is None:
+            return False
+        self._drop_message(call)
+        self._trim_queue.put(call)
+        return True
 
-    def _remove(self, call: Call) -> None:
-        del self._calls[call.id]
-        self.bytes -= self._costs.pop(call.id)
+    def _trim(self, call: Call) -> None:
+        """Drop messages of a call until it takes no more than a call's budget."""
+        while self._costs.get(call.id, 0) > self.call_budget and self._drop_message(call):
+            pass
+
+    def _drop_message(self, call: Call) -> bool:
+        message = call.messages.drop()
+        if message is None:
+            return False
+        cost = MESSAGE_COST
+        if message.data is not None:
+            cost += message.size
+            call.dropped_messages += 1
+            call.dropped_bytes += message.size
+            self._count_dropped(1, message.size)
+        self._costs[call.id] -= cost
+        self.bytes -= cost
+        return True
+
+    def _count_dropped(self, messages: int, size: int) -> None:
+        self.dropped_messages += messages
+        self.dropped_bytes += size
+
+    def _evict_live(self, reason: str) -> None:
+        call_id, _ = self.in_flight.popitem(last=False)
+        if self._trim_queue is not None:
+            self._trim_queue.discard(call_id)
+        if not self.evicted_live:
+            _log.warning("%s: the oldest are no longer in memory", reason)
+        self.evicted_live += 1
+        self._evict(call_id)
+
+    def _evict(self, call_id: int) -> None:
+        self._remove(call_id)
+        self.evicted += 1
+        if call_id >= self._complete_from:
+            self._complete_from = call_id + 1
+
+    def _remove(self, call_id: int) -> None:
+        del self._calls[call_id]
+        self.bytes -= self._costs.pop(call_id)
         if self._replays:
-            self._replays.pop(call.id, None)
+            self._replays.pop(call_id, None)

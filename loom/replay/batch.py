@@ -9,11 +9,11 @@ from typing import Any
 
 from loom.decoding.messages import decode_call
 from loom.model import MASK, Call, CallIds, CallState, EndedBy, Metadata, Observer, Secrets
+from loom.model.projection import INTERRUPTED
 from loom.proxy.target import Target
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
-from loom.sessions.fold import STOPPED
 
 from .diff import CLIENT_ENDED, Change, ChangeKind, diff_calls
 from .ignore_paths import IgnorePaths
@@ -169,7 +169,7 @@ def is_replayable(call: Call, *, replays: bool) -> bool:
     """Whether a recorded call is to be sent again: it had ended, and it was a client's, or ``replays`` are wanted."""
     return (
         call.state is CallState.ENDED
-        and call.note != STOPPED
+        and call.note != INTERRUPTED
         and (replays or call.replay_of is None)
         and not call.method.startswith("/grpc.reflection.")
     )

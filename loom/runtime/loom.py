@@ -26,7 +26,7 @@ from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.replay.runner import ReplayRunner
-from loom.sessions import SessionStore
+from loom.sessions import SessionWriter
 
 from . import wiring as parts
 from .metrics import Metrics
@@ -147,7 +147,7 @@ class Loom:
             self._tune()
         self._ready = True
 
-    async def _restore(self, store: SessionStore) -> None:
+    async def _restore(self, store: SessionWriter) -> None:
         """Bring the last calls of earlier runs back into the history, and write what comes."""
         self._exit.push_async_callback(asyncio.to_thread, store.close)
         for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):

@@ -22,8 +22,9 @@ from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
 from loom.model import Address, Call, CallIds, Secrets
+from loom.model.memory import CALL_COST
 from loom.publishing import Hub
-from loom.recording.history import CALL_COST, History
+from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 

@@ -13,7 +13,7 @@ from loom.proxy.target import Target
 from loom.recording.log import CallLog
 from loom.schema import LocalSources, Schema, Source
 from loom.schema.reflection import ReflectionSource
-from loom.sessions import SessionStore, check_name, session_path, sessions_directory
+from loom.sessions import SessionWriter, check_name, session_path, sessions_directory
 
 from .settings import Settings
 
@@ -97,12 +97,12 @@ def engine(
     )
 
 
-def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionStore | None:
+def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionWriter | None:
     """The session on disk; None with ``--no-session``. What is wrong with it is in its status."""
     if settings.session is None:
         return None
     path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
-    store = SessionStore(path, budget=settings.session_bytes, declared_kind=kind_of)
+    store = SessionWriter(path, budget=settings.session_bytes, declared_kind=kind_of)
     store.mask(settings.mask)
     store.open()
     return store

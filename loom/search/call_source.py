@@ -6,10 +6,10 @@ from typing import Protocol
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call
+from loom.model.projection import project
 from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader
 from loom.sessions.event_codec import unpack
-from loom.sessions.fold import fold
 
 from .protocol import Batch, Descriptors, End, Origin, Sent
 
@@ -75,7 +75,7 @@ class StreamedCallSource:
         del newest
         sent: Sent | None = self._first
         while isinstance(sent, Batch):
-            yield from fold(unpack(sent.events))
+            yield from project(unpack(sent.events))
             sent = self._receive()
         assert sent is None or isinstance(sent, End)  # noqa: S101 (the protocol)
 

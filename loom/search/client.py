@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 import msgspec
 
 from loom.errors import LoomError
-from loom.model import Call
+from loom.model import Call, StoredEvent
+from loom.model.projection import events_of
 from loom.recording.history import History
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionStore
-from loom.sessions.event_codec import Record
-from loom.sessions.unfold import unfold
+from loom.sessions import SessionWriter
 from loom.workers import WorkerDiedError, WorkerProcess
 
 from .protocol import (
@@ -56,7 +55,7 @@ class Reading:
     def __init__(
         self,
         history: History,
-        store: SessionStore | None,
+        store: SessionWriter | None,
         stored: Callable[[], Awaitable[list[StoredDescriptorSet]]],
         *,
         at_once: int = 2,
@@ -194,10 +193,10 @@ class _Delivered:
 async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
     """Calls as batches of one group and part, a little at a time: the loop that forwards is the one that packs."""
     encoder = msgspec.msgpack.Encoder()
-    records: list[Record] = []
+    records: list[StoredEvent] = []
     size = count = 0
     for call in calls:
-        records += unfold(call)
+        records += events_of(call)
         size += call.request_bytes + call.response_bytes
         count += 1
         if size > _PAUSE_BYTES or count >= _PAUSE_CALLS:

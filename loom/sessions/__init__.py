@@ -20,13 +20,13 @@ calls as the recorder does.
 from .database import SessionError
 from .paths import SessionInfo, check_name, list_sessions, session_path, sessions_directory
 from .reader import SessionReader
-from .writer import SessionStore
+from .writer import SessionWriter
 
 __all__ = [
     "SessionError",
     "SessionInfo",
     "SessionReader",
-    "SessionStore",
+    "SessionWriter",
     "check_name",
     "list_sessions",
     "session_path",

@@ -8,9 +8,7 @@ import msgspec
 import zstandard
 from msgspec import structs
 
-from loom.model import CallEnded, CallStarted, MessageSeen
-
-from .event_codec import Record
+from loom.model import CallEnded, CallStarted, MessageSeen, StoredEvent
 
 _log = logging.getLogger(__name__)
 
@@ -74,9 +72,9 @@ class Batch:
         self._known: dict[int, bytes] = {}  # by size, the last large message that is in it
         self._began: set[int] = set()
         self._first_ns = 0
-        self._last: Record | None = None
+        self._last: StoredEvent | None = None
 
-    def add(self, calls: Sequence[Sequence[Record]]) -> bool:
+    def add(self, calls: Sequence[Sequence[StoredEvent]]) -> bool:
         """Add a group of calls' events that have come together, each call's in their order.
 
         False, and nothing is added, if there is no room for them: then it is full.
@@ -97,7 +95,7 @@ class Batch:
         self.wary = _WARY
         return self._add_large(calls)
 
-    def _pack(self, calls: Sequence[Sequence[Record]]) -> None:
+    def _pack(self, calls: Sequence[Sequence[StoredEvent]]) -> None:
         """Append a group. An event that cannot be packed is left out, alone, and told."""
         packed = self._packed
         before = len(packed)
@@ -107,7 +105,7 @@ class Batch:
             del packed[before:]
             _pack_into([_packable(events) for events in calls], packed, _AT_END)
 
-    def _add_large(self, calls: Sequence[Sequence[Record]]) -> bool:
+    def _add_large(self, calls: Sequence[Sequence[StoredEvent]]) -> bool:
         """The same for a group with large messages, which become pieces of their own; of those that the batch has
         already, only the size is said (see :mod:`.records`)."""
         known = self._known
@@ -128,9 +126,9 @@ class Batch:
         self._count(calls, size)
         return True
 
-    def _told_once(self, events: Sequence[Record]) -> Sequence[Record]:
+    def _told_once(self, events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
         """These events, of which a large message that is as the last one of its size holds that instead of bytes."""
-        told: list[Record] = []
+        told: list[StoredEvent] = []
         for event in events:
             if type(event) is MessageSeen and len(event.data) > _LARGE:
                 size = len(event.data)
@@ -141,7 +139,7 @@ class Batch:
             told.append(event)
         return told
 
-    def _count(self, calls: Sequence[Sequence[Record]], size: int) -> None:
+    def _count(self, calls: Sequence[Sequence[StoredEvent]], size: int) -> None:
         if not self.size:
             self._first_ns = calls[0][0].time_ns
         self.size += size
@@ -199,7 +197,7 @@ def compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(compression_params=parameters)
 
 
-def _have_large(calls: Sequence[Sequence[Record]]) -> bool:
+def _have_large(calls: Sequence[Sequence[StoredEvent]]) -> bool:
     for events in calls:
         for event in events:
             if type(event) is MessageSeen and len(event.data) > _LARGE:
@@ -207,7 +205,7 @@ def _have_large(calls: Sequence[Sequence[Record]]) -> bool:
     return False
 
 
-def _around_messages(calls: Sequence[Sequence[Record]]) -> Iterator[Piece]:
+def _around_messages(calls: Sequence[Sequence[StoredEvent]]) -> Iterator[Piece]:
     """A group in pieces that follow each other: every second one is the bytes of a large message."""
     packed = bytearray(_array(len(calls)))
     for events in calls:
@@ -239,7 +237,7 @@ def _array(length: int) -> bytes:
     return _ARRAY + length.to_bytes(4, "big")
 
 
-def _packable(events: Sequence[Record]) -> list[Record]:
+def _packable(events: Sequence[StoredEvent]) -> list[StoredEvent]:
     kept = []
     for event in events:
         try:

@@ -32,28 +32,19 @@ from loom.model import (
     CallStarted,
     Direction,
     EndedBy,
-    Event,
     HalfClosed,
     Kind,
+    KindDeclared,
     MessageSeen,
     MetadataSeen,
     Section,
     Status,
+    StoredEvent,
 )
 
 FORMAT = 5
 """The version of the database and of the records in it."""
 
-
-class KindDeclared(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
-    """The kind of a call's method, known to the schema by the time when the call ended."""
-
-    call_id: int
-    time_ns: int
-    kind: Kind | None
-
-
-Record = Event | KindDeclared
 
 _SECTIONS = {section.value: section for section in Section}
 _DIRECTIONS = {direction.value: direction for direction in Direction}
@@ -93,12 +84,12 @@ def _kind(call_id: int, time_ns: int, kind: str | None) -> KindDeclared:
 _decoder = msgspec.msgpack.Decoder(list[list[list[tuple[Any, ...]]]])
 
 
-def unpack(batch: bytes) -> list[Record]:
+def unpack(batch: bytes) -> list[StoredEvent]:
     """The events of a batch, compressed or not; :class:`msgspec.DecodeError` if it is damaged."""
     try:
         if batch[:4] == zstandard.FRAME_HEADER:
             batch = zstandard.ZstdDecompressor().decompress(batch)
-        make: tuple[Callable[..., Record], ...]  # in the order of the types' numbers
+        make: tuple[Callable[..., StoredEvent], ...]  # in the order of the types' numbers
         make = (CallStarted, _metadata, _Messages().make, HalfClosed, _ended, _kind)
         return [
             make[which](*fields)

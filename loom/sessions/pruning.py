@@ -9,10 +9,10 @@ import sqlite3
 
 import msgspec
 
-from loom.model import MessageSeen
+from loom.model import MessageSeen, StoredEvent
 
 from .batch import Batch, compressor
-from .event_codec import Record, unpack
+from .event_codec import unpack
 
 _SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
 _MOST_CARRIED = 4 * 1024 * 1024  # bytes; past it the calls that began first are given up
@@ -73,7 +73,7 @@ def _carried(connection: sqlite3.Connection, last: int) -> Batch:
     }
     if not going_on:
         return carried
-    kept: dict[int, list[Record]] = {}
+    kept: dict[int, list[StoredEvent]] = {}
     for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
         try:
             records = unpack(events)
@@ -88,7 +88,7 @@ def _carried(connection: sqlite3.Connection, last: int) -> Batch:
     return carried
 
 
-def _without_bytes(record: Record) -> Record:
+def _without_bytes(record: StoredEvent) -> StoredEvent:
     if isinstance(record, MessageSeen) and record.lost is None:
         return msgspec.structs.replace(record, data=b"", lost=len(record.data))
     return record

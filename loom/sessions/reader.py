@@ -12,12 +12,12 @@ from typing import Any, Self
 import msgspec
 import zstandard
 
-from loom.model import Call, Kind
+from loom.model import Call, Kind, StoredEvent
+from loom.model.projection import end_interrupted, project
 from loom.schema.stored import StoredDescriptorSet
 
 from .database import MASKED, SessionError, explain, open_for_reading
-from .event_codec import Record, unpack
-from .fold import fold, seal
+from .event_codec import unpack
 from .recovery import is_damage, open_otherwise, walk
 
 
@@ -121,8 +121,8 @@ class SessionReader:
         [(found,)] = self._readable("SELECT min(first_id) FROM batches", "") or [(None,)]
         return found if isinstance(found, int) else None
 
-    def _folded(self, records: Iterable[Record]) -> Iterator[Call]:
-        return fold(records, self._kinds())
+    def _folded(self, records: Iterable[StoredEvent]) -> Iterator[Call]:
+        return project(records, self._kinds())
 
     def find(self, ids: Iterable[int]) -> list[Call]:
         """The calls of these ids that are there, in order of id."""
@@ -194,20 +194,20 @@ class SessionReader:
 
     def _settle(self, call: Call) -> Call:
         if self._live_from is None or call.id < self._live_from:
-            seal(call)
+            end_interrupted(call)
             call.restored = True
         return call
 
-    def _records(self, first: int = 0) -> Iterator[Record]:
+    def _records(self, first: int = 0) -> Iterator[StoredEvent]:
         """The events from batch ``first`` on."""
         for seq, events in self._walk("events", first=first):
             yield from self._unpacked(seq, events)
 
-    def _one(self, seq: int) -> Iterable[Record]:
+    def _one(self, seq: int) -> Iterable[StoredEvent]:
         rows = self._rows("SELECT events FROM batches WHERE seq = ?", (seq,))
         return self._unpacked(seq, rows[0][0]) if rows else ()
 
-    def _unpacked(self, seq: int, events: Any) -> Iterable[Record]:
+    def _unpacked(self, seq: int, events: Any) -> Iterable[StoredEvent]:
         try:
             if not isinstance(events, bytes) or not events.startswith(zstandard.FRAME_HEADER):
                 raise msgspec.DecodeError("it is not compressed")

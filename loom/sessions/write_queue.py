@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from loom.model import MessageSeen
+from loom.model import MessageSeen, StoredEvent
 
 from .batch import Batch
-from .event_codec import Record
 
 EVENT_COST = 200  # what an event is counted as beside its payload, where it is asked whether it fits
 _BATCH_BYTES = 1024 * 1024
@@ -45,7 +44,7 @@ class Waiting:
         with self._filling:
             return self._packed - self._done + self._batch.size
 
-    def add(self, calls: Sequence[Sequence[Record]]) -> None:
+    def add(self, calls: Sequence[Sequence[StoredEvent]]) -> None:
         """Add events of calls, each call's in their order."""
         with self._filling:
             if not self._batch.add(calls):
@@ -67,11 +66,11 @@ class Waiting:
         """Make room: a batch that was taken has been written."""
         self._done += batch.size
 
-    def _add_what_fits(self, events: Sequence[Record]) -> None:
+    def _add_what_fits(self, events: Sequence[StoredEvent]) -> None:
         """Drop and count what there is no room for: the bytes of messages first."""
         self._close_batch()  # the next one may have more
         room = self._batch.limit
-        kept: list[Record] = []
+        kept: list[StoredEvent] = []
         for event in events:
             if room <= 0:
                 self.dropped_events += 1

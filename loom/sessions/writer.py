@@ -11,12 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from loom.model import Call, Kind
+from loom.model import Call, Kind, StoredEvent
 from loom.schema.stored import StoredDescriptorSet
 
 from .batch import Batch, compressor
 from .database import MASKED, SessionError, SessionLock, begin_writing, explain, lacks_room
-from .event_codec import Record
 from .previous_runs import Earlier
 from .pruning import prune, used_bytes
 from .write_queue import Waiting
@@ -32,7 +31,7 @@ _TOGETHER = 4  # batches that are written in one transaction, where so many wait
 _MOST_KINDLESS = 10_000  # methods that are asked for again: clients choose their names
 
 
-class SessionStore:
+class SessionWriter:
     """A :class:`loom.model.Sink` that writes events to a session's database.
 
     Nothing here raises towards traffic: what goes wrong is in :meth:`status`, writing is tried
@@ -158,11 +157,11 @@ class SessionStore:
         self._idle = False
         self._wake.set()
 
-    def emit(self, *events: Record) -> None:
+    def emit(self, *events: StoredEvent) -> None:
         """Queue events of one call; of an imported call also the kind that its method was declared as."""
         self.emit_all((events,))
 
-    def emit_all(self, calls: Sequence[Sequence[Record]]) -> None:
+    def emit_all(self, calls: Sequence[Sequence[StoredEvent]]) -> None:
         """Queue events of several calls."""
         if not self._taking:
             return

@@ -11,7 +11,7 @@ import pytest
 
 from loom.cli import main
 from loom.cli import sessions as command_module
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 from tests.support.exports import export, imported
 from tests.support.keeping import keep
 from tests.support.traffic import recorded, unary
@@ -189,7 +189,7 @@ def test_a_name_that_cannot_be_one(loom, name: str) -> None:
 def test_what_was_masked_when_it_was_recorded_is_masked_in_an_export(loom, kept: Path, data: Path) -> None:
     assert '"42"' in loom("export", "mine").out
     assert '"42"' not in loom("export", "mine", "--mask", "X-Tenant").out
-    store = SessionStore(kept)
+    store = SessionWriter(kept)
     store.mask(["x-tenant"])
     store.open()
     for event in unary(4):

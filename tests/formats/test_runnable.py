@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, EndedBy, Status, StatusCode
-from loom.sessions.fold import STOPPED
+from loom.model.projection import INTERRUPTED
 from tests.support.bench import Bench, running_bench
 from tests.support.certificates import Authority
 from tests.support.exports import export
@@ -150,7 +150,7 @@ async def test_the_script_counts_what_ends_otherwise_than_recorded(
 ) -> None:
     first, second, third, fourth = calls
     first.status, second.status = Status(StatusCode.INTERNAL), Status(StatusCode.OK)
-    third.note = STOPPED
+    third.note = INTERRUPTED
     fourth.ended_by, fourth.status = EndedBy.LOOM, Status(StatusCode.UNAVAILABLE)
     path = tmp_path / "calls.sh"
     path.write_bytes(export("grpcurl", calls, target=bench.mirror.address))

@@ -21,7 +21,7 @@ from loom.model import Address, Call
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 from tests.support.children import kill_children
 from tests.support.databases import change
 from tests.support.exports import export, imported
@@ -381,7 +381,7 @@ async def test_an_imported_file_brings_its_schema(mirror: Mirror, tmp_path: Path
 async def test_an_uploaded_session_leaves_no_files_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SessionStore(session_path("sent", tmp_path))
+    store = SessionWriter(session_path("sent", tmp_path))
     store.open()
     store.emit(*unary(1))
     store.close()

@@ -1,4 +1,7 @@
+import pytest
+
 from loom.model import Direction, Message, Messages
+from loom.model.message import HEAD
 
 
 def filled(count: int) -> Messages:
@@ -23,7 +26,7 @@ def test_whole_while_nothing_is_dropped():
 
 def test_the_middle_goes_first_and_indices_stay():
     messages = filled(100)
-    dropped = [messages.drop_oldest().index for _ in range(10)]
+    dropped = [messages.drop().index for _ in range(10)]
     assert dropped == list(range(64, 74))
     assert messages.gap() == range(64, 74)
     assert len(messages) == 90
@@ -36,10 +39,35 @@ def test_the_middle_goes_first_and_indices_stay():
     assert indices(messages) == [*range(64), *range(74, 100)]
 
 
-def test_the_first_ones_are_never_dropped():
-    messages = filled(Messages.HEAD)
-    assert messages.drop_oldest() is None
-    assert len(messages) == Messages.HEAD
+def test_the_head_goes_last_and_the_newest_stays():
+    messages = filled(HEAD + 2)
+    dropped = [messages.drop().index for _ in range(HEAD)]
+    assert dropped == [HEAD, *range(HEAD - 1, 0, -1)]
+    assert indices(messages) == [0, HEAD + 1]
+    assert messages.gap() == range(1, HEAD + 1)
+    assert [messages.drop().index for _ in range(2)] == [0, HEAD + 1]
+    assert messages.drop() is None
+    assert len(messages) == 0
+    assert messages.gap() == range(HEAD + 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, HEAD, HEAD + 1, 300])
+def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count):
+    messages = filled(count)
+    size = count
+    for turn in range(500):
+        for _ in range(turn % 4):
+            messages.append(Message(size, Direction.REQUEST, size, 1, b"x"))
+            size += 1
+        dropped = [messages.drop() for _ in range(turn % 3 + 1)]
+        present = indices(messages)
+        gap = messages.gap()
+        assert present == [index for index in range(size) if index not in gap]
+        assert [message.index for message in messages.page(0, size + 1)] == present
+        assert all((messages.get(index) is None) == (index in gap) for index in range(size))
+        assert len(messages) == len(present)
+        assert None not in dropped or not present
+        assert messages.has_middle == (len([index for index in present if index >= gap.start]) > 1)
 
 
 def test_a_long_stream_keeps_its_indices_through_compaction():
@@ -47,7 +75,7 @@ def test_a_long_stream_keeps_its_indices_through_compaction():
     for index in range(20_000):
         messages.append(Message(index, Direction.RESPONSE, index, 1, b"x"))
         if len(messages) > 500:
-            messages.drop_oldest()
+            messages.drop()
     assert len(messages) == 500
     assert indices(messages)[:64] == list(range(64))
     assert indices(messages)[64:] == list(range(20_000 - 436, 20_000))

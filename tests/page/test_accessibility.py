@@ -19,7 +19,7 @@ STATUSES = ("OK", "CANCELLED", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL", "UN
 def traffic(feed: FakeFeed) -> None:
     for number, name in enumerate(STATUSES, 1):
         status = {"code": StatusCode[name].value, "name": name, "message": "why"}
-        feed.calls[number] = summary(number, status=status, flags=["modified"])
+        feed.calls[number] = summary(number, status=status, flags=["truncated"])
     feed.calls[7] = summary(7, state="live", status=None, duration_us=None, ended_by=None, kind="bidi")
     feed.calls[8] = summary(8, kind="server", messages=[1, 5])
     feed.bodies = {

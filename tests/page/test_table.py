@@ -31,7 +31,7 @@ async def width(column: Locator) -> float:
 async def test_a_row_says_what_a_call_was(page: Page, feed: FakeFeed) -> None:
     await page.set_viewport_size({"width": 1600, "height": 800})
     feed.calls = {
-        1: summary(1, kind="bidi", messages=[3, 1500], bytes=[24, 2_620_000], flags=["replayed", "modified"]),
+        1: summary(1, kind="bidi", messages=[3, 1500], bytes=[24, 2_620_000], flags=["replayed", "truncated"]),
         2: summary(2, state="live", status=None, duration_us=None, ended_by=None, kind="server", flags=["truncated"]),
     }  # fmt: skip
     await opened(page, feed)
@@ -51,7 +51,7 @@ async def test_a_row_says_what_a_call_was(page: Page, feed: FakeFeed) -> None:
         "127.0.0.1:50412",
     ):
         await expect(ended).to_contain_text(text)
-    assert await ended.locator(".flag").all_inner_texts() == ["replayed", "modified"]
+    assert await ended.locator(".flag").all_inner_texts() == ["replayed", "truncated"]
     live = page.locator("#call-2")
     await expect(live).to_contain_text("in flight")
     assert await live.locator(".flag").all_inner_texts() == ["live", "truncated"]

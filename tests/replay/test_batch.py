@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from loom.model import MASK, Call, EndedBy, Status
+from loom.model.projection import INTERRUPTED
 from loom.replay.batch import (
     BatchOptions,
     Outcome,
@@ -15,7 +16,6 @@ from loom.replay.batch import (
     masked_response_keys,
 )
 from loom.replay.plan import Timing
-from loom.sessions.fold import STOPPED
 from tests.support.bench import Bench
 from tests.support.mirror import thing
 
@@ -60,7 +60,7 @@ def test_a_call_that_is_not_among_the_starts_is_sent_all_the_same() -> None:
     [
         ({}, False, True),
         ({"ended_ns": None}, False, False),
-        ({"note": STOPPED}, False, False),
+        ({"note": INTERRUPTED}, False, False),
         ({"replay_of": 3}, False, False),
         ({"replay_of": 3}, True, True),
         ({"method": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}, False, False),

@@ -15,7 +15,7 @@ from loom.model import Address, Call
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionStore
+from loom.sessions import SessionWriter
 from tests.support.bench import running_bench
 from tests.support.exports import export
 from tests.support.keeping import keep
@@ -152,7 +152,7 @@ async def test_a_port_in_use_is_told_with_what_can_be_done(calls: list[Call], tm
 
 async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Path) -> None:
     path = tmp_path / "evidence"
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.mask(["x-tenant"])
     store.open()
     for event in unary(1):

@@ -24,7 +24,7 @@ from loom.search import (
     ReadingUnavailableError,
     Search,
 )
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 from tests.support.children import children, kill_children
 from tests.support.databases import change
 from tests.support.keeping import keep, stored_descriptors
@@ -162,7 +162,7 @@ async def test_a_filter_that_does_not_read_is_told() -> None:
 
 
 async def test_a_session_that_went_away_is_told(tmp_path: Path) -> None:
-    store = SessionStore(session_path("s", tmp_path))
+    store = SessionWriter(session_path("s", tmp_path))
     store.open()
     reading = Reading(History(), store, nothing)
     origin = await reading.origin()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loom.model import Event
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 
 
 @pytest.fixture
@@ -15,15 +15,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SessionStore]:
-    store = SessionStore(path)
+def store(path: Path) -> Iterator[SessionWriter]:
+    store = SessionWriter(path)
     store.open()
     assert store.status()["error"] == ""
     yield store
     store.close()
 
 
-def emit(store: SessionStore, *events: Event) -> None:
+def emit(store: SessionWriter, *events: Event) -> None:
     for event in events:
         store.emit(event)
     assert store.flush()

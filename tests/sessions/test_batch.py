@@ -5,7 +5,7 @@ import pytest
 import zstandard
 
 from loom.model import Direction, MessageSeen
-from loom.sessions import SessionStore, session_path
+from loom.sessions import SessionWriter, session_path
 from loom.sessions.batch import _LARGE, _WARY, Batch, compressor
 from loom.sessions.event_codec import unpack
 from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
@@ -90,7 +90,7 @@ def test_a_batch_takes_no_more_than_there_is_room_for():
 
 
 def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path):
-    store = SessionStore(session_path("default", tmp_path))
+    store = SessionWriter(session_path("default", tmp_path))
     store.open()
     sent = [
         dense(size + number) if number % 7 else b"same" * 5000

@@ -15,7 +15,7 @@ from loom.errors import LoomError
 from loom.formats.call_file import CallFile
 from loom.model import Call, Kind
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionReader, SessionStore, session_path
+from loom.sessions import SessionReader, SessionWriter, session_path
 from tests.support.traffic import DOWN, began, dense, ended, many, message, unary
 
 STREAM = 1
@@ -31,7 +31,7 @@ SETS = [
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A session of small calls, large ones, and a stream that goes on through all batches."""
     path = session_path("whole", tmp_path_factory.mktemp("whole"))
-    store = SessionStore(path, declared_kind=lambda _: Kind.UNARY)
+    store = SessionWriter(path, declared_kind=lambda _: Kind.UNARY)
     store.open()
     for item in SETS:
         store.put_descriptors(item)
@@ -145,7 +145,7 @@ def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path
             incoming = file.read()
             list(incoming.calls)
             StoredSchema(incoming.descriptors)
-        store = SessionStore(path)
+        store = SessionWriter(path)
         store.open()
         store.restore(1000)
         store.stored_descriptors()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionError, SessionReader, SessionStore, session_path
+from loom.sessions import SessionError, SessionReader, SessionWriter, session_path
 from loom.sessions import writer as store_module
 from loom.sessions.database import SessionLock
 from tests.support.databases import change
@@ -17,12 +17,12 @@ from tests.support.traffic import DOWN, began, dense, message, unary
 from .conftest import emit
 
 
-def test_a_locked_file_does_not_open(path: Path, store: SessionStore) -> None:
+def test_a_locked_file_does_not_open(path: Path, store: SessionWriter) -> None:
     store.close()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("PRAGMA locking_mode=EXCLUSIVE")
     blocker.execute("BEGIN EXCLUSIVE")
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert "is locked by another program" in again.status()["error"]
     assert "start Loom again" in again.status()["error"]
@@ -31,7 +31,7 @@ def test_a_locked_file_does_not_open(path: Path, store: SessionStore) -> None:
 
 
 def test_a_lock_is_told_and_overcome(path: Path) -> None:
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
@@ -47,8 +47,8 @@ def test_a_lock_is_told_and_overcome(path: Path) -> None:
     store.close()
 
 
-def test_another_loom_has_the_session(path: Path, store: SessionStore) -> None:
-    second = SessionStore(path)
+def test_another_loom_has_the_session(path: Path, store: SessionWriter) -> None:
+    second = SessionWriter(path)
     second.open()
     second.emit(unary(1)[0])
     assert not second.active
@@ -60,14 +60,14 @@ def test_another_loom_has_the_session(path: Path, store: SessionStore) -> None:
     emit(store, *unary(2))  # the first goes on
 
 
-def test_the_lock_ends_with_its_holder(path: Path, store: SessionStore) -> None:
+def test_the_lock_ends_with_its_holder(path: Path, store: SessionWriter) -> None:
     store.close()
     lock = SessionLock(path)
     lock.take()
     lock.release()
 
 
-def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, store: SessionStore) -> None:
+def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, store: SessionWriter) -> None:
     emit(store, *unary(1))
     connection = store._connection
     assert connection is not None
@@ -88,7 +88,7 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, had_calls: bool
 ) -> None:
     if had_calls:
-        before = SessionStore(path)
+        before = SessionWriter(path)
         before.open()
         emit(before, *unary(1))
         before.close()
@@ -104,7 +104,7 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
 
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", connect)
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     said = f"the disk is full: calls are not kept in {path} until there is room"
     assert (store.active, store.status()["error"]) == (False, said)
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
 def test_a_damaged_file_is_told(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     store.emit(unary(1)[0])
     assert f"{path} is damaged" in store.status()["error"]
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_told(path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
-def test_a_damaged_batch_is_passed_over(path: Path, store: SessionStore) -> None:
+def test_a_damaged_batch_is_passed_over(path: Path, store: SessionWriter) -> None:
     emit(store, *unary(1))
     emit(store, *unary(2))
     emit(store, *unary(3))
@@ -151,7 +151,7 @@ def test_a_damaged_batch_is_passed_over(path: Path, store: SessionStore) -> None
 
 
 def test_what_cannot_be_read_at_the_next_start_is_told(
-    path: Path, store: SessionStore, caplog: pytest.LogCaptureFixture
+    path: Path, store: SessionWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
     for call_id in range(1, 4):
         emit(store, *unary(call_id))
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
         "UPDATE batches SET events = x'dc00' WHERE seq = 2",
         "UPDATE descriptors SET file_set = x'00'",
     )
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert [call.id for call in again.restore(10)] == [1, 3, 4]
     assert again.stored_descriptors() == []
@@ -177,19 +177,19 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
     again.close()
 
 
-def test_counters_that_are_lost_are_damage(path: Path, store: SessionStore) -> None:
+def test_counters_that_are_lost_are_damage(path: Path, store: SessionWriter) -> None:
     store.close()
     change(path, "UPDATE facts SET value = 'x' WHERE name = 'last_id'")
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert not again.active
     assert again.status()["error"].startswith(f"{path} is damaged (its counters are lost)")
 
 
-def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionStore) -> None:
+def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionWriter) -> None:
     store.close()
     change(path, "DROP TABLE facts", "DROP TABLE batches")
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert f"{path} is damaged (no such table: facts)" in again.status()["error"]
     with SessionReader(path) as reader:
@@ -198,7 +198,7 @@ def test_a_table_that_is_not_there_is_damage(path: Path, store: SessionStore) ->
 
 
 def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
-    store = SessionStore(path, budget=2_000_000)
+    store = SessionWriter(path, budget=2_000_000)
     store.open()
     emit(store, *began(1))
     emit(store, *unary(2, dense(200_000)))
@@ -210,7 +210,7 @@ def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
     store.close()
 
 
-def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> None:
+def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionWriter) -> None:
     store.close()
     change(path, "PRAGMA user_version=99")
     store.open()
@@ -222,7 +222,7 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, store: SessionStore) -> N
 def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
     path.parent.mkdir(parents=True)
     change(path, "CREATE TABLE notes (text)")
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     assert "is a database, but no session of Loom" in store.status()["error"]
     with sqlite3.connect(path) as connection:
@@ -232,7 +232,7 @@ def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    store = SessionStore(session_path("default", tmp_path / "file" / "sessions"))
+    store = SessionWriter(session_path("default", tmp_path / "file" / "sessions"))
     store.open()
     for event in unary(1):
         store.emit(event)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionError, SessionReader, SessionStore, session_path
+from loom.sessions import SessionError, SessionReader, SessionWriter, session_path
 from tests.support.databases import change
 from tests.support.traffic import dense, unary
 
@@ -18,7 +18,7 @@ BYTES = 60_000
 def path(tmp_path: Path) -> Path:
     """A session of forty batches of one call each, four pages long."""
     path = session_path("default", tmp_path / "sessions")
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"set"))
     for call_id in range(1, CALLS + 1):

@@ -10,12 +10,11 @@ import textwrap
 from pathlib import Path
 
 from loom.model import CallState, Kind
+from loom.model.projection import INTERRUPTED, events_of
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionReader, SessionStore
+from loom.sessions import SessionReader, SessionWriter
 from loom.sessions import writer as store_module
 from loom.sessions.database import open_for_writing
-from loom.sessions.fold import STOPPED
-from loom.sessions.unfold import unfold
 from tests.support.traffic import DOWN, UP, began, dense, ended, many, message, recorded, unary
 
 from .conftest import emit
@@ -23,7 +22,7 @@ from .conftest import emit
 ROOT = Path(__file__).parents[2]
 
 
-def test_gives_back_calls_as_the_recorder_had_them(store: SessionStore) -> None:
+def test_gives_back_calls_as_the_recorder_had_them(store: SessionWriter) -> None:
     events = [
         *unary(1),
         *unary(2),
@@ -44,29 +43,29 @@ def test_gives_back_calls_as_the_recorder_had_them(store: SessionStore) -> None:
     assert store.status()["written"] == 3
 
 
-def test_only_the_newest_are_restored(store: SessionStore) -> None:
+def test_only_the_newest_are_restored(store: SessionWriter) -> None:
     emit(store, *many(1, 500))
     assert [call.id for call in store.restore(3)] == [498, 499, 500]
     assert store.restore(0) == []
 
 
-def test_a_restore_reads_a_bounded_amount(store: SessionStore) -> None:
+def test_a_restore_reads_a_bounded_amount(store: SessionWriter) -> None:
     for call_id in range(1, 9):
         emit(store, *unary(call_id, b"x" * 300_000))
     assert [call.id for call in store.restore(100, max_bytes=1_000_000)] == [6, 7, 8]
 
 
-def test_ids_go_on_after_those_of_the_earlier_run(path: Path, store: SessionStore) -> None:
+def test_ids_go_on_after_those_of_the_earlier_run(path: Path, store: SessionWriter) -> None:
     emit(store, *many(1, 7))
     store.close()
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert again.last_id == 7
     assert [call.id for call in again.restore(2)] == [6, 7]
     again.close()
 
 
-def test_a_stream_is_on_disk_before_it_ends(path: Path, store: SessionStore) -> None:
+def test_a_stream_is_on_disk_before_it_ends(path: Path, store: SessionWriter) -> None:
     emit(store, *began(1), message(1, UP, b"one"))
     emit(store, *unary(2), message(1, DOWN, b"two"))
     with SessionReader(path, live_from=1) as reader:
@@ -75,18 +74,18 @@ def test_a_stream_is_on_disk_before_it_ends(path: Path, store: SessionStore) -> 
     assert [held.data for held in call.messages] == [b"one", b"two"]
 
 
-def test_what_never_ended_is_ended_at_the_next_start(path: Path, store: SessionStore) -> None:
+def test_what_never_ended_is_ended_at_the_next_start(path: Path, store: SessionWriter) -> None:
     emit(store, *began(1), message(1, UP, b"one"))
     store.close()
     with SessionReader(path) as reader:
         [call] = reader.newest(10, 1 << 20)
     assert call.state is CallState.ENDED
-    assert call.note == STOPPED
+    assert call.note == INTERRUPTED
     assert call.ended_ns == call.last_request_ns
 
 
 def test_the_declared_kind_is_kept(path: Path) -> None:
-    store = SessionStore(
+    store = SessionWriter(
         path, declared_kind=lambda method: Kind.SERVER if method.endswith("GetOrder") else None
     )
     store.open()
@@ -97,7 +96,7 @@ def test_the_declared_kind_is_kept(path: Path) -> None:
 
 def test_a_kind_that_is_known_later_is_kept_too(path: Path) -> None:
     known: dict[str, Kind] = {}
-    store = SessionStore(path, declared_kind=known.get)
+    store = SessionWriter(path, declared_kind=known.get)
     store.open()
     emit(store, *unary(1), *began(2, "/other.Service/Method"))
     assert [call.declared_kind for call in store.restore(2)] == [None, None]
@@ -108,24 +107,24 @@ def test_a_kind_that_is_known_later_is_kept_too(path: Path) -> None:
 
 
 def test_an_imported_call_says_its_kind_itself(path: Path) -> None:
-    store = SessionStore(path, declared_kind=lambda _: Kind.SERVER)
+    store = SessionWriter(path, declared_kind=lambda _: Kind.SERVER)
     store.open()
     first, second = recorded(*unary(1), *unary(2))
     first.declared_kind = Kind.BIDI
     for call in (first, second):
-        emit(store, *unfold(call))
+        emit(store, *events_of(call))
     assert [call.declared_kind for call in store.restore(2)] == [Kind.BIDI, None]
     store.close()
 
 
-def test_what_repeats_takes_little_room(path: Path, store: SessionStore) -> None:
+def test_what_repeats_takes_little_room(path: Path, store: SessionWriter) -> None:
     before = path.stat().st_size
     emit(store, *many(1, 5000))
     store.close()
     assert path.stat().st_size - before < 5000 * 100
 
 
-def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
+def test_descriptors_are_kept_once(path: Path, store: SessionWriter) -> None:
     for fetched_ns in (5, 6):
         store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", fetched_ns, b"set"))
     assert store.flush()
@@ -134,7 +133,7 @@ def test_descriptors_are_kept_once(path: Path, store: SessionStore) -> None:
     assert (descriptors.file_set, descriptors.source, descriptors.fetched_ns) == (b"set", "reflection v1", 6)
 
 
-def test_files_are_for_their_owner_only(path: Path, store: SessionStore) -> None:
+def test_files_are_for_their_owner_only(path: Path, store: SessionWriter) -> None:
     emit(store, *unary(1))
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     kept = sorted(path.parent.iterdir())
@@ -142,21 +141,21 @@ def test_files_are_for_their_owner_only(path: Path, store: SessionStore) -> None
     assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
 
 
-def test_rights_that_were_too_wide_are_narrowed(path: Path, store: SessionStore) -> None:
+def test_rights_that_were_too_wide_are_narrowed(path: Path, store: SessionWriter) -> None:
     store.close()
     path.chmod(0o644)
     open_for_writing(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_text_that_is_no_unicode_costs_one_event_only(path: Path, store: SessionStore) -> None:
+def test_text_that_is_no_unicode_costs_one_event_only(path: Path, store: SessionWriter) -> None:
     emit(store, *began(1, "/bad/\udcff"), *unary(2))
     with SessionReader(path) as reader:
         assert [call.id for call in reader.calls()] == [2]
 
 
 def test_the_queue_is_bounded_and_counts_what_it_drops(path: Path) -> None:
-    store = SessionStore(path, queue_budget=100_000)
+    store = SessionWriter(path, queue_budget=100_000)
     store.open()
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
@@ -178,7 +177,7 @@ def test_the_queue_is_bounded_and_counts_what_it_drops(path: Path) -> None:
 
 
 def test_past_the_budget_the_oldest_go(path: Path) -> None:
-    store = SessionStore(path, budget=2_000_000)
+    store = SessionWriter(path, budget=2_000_000)
     store.open()
     for call_id in range(1, 41):
         emit(store, *unary(call_id, dense(200_000)))
@@ -194,7 +193,7 @@ def test_past_the_budget_the_oldest_go(path: Path) -> None:
 
 
 def test_a_stream_outlives_the_batch_that_it_began_in(path: Path) -> None:
-    store = SessionStore(path, budget=2_000_000)
+    store = SessionWriter(path, budget=2_000_000)
     store.open()
     emit(store, *began(1), message(1, UP, b"first"))
     for call_id in range(2, 41):
@@ -217,10 +216,10 @@ def test_what_was_written_survives_a_kill(path: Path) -> None:
     program = textwrap.dedent("""
         import sys, threading
         from pathlib import Path
-        from loom.sessions import SessionStore
+        from loom.sessions import SessionWriter
         from tests.support.traffic import began, many, message, UP
 
-        store = SessionStore(Path(sys.argv[1]))
+        store = SessionWriter(Path(sys.argv[1]))
         store.open()
         for event in [*began(201), message(201, UP, b"open"), *many(1, 200)]:
             store.emit(event)
@@ -238,12 +237,12 @@ def test_what_was_written_survives_a_kill(path: Path) -> None:
         assert process.stdout.readline() == b"written\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    again = SessionStore(path)
+    again = SessionWriter(path)
     again.open()
     assert again.status()["error"] == ""
     found = again.restore(3000)
     assert len(found) == 201
-    assert found[-1].note == STOPPED
+    assert found[-1].note == INTERRUPTED
     assert [held.data for held in found[-1].messages] == [b"open"]
     again.close()
 
@@ -253,7 +252,7 @@ def test_writing_waits_less_than_is_promised() -> None:
     assert store_module._TICK <= 0.1
 
 
-def test_closing_writes_what_waits(path: Path, store: SessionStore) -> None:
+def test_closing_writes_what_waits(path: Path, store: SessionWriter) -> None:
     for event in many(1, 3000):
         store.emit(event)
     store.close()

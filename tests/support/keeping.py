@@ -5,9 +5,9 @@ from pathlib import Path
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call
+from loom.model.projection import events_of
 from loom.schema.stored import StoredDescriptorSet
-from loom.sessions import SessionStore
-from loom.sessions.unfold import unfold
+from loom.sessions import SessionWriter
 from tests.support import mirror
 
 
@@ -22,14 +22,14 @@ def stored_schema() -> StoredSchema:
     return StoredSchema([stored_descriptors()])
 
 
-def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionStore:
+def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionWriter:
     """A session that holds these calls, open and flushed."""
-    store = SessionStore(path)
+    store = SessionWriter(path)
     store.open()
     if described:
         store.put_descriptors(stored_descriptors())
     for call in calls:
-        for event in unfold(call):
+        for event in events_of(call):
             store.emit(event)
     assert store.flush()
     return store

@@ -9,7 +9,7 @@ VERSION = 1
 
 Count = Annotated[int, Meta(ge=0)]
 Kind = Literal["unary", "server", "client", "bidi"]
-Moment = Annotated[
+Timestamp = Annotated[
     str,
     Meta(
         description="RFC 3339 in UTC, with nanoseconds",
@@ -37,7 +37,7 @@ class Descriptors(Struct, tag="descriptors", tag_field="type"):
     target: str = ""
     source: str = ""
     origin: str = ""
-    fetched: Moment | None = None
+    fetched: Timestamp | None = None
 
 
 class Item(Struct, omit_defaults=True):
@@ -86,7 +86,7 @@ class Call(Struct, kw_only=True, tag="call", tag_field="type"):
     id: Count
     method: Annotated[str, Meta(examples=["/acme.shop.v1.Shop/GetOrder"])]
     kind: Annotated[Kind | None, Meta(description="null where no schema told it")] = None
-    started: Moment
+    started: Timestamp
     duration_ns: Annotated[int | None, Meta(description="null: the call had not ended")] = None
     deadline_ns: Offset | None = None
     status: Status | None = None
@@ -98,7 +98,6 @@ class Call(Struct, kw_only=True, tag="call", tag_field="type"):
     engine: str = "relay"
     content_type: str = ""
     replay_of: int | None = None
-    modified: bool = False
     message_counts: tuple[Count, Count]
     message_bytes: tuple[Count, Count]
     request_metadata: list[Item]

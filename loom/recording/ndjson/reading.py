@@ -8,7 +8,7 @@ import msgspec
 
 from loom.errors import LoomError
 from loom.model import MASK, Call, Direction, EndedBy, Kind, Message, Messages, Metadata, Status
-from loom.model.timestamps import nanoseconds
+from loom.model.timestamps import parse_timestamp
 
 from . import lines
 
@@ -94,7 +94,7 @@ def _check(header: lines.Header, number: int) -> None:
 
 def to_call(line: lines.Call) -> Call:
     """The call of a line. Raises :class:`ValueError` where the line contradicts itself."""
-    start = nanoseconds(line.started)
+    start = parse_timestamp(line.started)
 
     def at(offset: int | None) -> int | None:
         return None if offset is None else start + offset
@@ -146,7 +146,6 @@ def to_call(line: lines.Call) -> Call:
         messages=_held(messages, sum(line.message_counts)),
         dropped_messages=line.dropped.messages,
         dropped_bytes=line.dropped.bytes,
-        modified=line.modified,
     )
 
 

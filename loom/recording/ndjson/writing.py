@@ -7,7 +7,7 @@ import msgspec
 
 from loom import __version__
 from loom.model import Call, CallState, Direction, Message, Metadata, Secrets
-from loom.model.timestamps import moment
+from loom.model.timestamps import format_timestamp
 
 from . import lines
 
@@ -24,7 +24,10 @@ def header_line(*, revealed: bool) -> bytes:
 
 def descriptors_line(file_set: bytes, *, target: str, source: str, origin: str, fetched_ns: int) -> bytes:
     """A line with a serialized ``FileDescriptorSet``, with its newline."""
-    return _encoder.encode(lines.Descriptors(file_set, target, source, origin, moment(fetched_ns))) + b"\n"
+    return (
+        _encoder.encode(lines.Descriptors(file_set, target, source, origin, format_timestamp(fetched_ns)))
+        + b"\n"
+    )
 
 
 def _undecoded(_: Message) -> Any:
@@ -50,7 +53,7 @@ def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]
         id=call.id,
         method=call.method,
         kind=None if call.declared_kind is None else call.declared_kind.value,
-        started=moment(start),
+        started=format_timestamp(start),
         duration_ns=call.duration_ns if call.state is CallState.ENDED else None,
         deadline_ns=after(call.deadline_ns),
         status=None
@@ -64,7 +67,6 @@ def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]
         engine=call.engine,
         content_type=call.content_type,
         replay_of=call.replay_of,
-        modified=call.modified,
         message_counts=(call.request_messages, call.response_messages),
         message_bytes=(call.request_bytes, call.response_bytes),
         request_metadata=_items(call.request_metadata, secrets) or [],

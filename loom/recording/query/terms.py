@@ -155,7 +155,7 @@ def _id(value: Value) -> Question:
     return lambda summary, _: holds(summary.id)
 
 
-FLAGS = ("live", "ended", "error", "replayed", "modified", "truncated", "unobserved", "restored")
+FLAGS = ("live", "ended", "error", "replayed", "truncated", "unobserved", "restored")
 
 
 def _is(value: Value) -> Question:

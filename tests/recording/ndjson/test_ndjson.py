@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom.model import MASK, Call, EndedBy, Kind, Secrets, Status
+from loom.model.projection import events_of, project
 from loom.recording.history import History
 from loom.recording.ndjson import (
     FormatError,
@@ -22,8 +23,6 @@ from loom.recording.ndjson import (
 )
 from loom.recording.ndjson.lines import Descriptors
 from loom.recording.recorder import Recorder
-from loom.sessions.fold import fold
-from loom.sessions.unfold import unfold
 from tests.support.traffic import DOWN, UP, began, ended, message, recorded, unary
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"
@@ -57,14 +56,26 @@ def trimmed_stream() -> Call:
     return call
 
 
+def crowded_stream() -> Call:
+    """A live call whose first messages were dropped, but for a few."""
+    history = History(budget=256 * 1024)
+    recorder = Recorder(history)
+    for event in [*began(7), *(message(7, DOWN, b"x" * 20_000, after) for after in range(50)), *ended(7)]:
+        recorder.emit(event)
+    [call] = history
+    assert 0 < call.messages.gap().start < 64
+    return call
+
+
 def calls() -> Iterator[Call]:
     yield from recorded(*unary(1), *unary(2, b"", b""), *began(3))
     yield from recorded(*began(4), message(4, UP, bytes(range(256))), *ended(4, Status(5, "no ✗", b"\x00d")))
     yield from recorded(*began(5), *ended(5, Status(99, ""), EndedBy.CLIENT))
     call = recorded(*unary(6))[0]
-    call.declared_kind, call.replay_of, call.modified = Kind.BIDI, 1, True
+    call.declared_kind, call.replay_of = Kind.BIDI, 1
     yield call
     yield trimmed_stream()
+    yield crowded_stream()
 
 
 @pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
@@ -76,14 +87,13 @@ def test_comes_back_as_it_was(call: Call) -> None:
 
 @pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
 def test_unfolds_into_the_events_that_it_came_from(call: Call) -> None:
-    [found] = fold(unfold(call))
+    [found] = project(events_of(call))
     assert (found.request_messages, found.response_messages) == (
         call.request_messages,
         call.response_messages,
     )
     assert (found.request_bytes, found.response_bytes) == (call.request_bytes, call.response_bytes)
     if not call.messages.gap():
-        found.modified = call.modified  # no event tells it
         assert same(found, call)
 
 
@@ -175,11 +185,25 @@ def test_a_header_that_is_damaged_or_left_out_costs_nothing_else() -> None:
         ]
 
 
-def test_a_gap_elsewhere_is_a_damaged_line() -> None:
-    line = json.loads(to_line(recorded(*unary(1))[0], None))
-    del line["messages"][0]
-    found, problems = read(header_line(revealed=True), json.dumps(line).encode())
-    assert found == []
+def test_a_second_gap_is_a_damaged_line() -> None:
+    line = json.loads(
+        to_line(recorded(*began(1), *(message(1, UP, b"x") for _ in range(9)), *ended(1))[0], None)
+    )
+    for index in (7, 2):
+        del line["messages"][index]
+        calls, problems = read(header_line(revealed=True), json.dumps(line).encode())
+        if index == 7:
+            assert (calls[0].messages.gap(), problems) == (range(7, 8), [])
+    assert calls == []
+    assert "messages can be missing only once" in problems[0].message
+
+
+def test_a_gap_after_more_than_the_head_is_a_damaged_line() -> None:
+    events = [*began(1), *(message(1, UP, b"x") for _ in range(70)), *ended(1)]
+    line = json.loads(to_line(recorded(*events)[0], None))
+    del line["messages"][65]
+    calls, problems = read(header_line(revealed=True), json.dumps(line).encode())
+    assert calls == []
     assert "messages can be missing only once" in problems[0].message
 
 

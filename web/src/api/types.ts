@@ -2,7 +2,7 @@
 
 export type Kind = "unary" | "server" | "client" | "bidi";
 export type EndedBy = "backend" | "client" | "deadline" | "loom";
-export type Flag = "replayed" | "modified" | "truncated" | "unobserved" | "restored";
+export type Flag = "replayed" | "truncated" | "unobserved" | "restored";
 export type Pair = readonly [number, number];
 
 export interface Status {

@@ -75,7 +75,7 @@ function verdict(call: Summary, timing: Timing): string {
         ? "The deadline passed while the backend had not answered yet."
         : "The deadline passed in the middle of the backend's answer.";
     case "loom":
-      return "Loom ended the call: the backend was not reached, or a rule said so.";
+      return "Loom ended the call: the backend was not reached.";
     case "backend":
       return call.status?.code === 4
         ? "The backend itself answered DEADLINE_EXCEEDED."

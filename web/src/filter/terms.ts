@@ -16,7 +16,7 @@ export interface Term {
   readonly values?: readonly string[];
 }
 
-const FLAGS = ["live", "ended", "error", "replayed", "modified", "truncated", "unobserved", "restored"] as const;
+const FLAGS = ["live", "ended", "error", "replayed", "truncated", "unobserved", "restored"] as const;
 const KINDS = ["unary", "server", "client", "bidi"] as const;
 const ENDED = ["backend", "client", "deadline", "loom"] as const;
 const ENGINES = ["relay", "wire", "replay"] as const;

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
+from loom.model import StoredDescriptorSet
 from loom.schema import DescriptorSet, Provenance, SchemaError
 from loom.schema.descriptor_index import DescriptorIndex, MemorySource
-from loom.schema.stored import StoredDescriptorSet
+from loom.schema.stored import parse_stored
 
 _MARK = ", stored"
 
@@ -27,7 +28,7 @@ class StoredDescriptorSource:
         for item in stored:
             files = DescriptorIndex()
             try:
-                files.add(item.parse().file, item.origin)
+                files.add(parse_stored(item).file, item.origin)
             except SchemaError as error:
                 self.problems.append(str(error))
                 continue

@@ -17,7 +17,7 @@ from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile, CallFileContent
-from loom.model import Call, Messages, Metadata, Secrets
+from loom.model import Call, Messages, Metadata, Secrets, StoredDescriptorSet
 from loom.recording.query import Query
 from loom.replay.batch import (
     BatchOptions,
@@ -36,7 +36,6 @@ from loom.runtime import wiring as parts
 from loom.runtime.call_formatting import one_line
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
-from loom.schema.stored import StoredDescriptorSet
 from loom.search.details import CallDetails
 from loom.search.field_reader import FieldReader
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory

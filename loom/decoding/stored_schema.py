@@ -9,10 +9,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from loom.codec import ChainResolver
 from loom.decoding.messages import MessageDecoder
-from loom.model import Kind
+from loom.model import Kind, StoredDescriptorSet
 from loom.schema import Method, Provenance, SchemaError
 from loom.schema.linker import BUILT_IN_FILES, LinkedDescriptorSet, link
-from loom.schema.stored import StoredDescriptorSet
+from loom.schema.stored import parse_stored
 
 _KINDS = {
     (False, False): Kind.UNARY,
@@ -39,7 +39,7 @@ class StoredSchema:
         self._built_in: DescriptorPool | None = None
         for number, item in enumerate(self.stored):
             try:
-                files = list(item.parse().file)
+                files = list(parse_stored(item).file)
             except SchemaError as error:
                 self.problems.append(str(error))
                 continue

@@ -22,10 +22,9 @@ from loom import __version__
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.grpcurl.endpoint import Destination
-from loom.model import Call, Secrets
+from loom.model import Call, Secrets, StoredDescriptorSet
 from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, header_line, read_lines, to_line
-from loom.schema.stored import StoredDescriptorSet
 
 from .zip_recovery import mended
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from loom.errors import LoomError
-from loom.model import Call
+from loom.model import Call, StoredDescriptorSet
 from loom.model.timestamps import parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, read_lines
 from loom.recording.ndjson.lines import Descriptors
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader
 
 from .bundle import Bundle

@@ -10,10 +10,9 @@ from loom.decoding.messages import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.command import Descriptors, grpcurl_command
 from loom.grpcurl.endpoint import Destination
-from loom.model import Call, Direction, EndedBy, Secrets, StatusCode
+from loom.model import Call, Direction, EndedBy, Secrets, StatusCode, StoredDescriptorSet
 from loom.model.projection import INTERRUPTED
 from loom.model.timestamps import format_timestamp
-from loom.schema.stored import StoredDescriptorSet
 
 _STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
 _BEGINNING = """\

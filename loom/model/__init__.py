@@ -1,17 +1,22 @@
 """What passes through Loom, as plain data: no I/O, no asyncio, no protobuf.
 
 * :mod:`~loom.model.address`: ``HOST:PORT``.
-* :mod:`~loom.model.status`: the seventeen status codes.
+* :mod:`~loom.model.status`: the seventeen status codes, and who ended a call.
 * :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata.
 * :mod:`~loom.model.secrets`: which metadata is masked.
-* :mod:`~loom.model.message`: one length-prefixed message and its direction.
-* :mod:`~loom.model.events`: what an engine tells of a call, as it happens.
-* :mod:`~loom.model.call`: a call as it is known so far, built from its events.
-* :mod:`~loom.model.observer`: who is told of calls.
+* :mod:`~loom.model.message`: one length-prefixed message; the messages of a call, with their gap.
+* :mod:`~loom.model.events`: what engines emit for a call, the sink that takes it, and call ids.
+* :mod:`~loom.model.call`: a call, from its first event on.
+* :mod:`~loom.model.projection`: events to calls, and the inverse.
+* :mod:`~loom.model.memory`: how many bytes of memory a recorded call takes.
+* :mod:`~loom.model.observer`: the callbacks for recorded calls.
+* :mod:`~loom.model.descriptor_set`: a descriptor set as it is stored with calls.
+* :mod:`~loom.model.timestamps`: RFC 3339 timestamps with nanoseconds.
 """
 
 from .address import Address
 from .call import Call, CallState, Kind
+from .descriptor_set import StoredDescriptorSet
 from .events import (
     CallEnded,
     CallIds,
@@ -58,6 +63,7 @@ __all__ = [
     "Sink",
     "Status",
     "StatusCode",
+    "StoredDescriptorSet",
     "StoredEvent",
     "is_binary_key",
 ]

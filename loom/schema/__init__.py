@@ -1,7 +1,7 @@
 """Where descriptors come from (reflection, ``.proto`` files, descriptor sets).
 
 * :mod:`~loom.schema.schema`: the face: which method is this, which message type is that.
-* :mod:`~loom.schema.stored`: a descriptor set as it is stored with calls.
+* :mod:`~loom.schema.stored`: parses descriptor sets that were stored with calls.
 * :mod:`~loom.schema.source`: what a source is; a set of files and where it came from.
 * :mod:`~loom.schema.reflection`, :mod:`~loom.schema.reflection_stream`: asks the target (v1, then v1alpha).
 * :mod:`~loom.schema.descriptor_index`: descriptors in memory, found by what they define.
@@ -22,7 +22,7 @@ from .outline import Outline, outline
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
 from .source import DescriptorSet, Method, Provenance, SchemaError, Source
-from .stored import StoredDescriptorSet
+from .stored import parse_stored
 from .uploads import UploadError
 
 __all__ = [
@@ -38,8 +38,8 @@ __all__ = [
     "Schema",
     "SchemaError",
     "Source",
-    "StoredDescriptorSet",
     "UploadError",
     "compile_protos",
     "outline",
+    "parse_stored",
 ]

@@ -1,28 +1,18 @@
-"""A descriptor set as it is stored with calls: in a session, a bundle or an NDJSON file."""
-
-from dataclasses import dataclass
+"""Parses descriptor sets that were stored with calls."""
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
+from loom.model import StoredDescriptorSet
+
 from .source import SchemaError
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDescriptorSet:
-    """A serialised ``FileDescriptorSet``, the target that it describes and where it came from."""
-
-    target: str
-    source: str
-    origin: str
-    fetched_ns: int
-    file_set: bytes
-
-    def parse(self) -> FileDescriptorSet:
-        """The descriptor set; :class:`SchemaError` if it is damaged."""
-        try:
-            return FileDescriptorSet.FromString(self.file_set)
-        except DecodeError as error:
-            raise SchemaError(
-                f"the descriptors of {self.origin or self.target} cannot be read and were passed over: {error}"
-            ) from None
+def parse_stored(item: StoredDescriptorSet) -> FileDescriptorSet:
+    """The descriptor set; :class:`SchemaError` if it is damaged."""
+    try:
+        return FileDescriptorSet.FromString(item.file_set)
+    except DecodeError as error:
+        raise SchemaError(
+            f"the descriptors of {item.origin or item.target} cannot be read and were passed over: {error}"
+        ) from None

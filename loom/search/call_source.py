@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Protocol
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.model import Call
+from loom.model import Call, StoredDescriptorSet
 from loom.model.projection import project
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader
 from loom.sessions.event_codec import unpack
 

@@ -9,10 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 import msgspec
 
 from loom.errors import LoomError
-from loom.model import Call, StoredEvent
+from loom.model import Call, StoredDescriptorSet, StoredEvent
 from loom.model.projection import events_of
 from loom.recording.history import History
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionWriter
 from loom.workers import WorkerDiedError, WorkerProcess
 

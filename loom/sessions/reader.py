@@ -12,9 +12,8 @@ from typing import Any, Self
 import msgspec
 import zstandard
 
-from loom.model import Call, Kind, StoredEvent
+from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 from loom.model.projection import end_interrupted, project
-from loom.schema.stored import StoredDescriptorSet
 
 from .database import MASKED, SessionError, explain, open_for_reading
 from .event_codec import unpack

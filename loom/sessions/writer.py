@@ -11,8 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from loom.model import Call, Kind, StoredEvent
-from loom.schema.stored import StoredDescriptorSet
+from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 
 from .batch import Batch, compressor
 from .database import MASKED, SessionError, SessionLock, begin_writing, explain, lacks_room

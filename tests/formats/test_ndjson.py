@@ -10,9 +10,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
 from loom.grpcurl.endpoint import Destination
-from loom.model import Call
+from loom.model import Call, StoredDescriptorSet
 from loom.recording.ndjson import json_schema
-from loom.schema.stored import StoredDescriptorSet
 from tests.support.bench import Bench
 from tests.support.exports import assert_same, export, imported
 from tests.support.keeping import stored_descriptors

@@ -17,10 +17,9 @@ import pytest
 
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry
-from loom.model import Address, Call
+from loom.model import Address, Call, StoredDescriptorSet
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionWriter, session_path
 from tests.support.children import kill_children
 from tests.support.databases import change

@@ -11,10 +11,9 @@ import aiohttp
 import pytest
 
 from loom.errors import LoomError
-from loom.model import Address, Call
+from loom.model import Address, Call, StoredDescriptorSet
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionWriter
 from tests.support.bench import running_bench
 from tests.support.exports import export

@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 import pytest
 
+from loom.model import StoredDescriptorSet
 from loom.recording.history import History
-from loom.schema.stored import StoredDescriptorSet
 from loom.search import (
     Answer,
     Chunk,

@@ -13,8 +13,7 @@ from loom.cli.sessions import command
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile
-from loom.model import Call, Kind
-from loom.schema.stored import StoredDescriptorSet
+from loom.model import Call, Kind, StoredDescriptorSet
 from loom.sessions import SessionReader, SessionWriter, session_path
 from tests.support.traffic import DOWN, began, dense, ended, many, message, unary
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loom.schema.stored import StoredDescriptorSet
+from loom.model import StoredDescriptorSet
 from loom.sessions import SessionError, SessionReader, SessionWriter, session_path
 from loom.sessions import writer as store_module
 from loom.sessions.database import SessionLock

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.schema.stored import StoredDescriptorSet
+from loom.model import StoredDescriptorSet
 from loom.sessions import SessionError, SessionReader, SessionWriter, session_path
 from tests.support.databases import change
 from tests.support.traffic import dense, unary

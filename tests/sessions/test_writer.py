@@ -9,9 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from loom.model import CallState, Kind
+from loom.model import CallState, Kind, StoredDescriptorSet
 from loom.model.projection import INTERRUPTED, events_of
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionReader, SessionWriter
 from loom.sessions import writer as store_module
 from loom.sessions.database import open_for_writing

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.model import Call
+from loom.model import Call, StoredDescriptorSet
 from loom.model.projection import events_of
-from loom.schema.stored import StoredDescriptorSet
 from loom.sessions import SessionWriter
 from tests.support import mirror
 

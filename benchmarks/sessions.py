@@ -34,7 +34,7 @@ from loom.model import (
     Status,
 )
 from loom.recording.history import History
-from loom.search import Done, Reading, Search
+from loom.search import Done, SearchClient, SearchJob
 from loom.sessions import SessionWriter, session_path
 
 from .peers import PATH, PAYLOAD
@@ -154,9 +154,9 @@ async def search(store: SessionWriter, text: str) -> tuple[float, Done]:
     async def nothing() -> list[object]:
         return []
 
-    reading = Reading(History(), store, nothing)  # type: ignore[arg-type]
+    reading = SearchClient(History(), store, nothing)  # type: ignore[arg-type]
     start = time.perf_counter()
-    async for answer in reading.run(Search(origin=await reading.origin(), q=text)):
+    async for answer in reading.run(SearchJob(origin=await reading.origin(), q=text)):
         last = answer
     assert isinstance(last, Done)
     return time.perf_counter() - start, last

@@ -1,6 +1,7 @@
 """Recorded calls wherever they are: in memory, and in the session on disk.
 
 * :mod:`~loom.archive.archive`: find, list, search, export and import calls.
-* :mod:`~loom.archive.id_remapping`: new ids for imported calls.
-* :mod:`~loom.archive.stored_descriptors`: descriptor sets that came with recorded calls.
+* :mod:`~loom.archive.call_importer`: records the calls of a file under new ids.
+* :mod:`~loom.archive.parent_order`: orders imported calls, a replay after the call that it repeats.
+* :mod:`~loom.archive.stored_descriptors`: descriptor sets that were stored with recorded calls.
 """

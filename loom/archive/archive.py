@@ -1,4 +1,4 @@
-"""Everything that is recorded, in memory and on disk, as one: found, listed, searched, exported, taken in."""
+"""Find, list, search, export and import recorded calls, in memory and in the session alike."""
 
 import asyncio
 import heapq
@@ -15,27 +15,27 @@ from loom.formats import get_writer
 from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
 from loom.model import Call, CallIds, Secrets
-from loom.model.projection import Projection, events_of
 from loom.recording.history import History
 from loom.recording.query import Query, parse
-from loom.search import Answer, Chunk, Done, Export, Found, Reading, Search
+from loom.search import Answer, Chunk, Done, ExportJob, Matches, SearchClient, SearchJob
+from loom.search.matching import CallMatcher
 from loom.sessions import SessionReader, SessionWriter
 
-from .id_remapping import IdMap, parents_first
+from .call_importer import CallImporter
+from .parent_order import parents_first
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
 _log = logging.getLogger(__name__)
 
-_PAUSE_EVERY = 200  # calls looked at before the traffic gets its turn
-_TAKE_AT_ONCE = 20
-_MOST_WAITING = 16 * 1024 * 1024
-_MOST_PROBLEMS = 100
-_UNKNOWN = Destination()
+_YIELD_EVERY = 200  # calls between two turns of the event loop
+_IMPORT_BATCH = 20  # calls read from a file at a time
+_MAX_PROBLEMS = 100
+_NO_DESTINATION = Destination()
 
 
 @dataclass(slots=True)
 class ImportResult:
-    """What came of an import; ``problems`` are lines that say where something could not be read."""
+    """The new ids of imported calls; ``problems`` say where the file could not be read."""
 
     kind: str
     ids: list[int] = field(default_factory=list)
@@ -44,7 +44,7 @@ class ImportResult:
 
 @dataclass(slots=True)
 class CallPage:
-    """Summaries, oldest first; ``more`` tells of older ones, ``problems`` of what could not be read."""
+    """Summaries, oldest first; ``more`` if there are older ones, ``problems`` for what could not be read."""
 
     calls: list[Summary]
     more: bool = False
@@ -52,9 +52,10 @@ class CallPage:
 
 
 class Archive:
-    """``ids`` number what is imported, ``changed`` is told of them; exported calls may be sent to ``destination``.
+    """The recorded calls of one Loom.
 
-    ``secrets`` learn what is masked in an imported session.
+    Imported calls take their ids from ``ids``, and ``on_imported`` is called with them; the metadata keys that an
+    imported session masks are added to ``secrets``. Exports that send calls again send them to ``destination``.
     """
 
     def __init__(
@@ -64,24 +65,24 @@ class Archive:
         descriptors: DescriptorRegistry,
         source: StoredDescriptorSource,
         ids: CallIds,
-        changed: Callable[[Sequence[Call]], None] = lambda _: None,
+        on_imported: Callable[[Sequence[Call]], None] = lambda _: None,
         secrets: Secrets | None = None,
         *,
-        destination: Destination = _UNKNOWN,
+        destination: Destination = _NO_DESTINATION,
     ) -> None:
         self._history = history
         self._store = store
         self._descriptors = descriptors
         self._source = source
         self._ids = ids
-        self._changed = changed
+        self._on_imported = on_imported
         self._destination = destination
         self._secrets = secrets
-        self.reading = Reading(history, store, descriptors.stored)
+        self._search_client = SearchClient(history, store, descriptors.stored)
 
     @property
     def cleared(self) -> int:
-        """Calls up to this id were cleared, in this run or an earlier one; those in flight then may still be there."""
+        """Calls with an id up to this one were cleared, in this run or an earlier one, unless they were in flight."""
         return max(self._history.cleared, 0 if self._store is None else self._store.cleared)
 
     @property
@@ -90,30 +91,111 @@ class Archive:
         return self._store is not None and self._store.active
 
     async def find(self, call_id: int) -> Call | None:
-        """A call that is in memory, or else in the session."""
+        """The call with this id, from memory or else from the session."""
         call = self._history.get(call_id)
-        if call is not None or not self._on_disk(call_id):
+        if call is not None or not self._may_be_on_disk(call_id):
             return call
         return await asyncio.to_thread(self._find_on_disk, call_id)
 
-    async def newest(self, limit: int, before: int | None) -> CallPage:
-        """The newest ``limit`` summaries there are, of calls older than ``before``.
+    async def list_newest(self, limit: int, before: int | None) -> CallPage:
+        """The newest ``limit`` summaries of calls with an id below ``before``.
 
-        The reading process is asked only if memory has fewer, and the session has older ones.
+        The session is read only if memory has fewer and the session has older calls.
         """
-        found = []
+        summaries = []
         for count, call in enumerate(self._history.newest(limit + 1, before), 1):
-            found.append(summarise(call))
-            if not count % _PAUSE_EVERY:
+            summaries.append(summarise(call))
+            if not count % _YIELD_EVERY:
                 await asyncio.sleep(0)
-        first = self._history.complete_from if before is None else min(before, self._history.complete_from)
-        if len(found) > limit or not await asyncio.to_thread(self._has_older, first):
-            return CallPage(found[-limit:], more=len(found) > limit)
-        return _newest_of(await self._read("", limit + 1, first, None), found, limit)
+        oldest = self._history.complete_from if before is None else min(before, self._history.complete_from)
+        if len(summaries) > limit or not await asyncio.to_thread(self._has_older, oldest):
+            return CallPage(summaries[-limit:], more=len(summaries) > limit)
+        return _merge(await self._search_all("", limit + 1, oldest, None), summaries, limit)
+
+    async def list_matching(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
+        """The newest ``limit`` summaries that match a filter.
+
+        What a summary can decide is answered from memory at once, and only calls that are not in memory are read from
+        the session; everything else is left to the search process. Raises
+        :class:`~loom.recording.query.FilterError` and :class:`~loom.search.SearchError`.
+        """
+        query = parse(text)
+        if query.needs_details or query.has_regex:
+            return _merge(await self._search_all(text, limit + 1, before, after), [], limit)
+        matches = await self._match_in_memory(query, limit + 1, before, after)
+        # Calls in flight stay in memory after newer ones were evicted: the session has those in between.
+        oldest = self._history.complete_from if before is None else min(before, self._history.complete_from)
+        if len(matches) > limit or not self._may_be_on_disk(oldest - 1) or (after or 0) >= oldest - 1:
+            return CallPage(matches[-limit:], more=len(matches) > limit)
+        return _merge(await self._search_all(text, limit + 1, oldest, after), matches, limit)
+
+    async def search(
+        self, text: str, *, limit: int | None = None, before: int | None = None, after: int | None = None
+    ) -> AsyncIterator[Answer]:
+        """Every call that matches, or the newest ``limit``, with progress. Closing the iterator cancels the search."""
+        parse(text)  # report an error in the filter before a process is started
+        origin = await self._search_client.origin()
+        job = SearchJob(origin=origin, q=text, limit=limit, before=before, after=after)
+        async for answer in self._search_client.run(job):
+            yield answer
+
+    async def export(
+        self, kind: str, *, q: str = "", ids: Sequence[int] | None = None, secrets: Sequence[str] | None
+    ) -> AsyncIterator[bytes]:
+        """The calls with the given ids, or else those that match ``q``, as a file of the format ``kind``.
+
+        Metadata with a key in ``secrets`` is masked; None masks nothing.
+        """
+        get_writer(kind)
+        parse(q)
+        job = ExportJob(
+            origin=await self._search_client.origin(),
+            format=kind,
+            q=q,
+            ids=None if ids is None else list(ids),
+            secrets=None if secrets is None else list(secrets),
+            destination=self._destination,
+        )
+        async for answer in self._search_client.run(job):
+            if isinstance(answer, Chunk):
+                yield answer.data
+            elif isinstance(answer, Done):
+                for problem in answer.problems:
+                    _log.warning("an export is incomplete: %s", problem)
+
+    async def import_file(self, path: Path) -> ImportResult:
+        """Record a file's calls under new ids. Raises :class:`LoomError` if it is not a file of calls."""
+        with CallFile(path) as file:
+            content = await asyncio.to_thread(file.read)
+            result = ImportResult(content.kind)
+            if self._secrets is not None:
+                self._secrets.add(content.masked)
+            if self._store is not None:
+                self._store.mask(content.masked)
+            importer = CallImporter(self._ids.take, self._store)
+            calls = parents_first(content.calls)
+            while batch := await asyncio.to_thread(list, itertools.islice(calls, _IMPORT_BATCH)):
+                for call in batch:
+                    imported = importer.add(call)
+                    result.ids.append(imported.id)
+                    self._history.restore(imported)
+                    self._on_imported([imported])
+                if importer.must_flush and self._store is not None:
+                    await asyncio.to_thread(self._store.flush)
+            self._descriptors.add(content.descriptors)
+            self._source.add(content.descriptors)
+            result.problems = content.problems[:_MAX_PROBLEMS]
+            if len(content.problems) > _MAX_PROBLEMS:
+                result.problems.append(f"and {len(content.problems) - _MAX_PROBLEMS} more")
+        return result
+
+    def _may_be_on_disk(self, call_id: int) -> bool:
+        store = self._store
+        return store is not None and store.active and call_id > store.cleared
 
     def _has_older(self, call_id: int) -> bool:
-        """Whether the session has calls older than this one."""
-        if self._store is None or not self._on_disk(call_id - 1) or self._store.status()["error"]:
+        """Whether the session has calls with a lower id."""
+        if self._store is None or not self._may_be_on_disk(call_id - 1) or self._store.status()["error"]:
             return False
         self._store.flush()
         try:
@@ -123,139 +205,44 @@ class Archive:
             return False
         return oldest is not None and oldest < call_id
 
-    async def matching(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
-        """The newest ``limit`` summaries that match a filter.
-
-        What summaries can tell is answered from memory at once, and the session is read only for calls
-        that are not in memory; the rest is the reading process's. Raises
-        :class:`~loom.recording.query.FilterError` and :class:`~loom.search.ReadingError`.
-        """
-        query = parse(text)
-        if query.needs_details or query.has_regex:
-            return _newest_of(await self._read(text, limit + 1, before, after), [], limit)
-        found = await self._in_memory(query, limit + 1, before, after)
-        first = self._history.complete_from if before is None else min(before, self._history.complete_from)
-        if len(found) > limit or not self._on_disk(first - 1) or (after or 0) >= first - 1:
-            return CallPage(found[-limit:], more=len(found) > limit)
-        return _newest_of(await self._read(text, limit + 1, first, after), found, limit)
-
-    async def search(
-        self, text: str, *, limit: int | None = None, before: int | None = None, after: int | None = None
-    ) -> AsyncIterator[Answer]:
-        """Every call that matches, or the newest ``limit``, with progress; ending the iteration cancels."""
-        parse(text)  # an error is told before a process is started
-        origin = await self.reading.origin()
-        job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
-        async for answer in self.reading.run(job):
-            yield answer
-
-    async def export(
-        self, kind: str, *, q: str = "", ids: Sequence[int] | None = None, secrets: Sequence[str] | None
-    ) -> AsyncIterator[bytes]:
-        """The calls that match, or those of ``ids``, as a file; ``secrets`` are masked, None masks nothing."""
-        get_writer(kind)
-        parse(q)
-        job = Export(
-            origin=await self.reading.origin(),
-            format=kind,
-            q=q,
-            ids=None if ids is None else list(ids),
-            secrets=None if secrets is None else list(secrets),
-            destination=self._destination,
-        )
-        async for answer in self.reading.run(job):
-            if isinstance(answer, Chunk):
-                yield answer.data
-            elif isinstance(answer, Done):
-                for problem in answer.problems:
-                    _log.warning("an export lacks what could not be read: %s", problem)
-
-    async def import_file(self, path: Path) -> ImportResult:
-        """Import a file's calls under new ids. Raises :class:`LoomError` if it is none that Loom reads."""
-        with CallFile(path) as file:
-            incoming = await asyncio.to_thread(file.read)
-            taken = ImportResult(incoming.kind)
-            if self._secrets is not None:
-                self._secrets.add(incoming.masked)
-            if self._store is not None:
-                self._store.mask(incoming.masked)
-            numbers = IdMap()
-            calls = parents_first(incoming.calls)
-            while batch := await asyncio.to_thread(list, itertools.islice(calls, _TAKE_AT_ONCE)):
-                taken.ids += [self._take(call, numbers) for call in batch]
-                await self._room()
-            self._descriptors.add(incoming.descriptors)
-            self._source.take(incoming.descriptors)
-            taken.problems = incoming.problems[:_MOST_PROBLEMS]
-            if len(incoming.problems) > _MOST_PROBLEMS:
-                taken.problems.append(f"and {len(incoming.problems) - _MOST_PROBLEMS} more")
-        return taken
-
-    def _take(self, call: Call, numbers: IdMap) -> int:
-        number, parent = self._ids.take(), numbers.parent(call)
-        numbers.give(call, number)
-        projection = Projection()
-        taken: Call | None = None
-        for event in events_of(call, number, parent):
-            taken = projection.apply(event) or taken
-            if self._store is not None:
-                self._store.emit(event)
-        if taken is None:  # it had not ended when it was written
-            taken = projection.live_calls()[0]
-        taken.declared_kind, taken.restored = call.declared_kind, True
-        self._history.restore(taken)
-        self._changed([taken])
-        return number
-
-    async def _room(self) -> None:
-        """Let the traffic have its turn, and the session write what it was given."""
-        await asyncio.sleep(0)
-        if self._store is not None and self._store.waiting_bytes > _MOST_WAITING:
-            await asyncio.to_thread(self._store.flush)
-
-    def _on_disk(self, call_id: int) -> bool:
-        store = self._store
-        return store is not None and store.active and call_id > store.cleared
-
     def _find_on_disk(self, call_id: int) -> Call | None:
-        assert self._store is not None  # noqa: S101 (asked before)
+        assert self._store is not None  # noqa: S101 (only called if there is one)
         try:
             with SessionReader(self._store.path, self._store.last_id + 1) as reader:
                 return next(iter(reader.find([call_id])), None)
         except LoomError:
             return None
 
-    async def _in_memory(
+    async def _match_in_memory(
         self, query: Query, limit: int, before: int | None, after: int | None
     ) -> list[Summary]:
-        found: list[Summary] = []
+        matcher = CallMatcher(query)
+        matches: list[Summary] = []
         for count, call in enumerate(reversed(list(self._history)), 1):
-            if not count % _PAUSE_EVERY:
+            if not count % _YIELD_EVERY:
                 await asyncio.sleep(0)
             if before is not None and call.id >= before:
                 continue
-            if len(found) == limit or (after is not None and call.id <= after):
+            if len(matches) == limit or (after is not None and call.id <= after):
                 break
-            summary = summarise(call)
-            if query.matches(summary):
-                found.append(summary)
-        return found[::-1]
+            summary = matcher.match(call)
+            if summary is not None:
+                matches.append(summary)
+        return matches[::-1]
 
-    async def _read(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
-        origin = await self.reading.origin()
-        job = Search(origin=origin, q=text, limit=limit, before=before, after=after)
-        listed = CallPage([])
-        async for answer in self.reading.run(job):
-            if isinstance(answer, Found):
-                listed.calls += answer.calls
+    async def _search_all(self, text: str, limit: int, before: int | None, after: int | None) -> CallPage:
+        page = CallPage([])
+        async for answer in self.search(text, limit=limit, before=before, after=after):
+            if isinstance(answer, Matches):
+                page.calls += answer.calls
             elif isinstance(answer, Done):
-                listed.problems = answer.problems
+                page.problems = answer.problems
                 break
-        return listed
+        return page
 
 
-def _newest_of(read: CallPage, held: list[Summary], limit: int) -> CallPage:
-    """The newest of what was read and of what is in memory; what is in both is as it is in memory."""
-    by_id = {summary.id: summary for summary in (*read.calls, *held)}
-    found = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
-    return CallPage(found[-limit:], len(found) > limit, read.problems)
+def _merge(page: CallPage, summaries: list[Summary], limit: int) -> CallPage:
+    """The newest of both; a call that is in both is as it is in memory (``summaries``)."""
+    by_id = {summary.id: summary for summary in (*page.calls, *summaries)}
+    newest = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
+    return CallPage(newest[-limit:], len(newest) > limit, page.problems)

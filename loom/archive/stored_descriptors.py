@@ -1,4 +1,4 @@
-"""Descriptors that were kept: those of this run by what fetched them, those of a file as a source of the schema."""
+"""Stored descriptor sets: a registry of those fetched in this run, and a schema source for those of files."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -10,21 +10,24 @@ from loom.schema import DescriptorSet, Provenance, SchemaError
 from loom.schema.descriptor_index import DescriptorIndex, MemorySource
 from loom.schema.stored import parse_stored
 
-_MARK = ", stored"
+_SOURCE_SUFFIX = ", stored"
 
 
 class StoredDescriptorSource:
-    """A :class:`loom.schema.Source` of descriptors that were kept with calls; asked when no other has any."""
+    """A :class:`loom.schema.Source` of descriptor sets that were stored with calls. It is the last one asked.
+
+    ``problems`` name the sets that cannot be parsed.
+    """
 
     name = "stored descriptors"
 
     def __init__(self, stored: Iterable[StoredDescriptorSet] = ()) -> None:
         self.problems: list[str] = []
         self._sources: list[tuple[StoredDescriptorSet, MemorySource]] = []
-        self.take(stored)
+        self.add(stored)
 
-    def take(self, stored: Iterable[StoredDescriptorSet]) -> None:
-        """Add sets; the last fetched one answers for what several describe."""
+    def add(self, stored: Iterable[StoredDescriptorSet]) -> None:
+        """Add sets; of several that define one symbol, the last fetched is used."""
         for item in stored:
             files = DescriptorIndex()
             try:
@@ -36,51 +39,52 @@ class StoredDescriptorSource:
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
 
     async def fetch(self, symbol: str) -> DescriptorSet:
-        """The files of a symbol with where they came from when they were kept."""
+        """The files that define a symbol, with the provenance that was stored with them."""
         for item, source in self._sources:
             try:
-                found = await source.fetch(symbol)
+                file_set = await source.fetch(symbol)
             except SchemaError:
                 continue
-            label = item.source if item.source.endswith(_MARK) else item.source + _MARK
-            return DescriptorSet(found.files, Provenance(label, item.origin, item.fetched_ns))
+            label = item.source if item.source.endswith(_SOURCE_SUFFIX) else item.source + _SOURCE_SUFFIX
+            return DescriptorSet(file_set.files, Provenance(label, item.origin, item.fetched_ns))
         raise SchemaError(f"no {self.name} define {symbol}")
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
-        """Nothing: what was kept is complete in itself, and may be older than what asks."""
+        """Nothing: a stored set is complete, and may be older than the files that need others."""
         del files
         return []
 
 
 class DescriptorRegistry:
-    """Every set of descriptors that this run has fetched, once; ``keep`` is told of each new one."""
+    """Every descriptor set that this run has fetched or imported, once each; ``on_new`` is called for each new one."""
 
-    def __init__(self, target: str, keep: Callable[[StoredDescriptorSet], None] = lambda _: None) -> None:
+    def __init__(self, target: str, on_new: Callable[[StoredDescriptorSet], None] = lambda _: None) -> None:
         self._target = target
-        self._keep = keep
+        self._on_new = on_new
         self._sets: dict[bytes, StoredDescriptorSet] = {}
 
-    def take(self, files: DescriptorSet) -> None:
-        """A listener of :meth:`loom.schema.Schema.on_descriptors`."""
+    def add_fetched(self, files: DescriptorSet) -> None:
+        """Add files that a schema source has fetched: a listener of :meth:`loom.schema.Schema.on_descriptors`."""
         provenance = files.provenance
-        if provenance.source.endswith(_MARK):
+        if provenance.source.endswith(_SOURCE_SUFFIX):
             return
         data = files.as_set().SerializeToString(deterministic=True)
-        digest = hashlib.sha256(data).digest()
-        if digest not in self._sets:
-            item = StoredDescriptorSet(
-                self._target, provenance.source, provenance.origin, provenance.fetched_ns, data
-            )
-            self._sets[digest] = item
-            self._keep(item)
+        self.add(
+            [
+                StoredDescriptorSet(
+                    self._target, provenance.source, provenance.origin, provenance.fetched_ns, data
+                )
+            ]
+        )
 
     def add(self, items: Iterable[StoredDescriptorSet]) -> None:
-        """Sets that came with an imported file."""
+        """Add sets that came with an imported file."""
         for item in items:
             digest = hashlib.sha256(item.file_set).digest()
             if digest not in self._sets:
                 self._sets[digest] = item
-                self._keep(item)
+                self._on_new(item)
 
     async def stored(self) -> list[StoredDescriptorSet]:
+        """Every set, in the order in which they were added."""
         return list(self._sets.values())

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from loom.api.summary import summarise
 from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
@@ -36,8 +35,7 @@ from loom.runtime import wiring as parts
 from loom.runtime.call_formatting import one_line
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
-from loom.search.details import CallDetails
-from loom.search.field_reader import FieldReader
+from loom.search.matching import CallMatcher
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory
 
 from .completion import session_name
@@ -130,7 +128,7 @@ class _Command:
         self._tally = Tally()
         self._results: list[Result] = []
         self._damaged = False
-        self._reader = FieldReader(StoredSchema(()))
+        self._schema = StoredSchema(())
 
     async def run(self) -> int:
         if self._wanted.junit is not None:
@@ -166,7 +164,7 @@ class _Command:
         uncompared: set[str] = set()
         starts = []
         if self._wanted.query.needs_bodies:
-            self._reader = FieldReader(StoredSchema(self._read_through()))
+            self._schema = StoredSchema(self._read_through())
         with self._opened() as incoming:
             self._wanted.rules.secrets.add(incoming.masked)
             for call in self._chosen(incoming):
@@ -245,15 +243,8 @@ class _Command:
             self._output.line(one_line(line, _LINE))
 
     def _chosen(self, incoming: CallFileContent) -> Iterator[Call]:
-        query = self._wanted.query
-        for call in incoming.calls:
-            if not is_replayable(call, replays=self._wanted.replays):
-                continue
-            found = query.answer(summarise(call))
-            if found is None:
-                found = query.answer(summarise(call), CallDetails(call, self._reader))
-            if found:
-                yield call
+        calls = (call for call in incoming.calls if is_replayable(call, replays=self._wanted.replays))
+        return CallMatcher(self._wanted.query, self._schema).select(calls)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[CallFileContent]:

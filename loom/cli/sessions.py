@@ -12,20 +12,20 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from loom.archive.id_remapping import IdMap, parents_first
+from loom.archive.call_importer import CallImporter
+from loom.archive.parent_order import parents_first
 from loom.errors import LoomError
 from loom.formats import FORMATS, get_writer
 from loom.formats.call_file import CallFile
 from loom.grpcurl.endpoint import Destination
-from loom.model import Call, Secrets
-from loom.model.projection import events_of
+from loom.model import Call, CallIds, Secrets
 from loom.recording.query import Query
 from loom.runtime.call_formatting import show_count
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
 from loom.search import Origin
 from loom.search.call_source import SessionCallSource
-from loom.search.jobs import chosen
+from loom.search.matching import select_calls
 from loom.sessions import (
     SessionError,
     SessionReader,
@@ -43,7 +43,6 @@ from .options import Filter
 
 _NEWEST = 10
 _NEWEST_BYTES = 4 * 1024 * 1024
-_MOST_WAITING = 32 * 1024 * 1024
 _IMPORT_QUEUE = 4 * 1024 * 1024 * 1024  # a call is taken in whole, whatever its size
 _EXIT_DAMAGED = 1
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -267,7 +266,7 @@ def export(name: str, output: Path | None, kind: str, query: Query, target: str,
     source = SessionCallSource(Origin(str(_existing(settings, name))))
     schema = source.schema()
     secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
-    calls = chosen(source, schema, query.text, None)
+    calls = select_calls(source, schema, query.text)
     where = Destination(target=target, otherwise=next((item.target for item in schema.stored), ""))
     with _out(output) as file:
         for piece in get_writer(kind)(calls, schema, secrets, where):
@@ -320,12 +319,11 @@ def import_(file: Path, session: str) -> None:
             raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
-            numbers = IdMap()
-            for count, call in enumerate(parents_first(incoming.calls), 1):
-                for event in events_of(call, store.last_id + count, numbers.parent(call)):
-                    store.emit(event)
-                numbers.give(call, store.last_id + count)
-                if store.waiting_bytes > _MOST_WAITING and not store.flush(60):
+            importer = CallImporter(CallIds(store.last_id + 1).take, store)
+            for call in parents_first(incoming.calls):
+                importer.add(call)
+                count += 1
+                if importer.must_flush and not store.flush(60):
                     raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
             for item in incoming.descriptors:
                 store.put_descriptors(item)

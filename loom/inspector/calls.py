@@ -13,7 +13,7 @@ from loom.archive.archive import CallPage
 from loom.inspector.call_json import describe
 from loom.model import Call, Direction
 from loom.publishing import Feed
-from loom.search import ReadingError
+from loom.search import SearchError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, Json, flag, integer
@@ -94,13 +94,13 @@ async def _listed(
     try:
         async with asyncio.timeout(_MAX_SEARCH_SECONDS):
             if not text.strip() and after is None:
-                return await inspector.archive.newest(limit, before)
-            return await inspector.archive.matching(text, limit, before, after)
+                return await inspector.archive.list_newest(limit, before)
+            return await inspector.archive.list_matching(text, limit, before, after)
     except TimeoutError:
         raise ApiError(
             504, f"the filter took longer than {_MAX_SEARCH_SECONDS} s", "narrow it, or use /api/search"
         ) from None
-    except ReadingError as error:
+    except SearchError as error:
         raise reading_error(error) from error
 
 

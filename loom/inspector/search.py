@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from loom.errors import LoomError
 from loom.recording.query import FilterError, Query, parse
-from loom.search import Answer, Done, Found, Progress, ReadingError, ReadingUnavailableError
+from loom.search import Answer, Done, Matches, Progress, SearchError, SearchUnavailableError
 
 from .context import Inspector, inspector_of
 from .responses import ApiError, integer
@@ -32,7 +32,7 @@ def read_filter(text: str) -> Query:
 
 def reading_error(error: LoomError) -> ApiError:
     """The answer to a request for recorded calls that could not be read: 503 if it may succeed later, else 500."""
-    return ApiError(503 if isinstance(error, ReadingUnavailableError) else 500, str(error))
+    return ApiError(503 if isinstance(error, SearchUnavailableError) else 500, str(error))
 
 
 T = TypeVar("T")
@@ -66,14 +66,14 @@ async def _events(
             event = _event(answer)
             if event is not None:
                 yield event
-    except ReadingError as error:
+    except SearchError as error:
         yield _sent("failed", {"error": {"message": str(error), "hint": ""}})
 
 
 def _event(answer: Answer) -> ServerSentEvent | None:
     if isinstance(answer, Progress):
         return _sent("progress", {"searched": answer.searched, "of": answer.of})
-    if isinstance(answer, Found):
+    if isinstance(answer, Matches):
         return _sent("found", {"ids": [call.id for call in answer.calls], "calls": answer.calls})
     if isinstance(answer, Done):
         body = {"searched": answer.searched, "found": answer.found, "problems": answer.problems}

@@ -111,7 +111,7 @@ class Loom:
         self.descriptors = DescriptorRegistry(
             str(settings.target), self.store.put_descriptors if self.store else lambda _: None
         )
-        self.schema.on_descriptors(self.descriptors.take)
+        self.schema.on_descriptors(self.descriptors.add_fetched)
         self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
         self.schema.on_change(self.warming.again)
         self.target.on_state(self._target_changed)
@@ -156,7 +156,7 @@ class Loom:
             except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
                 store.earlier.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
-        self.kept.take(await asyncio.to_thread(store.stored_descriptors))
+        self.kept.add(await asyncio.to_thread(store.stored_descriptors))
         store.earlier.tell(*self.kept.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
 

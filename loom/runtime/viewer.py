@@ -152,7 +152,7 @@ class Viewer:
         for call in _numbered(calls):
             self.history.restore(call)
         masked.add(incoming.masked)
-        kept.take(incoming.descriptors)
+        kept.add(incoming.descriptors)
         self._remembered = DescriptorRegistry(str(self.path))
         self._remembered.add(incoming.descriptors)
         self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]

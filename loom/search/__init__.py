@@ -1,30 +1,32 @@
-"""Heavy reading of recorded calls (search, export) in a process of its own, so that traffic does not feel it.
+"""Search and export recorded calls in a child process, so that forwarded traffic is not slowed down.
 
-* :mod:`~loom.search.protocol`: what can be asked, and what comes back.
-* :mod:`~loom.search.call_source`: the calls: of a session, or sent along from memory.
-* :mod:`~loom.search.text_prefilter`: where a text that is looked for may be.
-* :mod:`~loom.search.fields`: a message as paths and texts.
-* :mod:`~loom.search.field_reader`: the fields of recorded calls, with their stored schema.
-* :mod:`~loom.search.details`: what ``meta:`` and ``body:`` of a filter look at.
-* :mod:`~loom.search.jobs`: the jobs themselves.
-* :mod:`~loom.search.__main__`: the process.
-* :mod:`~loom.search.client`: starts the process, and stops it when nobody listens any more.
+* :mod:`~loom.search.protocol`: jobs, the input that follows them, and answers.
+* :mod:`~loom.search.client`: starts the child process and runs a job in it.
+* :mod:`~loom.search.resumption`: continues the answers of a job when its process is replaced.
+* :mod:`~loom.search.__main__`: the child process.
+* :mod:`~loom.search.jobs`: search and export.
+* :mod:`~loom.search.call_source`: the calls of a job, from a session or from its input.
+* :mod:`~loom.search.matching`: applies a filter to recorded calls.
+* :mod:`~loom.search.details`: the metadata and message fields of a call, for a filter.
+* :mod:`~loom.search.field_reader`: reads message fields with a stored schema.
+* :mod:`~loom.search.field_walker`: the fields of a message as paths and texts.
+* :mod:`~loom.search.text_prefilter`: which fields may contain a text that the message's bytes do not.
 """
 
-from .client import Reading, ReadingError, ReadingUnavailableError
-from .protocol import Answer, Chunk, Done, Export, Found, Job, Origin, Progress, Search
+from .client import SearchClient, SearchError, SearchUnavailableError
+from .protocol import Answer, Chunk, Done, ExportJob, Job, Matches, Origin, Progress, SearchJob
 
 __all__ = [
     "Answer",
     "Chunk",
     "Done",
-    "Export",
-    "Found",
+    "ExportJob",
     "Job",
+    "Matches",
     "Origin",
     "Progress",
-    "Reading",
-    "ReadingError",
-    "ReadingUnavailableError",
-    "Search",
+    "SearchClient",
+    "SearchError",
+    "SearchJob",
+    "SearchUnavailableError",
 ]

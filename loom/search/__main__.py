@@ -1,6 +1,6 @@
-"""The process: one job from standard input, its answers to standard output, then the end.
+"""The search process: reads a job and its input from standard input, and writes the answers to standard output.
 
-It takes what processor time is left, and goes when its parent closes either end.
+It runs at the lowest scheduling priority, and ends when its parent closes either pipe.
 """
 
 import gc
@@ -12,40 +12,40 @@ import msgspec
 from loom.errors import LoomError
 from loom.workers import encode_frame, read_frame
 
-from .call_source import SessionCallSource, Source, StreamedCallSource
-from .jobs import perform
-from .protocol import AnyAnswer, Failed, Sent, job_decoder, sent_decoder
+from .call_source import CallSource, InputCallSource, SessionCallSource
+from .jobs import run_job
+from .protocol import Answer, Failed, Input, input_decoder, job_decoder
 
-_NICE = 19  # the least: at 10, traffic that fills the core felt a search in its p99
+_NICE = 19  # the lowest priority: at 10, a search showed in the p99 of traffic on a busy core
 
 
 def main() -> None:
+    """Run one job."""
     if hasattr(os, "nice"):
         os.nice(_NICE)
-    # What is read here is let go of by reference counts; looking for cycles among it only takes time.
-    gc.disable()
-    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    gc.disable()  # reference counts free everything here; searching for cycles only costs time
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 
-    def answer(thing: AnyAnswer) -> None:
-        outgoing.write(encode_frame(thing))
-        outgoing.flush()
+    def send(answer: Answer | Failed) -> None:
+        stdout.write(encode_frame(answer))
+        stdout.flush()
 
-    def receive() -> Sent:
-        sent: Sent = sent_decoder.decode(read_frame(incoming))
-        return sent
+    def receive() -> Input:
+        message: Input = input_decoder.decode(read_frame(stdin))
+        return message
 
     try:
-        job = job_decoder.decode(read_frame(incoming))
-        source: Source = (
-            SessionCallSource(job.origin) if job.origin.session else StreamedCallSource(job.origin, receive)
+        job = job_decoder.decode(read_frame(stdin))
+        source: CallSource = (
+            SessionCallSource(job.origin) if job.origin.session else InputCallSource(job.origin, receive)
         )
-        perform(job, source, answer)
+        run_job(job, source, send)
     except LoomError as error:
-        answer(Failed(str(error)))
-    except (BrokenPipeError, EOFError):  # nobody wants the answer any more
+        send(Failed(str(error)))
+    except (BrokenPipeError, EOFError):  # the parent has closed its end
         os._exit(1)
     except (msgspec.MsgspecError, ValueError, MemoryError) as error:
-        answer(Failed(f"the recorded calls could not be read: {error}"))
+        send(Failed(f"the recorded calls could not be read: {error}"))
 
 
 main()

@@ -1,4 +1,4 @@
-"""The calls that a job works on: of a session, or sent along from memory."""
+"""The calls of a job: of a session, or from the job's input."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,15 +10,15 @@ from loom.model.projection import project
 from loom.sessions import SessionReader
 from loom.sessions.event_codec import unpack
 
-from .protocol import Batch, Descriptors, End, Origin, Sent
+from .protocol import CallInput, DescriptorInput, Input, InputEnd, Origin
 
 
-class Source(Protocol):
-    """Calls, each when its end is read, and what decodes them."""
+class CallSource(Protocol):
+    """Recorded calls in the order in which they ended, and the schema that decodes them."""
 
-    total: int
-    last_id: int  # 0 where it is not known
-    problems: list[str]
+    total: int  # calls; may be 0 if the input does not say
+    last_id: int  # the highest id; 0 if unknown
+    problems: list[str]  # what could not be read so far
 
     def schema(self) -> StoredSchema: ...
     def calls(self, newest: int | None = None) -> Iterator[Call]: ...
@@ -26,7 +26,7 @@ class Source(Protocol):
 
 
 class SessionCallSource:
-    """The calls of a session's file."""
+    """The calls of a session database."""
 
     def __init__(self, origin: Origin) -> None:
         self._reader = SessionReader(Path(origin.session or ""), origin.live_from)
@@ -37,47 +37,53 @@ class SessionCallSource:
         self.problems = self._reader.damaged
 
     def schema(self) -> StoredSchema:
+        """The schema from the session's descriptor sets."""
         schema = StoredSchema(self._reader.descriptors())
         self.problems += schema.problems
         return schema
 
     def calls(self, newest: int | None = None) -> Iterator[Call]:
-        """Every call, or the ``newest`` so many at least."""
+        """Every call, or at least the ``newest`` N."""
         return (call for call in self._reader.calls(newest) if call.id > self._cleared)
 
     def find(self, ids: Iterable[int]) -> Iterator[Call]:
+        """The calls with these ids."""
         return iter(self._reader.find(ids))
 
 
-class StreamedCallSource:
-    """Calls that follow the job; ``receive`` answers what was sent, one after the other."""
+class InputCallSource:
+    """The calls of a job's input, which ``receive`` returns message by message."""
 
-    def __init__(self, origin: Origin, receive: Callable[[], Sent]) -> None:
+    def __init__(self, origin: Origin, receive: Callable[[], Input]) -> None:
         self.total, self.last_id = origin.total, 0
         self.problems: list[str] = []
         self._receive = receive
-        self._first: Batch | None = None
+        self._first_batch: CallInput | None = None
 
     def schema(self) -> StoredSchema:
-        """Descriptors come before any batch: call this first."""
+        """The schema from the input's descriptor sets. They precede the calls: call this before :meth:`calls`."""
         stored = []
-        while isinstance(sent := self._receive(), Descriptors):
+        while isinstance(message := self._receive(), DescriptorInput):
             stored.append(
-                StoredDescriptorSet(sent.target, sent.source, sent.origin, sent.fetched_ns, sent.file_set)
+                StoredDescriptorSet(
+                    message.target, message.source, message.origin, message.fetched_ns, message.file_set
+                )
             )
-        self._first = sent if isinstance(sent, Batch) else None
+        self._first_batch = message if isinstance(message, CallInput) else None
         schema = StoredSchema(stored)
         self.problems += schema.problems
         return schema
 
     def calls(self, newest: int | None = None) -> Iterator[Call]:
+        """Every call; ``newest`` makes no difference."""
         del newest
-        sent: Sent | None = self._first
-        while isinstance(sent, Batch):
-            yield from project(unpack(sent.events))
-            sent = self._receive()
-        assert sent is None or isinstance(sent, End)  # noqa: S101 (the protocol)
+        message: Input | None = self._first_batch
+        while isinstance(message, CallInput):
+            yield from project(unpack(message.events))
+            message = self._receive()
+        assert message is None or isinstance(message, InputEnd)  # noqa: S101 (the protocol)
 
     def find(self, ids: Iterable[int]) -> Iterator[Call]:
+        """The calls with these ids."""
         wanted = set(ids)
         return (call for call in self.calls() if call.id in wanted)

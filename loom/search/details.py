@@ -1,4 +1,4 @@
-"""What ``meta:`` and ``body:`` of a filter are compared with, read from a recorded call."""
+"""The metadata and message fields of a call, for a filter's ``meta:`` and ``body:``."""
 
 import base64
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from loom.model import Call
 
 from .field_reader import FieldReader
-from .fields import Field
+from .field_walker import Field
 
 
 class CallDetails:
@@ -17,12 +17,12 @@ class CallDetails:
         self._reader = reader
 
     def metadata(self) -> Iterator[tuple[str, str]]:
-        """Every item of the three blocks; binary values as base64."""
+        """Every item of the three metadata blocks; binary values as base64."""
         call = self._call
         for block in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
             for key, value in block or ():
                 yield key, base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
     def fields(self, holding: str = "") -> Iterator[Field]:
-        """See :meth:`FieldReader.fields`."""
+        """See :meth:`.field_reader.FieldReader.fields`."""
         return self._reader.fields(self._call, holding)

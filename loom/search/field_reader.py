@@ -1,4 +1,4 @@
-"""Read the fields of recorded messages with a stored schema; the walks and types of a search are cached here."""
+"""Read the fields of recorded messages with a stored schema; it caches the walkers and types of a search."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Direction
 
-from .fields import Field, Walk
+from .field_walker import Field, FieldWalker
 from .text_prefilter import TextPrefilter
 
 
@@ -22,15 +22,16 @@ class FieldReader:
         self._schema = schema
         self._classes: dict[tuple[str, Direction], type[Message] | None] = {}
         self._prefilters: dict[str, TextPrefilter | None] = {}
-        self._walks: dict[TextPrefilter | None, Walk] = {}
+        self._walkers: dict[TextPrefilter | None, FieldWalker] = {}
 
     def fields(self, call: Call, text: str = "") -> Iterator[Field]:
-        """Every field of every held message, decompressed; without a schema by field number.
+        """Every field of every message in memory, decompressed; without a schema by field number.
 
         Fields that cannot contain ``text`` may be left out: see :mod:`.text_prefilter`.
         """
         prefilter = self._prefilter(text)
-        full, filtered = self._walk(None), None if prefilter is None else self._walk(prefilter)
+        full = self._walker(None)
+        filtered = None if prefilter is None else self._walker(prefilter)
         for message in call.messages:
             data = message.data
             if data is None:
@@ -40,12 +41,12 @@ class FieldReader:
                 message_class = self._message_class(call.method, message.direction)
             except CompressionError:
                 message_class = None
-            walk = full
-            if filtered is not None and not filtered.is_among(data):
-                if not filtered.is_worth(message_class):
+            walker = full
+            if filtered is not None and not filtered.bytes_may_match(data):
+                if not filtered.type_may_match(message_class):
                     continue
-                walk = filtered
-            yield from walk.leaves(data, message_class)
+                walker = filtered
+            yield from walker.fields(data, message_class)
 
     def _message_class(self, path: str, direction: Direction) -> type[Message] | None:
         """The class of a method's requests or responses."""
@@ -68,11 +69,11 @@ class FieldReader:
             self._prefilters[text] = prefilter if prefilter.usable else None
         return self._prefilters[text]
 
-    def _walk(self, prefilter: TextPrefilter | None) -> Walk:
-        """The walk through all fields, or through those alone that a prefilter lets pass."""
-        if prefilter not in self._walks:
-            self._walks[prefilter] = Walk(self._schema.message_type, prefilter)
-        return self._walks[prefilter]
+    def _walker(self, prefilter: TextPrefilter | None) -> FieldWalker:
+        """A walker over all fields, or over those only that a prefilter lets pass."""
+        if prefilter not in self._walkers:
+            self._walkers[prefilter] = FieldWalker(self._schema.message_type, prefilter)
+        return self._walkers[prefilter]
 
     def _enum_names(self) -> Iterator[str]:
         """The names of the values of every enum of every set."""

@@ -1,124 +1,115 @@
-"""The jobs: search, and export."""
+"""Run a job of the search process: search, or export."""
 
 import heapq
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from loom.api.calls import Summary
-from loom.api.summary import summarise
-from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
 from loom.model import Call, Secrets
-from loom.recording.query import Query, parse
+from loom.recording.query import parse
 
-from .call_source import Source
-from .details import CallDetails
-from .field_reader import FieldReader
-from .protocol import AnyAnswer, Chunk, Done, Export, Found, Job, Progress, Search
+from .call_source import CallSource
+from .matching import CallMatcher, select_calls
+from .protocol import Answer, Chunk, Done, ExportJob, Job, Matches, Progress, SearchJob
 
-_PROGRESS_SECONDS = 0.1
-_FOUND_AT_ONCE = 500
+PROGRESS_SECONDS = 0.1
+"""The least time between two answers about progress."""
+
+_BATCH_MATCHES = 500
+
+Send = Callable[[Answer], None]
 
 
-def perform(job: Job, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
-    """Do a job; errors of ours (:class:`loom.errors.LoomError`) are for the caller to tell."""
-    if isinstance(job, Search):
-        _search(job, source, answer)
+def run_job(job: Job, source: CallSource, send: Send) -> None:
+    """Run a job and send its answers. Raises :class:`loom.errors.LoomError`."""
+    if isinstance(job, SearchJob):
+        _search(job, source, send)
     else:
-        _export(job, source, answer)
+        _export(job, source, send)
 
 
-def _search(job: Search, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
-    query = parse(job.q)
-    reader = FieldReader(source.schema())
-    looking = _Looking(source.total, answer, job.limit)
+def _search(job: SearchJob, source: CallSource, send: Send) -> None:
+    matcher = CallMatcher(parse(job.q), source.schema())
+    report = _SearchReport(source.total, send, job.limit)
     after = job.after if job.after is not None else 0
-    for call in source.calls(_reach(job, source)):
-        looking.seen()
+    for call in source.calls(_newest_needed(job, source)):
+        report.count_call()
         if call.id > after and (job.before is None or call.id < job.before):
-            summary = summarise(call)
-            if _matches(query, summary, call, reader):
-                looking.found(summary)
-    looking.done(source.problems)
+            summary = matcher.match(call)
+            if summary is not None:
+                report.add(summary)
+    report.finish(source.problems)
 
 
-def _reach(job: Search, source: Source) -> int | None:
-    """How many of the newest calls hold all that is asked for; None if it may be anywhere."""
+def _newest_needed(job: SearchJob, source: CallSource) -> int | None:
+    """How many of the newest calls must be read to find all matches; None for all of them."""
     if job.q.strip() or job.limit is None or not source.last_id:
         return None
     return job.limit + (0 if job.before is None else max(0, source.last_id - job.before + 1))
 
 
-def _export(job: Export, source: Source, answer: Callable[[AnyAnswer], None]) -> None:
+def _export(job: ExportJob, source: CallSource, send: Send) -> None:
     schema = source.schema()
-    found = 0
+    count = 0
 
-    def counted() -> Iterator[Call]:
-        nonlocal found
-        for call in chosen(source, schema, job.q, job.ids):
-            found += 1
+    def counted_calls() -> Iterator[Call]:
+        nonlocal count
+        for call in select_calls(source, schema, job.q, job.ids):
+            count += 1
             yield call
 
     secrets = None if job.secrets is None else Secrets(job.secrets)
-    for data in get_writer(job.format)(counted(), schema, secrets, job.destination):
-        answer(Chunk(data))
-    answer(Done(source.total, found, source.problems))
+    for data in get_writer(job.format)(counted_calls(), schema, secrets, job.destination):
+        send(Chunk(data))
+    send(Done(source.total, count, source.problems))
 
 
-def chosen(source: Source, schema: StoredSchema, q: str, ids: Iterable[int] | None) -> Iterator[Call]:
-    """The calls of these ids, or those that match a filter."""
-    if ids is not None:
-        return source.find(ids)
-    query, reader = parse(q), FieldReader(schema)
-    return (call for call in source.calls() if _matches(query, summarise(call), call, reader))
+class _SearchReport:
+    """Sends the matches of a search in batches, and its progress at intervals.
 
+    With a ``limit`` the newest matches are kept and sent at the end.
+    """
 
-def _matches(query: Query, summary: Summary, call: Call, reader: FieldReader) -> bool:
-    found = query.answer(summary)
-    if found is None:
-        found = query.answer(summary, CallDetails(call, reader))
-    return found is True
-
-
-class _Looking:
-    """Counts, and tells of progress and finds now and then."""
-
-    def __init__(self, total: int, answer: Callable[[AnyAnswer], None], limit: int | None) -> None:
+    def __init__(self, total: int, send: Send, limit: int | None) -> None:
         self._total = total
+        self._send = send
         self._limit = limit
-        self._answer = answer
         self._searched = 0
         self._count = 0
-        self._waiting: list[Summary] = []
-        self._told = time.monotonic()
+        self._batch: list[Summary] = []
+        self._last_progress = time.monotonic()
 
-    def seen(self) -> None:
+    def count_call(self) -> None:
+        """Count a searched call."""
         self._searched += 1
-        if time.monotonic() - self._told > _PROGRESS_SECONDS:
-            self._tell()
+        if time.monotonic() - self._last_progress > PROGRESS_SECONDS:
+            self._flush()
 
-    def found(self, summary: Summary) -> None:
+    def add(self, summary: Summary) -> None:
+        """Add a match."""
         self._count += 1
-        self._waiting.append(summary)
+        self._batch.append(summary)
         if self._limit is not None:
-            if len(self._waiting) >= 2 * self._limit + _FOUND_AT_ONCE:
-                self._waiting = self._newest(self._limit)
-        elif len(self._waiting) >= _FOUND_AT_ONCE:
-            self._tell()
+            if len(self._batch) >= 2 * self._limit + _BATCH_MATCHES:
+                self._batch = self._newest(self._limit)
+        elif len(self._batch) >= _BATCH_MATCHES:
+            self._flush()
 
-    def done(self, problems: list[str]) -> None:
+    def finish(self, problems: list[str]) -> None:
+        """Send the remaining matches and the end of the search."""
         if self._limit is not None:
-            self._waiting = self._newest(self._limit)
+            self._batch = self._newest(self._limit)
             self._limit = None
-        self._tell()
-        self._answer(Done(self._searched, self._count, problems))
+        self._flush()
+        self._send(Done(self._searched, self._count, problems))
 
     def _newest(self, limit: int) -> list[Summary]:
-        return heapq.nlargest(limit, self._waiting, key=lambda summary: summary.id)
+        return heapq.nlargest(limit, self._batch, key=lambda summary: summary.id)
 
-    def _tell(self) -> None:
-        if self._waiting and self._limit is None:
-            self._answer(Found(self._waiting))
-            self._waiting = []
-        self._answer(Progress(self._searched, max(self._total, self._searched)))
-        self._told = time.monotonic()
+    def _flush(self) -> None:
+        if self._batch and self._limit is None:
+            self._send(Matches(self._batch))
+            self._batch = []
+        self._send(Progress(self._searched, max(self._total, self._searched)))
+        self._last_progress = time.monotonic()

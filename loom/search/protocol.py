@@ -1,4 +1,8 @@
-"""What can be asked of the reading process, and what comes back (see :mod:`loom.workers.framing`)."""
+"""The messages between Loom and its search process, in MessagePack (:mod:`loom.workers.framing`).
+
+A job goes first. If its calls are not in a session, they follow as input. Answers come back until the last one, which
+is :class:`Done` or :class:`Failed`.
+"""
 
 import msgspec
 from msgspec import Struct
@@ -8,29 +12,32 @@ from loom.grpcurl.endpoint import Destination
 
 
 class Origin(Struct):
-    """Where the calls are. Without a ``session`` (a path) they follow as batches of records.
+    """Where a job's calls are: in the session at the path ``session``, or, if that is None, in the input that follows.
 
-    ``live_from``: calls of this id and up may still run. Calls up to ``cleared`` are left out.
+    Calls with an id of ``live_from`` or more may not have ended yet. Calls with an id up to ``cleared`` are left out.
     """
 
     session: str | None = None
     live_from: int | None = None
     cleared: int = 0
-    total: int = 0  # how many calls follow, where they do
+    total: int = 0  # the number of calls in the input
 
 
-class Search(Struct, tag="search", kw_only=True):
-    """Summaries of the calls that match a filter; of ids within ``before`` and ``after``, both exclusive."""
+class SearchJob(Struct, tag="search", kw_only=True):
+    """Find the calls that match the filter ``q`` and have ids between ``before`` and ``after``, both exclusive.
+
+    With ``limit`` only the newest matches are answered, at the end of the search.
+    """
 
     origin: Origin
     q: str
     before: int | None = None
     after: int | None = None
-    limit: int | None = None  # only so many, the newest; they come at the end, then
+    limit: int | None = None
 
 
-class Export(Struct, tag="export", kw_only=True):
-    """The calls that match a filter, or these ids, as a file of a format (:mod:`loom.formats`)."""
+class ExportJob(Struct, tag="export", kw_only=True):
+    """Write the calls that match a filter, or those with the given ids, in a format of :mod:`loom.formats`."""
 
     origin: Origin
     format: str
@@ -40,11 +47,11 @@ class Export(Struct, tag="export", kw_only=True):
     destination: Destination = Destination()
 
 
-Job = Search | Export
+Job = SearchJob | ExportJob
 
 
-class Descriptors(Struct, tag="descriptors"):
-    """Sent along with calls from memory: a serialized FileDescriptorSet."""
+class DescriptorInput(Struct, tag="descriptors"):
+    """Input: a serialized FileDescriptorSet."""
 
     file_set: bytes
     target: str
@@ -53,26 +60,28 @@ class Descriptors(Struct, tag="descriptors"):
     fetched_ns: int
 
 
-class Batch(Struct, tag="batch"):
-    """Sent along: records of calls, as a session has them."""
+class CallInput(Struct, tag="calls"):
+    """Input: the events of a few calls, encoded as in a session."""
 
     events: bytes
 
 
-class End(Struct, tag="end"):
-    """Nothing more is sent."""
+class InputEnd(Struct, tag="end"):
+    """The end of the input."""
 
 
-Sent = Descriptors | Batch | End
+Input = DescriptorInput | CallInput | InputEnd
 
 
 class Progress(Struct, tag="progress"):
+    """How many of the calls have been searched."""
+
     searched: int
     of: int
 
 
-class Found(Struct, tag="found"):
-    """Summaries (docs/api.md) of calls that match."""
+class Matches(Struct, tag="matches"):
+    """Summaries (docs/api.md) of matching calls."""
 
     calls: list[Summary]
 
@@ -84,7 +93,7 @@ class Chunk(Struct, tag="chunk"):
 
 
 class Done(Struct, tag="done"):
-    """The last answer; ``problems`` are lines about what could not be read."""
+    """The last answer of a job; ``problems`` name what could not be read."""
 
     searched: int
     found: int
@@ -92,14 +101,13 @@ class Done(Struct, tag="done"):
 
 
 class Failed(Struct, tag="failed"):
-    """The last answer, if the job could not be done."""
+    """The last answer of a job that failed."""
 
     message: str
 
 
-Answer = Progress | Found | Chunk | Done
-AnyAnswer = Answer | Failed
+Answer = Progress | Matches | Chunk | Done
 
 job_decoder = msgspec.msgpack.Decoder(Job)
-sent_decoder = msgspec.msgpack.Decoder(Sent)
-answer_decoder = msgspec.msgpack.Decoder(AnyAnswer)
+input_decoder = msgspec.msgpack.Decoder(Input)
+answer_decoder = msgspec.msgpack.Decoder(Answer | Failed)

@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from loom.api.summary import summarise
 from loom.archive.stored_descriptors import DescriptorRegistry
 from loom.decoding.messages import decode_call
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
 from loom.recording.query import Query, parse
 from loom.schema import Schema
-from loom.search.details import CallDetails
-from loom.search.field_reader import FieldReader
+from loom.search.matching import CallMatcher
 
 from ._recorded_call import RecordedCall, recorded_call
 
@@ -88,16 +86,7 @@ class CallLog(Observer):
 
     async def _matching(self, query: Query, calls: list[Call]) -> list[Call]:
         stored = await self._descriptors.stored() if query.needs_bodies else ()
-        reader = FieldReader(StoredSchema(stored))
-        matches = []
-        for call in list(calls):
-            summary = summarise(call)
-            answer = query.answer(summary)
-            if answer is None:
-                answer = query.answer(summary, CallDetails(call, reader))
-            if answer:
-                matches.append(call)
-        return matches
+        return list(CallMatcher(query, StoredSchema(stored)).select(list(calls)))
 
     async def _convert(self, call: Call) -> RecordedCall:
         return recorded_call(call, await decode_call(self._schema, call))

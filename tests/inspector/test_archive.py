@@ -149,7 +149,7 @@ async def test_a_filter_whose_process_is_killed(
         else:
             error = await at.get("/api/calls", 503, q="body:alice")
             assert error["error"]["message"].startswith(
-                "the process that reads recorded calls died, and so did a second one (signal 9 (SIGKILL); "
+                "the search process died, and so did a second one (signal 9 (SIGKILL); "
             )
         assert await at.ids("body:alice") == [1]
         left = times
@@ -174,7 +174,7 @@ async def test_a_filter_that_nobody_waits_for_is_given_up(
         finally:
             given_up.set()
 
-    monkeypatch.setattr(Archive, "matching", endless)
+    monkeypatch.setattr(Archive, "list_matching", endless)
     async with running(mirror, tmp_path) as at:
         asking = asyncio.create_task(at.ids("body:x"))
         await begun.wait()
@@ -258,7 +258,7 @@ async def test_what_cannot_be_read_is_said(
         assert ([call["id"] for call in answer["calls"]], answer["problems"]) == ([1, 3], [problem])
         caplog.clear()
         await at.download()
-        assert f"an export lacks what could not be read: {problem}" in caplog.text
+        assert f"an export is incomplete: {problem}" in caplog.text
 
 
 async def test_an_earlier_run_decodes_with_its_backend_gone(mirror: Mirror, tmp_path: Path) -> None:

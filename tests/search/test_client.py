@@ -16,13 +16,13 @@ from loom.search import (
     Answer,
     Chunk,
     Done,
-    Export,
-    Found,
+    ExportJob,
+    Matches,
     Progress,
-    Reading,
-    ReadingError,
-    ReadingUnavailableError,
-    Search,
+    SearchClient,
+    SearchError,
+    SearchJob,
+    SearchUnavailableError,
 )
 from loom.sessions import SessionWriter, session_path
 from tests.support.children import children, kill_children
@@ -77,10 +77,10 @@ async def described() -> list[StoredDescriptorSet]:
     return [stored_descriptors()]
 
 
-async def search(reading: Reading, q: str, **limits: int) -> tuple[list[int], Done]:
+async def search(client: SearchClient, q: str, **limits: int) -> tuple[list[int], Done]:
     ids: list[int] = []
-    async for answer in reading.run(Search(origin=await reading.origin(), q=q, **limits)):
-        if isinstance(answer, Found):
+    async for answer in client.run(SearchJob(origin=await client.origin(), q=q, **limits)):
+        if isinstance(answer, Matches):
             ids += [call.id for call in answer.calls]
     assert isinstance(answer, Done)
     return sorted(ids), answer
@@ -89,9 +89,9 @@ async def search(reading: Reading, q: str, **limits: int) -> tuple[list[int], Do
 async def test_finds_in_a_session(bench: Any, tmp_path: Path) -> None:
     await traffic(bench)
     store = keep(session_path("s", tmp_path), bench.history)
-    reading = Reading(History(), store, nothing)
+    client = SearchClient(History(), store, nothing)
     for query, ids in QUERIES.items():
-        found, done = await search(reading, query)
+        found, done = await search(client, query)
         assert found == ids, query
         assert (done.searched, done.found, done.problems) == (4, len(ids), [])
     store.close()
@@ -99,39 +99,39 @@ async def test_finds_in_a_session(bench: Any, tmp_path: Path) -> None:
 
 async def test_finds_in_memory_where_there_is_no_session(bench: Any) -> None:
     await traffic(bench)
-    reading = Reading(bench.history, None, described)
+    client = SearchClient(bench.history, None, described)
     for query, ids in QUERIES.items():
-        found, done = await search(reading, query)
+        found, done = await search(client, query)
         assert found == ids, query
         assert done.searched == 4
 
 
 async def test_without_a_schema_the_text_of_a_message_is_looked_at(bench: Any) -> None:
     await traffic(bench)
-    reading = Reading(bench.history, None, nothing)
-    assert (await search(reading, "body:alice"))[0] == [1]
-    assert (await search(reading, "body:hidden"))[0] == [4]  # decompressed all the same
-    assert (await search(reading, "body:1=alice"))[0] == [1]
-    assert (await search(reading, "body:text=alice"))[0] == []
+    client = SearchClient(bench.history, None, nothing)
+    assert (await search(client, "body:alice"))[0] == [1]
+    assert (await search(client, "body:hidden"))[0] == [4]  # decompressed all the same
+    assert (await search(client, "body:1=alice"))[0] == [1]
+    assert (await search(client, "body:text=alice"))[0] == []
 
 
 async def test_within_limits_and_past_what_was_cleared(bench: Any, tmp_path: Path) -> None:
     await traffic(bench)
     store = keep(session_path("s", tmp_path), bench.history)
-    reading = Reading(History(), store, nothing)
-    assert (await search(reading, "", after=1, before=4))[0] == [2, 3]
+    client = SearchClient(History(), store, nothing)
+    assert (await search(client, "", after=1, before=4))[0] == [2, 3]
     store.clear(2)
-    assert (await search(reading, ""))[0] == [3, 4]
+    assert (await search(client, ""))[0] == [3, 4]
     store.close()
 
 
 async def test_tells_of_progress_on_the_way(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
     store = keep(session_path("s", tmp_path), calls)
-    reading = Reading(History(), store, nothing)
+    client = SearchClient(History(), store, nothing)
     answers = [
         answer
-        async for answer in reading.run(Search(origin=await reading.origin(), q="body:Alice -body:o-17"))
+        async for answer in client.run(SearchJob(origin=await client.origin(), q="body:Alice -body:o-17"))
     ]
     progress = [answer for answer in answers if isinstance(answer, Progress)]
     assert len(progress) > 1
@@ -144,31 +144,31 @@ async def test_tells_of_progress_on_the_way(tmp_path: Path) -> None:
 async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
     store = keep(session_path("s", tmp_path), calls)
-    reading = Reading(History(), store, nothing, at_once=1)
-    running = reading.run(Search(origin=await reading.origin(), q="body:/(a+)+x/"))
+    client = SearchClient(History(), store, nothing, max_processes=1)
+    running = client.run(SearchJob(origin=await client.origin(), q="body:/(a+)+x/"))
     assert isinstance(await anext(running), Answer)
     before = children()
     await running.aclose()  # type: ignore[attr-defined]
     assert len(before) == 1
     assert children() == set()
-    assert (await search(reading, "id:7"))[0] == [7]  # and the next one has its turn
+    assert (await search(client, "id:7"))[0] == [7]  # and the next one has its turn
     store.close()
 
 
 async def test_a_filter_that_does_not_read_is_told() -> None:
-    reading = Reading(History(), None, nothing)
-    with pytest.raises(ReadingError, match="'FOO' is no status"):
-        await search(reading, "status:FOO")
+    client = SearchClient(History(), None, nothing)
+    with pytest.raises(SearchError, match="'FOO' is no status"):
+        await search(client, "status:FOO")
 
 
 async def test_a_session_that_went_away_is_told(tmp_path: Path) -> None:
     store = SessionWriter(session_path("s", tmp_path))
     store.open()
-    reading = Reading(History(), store, nothing)
-    origin = await reading.origin()
+    client = SearchClient(History(), store, nothing)
+    origin = await client.origin()
     store.path.unlink()
-    with pytest.raises(ReadingError, match="there is no session file"):
-        async for _ in reading.run(Search(origin=origin, q="")):
+    with pytest.raises(SearchError, match="there is no session file"):
+        async for _ in client.run(SearchJob(origin=origin, q="")):
             pass
     store.close()
 
@@ -179,8 +179,8 @@ async def test_calls_in_flight_are_found_as_such(bench: Any, tmp_path: Path) -> 
     await call.read()
     bench.settle()
     store = keep(session_path("s", tmp_path), list(bench.history))
-    reading = Reading(History(), store, nothing)
-    assert (await search(reading, "body:open is:live"))[0] == [1]
+    client = SearchClient(History(), store, nothing)
+    assert (await search(client, "body:open is:live"))[0] == [1]
     call.cancel()
     store.close()
 
@@ -195,8 +195,8 @@ async def test_the_process_is_another_and_gives_way(bench: Any) -> None:
             pass
         return []
 
-    reading = Reading(bench.history, None, never)
-    running = reading.run(Search(origin=await reading.origin(), q=""))
+    client = SearchClient(bench.history, None, never)
+    running = client.run(SearchJob(origin=await client.origin(), q=""))
     first = asyncio.ensure_future(anext(running))
     async with asyncio.timeout(20):
         while not (found := children()) or not _niceness(found):  # noqa: ASYNC110 (of another process)
@@ -209,7 +209,7 @@ async def test_the_process_is_another_and_gives_way(bench: Any) -> None:
 
 
 class Killer:
-    """Kills the reading process, so many times, whenever it is asked for what goes with calls from memory."""
+    """Kills the search process N times, whenever it is asked for what goes with calls from memory."""
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -225,35 +225,35 @@ async def test_a_search_whose_process_is_killed_is_done_by_another(
     bench: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     await traffic(bench)
-    reading = Reading(bench.history, None, Killer(1))
-    found, done = await search(reading, "body:alice")
+    client = SearchClient(bench.history, None, Killer(1))
+    found, done = await search(client, "body:alice")
     assert (found, done) == ([1], Done(4, 1))
-    assert "the process that reads recorded calls died: signal 9 (SIGKILL)" in caplog.text
+    assert "the search process died: signal 9 (SIGKILL)" in caplog.text
     assert children() == set()
 
 
 async def test_a_search_whose_process_is_killed_twice_says_so(bench: Any) -> None:
     await traffic(bench)
-    reading = Reading(bench.history, None, Killer(2), at_once=1)
+    client = SearchClient(bench.history, None, Killer(2), max_processes=1)
     sentence = (
-        r"^the process that reads recorded calls died, and so did a second one "
+        r"^the search process died, and so did a second one "
         r"\(signal 9 \(SIGKILL\); signal 9 \(SIGKILL\)\): try again$"
     )
-    with pytest.raises(ReadingUnavailableError, match=sentence):
-        await search(reading, "body:alice")
+    with pytest.raises(SearchUnavailableError, match=sentence):
+        await search(client, "body:alice")
     assert children() == set()
-    assert (await search(reading, "body:alice"))[0] == [1]
+    assert (await search(client, "body:alice"))[0] == [1]
 
 
 async def test_what_was_found_before_the_process_was_killed_is_not_found_twice(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
     store = keep(session_path("s", tmp_path), calls)
-    reading = Reading(History(), store, nothing)
+    client = SearchClient(History(), store, nothing)
     ids: list[int] = []
     searched: list[int] = []
     killed = False
-    async for answer in reading.run(Search(origin=await reading.origin(), q="")):
-        if isinstance(answer, Found):
+    async for answer in client.run(SearchJob(origin=await client.origin(), q="")):
+        if isinstance(answer, Matches):
             ids += [call.id for call in answer.calls]
         if isinstance(answer, Progress):
             searched.append(answer.searched)
@@ -274,12 +274,12 @@ async def test_a_file_goes_on_where_the_process_was_killed(
         call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
     ]
     store = keep(session_path("s", tmp_path), calls)
-    reading = Reading(History(), store, nothing)
+    client = SearchClient(History(), store, nothing)
 
     async def exported(after: int | None) -> bytes:
         """An export whose process is killed after so many bytes."""
         data = b""
-        async for answer in reading.run(Export(origin=await reading.origin(), format="ndjson")):
+        async for answer in client.run(ExportJob(origin=await client.origin(), format="ndjson")):
             if isinstance(answer, Chunk):
                 data += answer.data
             if after is not None and len(data) > after:
@@ -300,8 +300,8 @@ async def test_a_file_that_comes_out_different_is_not_continued(tmp_path: Path) 
         call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
     ]
     store = keep(session_path("s", tmp_path), calls)
-    reading = Reading(History(), store, nothing)
-    running = reading.run(Export(origin=await reading.origin(), format="ndjson"))
+    client = SearchClient(History(), store, nothing)
+    running = client.run(ExportJob(origin=await client.origin(), format="ndjson"))
     size = 0
     async for answer in running:
         assert isinstance(answer, Chunk)
@@ -310,7 +310,7 @@ async def test_a_file_that_comes_out_different_is_not_continued(tmp_path: Path) 
             break
     change(store.path, "DELETE FROM batches WHERE seq = (SELECT min(seq) FROM batches)")
     kill_children()
-    with pytest.raises(ReadingUnavailableError, match="a second one could not continue it: export again"):
+    with pytest.raises(SearchUnavailableError, match="a second one could not continue it: export again"):
         async for _ in running:
             pass
     store.close()
@@ -321,12 +321,12 @@ async def test_searches_and_kills_at_random(bench: Any) -> None:
     await traffic(bench)
     for _ in range(12):
         query, ids = chance.choice(list(QUERIES.items()))
-        reading = Reading(bench.history, None, Killer(chance.choice([0, 1, 1, 2])))
-        if reading._stored.times == 2:
-            with pytest.raises(ReadingUnavailableError):
-                await search(reading, query)
+        client = SearchClient(bench.history, None, Killer(chance.choice([0, 1, 1, 2])))
+        if client._descriptors.times == 2:
+            with pytest.raises(SearchUnavailableError):
+                await search(client, query)
         else:
-            assert (await search(reading, query))[0] == ids
+            assert (await search(client, query))[0] == ids
     assert children() == set()
 
 
@@ -334,8 +334,8 @@ async def test_calls_that_cannot_be_sent_are_an_error(bench: Any) -> None:
     async def broken() -> list[StoredDescriptorSet]:
         raise ValueError("no descriptors")
 
-    with pytest.raises(ReadingError, match="the recorded calls could not be read: no descriptors"):
-        await search(Reading(bench.history, None, broken), "body:alice")
+    with pytest.raises(SearchError, match="the recorded calls could not be read: no descriptors"):
+        await search(SearchClient(bench.history, None, broken), "body:alice")
     assert children() == set()
 
 

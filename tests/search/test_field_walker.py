@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from loom.search.fields import Walk
+from loom.search.field_walker import FieldWalker
 from loom.search.text_prefilter import TextPrefilter
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
@@ -105,7 +105,7 @@ def all_names() -> list[str]:
     return ["COLOUR_UNSPECIFIED", "RED", "CRIMSON", "NEGATIVE", "ONE", "TWO"]
 
 
-EVERYTHING = Walk(type_of)
+EVERYTHING = FieldWalker(type_of)
 
 
 def holds(leaves: list[tuple[str, str]], text: str) -> bool:
@@ -114,12 +114,12 @@ def holds(leaves: list[tuple[str, str]], text: str) -> bool:
 
 def agrees(data: bytes, kind: Any, text: str) -> bool:
     """Whether looking at little finds what looking at everything finds; True also where nothing is left out."""
-    needle = TextPrefilter(text, all_names())
-    if not needle.usable or needle.is_among(data):
+    prefilter = TextPrefilter(text, all_names())
+    if not prefilter.usable or prefilter.matches_bytes(data):
         return True
-    little = Walk(type_of, needle)
-    found = holds(little.leaves(data, kind), text) if little.is_worth(kind) else False
-    return found == holds(EVERYTHING.leaves(data, kind), text)
+    little = FieldWalker(type_of, prefilter)
+    found = holds(little.fields(data, kind), text) if little.type_may_match(kind) else False
+    return found == holds(EVERYTHING.fields(data, kind), text)
 
 
 @settings(max_examples=600, deadline=None, derandomize=True)
@@ -128,7 +128,7 @@ def test_what_a_message_says_is_found(data: Any) -> None:
     chosen = data.draw(some.sampled_from([*KINDS, None]))
     kind = None if chosen is None else message_factory.GetMessageClass(descriptor(chosen))
     content = wire(data.draw, descriptor(chosen or "Scalars"), 3)
-    leaves = EVERYTHING.leaves(content, kind)
+    leaves = EVERYTHING.fields(content, kind)
     texts = [data.draw(LETTERS)]
     for _, leaf in leaves[:20]:
         start = data.draw(some.integers(0, max(len(leaf) - 1, 0)))
@@ -162,26 +162,26 @@ def test_what_reads_otherwise_than_it_is_written_is_found(
 ) -> None:
     made = message(kind, **fields)
     data = made.SerializeToString()
-    needle = TextPrefilter(text, all_names())
-    little = Walk(type_of, needle)
-    assert needle.is_among(data) or holds(little.leaves(data, type(made)), text)
+    prefilter = TextPrefilter(text, all_names())
+    little = FieldWalker(type_of, prefilter)
+    assert prefilter.matches_bytes(data) or holds(little.fields(data, type(made)), text)
     packed = an_any(made).SerializeToString()
     whole = message_factory.GetMessageClass(descriptor("google.protobuf.Any"))
-    assert needle.is_among(packed) or holds(little.leaves(packed, whole), text)
+    assert prefilter.matches_bytes(packed) or holds(little.fields(packed, whole), text)
 
 
 def test_text_that_is_none_is_found_as_the_bytes_that_it_is() -> None:
     """proto2 lets it pass; proto3 refuses the message."""
     kind = message_factory.GetMessageClass(descriptor("older.Base"))
     data = b"\x0a\x02\xff\xfe"
-    assert ("id", "//4=") in EVERYTHING.leaves(data, kind)
+    assert ("id", "//4=") in EVERYTHING.fields(data, kind)
     assert agrees(data, kind, "//4")
 
 
 def test_of_a_letter_whose_lower_case_depends_on_its_neighbours_nothing_is_said() -> None:
     capital, last = "A\u03a3", "a\u03c2"
     tree = message("Tree", name=capital, left=message("Tree", name="z"))
-    assert holds(EVERYTHING.leaves(tree.SerializeToString(), type(tree)), last)
+    assert holds(EVERYTHING.fields(tree.SerializeToString(), type(tree)), last)
     assert not TextPrefilter(last).usable
 
 
@@ -189,9 +189,9 @@ def test_a_message_that_cannot_say_it_is_not_even_parsed() -> None:
     """What makes a search through many messages fast."""
     for kind in ("Scalars", "WellKnown", "Tree", "older.Base"):
         made = message_factory.GetMessageClass(descriptor(kind))
-        assert not Walk(type_of, TextPrefilter("nothing-like-it", all_names())).is_worth(made)
-    assert not Walk(type_of, TextPrefilter("nothing-like-it")).is_worth(None)
-    assert Walk(type_of, TextPrefilter("12")).is_worth(None)
+        assert not FieldWalker(type_of, TextPrefilter("nothing-like-it", all_names())).type_may_match(made)
+    assert not FieldWalker(type_of, TextPrefilter("nothing-like-it")).type_may_match(None)
+    assert FieldWalker(type_of, TextPrefilter("12")).type_may_match(None)
 
 
 def test_numbers_are_not_taken_for_truths() -> None:
@@ -199,7 +199,7 @@ def test_numbers_are_not_taken_for_truths() -> None:
     made = message(
         "WellKnown", w_int32={"value": 1}, struct={"one": 1, "yes": True, "none": None, "half": 0.5}
     )
-    assert sorted(EVERYTHING.leaves(made.SerializeToString(), type(made))) == [
+    assert sorted(EVERYTHING.fields(made.SerializeToString(), type(made))) == [
         ("struct.half", "0.5"),
         ("struct.none", "null"),
         ("struct.one", "1"),

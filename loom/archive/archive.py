@@ -13,7 +13,7 @@ from loom.api.summary import summarise
 from loom.errors import LoomError
 from loom.formats import get_writer
 from loom.formats.call_file import CallFile
-from loom.grpcurl.endpoint import Destination
+from loom.formats.destination import Destination
 from loom.model import Call, CallIds, Secrets
 from loom.recording.history import History
 from loom.recording.query import Query, parse

@@ -17,8 +17,8 @@ from loom.archive.parent_order import parents_first
 from loom.errors import LoomError
 from loom.formats import FORMATS, get_writer
 from loom.formats.call_file import CallFile
-from loom.grpcurl.endpoint import Destination
-from loom.model import Call, CallIds, Secrets
+from loom.formats.destination import Destination
+from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.recording.query import Query
 from loom.runtime.call_formatting import show_count
 from loom.runtime.config_loading import load
@@ -267,9 +267,12 @@ def export(name: str, output: Path | None, kind: str, query: Query, target: str,
     schema = source.schema()
     secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
     calls = select_calls(source, schema, query.text)
-    where = Destination(target=target, otherwise=next((item.target for item in schema.stored), ""))
+    if target:
+        destination = Destination(Endpoint(Address.parse(target), tls=None), override=True)
+    else:
+        destination = Destination.recorded(next((item.target for item in schema.stored), ""))
     with _out(output) as file:
-        for piece in get_writer(kind)(calls, schema, secrets, where):
+        for piece in get_writer(kind)(calls, schema, secrets, destination):
             file.write(piece)
     for problem in source.problems:
         click.echo(f"loom: {problem}", err=True)

@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 from loom import __version__
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
-from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets, StoredDescriptorSet
 from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, header_line, read_lines, to_line
 
+from .destination import Destination
 from .zip_recovery import mended
 
 VERSION = 1
@@ -83,7 +83,7 @@ def write_bundle(
             "version": VERSION,
             "generator": f"loom {__version__}",
             "created": format_timestamp(time.time_ns()),
-            "target": destination.default,
+            "target": destination.address,
             "calls": len(timing),
             "secrets": "revealed" if secrets is None else "masked",
             "descriptors": sets,

@@ -15,7 +15,6 @@ from msgspec import Struct
 from loom.codec import CompressionError
 from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
-from loom.grpcurl.endpoint import Destination
 from loom.model import (
     MASK,
     Call,
@@ -31,6 +30,7 @@ from loom.model import (
 from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import Problem
 
+from .destination import Destination
 from .har import decoded
 
 _GO_NAMES = {

@@ -4,15 +4,15 @@ import base64
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from loom.decoding.messages import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
-from loom.grpcurl.command import Descriptors, grpcurl_command
-from loom.grpcurl.endpoint import Destination
+from loom.grpcurl.command import SchemaOptions, grpcurl_command
 from loom.model import Call, Direction, EndedBy, Secrets, StatusCode, StoredDescriptorSet
 from loom.model.projection import INTERRUPTED
 from loom.model.timestamps import format_timestamp
+
+from .destination import Destination
 
 _STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
 _BEGINNING = """\
@@ -68,9 +68,6 @@ def write_script(
         method = schema.method(call.method)
         decoder = schema.decoder(call.method)
         decoding = DecodedCall([decoder.decode(item) for item in requests], method, schema.types(method))
-        reach = destination.reach(call)
-        if destination.tls is None:
-            reach = replace(reach, words="$connection")
         stored = schema.descriptors(call.method)
         if stored is not None and stored.file_set not in sets:
             if not sets:
@@ -79,7 +76,13 @@ def write_script(
             yield _file(stored, sets[stored.file_set])
         words = "" if stored is None else _schema(stored, sets[stored.file_set], decoding)
         command = grpcurl_command(
-            call, decoding, reach, Descriptors(words=words), secrets or Secrets(()), reveal=secrets is None
+            call,
+            decoding,
+            destination.endpoint_of(call),
+            SchemaOptions(shell_text=words),
+            secrets or Secrets(()),
+            reveal=secrets is None,
+            connection="$connection" if destination.tls is None else "",
         )
         yield _part(call, call.status.name, command.command, command.notes).encode("utf-8", "replace")
     yield _END.encode()

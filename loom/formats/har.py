@@ -15,9 +15,10 @@ import msgspec
 from loom import __version__
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import ConfigError
-from loom.grpcurl.endpoint import Destination
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Metadata, Secrets
 from loom.model.timestamps import format_timestamp
+
+from .destination import Destination
 
 _HTTP = "HTTP/2"
 _CONTENT_TYPE = "application/grpc"

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Message, Secrets
 from loom.recording.ndjson import descriptors_line, header_line, to_line
 
+from .destination import Destination
 from .har import decoded
 
 

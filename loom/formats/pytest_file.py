@@ -8,17 +8,10 @@ from typing import Any
 from loom.codec import CompressionError
 from loom.decoding.messages import decompress_message
 from loom.decoding.stored_schema import StoredSchema
-from loom.grpcurl.endpoint import Destination
-from loom.model import Call, Direction, EndedBy, Metadata, Secrets
+from loom.model import Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.timestamps import format_timestamp
 
-OWN_METADATA = frozenset(
-    (
-        "accept-encoding", "content-type", "grpc-accept-encoding", "grpc-encoding", "grpc-message",
-        "grpc-message-type", "grpc-status", "grpc-timeout", "te", "user-agent",
-    )
-)  # fmt: skip
-"""Keys that grpcio sets itself."""
+from .destination import Destination
 
 _MARK = "# <calls>"
 _ENDED = {
@@ -85,7 +78,7 @@ def _entry(
     fields: dict[str, Any] = {
         "id": f"{call.id}-{call.method.rpartition('/')[2]}",
         "method": call.method,
-        "target": str(destination.address(call)),
+        "target": str(destination.endpoint_of(call).address),
         "timeout": timeout,
         "metadata": _metadata(call.request_metadata, secrets),
         "code": int(call.status.code),
@@ -106,8 +99,8 @@ def _metadata(metadata: Metadata, secrets: Secrets | None) -> list[tuple[str, st
     """What to send; a masked value is None, to be taken from the environment."""
     return [
         (key, None if secrets is not None and secrets.masks(key) else value)
-        for key, value in metadata
-        if not key.startswith(":") and key not in OWN_METADATA and not key.startswith("grpc-")
+        for key, value in application_metadata(metadata)
+        if not key.startswith("grpc-")
     ]
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
-from loom.grpcurl.endpoint import Destination
 from loom.model import Call, Secrets
 
 from .bundle import write_bundle
+from .destination import Destination
 from .grpc_dump import write_grpc_dump
 from .grpcurl_script import write_script
 from .har import write_har

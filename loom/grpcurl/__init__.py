@@ -1,7 +1,6 @@
 """The grpcurl command that sends a recorded call again.
 
-* :mod:`~loom.grpcurl.command`: the command's text.
-* :mod:`~loom.grpcurl.dialect`: protobuf JSON as grpcurl reads it.
-* :mod:`~loom.grpcurl.endpoint`: where exported calls are sent.
-* :mod:`~loom.grpcurl.command_builder`: what a running Loom knows of address, TLS and schema.
+* :mod:`~loom.grpcurl.command`: a decoded call as a command line.
+* :mod:`~loom.grpcurl.dialect`: protobuf JSON as grpcurl parses it.
+* :mod:`~loom.grpcurl.command_builder`: builds commands with a running Loom's endpoints and schema.
 """

@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from loom.decoding.messages import DecodedCall, DecodedMessage
-from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Kind, MetadataItem, Secrets
+from loom.model import (
+    CONNECTION_KEYS,
+    MASK,
+    Call,
+    CallState,
+    Direction,
+    EndedBy,
+    Endpoint,
+    Kind,
+    MetadataItem,
+    Secrets,
+)
 
 from .dialect import Dialect
 
@@ -28,46 +39,13 @@ _LONGEST_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far
 _SHORT_DEADLINE = 1.0
 _CANCELLED_SLACK = 1.0  # seconds that grpcurl has for connecting and reflection where a client had cancelled
 
-OWN_METADATA = frozenset(
-    {
-        "accept-encoding",
-        "content-type",
-        "grpc-accept-encoding",
-        "grpc-encoding",
-        "grpc-message",
-        "grpc-message-type",
-        "grpc-status",
-        "grpc-timeout",
-        "te",
-        "user-agent",
-    }
-)
-"""Keys that grpcurl sets for its own connection, whatever is asked of it with ``-H``."""
-
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """How the server is reached; files are paths on the machine that Loom runs on.
-
-    ``server_name`` is the name its certificate must carry, ``authority`` what it is told as ``:authority``;
-    None leaves both to the address. ``words``, if there are any, are the flags instead: shell text, as it is.
-    """
-
-    address: Address
-    tls: bool = False
-    cacert: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    server_name: str | None = None
-    authority: str | None = None
-    words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptors:
+class SchemaOptions:
     """Where grpcurl gets the schema from: the server's reflection, or files.
 
-    ``words``, if there are any, are the flags instead: shell text, as it is.
+    ``reflection_headers`` are sent to the reflection service. ``note`` is added to the notes of the command.
+    ``shell_text`` replaces the options by text that the shell expands.
     """
 
     reflection: bool = True
@@ -76,7 +54,7 @@ class Descriptors:
     protosets: tuple[Path, ...] = ()
     reflection_headers: tuple[tuple[str, str], ...] = ()
     note: str = ""
-    words: str = ""
+    shell_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +72,17 @@ class GrpcurlCommand:
 def grpcurl_command(
     call: Call,
     decoding: DecodedCall,
-    reach: Reach,
-    descriptors: Descriptors,
+    endpoint: Endpoint,
+    schema: SchemaOptions,
     secrets: Secrets,
     *,
     reveal: bool = False,
+    connection: str = "",
 ) -> GrpcurlCommand:
     """The command that sends ``decoding``, the call's decoded request messages, in order.
 
-    Metadata that ``secrets`` masks is masked unless ``reveal``.
+    Metadata that ``secrets`` masks is masked unless ``reveal``. ``connection`` replaces the options for TLS by text
+    that the shell expands.
     """
     service, _, name = call.method.removeprefix("/").rpartition("/")
     if not service or not name:
@@ -115,15 +95,15 @@ def grpcurl_command(
         return GrpcurlCommand("", (_undecodable(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
-        *_connection(reach),
+        *_connection_flags(endpoint, connection),
         *_limits(call),
-        *_schema(descriptors, secrets, reveal=reveal),
+        *_schema_flags(schema, secrets, reveal=reveal),
         *metadata,
     ]
     dialect = Dialect(decoding.types)
     texts = [json_text(dialect.message(request.json, method.request)) for request in application_metadata]
-    target = [shlex.quote(str(reach.address)), shlex.quote(f"{service}/{name}")]
-    notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, reach, descriptors)]
+    target = [shlex.quote(str(endpoint.address)), shlex.quote(f"{service}/{name}")]
+    notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, endpoint, schema)]
     return GrpcurlCommand(_assemble(flags, texts, target), tuple(notes))
 
 
@@ -157,22 +137,26 @@ def _assemble(flags: list[str], texts: list[str], target: list[str]) -> str:
     return line + here
 
 
-def _connection(reach: Reach) -> Iterator[str]:
-    if reach.words:
-        yield reach.words
+def _connection_flags(endpoint: Endpoint, shell_text: str) -> Iterator[str]:
+    if shell_text:
+        yield shell_text
         return
-    if not reach.tls:
+    if not endpoint.tls:
         yield "-plaintext"
-        if reach.authority:
-            yield f"-authority {shlex.quote(reach.authority)}"
+        if endpoint.authority:
+            yield f"-authority {shlex.quote(endpoint.authority)}"
         return
-    for flag, path in (("-cacert", reach.cacert), ("-cert", reach.cert), ("-key", reach.key)):
-        if path is not None:
-            yield f"{flag} {shlex.quote(str(path))}"
-    if reach.server_name:
-        yield f"-servername {shlex.quote(reach.server_name)}"
-    elif reach.authority:
-        yield f"-authority {shlex.quote(reach.authority)}"
+    for flag, path in (
+        ("-cacert", endpoint.ca_file),
+        ("-cert", endpoint.cert_file),
+        ("-key", endpoint.key_file),
+    ):
+        if path:
+            yield f"{flag} {shlex.quote(path)}"
+    if endpoint.server_name:
+        yield f"-servername {shlex.quote(endpoint.server_name)}"
+    elif endpoint.authority:
+        yield f"-authority {shlex.quote(endpoint.authority)}"
 
 
 def _limits(call: Call) -> Iterator[str]:
@@ -203,20 +187,20 @@ def _deadline_seconds(call: Call) -> float | None:
     return seconds if seconds < _LONGEST_DEADLINE else None
 
 
-def _schema(descriptors: Descriptors, secrets: Secrets, *, reveal: bool) -> Iterator[str]:
-    if descriptors.words:
-        yield descriptors.words
+def _schema_flags(schema: SchemaOptions, secrets: Secrets, *, reveal: bool) -> Iterator[str]:
+    if schema.shell_text:
+        yield schema.shell_text
         return
-    if descriptors.reflection:
-        for key, value in descriptors.reflection_headers:
+    if schema.reflection:
+        for key, value in schema.reflection_headers:
             shown = MASK if secrets.masks(key) and not reveal else value
             yield f"-reflect-header {shlex.quote(f'{key}: {shown}')}"
         return
-    if descriptors.protosets:
-        yield from (f"-protoset {shlex.quote(str(path))}" for path in descriptors.protosets)
+    if schema.protosets:
+        yield from (f"-protoset {shlex.quote(str(path))}" for path in schema.protosets)
         return
-    yield from (f"-import-path {shlex.quote(str(path))}" for path in descriptors.import_paths)
-    yield from (f"-proto {shlex.quote(str(path))}" for path in descriptors.protos)
+    yield from (f"-import-path {shlex.quote(str(path))}" for path in schema.import_paths)
+    yield from (f"-proto {shlex.quote(str(path))}" for path in schema.protos)
 
 
 def _metadata(
@@ -226,7 +210,7 @@ def _metadata(
     notes: list[str] = []
     masked: dict[str, None] = {}
     for key, value in metadata:
-        if key.startswith(":") or key.lower() in OWN_METADATA:
+        if key.startswith(":") or key.lower() in CONNECTION_KEYS:
             continue
         if secrets.masks(key) and not reveal:
             masked[key] = None
@@ -275,14 +259,19 @@ def _undecodable(decoding: DecodedCall) -> str:
 
 
 def _notes(
-    call: Call, requests: Sequence[DecodedMessage], reach: Reach, descriptors: Descriptors
+    call: Call, requests: Sequence[DecodedMessage], endpoint: Endpoint, schema: SchemaOptions
 ) -> Iterator[str]:
-    if descriptors.note:
-        yield descriptors.note
-    if reach.tls and reach.server_name and reach.authority and reach.server_name != reach.authority:
+    if schema.note:
+        yield schema.note
+    if (
+        endpoint.tls
+        and endpoint.server_name
+        and endpoint.authority
+        and endpoint.server_name != endpoint.authority
+    ):
         yield (
-            f"grpcurl takes one name for the certificate and for :authority: it sends {reach.server_name}, "
-            f"Loom sent {reach.authority}"
+            f"grpcurl takes one name for the certificate and for :authority: it sends {endpoint.server_name}, "
+            f"Loom sent {endpoint.authority}"
         )
     yield from _message_notes(call, requests)
     seconds = _deadline_seconds(call)

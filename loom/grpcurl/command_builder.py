@@ -1,73 +1,64 @@
-"""What a running Loom can say of how its calls are sent again: the addresses, TLS and schema that grpcurl needs."""
+"""Build grpcurl commands for recorded calls with what a running Loom knows: endpoints, schema and masked keys."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.decoding.messages import decode_call
-from loom.errors import ConfigError
-from loom.model import Address, Call, Direction, Secrets
+from loom.model import Call, Direction, Endpoint, Secrets
 from loom.schema import Method, Schema
 
-from .command import Descriptors, GrpcurlCommand, Reach, grpcurl_command
+from .command import GrpcurlCommand, SchemaOptions, grpcurl_command
 
 _REFLECTION = "reflection"
-_SETS = "descriptor sets"
+_DESCRIPTOR_SETS = "descriptor sets"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandBuilder:
-    """``target`` and ``loom`` are how the backend and Loom itself are reached from this machine.
+    """``target`` is the endpoint of the backend, ``loom`` returns the one of Loom itself.
 
-    ``reflection_headers`` go along to the backend's reflection service.
+    ``reflection_headers`` are sent to the backend's reflection service.
     """
 
     schema: Schema
     secrets: Secrets
-    target: Reach
-    loom: Callable[[], Reach]
+    target: Endpoint
+    loom: Callable[[], Endpoint]
     reflection_headers: tuple[tuple[str, str], ...] = ()
 
-    async def grpcurl(
+    async def build(
         self, call: Call, *, reveal: bool = False, through_loom: bool = False, protoset: Path | None = None
     ) -> GrpcurlCommand:
-        """The command for a recorded call, to its target, or through Loom again.
+        """The command that sends a recorded call to its target, or through Loom.
 
-        ``protoset`` is a file that the schema is, or will be, saved in; without it the command uses what Loom used.
+        ``protoset`` is the file that has the schema, or will have it; without one the command gets the schema from
+        where Loom got it.
         """
         decoding = await decode_call(self.schema, call, Direction.REQUEST)
-        reach = self.loom() if through_loom else self._reach(call)
-        descriptors = self._descriptors(call, decoding.method, protoset)
-        return grpcurl_command(call, decoding, reach, descriptors, self.secrets, reveal=reveal)
+        # A replay may have gone to another target, with the same TLS settings.
+        endpoint = self.loom() if through_loom else self.target.at(call.target)
+        options = self._schema_options(call, decoding.method, protoset)
+        return grpcurl_command(call, decoding, endpoint, options, self.secrets, reveal=reveal)
 
-    async def protoset(self, path: str) -> FileDescriptorSet:
-        """All that grpcurl needs to know of a method; :class:`loom.schema.SchemaError` if nothing is known."""
+    async def descriptor_set(self, path: str) -> FileDescriptorSet:
+        """The descriptor set that grpcurl needs for a method. Raises :class:`loom.schema.SchemaError` if unknown."""
         return await self.schema.descriptor_set(path)
 
-    def _reach(self, call: Call) -> Reach:
-        """The target that the call went to: a replay may have gone elsewhere, with the same TLS."""
-        if not call.target or call.target == str(self.target.address):
-            return self.target
-        try:
-            address = Address.parse(call.target)
-        except ConfigError:  # imported calls may name their target otherwise
-            return self.target
-        return replace(self.target, address=address)
-
-    def _descriptors(self, call: Call, method: Method | None, protoset: Path | None) -> Descriptors:
+    def _schema_options(self, call: Call, method: Method | None, protoset: Path | None) -> SchemaOptions:
         if protoset is not None:
-            return Descriptors(reflection=False, protosets=(protoset,))
+            return SchemaOptions(reflection=False, protosets=(protoset,))
         if method is None or method.provenance.source.startswith(_REFLECTION):
-            return Descriptors(reflection_headers=self.reflection_headers)
+            return SchemaOptions(reflection_headers=self.reflection_headers)
         origin = Path(method.provenance.origin)
-        if method.provenance.source.startswith(_SETS):
-            return Descriptors(reflection=False, protosets=(origin,))
+        if method.provenance.source.startswith(_DESCRIPTOR_SETS):
+            return SchemaOptions(reflection=False, protosets=(origin,))
         if origin.suffix == ".proto":
-            return Descriptors(reflection=False, protos=(Path(origin.name),), import_paths=(origin.parent,))
+            return SchemaOptions(reflection=False, protos=(Path(origin.name),), import_paths=(origin.parent,))
         file = Path(f"{call.service}.protoset")
-        return Descriptors(
+        return SchemaOptions(
             reflection=False,
             protosets=(file,),
             note=f"save the schema first: loom grpcurl {call.id} --protoset {file}",

@@ -47,7 +47,7 @@ class Actions:
     Without a ``replayer`` there is nowhere to send a call to, and no route for it.
     """
 
-    repeating: CommandBuilder
+    commands: CommandBuilder
     replayer: ReplayRunner | None
 
     def routes(self) -> list[Route]:
@@ -64,7 +64,7 @@ class Actions:
         """The command that sends the call again."""
         call = await found(request, inspector_of(request))
         file = request.query_params.get("protoset")
-        command = await self.repeating.grpcurl(
+        command = await self.commands.build(
             call,
             reveal=flag(request, "reveal"),
             through_loom=request.query_params.get("via") == "loom",
@@ -76,7 +76,7 @@ class Actions:
         """The method's schema as a serialized FileDescriptorSet."""
         call = await found(request, inspector_of(request))
         try:
-            files = await self.repeating.protoset(call.method)
+            files = await self.commands.descriptor_set(call.method)
         except SchemaError as error:
             raise ApiError(404, str(error), "start Loom with --proto or --protoset") from error
         name = "".join(character if character.isalnum() else "." for character in call.service)
@@ -111,8 +111,8 @@ class Actions:
         )
         if body.messages is None:
             return await self.replayer.start(plan_replay(call, edits))
-        decoding = await decode_call(self.repeating.schema, call, Direction.REQUEST)
-        types = await with_any_types(body.messages, decoding.types, self.repeating.schema)
+        decoding = await decode_call(self.commands.schema, call, Direction.REQUEST)
+        types = await with_any_types(body.messages, decoding.types, self.commands.schema)
         return await self.replayer.start(plan_replay(call, edits, decoding, types))
 
     async def diff(self, request: Request) -> Response:
@@ -120,8 +120,8 @@ class Actions:
         inspector = inspector_of(request)
         left, right = await found(request, inspector), await found(request, inspector, "other")
         ignored = _ignored(request)
-        before = await decode_call(self.repeating.schema, left)
-        after = await decode_call(self.repeating.schema, right)
+        before = await decode_call(self.commands.schema, left)
+        after = await decode_call(self.commands.schema, right)
         index = integer(request, "message", None)
         if index is None:
             changes = await asyncio.to_thread(

@@ -1,6 +1,7 @@
 """What passes through Loom, as plain data: no I/O, no asyncio, no protobuf.
 
 * :mod:`~loom.model.address`: ``HOST:PORT``.
+* :mod:`~loom.model.endpoint`: an address with TLS settings.
 * :mod:`~loom.model.status`: the seventeen status codes, and who ended a call.
 * :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata.
 * :mod:`~loom.model.secrets`: which metadata is masked.
@@ -17,6 +18,7 @@
 from .address import Address
 from .call import Call, CallState, Kind
 from .descriptor_set import StoredDescriptorSet
+from .endpoint import Endpoint
 from .events import (
     CallEnded,
     CallIds,
@@ -31,12 +33,13 @@ from .events import (
     StoredEvent,
 )
 from .message import Direction, Message, Messages
-from .metadata import Metadata, MetadataItem, is_binary_key
+from .metadata import CONNECTION_KEYS, Metadata, MetadataItem, application_metadata, is_binary_key
 from .observer import Observer
 from .secrets import DEFAULT_SECRETS, MASK, Secrets
 from .status import EndedBy, Status, StatusCode
 
 __all__ = [
+    "CONNECTION_KEYS",
     "DEFAULT_SECRETS",
     "MASK",
     "Address",
@@ -47,6 +50,7 @@ __all__ = [
     "CallState",
     "Direction",
     "EndedBy",
+    "Endpoint",
     "Event",
     "HalfClosed",
     "Kind",
@@ -65,5 +69,6 @@ __all__ = [
     "StatusCode",
     "StoredDescriptorSet",
     "StoredEvent",
+    "application_metadata",
     "is_binary_key",
 ]

@@ -8,7 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loom.decoding.messages import decode_call
-from loom.model import MASK, Call, CallIds, CallState, EndedBy, Metadata, Observer, Secrets
+from loom.model import (
+    MASK,
+    Call,
+    CallIds,
+    CallState,
+    EndedBy,
+    Metadata,
+    Observer,
+    Secrets,
+    application_metadata,
+)
 from loom.model.projection import INTERRUPTED
 from loom.proxy.target import Target
 from loom.recording.history import History
@@ -17,7 +27,7 @@ from loom.schema import Schema
 
 from .diff import CLIENT_ENDED, Change, ChangeKind, diff_calls
 from .ignore_paths import IgnorePaths
-from .plan import Edits, ReplayError, Timing, application_metadata, plan_replay
+from .plan import Edits, ReplayError, Timing, plan_replay
 from .runner import ReplayRunner
 
 _BUDGET = 1024 * 1024 * 1024  # bytes of one answer; ended calls are let go of at once

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loom.decoding.messages import DecodedCall, DecodedMessage
-from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets
+from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 
 from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
-from .plan import application_metadata
 
 _SHOWN_BYTES = 64
 CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})

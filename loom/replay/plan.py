@@ -15,8 +15,19 @@ from typing import Any
 from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
 from loom.decoding.messages import DecodedCall, DecodedMessage, decompress_message
 from loom.errors import LoomError
-from loom.grpcurl.command import OWN_METADATA
-from loom.model import MASK, Address, Call, CallState, Direction, EndedBy, Message, Metadata, is_binary_key
+from loom.model import (
+    CONNECTION_KEYS,
+    MASK,
+    Address,
+    Call,
+    CallState,
+    Direction,
+    EndedBy,
+    Message,
+    Metadata,
+    application_metadata,
+    is_binary_key,
+)
 from loom.schema import Method
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
@@ -128,13 +139,6 @@ def plan_replay(
     )
 
 
-def application_metadata(metadata: Metadata) -> Metadata:
-    """The application's part of recorded request metadata: what a connection sets itself is left out."""
-    return tuple(
-        item for item in metadata if not item[0].startswith(":") and item[0].lower() not in OWN_METADATA
-    )
-
-
 def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Metadata:
     """The items of docs/api.md as metadata; a masked value stands for the recorded one of its key."""
     edited: list[tuple[str, str | bytes]] = []
@@ -142,7 +146,7 @@ def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Me
     for index, item in enumerate(items):
         where = f"metadata[{index}]"
         key, value = item.get("key"), item.get("value")
-        if not isinstance(key, str) or not _KEY.fullmatch(key) or key in OWN_METADATA:
+        if not isinstance(key, str) or not _KEY.fullmatch(key) or key in CONNECTION_KEYS:
             raise ReplayError(
                 f"{key!r} cannot be set: a key is lower case letters, digits, '_', '-' and '.',"
                 " and not one that a connection sets itself",

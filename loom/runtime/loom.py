@@ -15,8 +15,8 @@ from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
 from loom.errors import ConfigError
+from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
-from loom.grpcurl.endpoint import Destination
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
@@ -183,7 +183,7 @@ class Loom:
                 self.ids,
                 self.hub.changed,
                 self.secrets,
-                destination=Destination.reached(parts.target_reach(self.settings)),
+                destination=Destination(parts.target_endpoint(self.settings)),
             ),
             secrets=self.secrets,
             access=Access(
@@ -198,13 +198,13 @@ class Loom:
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
             settle=self.settle,
-            routes=[*Actions(self._repeating(), self.replayer).routes()],
+            routes=[*Actions(self._command_builder(), self.replayer).routes()],
         )
         await server.start(create_app(inspector))
         self.inspector = server
 
-    def _repeating(self) -> CommandBuilder:
-        return parts.repeating(self.settings, self.schema, self.secrets, lambda: self.listen_address)
+    def _command_builder(self) -> CommandBuilder:
+        return parts.command_builder(self.settings, self.schema, self.secrets, lambda: self.listen_address)
 
     def _own_addresses(self) -> list[Address]:
         """What a replay must not dial."""

@@ -15,13 +15,12 @@ from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptor
 from loom.decoding.display import DisplayDecoder
 from loom.errors import ConfigError, StartError
 from loom.formats.call_file import CallFile
-from loom.grpcurl.command import Reach
+from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
-from loom.grpcurl.endpoint import Destination
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
 from loom.inspector.server import listen
-from loom.model import Address, Call, CallIds, Secrets
+from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.model.memory import CALL_COST
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -89,7 +88,7 @@ class Viewer:
         server = InspectorServer(self._listen(ui))
         self._exit.push_async_callback(server.stop)
         self._exit.callback(self.hub.close)
-        reach = Reach(_address(self._recorded_target()))
+        endpoint = Endpoint(_address(self._recorded_target()))
         inspector = Inspector(
             history=self.history,
             hub=self.hub,
@@ -100,7 +99,7 @@ class Viewer:
                 self._remembered,
                 kept,
                 CallIds(),
-                destination=Destination(otherwise=self._recorded_target()),
+                destination=Destination.recorded(self._recorded_target()),
             ),
             secrets=masked,
             access=Access(
@@ -112,7 +111,7 @@ class Viewer:
             stats=stats,
             hello=self._hello,
             metrics=Metrics(__version__, stats).exposition,
-            routes=[*Actions(CommandBuilder(schema, masked, reach, lambda: reach, ()), None).routes()],
+            routes=[*Actions(CommandBuilder(schema, masked, endpoint, lambda: endpoint), None).routes()],
             read_only=self.path.name,
         )
         await server.start(create_app(inspector))

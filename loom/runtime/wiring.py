@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loom.errors import ConfigError, StartError
-from loom.grpcurl.command import Reach
 from loom.grpcurl.command_builder import CommandBuilder
-from loom.model import Address, CallIds, Kind, Secrets, Sink
+from loom.model import Address, CallIds, Endpoint, Kind, Secrets, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
@@ -27,17 +26,35 @@ def _read(path: Path | None, setting: str) -> bytes | None:
         raise StartError(f"--{setting} {path}: {error.strerror}") from error
 
 
+def target_endpoint(settings: Settings) -> Endpoint:
+    """The target, and how a client on this machine connects to it."""
+    return Endpoint(
+        settings.target,
+        tls=settings.target_uses_tls,
+        ca_file=_absolute(settings.cacert),
+        cert_file=_absolute(settings.cert),
+        key_file=_absolute(settings.key),
+        server_name=settings.server_name or "",
+        authority=settings.authority or "",
+    )
+
+
+def _absolute(file: Path | None) -> str:
+    return "" if file is None else str(file.absolute())
+
+
 def target_tls(settings: Settings) -> TargetTls | None:
     """TLS towards the target, or None for cleartext."""
-    if not settings.target_uses_tls:
+    endpoint = target_endpoint(settings)
+    if not endpoint.tls:
         return None
-    if (settings.cert is None) != (settings.key is None):
+    if bool(endpoint.cert_file) != bool(endpoint.key_file):
         raise ConfigError("--cert and --key go together: give both, or neither")
     return TargetTls(
         ca=_read(settings.cacert, "cacert"),
         cert=_read(settings.cert, "cert"),
         key=_read(settings.key, "key"),
-        server_name=settings.server_name,
+        server_name=endpoint.server_name or None,
     )
 
 
@@ -134,32 +151,17 @@ def schema(settings: Settings, to: Target, local: LocalSources) -> Schema:
     return Schema([*sources, *local.sources])
 
 
-def repeating(
-    settings: Settings, known: Schema, masked: Secrets, listening: Callable[[], Address]
+def command_builder(
+    settings: Settings, schema: Schema, secrets: Secrets, listen_address: Callable[[], Address]
 ) -> CommandBuilder:
-    """How calls are sent again from this machine: to the target, or through this Loom."""
+    """What builds grpcurl commands for calls to the target, or through this Loom."""
 
-    def loom_reach() -> Reach:
-        # A certificate that Loom was given is trusted as it is: most are self-signed.
-        return Reach(
-            listening(), tls=settings.listen_cert is not None, cacert=_absolute(settings.listen_cert)
+    def loom_endpoint() -> Endpoint:
+        # The certificate is its own root: most that Loom is given are self-signed.
+        return Endpoint(
+            listen_address(), tls=settings.listen_cert is not None, ca_file=_absolute(settings.listen_cert)
         )
 
-    return CommandBuilder(known, masked, target_reach(settings), loom_reach, settings.reflection_header)
-
-
-def target_reach(settings: Settings) -> Reach:
-    """How the target is reached from this machine, by others than this Loom."""
-    return Reach(
-        settings.target,
-        tls=settings.target_uses_tls,
-        cacert=_absolute(settings.cacert),
-        cert=_absolute(settings.cert),
-        key=_absolute(settings.key),
-        server_name=settings.server_name,
-        authority=settings.authority,
+    return CommandBuilder(
+        schema, secrets, target_endpoint(settings), loom_endpoint, settings.reflection_header
     )
-
-
-def _absolute(file: Path | None) -> Path | None:
-    return None if file is None else file.absolute()

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from loom.api.calls import Summary
-from loom.grpcurl.endpoint import Destination
+from loom.formats.destination import Destination
 
 
 class Origin(Struct):

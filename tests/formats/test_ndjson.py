@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
-from loom.grpcurl.endpoint import Destination
+from loom.formats.destination import Destination
 from loom.model import Call, StoredDescriptorSet
 from loom.recording.ndjson import json_schema
 from tests.support.bench import Bench

@@ -11,8 +11,8 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.decoding.stored_schema import StoredSchema
-from loom.grpcurl.endpoint import Destination
-from loom.model import Call, EndedBy, Status, StatusCode
+from loom.formats.destination import Destination
+from loom.model import Address, Call, EndedBy, Endpoint, Status, StatusCode
 from loom.model.projection import INTERRUPTED
 from tests.support.bench import Bench, running_bench
 from tests.support.certificates import Authority
@@ -206,8 +206,9 @@ async def test_the_script_speaks_tls_as_loom_did_or_asks(
     ca.write_bytes(authority.cert)
     credentials = grpc.ssl_server_credentials([(server.key, server.cert)])
     async with running_mirror(described=False, credentials=credentials) as secure:
-        told = Destination(target=f"localhost:{secure.port}", tls=True, cacert=str(ca))
-        path.write_bytes(export("grpcurl", calls, reveal=True, to=told))
+        endpoint = Endpoint(Address("localhost", secure.port), tls=True, ca_file=str(ca))
+        destination = Destination(endpoint, override=True)
+        path.write_bytes(export("grpcurl", calls, reveal=True, destination=destination))
         assert b"-plaintext" not in path.read_bytes()
         code, output = await run_script(path)
         assert code == 0, output
@@ -216,10 +217,10 @@ async def test_the_script_speaks_tls_as_loom_did_or_asks(
         code, output = await run_script(path, TLS=f"-cacert {ca}")
         assert code == 0, output
         path = tmp_path / "test_recorded.py"
-        path.write_bytes(export("pytest", calls, to=told))
+        path.write_bytes(export("pytest", calls, destination=destination))
         code, output = await run_tests(path, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=str(ca))
         assert code == 0, output
-    assert b'"url":"https://' in export("har", calls, to=told)
+    assert b'"url":"https://' in export("har", calls, destination=destination)
     assert b'"url":"http://' in export("har", calls)
 
 

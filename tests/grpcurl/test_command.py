@@ -1,18 +1,29 @@
 """The grpcurl command as text: its flags, what it leaves out, and what it says of that."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loom.decoding.messages import DecodedCall, DecodedMessage
-from loom.grpcurl.command import OWN_METADATA, Descriptors, GrpcurlCommand, Reach, grpcurl_command, json_text
-from loom.model import DEFAULT_SECRETS, MASK, Address, Call, Direction, EndedBy, Kind, Secrets, Status
+from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command, json_text
+from loom.model import (
+    CONNECTION_KEYS,
+    DEFAULT_SECRETS,
+    MASK,
+    Address,
+    Call,
+    Direction,
+    EndedBy,
+    Endpoint,
+    Kind,
+    Secrets,
+    Status,
+)
 from loom.schema import Method, Provenance
 from tests.support.mirror import SERVICE, pool
 
-LOCAL = Reach(Address("localhost", 50051))
+LOCAL = Endpoint(Address("localhost", 50051))
 
 
 def ended(**fields: Any) -> Call:
@@ -23,15 +34,15 @@ def ended(**fields: Any) -> Call:
     return call
 
 
-def written(call: Call, *values: Any, reach: Reach = LOCAL, **options: Any) -> GrpcurlCommand:
+def written(call: Call, *values: Any, endpoint: Endpoint = LOCAL, **options: Any) -> GrpcurlCommand:
     requests = [DecodedMessage(index, Direction.REQUEST, json=value) for index, value in enumerate(values)]
     found = pool().FindMethodByName(f"{SERVICE}.Say")
     method = Method(
         call.method, Kind.UNARY, found.input_type, found.output_type, Provenance("test", ""), pool()
     )
-    descriptors = options.pop("descriptors", Descriptors())
+    descriptors = options.pop("descriptors", SchemaOptions())
     decoding = DecodedCall(requests, method, pool())
-    return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)
+    return grpcurl_command(call, decoding, endpoint, descriptors, Secrets(), **options)
 
 
 def test_a_short_command_is_one_line() -> None:
@@ -59,16 +70,16 @@ def test_a_stream_is_a_message_a_line() -> None:
 
 
 def test_what_a_connection_sets_itself_is_not_repeated() -> None:
-    call = ended(request_metadata=tuple((key, "x") for key in (*OWN_METADATA, ":authority")))
+    call = ended(request_metadata=tuple((key, "x") for key in (*CONNECTION_KEYS, ":authority")))
     assert "-H" not in written(call).command
 
 
 def test_tls_flags_and_quoted_paths() -> None:
-    reach = Reach(
-        Address("::1", 443), tls=True, cacert=Path("/etc/my ca.pem"), cert=Path("c.pem"), key=Path("k.pem"),
+    endpoint = Endpoint(
+        Address("::1", 443), tls=True, ca_file="/etc/my ca.pem", cert_file="c.pem", key_file="k.pem",
         server_name="shop.example",
     )  # fmt: skip
-    command = written(ended(), reach=reach)
+    command = written(ended(), endpoint=endpoint)
     assert "-plaintext" not in command.command
     assert "-cacert '/etc/my ca.pem'" in command.command
     assert "-cert c.pem" in command.command
@@ -78,14 +89,14 @@ def test_tls_flags_and_quoted_paths() -> None:
 
 
 def test_two_names_are_one_too_many_for_grpcurl() -> None:
-    reach = Reach(Address("h", 1), tls=True, server_name="shop.example", authority="other.example")
-    command = written(ended(), reach=reach)
+    endpoint = Endpoint(Address("h", 1), tls=True, server_name="shop.example", authority="other.example")
+    command = written(ended(), endpoint=endpoint)
     assert "-authority" not in command.command
     assert any("it sends shop.example, Loom sent other.example" in note for note in command.notes)
 
 
 def test_headers_for_reflection_are_masked_too() -> None:
-    descriptors = Descriptors(reflection_headers=(("authorization", "Bearer x"),))
+    descriptors = SchemaOptions(reflection_headers=(("authorization", "Bearer x"),))
     assert f"-reflect-header 'authorization: {MASK}'" in written(ended(), descriptors=descriptors).command
     revealed = written(ended(), descriptors=descriptors, reveal=True)
     assert "-reflect-header 'authorization: Bearer x'" in revealed.command
@@ -114,7 +125,7 @@ def test_a_path_that_is_no_method_has_no_command() -> None:
 def test_without_a_schema_there_is_no_command_but_a_reason() -> None:
     requests = [DecodedMessage(0, Direction.REQUEST, error="reflection is off")]
     command = grpcurl_command(
-        ended(), DecodedCall(requests, None, pool()), Reach(Address("h", 1)), Descriptors(), Secrets()
+        ended(), DecodedCall(requests, None, pool()), Endpoint(Address("h", 1)), SchemaOptions(), Secrets()
     )
     assert command.command == ""
     assert "Loom knows none (reflection is off): give it the .proto files" in command.notes[0]
@@ -124,7 +135,9 @@ def test_without_a_message_that_fits_there_is_no_command_but_another_way() -> No
     found = pool().FindMethodByName(f"{SERVICE}.Say")
     method = Method("/a.B/C", Kind.UNARY, found.input_type, found.output_type, Provenance("t", ""), pool())
     requests = [DecodedMessage(0, Direction.REQUEST, error="not a valid Thing")]
-    command = grpcurl_command(ended(), DecodedCall(requests, method, pool()), LOCAL, Descriptors(), Secrets())
+    command = grpcurl_command(
+        ended(), DecodedCall(requests, method, pool()), LOCAL, SchemaOptions(), Secrets()
+    )
     assert command.command == ""
     assert "fits the schema (not a valid Thing)" in command.notes[0]
     assert "replay the call in Loom" in command.notes[0]

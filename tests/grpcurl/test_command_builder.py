@@ -1,13 +1,10 @@
 """Which address and which schema a grpcurl command names, for each place that a schema may come from."""
 
-from pathlib import Path
-
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from loom.grpcurl.command import Reach
 from loom.grpcurl.command_builder import CommandBuilder
-from loom.model import Address, Call, EndedBy, Secrets, Status
+from loom.model import Address, Call, EndedBy, Endpoint, Secrets, Status
 from loom.schema import DescriptorSet, Provenance, Schema
 from tests.support.mirror import file_set
 
@@ -30,15 +27,15 @@ class Known:
 
 async def command(source: str, origin: str, target: str = "") -> str:
     schema = Schema([Known(source, origin)])
-    reach = Reach(Address("backend", 443), tls=True, cacert=Path("/ca.pem"))
-    repeating = CommandBuilder(
-        schema, Secrets(), reach, lambda: Reach(Address("localhost", 9999)), (("x-r", "1"),)
+    endpoint = Endpoint(Address("backend", 443), tls=True, ca_file="/ca.pem")
+    builder = CommandBuilder(
+        schema, Secrets(), endpoint, lambda: Endpoint(Address("localhost", 9999)), (("x-r", "1"),)
     )
     call = Call(
         7, "/mirror.v1.Mirror/Say", 0, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND
     )
     try:
-        return (await repeating.grpcurl(call)).command
+        return (await builder.build(call)).command
     finally:
         await schema.close()
 

@@ -12,8 +12,8 @@ import pytest
 from google.protobuf import json_format
 
 from loom.decoding.messages import decode_call
-from loom.grpcurl.command import OWN_METADATA, Descriptors, GrpcurlCommand, Reach, grpcurl_command
-from loom.model import MASK, Call, Direction, Message, Secrets
+from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command
+from loom.model import CONNECTION_KEYS, MASK, Call, Direction, Endpoint, Message, Secrets
 from loom.proxy.engine import TargetTls
 from tests.support.bench import Bench, running_bench
 from tests.support.certificates import Authority
@@ -43,15 +43,15 @@ async def run(command: str, shell: str = "sh", cwd: Path | None = None) -> tuple
 async def command_of(bench: Bench, call: Call, **options: Any) -> GrpcurlCommand:
     """The command of a recorded call, to be sent to the mirror itself."""
     decoding = await decode_call(bench.schema, call, Direction.REQUEST)
-    reach = options.pop("reach", Reach(bench.target.address))
-    descriptors = options.pop("descriptors", Descriptors())
-    return grpcurl_command(call, decoding, reach, descriptors, Secrets(), **options)
+    endpoint = options.pop("endpoint", Endpoint(bench.target.address))
+    descriptors = options.pop("descriptors", SchemaOptions())
+    return grpcurl_command(call, decoding, endpoint, descriptors, Secrets(), **options)
 
 
 def own(received: Received) -> list[tuple[str, str | bytes]]:
     """The metadata that the application set, by key; grpcurl keeps no order across keys."""
     return sorted(
-        (item for item in received.metadata if item[0] not in OWN_METADATA), key=lambda item: item[0]
+        (item for item in received.metadata if item[0] not in CONNECTION_KEYS), key=lambda item: item[0]
     )
 
 
@@ -185,8 +185,8 @@ async def test_a_server_without_reflection_is_called_with_files(bench: Bench, tm
     protoset.write_bytes(file_set().SerializeToString())
     proto = Path(__file__).parent.parent / "fixtures" / "mirror.proto"
     for descriptors in (
-        Descriptors(reflection=False, protosets=(protoset,)),
-        Descriptors(reflection=False, protos=(Path(proto.name),), import_paths=(proto.parent,)),
+        SchemaOptions(reflection=False, protosets=(protoset,)),
+        SchemaOptions(reflection=False, protos=(Path(proto.name),), import_paths=(proto.parent,)),
     ):
         async with running_mirror(described=False) as mirror, running_bench(mirror) as undescribed:
             call = await undescribed.call("Chat", [thing(text="a"), thing(text="b")])
@@ -197,7 +197,7 @@ async def test_a_server_without_reflection_is_called_with_files(bench: Bench, tm
 
 async def test_the_authority_that_loom_tells_the_target(bench: Bench) -> None:
     call = await bench.call("Say", [b""])
-    command = await command_of(bench, call, reach=Reach(bench.target.address, authority="shop.example"))
+    command = await command_of(bench, call, endpoint=Endpoint(bench.target.address, authority="shop.example"))
     code, _, complaint = await run(command.command)
     assert code == 0, complaint
     assert "-authority shop.example" in command.command
@@ -239,9 +239,9 @@ async def test_tls_and_a_client_certificate_are_named_as_files(tmp_path: Path) -
     tls = TargetTls(authority.cert, client.cert, client.key, "shop.example")
     async with running_mirror(credentials=credentials) as mirror, running_bench(mirror, tls=tls) as bench:
         call = await bench.call("Say", [thing(text="secret")])
-        reach = Reach(
-            bench.target.address, tls=True, cacert=tmp_path / "ca's.pem",
-            cert=client.cert_file, key=client.key_file, server_name="shop.example",
+        endpoint = Endpoint(
+            bench.target.address, tls=True, ca_file=str(tmp_path / "ca's.pem"),
+            cert_file=str(client.cert_file), key_file=str(client.key_file), server_name="shop.example",
         )  # fmt: skip
-        first, second = await repeated(bench, call, reach=reach)
+        first, second = await repeated(bench, call, endpoint=endpoint)
         assert second.messages == first.messages == [thing(text="secret")]

@@ -5,8 +5,8 @@ from pathlib import Path
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
 from loom.formats.call_file import CallFile
-from loom.grpcurl.endpoint import Destination
-from loom.model import Call, Secrets
+from loom.formats.destination import Destination
+from loom.model import Address, Call, Endpoint, Secrets
 from tests.support.keeping import stored_schema
 
 
@@ -16,13 +16,13 @@ def export(
     *,
     reveal: bool = False,
     target: str = "",
-    to: Destination | None = None,
+    destination: Destination | None = None,
     schema: StoredSchema | None = None,
 ) -> bytes:
-    """A file of a format, whole; made again at ``target``, or as ``to`` says, or where nobody knows more."""
+    """A file of a format, for ``target`` or ``destination`` if one is given."""
     secrets = None if reveal else Secrets()
     write = get_writer(kind)
-    return b"".join(write(calls, schema or stored_schema(), secrets, to or Destination(target=target)))
+    return b"".join(write(calls, schema or stored_schema(), secrets, destination or _destination(target)))
 
 
 def imported(path: Path) -> tuple[list[Call], list[str]]:
@@ -40,3 +40,7 @@ def assert_same(found: list[Call], wanted: list[Call]) -> None:
         assert list(left.messages) == list(right.messages)
         left.messages, left.version, left.restored = right.messages, right.version, right.restored
         assert left == right
+
+
+def _destination(target: str) -> Destination:
+    return Destination(Endpoint(Address.parse(target), tls=None), override=True) if target else Destination()

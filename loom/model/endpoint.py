@@ -1,0 +1,36 @@
+"""Where a gRPC server is, and how to connect to it."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from loom.errors import ConfigError
+
+from .address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address with the TLS settings of a client that connects to it.
+
+    ``tls`` is None where it is unknown, as for an imported call. The files are PEM, with paths of this machine; "" is
+    the system's roots, or no client certificate. ``server_name`` is the name that the server's certificate must have,
+    ``authority`` the ``:authority`` that is sent; "" leaves both to the address.
+    """
+
+    address: Address
+    tls: bool | None = False
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+    authority: str = ""
+
+    def at(self, target: str) -> Self:
+        """The endpoint at another address with the same settings; this one if ``target`` is not an address.
+
+        The recorded target of an imported call may be any text.
+        """
+        try:
+            return replace(self, address=Address.parse(target))
+        except ConfigError:
+            return self

@@ -4,33 +4,37 @@
 #   make test         all tests            make lint          all static checks
 #   make bench        the benchmarks       make bench-quick   the same in two minutes
 #   make bench-page   the page under load  make docs          the generated part of docs/
+#   make test-lowest  the tests with the oldest releases that pyproject.toml allows
+#   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
+#   make lock         the tools' versions in requirements-dev.lock, renewed
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 VENV   := .venv
 BIN    := $(VENV)/bin
+LOCK   := requirements-dev.lock
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page lint bench bench-quick bench-page docs format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs format setup page dev clean
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
-$(VENV)/.ready: pyproject.toml hatch_build.py
+$(VENV)/.ready: pyproject.toml hatch_build.py $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit("Loom needs Python 3.11 or later, not " + sys.version.split()[0] + ": make PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	@echo "setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade 'pip>=25.1'
-	@$(PIP) install --group build
+	@$(PIP) install --constraint $(LOCK) --group build
 	@$(BIN)/python hatch_build.py
-	@$(PIP) install --no-build-isolation --editable .
+	@$(PIP) install --constraint $(LOCK) --no-build-isolation --editable .
 	@touch $@
 
 # The tools of tests and checks.
 $(VENV)/.dev: $(VENV)/.ready
 	@echo "installing the tools of tests and checks …"
-	@$(PIP) install --group dev
+	@$(PIP) install --constraint $(LOCK) --group dev
 	@touch $@
 
 page: $(VENV)/.ready
@@ -53,6 +57,48 @@ test-python: dev
 	@$(BIN)/python -m tests.support.browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+# The ends of the ranges in pyproject.toml, each in an environment of its own, which has no Loom in it.
+UV        := $(BIN)/uv
+AT_AN_END := PYTHONPATH=. python -m pytest -p loom.pytest_plugin -n 2 --dist loadgroup
+OLDEST    := proxy grpc_core workers schema codec recording sessions decoding search formats replay inspector runtime cli
+
+$(VENV)/.uv: $(VENV)/.ready
+	@$(PIP) install --constraint $(LOCK) --group lock
+	@touch $@
+
+$(VENV)/oldest/.ready: pyproject.toml $(VENV)/.uv
+	@echo "installing the oldest releases that pyproject.toml allows …"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(UV) pip compile --quiet --resolution lowest-direct --python $(BIN)/python \
+	  pyproject.toml --group test --output-file $(@D)/requirements.txt
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $(@D)/requirements.txt
+	@touch $@
+
+# As locked, but for grpcio and what comes with it.
+$(VENV)/newest-grpcio/.ready: pyproject.toml $(LOCK) $(VENV)/.uv
+	@echo "installing the newest grpcio that pyproject.toml allows …"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@cp $(LOCK) $(@D)/requirements.txt
+	@$(UV) pip compile --quiet --python $(BIN)/python --upgrade-package grpcio --upgrade-package grpcio-tools \
+	  --upgrade-package grpcio-status --upgrade-package grpcio-reflection --upgrade-package grpcio-health-checking \
+	  pyproject.toml --group test --output-file $(@D)/requirements.txt
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $(@D)/requirements.txt
+	@touch $@
+
+test-lowest: $(VENV)/oldest/.ready
+	PATH=$(CURDIR)/$(VENV)/oldest/bin:$$PATH $(AT_AN_END) $(if $(ARGS),$(ARGS),$(addprefix tests/,$(OLDEST)))
+
+test-grpcio: $(VENV)/oldest/.ready $(VENV)/newest-grpcio/.ready
+	PATH=$(CURDIR)/$(VENV)/oldest/bin:$$PATH $(AT_AN_END) $(if $(ARGS),$(ARGS),tests/proxy tests/grpc_core)
+	PATH=$(CURDIR)/$(VENV)/newest-grpcio/bin:$$PATH $(AT_AN_END) $(if $(ARGS),$(ARGS),tests/proxy tests/grpc_core)
+
+# The versions of all tools, and of what Loom requires, for every Python and platform; UPGRADE= adds what is new only.
+UPGRADE ?= --upgrade
+lock: $(VENV)/.uv
+	$(UV) pip compile --quiet --universal --python-version 3.11 $(UPGRADE) --no-annotate \
+	  --custom-compile-command 'make lock' \
+	  pyproject.toml --group build --group dev --group bench --group lock --output-file $(LOCK)
+
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,7 +111,7 @@ lint: dev
 # The proxies of the benchmarks; mitmproxy needs an environment of its own because its dependencies conflict.
 $(VENV)/.bench: $(VENV)/.dev
 	@echo "installing the proxies of the benchmarks …"
-	@$(PIP) install --group bench
+	@$(PIP) install --constraint $(LOCK) --group bench
 	@$(PYTHON) -m venv $(VENV)/mitmproxy
 	@$(VENV)/mitmproxy/bin/python -m pip --quiet --disable-pip-version-check install mitmproxy
 	@touch $@

@@ -60,6 +60,8 @@ test-python: dev
 # The ends of the ranges in pyproject.toml, each in an environment of its own, which has no Loom in it.
 UV        := $(BIN)/uv
 AT_AN_END := PYTHONPATH=. python -m pytest -p loom.pytest_plugin -n 2 --dist loadgroup
+# Left out: what needs a newer json_format (protobuf before 7.35 refuses the largest float), and a generated document.
+LEFT_OUT  := not comes_back_as_the_same_message and not published_schema
 OLDEST    := proxy grpc_core workers schema codec recording sessions decoding search formats replay inspector runtime cli
 
 $(VENV)/.uv: $(VENV)/.ready
@@ -85,8 +87,9 @@ $(VENV)/newest-grpcio/.ready: pyproject.toml $(LOCK) $(VENV)/.uv
 	@$(UV) pip install --quiet --python $(@D)/bin/python --requirements $(@D)/requirements.txt
 	@touch $@
 
-test-lowest: $(VENV)/oldest/.ready
-	PATH=$(CURDIR)/$(VENV)/oldest/bin:$$PATH $(AT_AN_END) $(if $(ARGS),$(ARGS),$(addprefix tests/,$(OLDEST)))
+test-lowest: dev $(VENV)/oldest/.ready
+	PATH=$(CURDIR)/$(VENV)/oldest/bin:$(CURDIR)/$(BIN):$$PATH $(AT_AN_END) -k '$(LEFT_OUT)' \
+	  $(if $(ARGS),$(ARGS),$(addprefix tests/,$(OLDEST)))
 
 test-grpcio: $(VENV)/oldest/.ready $(VENV)/newest-grpcio/.ready
 	PATH=$(CURDIR)/$(VENV)/oldest/bin:$$PATH $(AT_AN_END) $(if $(ARGS),$(ARGS),tests/proxy tests/grpc_core)

@@ -82,7 +82,9 @@ async def test_draining_is_bounded(tmp_path: Path):
 def refusal(home: Path, *arguments: str) -> str:
     """The one line that a Loom with these flags says before it ends with exit code 2."""
     with running_loom(*ANYWHERE, *arguments, home=home) as loom:
-        (line,) = loom.rest()
+        lines = loom.rest()
+        assert len(lines) == 1, lines
+        line = lines[0]
         assert loom.wait() == 2
     assert line.startswith("loom: ")
     return line

@@ -1,52 +1,79 @@
-"""Bytes become JSON when somebody looks, and JSON becomes bytes again.
+"""Decode payloads: compression, protobuf ↔ JSON, and views for display.
 
-* :mod:`~loom.codec.payload_view`: a payload in every view; what the API answers is made here.
-* :mod:`~loom.codec.message`: a message with its descriptor to canonical JSON, and back.
+From bytes to a value:
+
+* :mod:`~loom.codec.payload`: a payload decompressed and parsed.
+* :mod:`~loom.codec.compression`: gzip, deflate and zstd, within a limit.
+* :mod:`~loom.codec.content_type`: the protocol and encoding that a ``content-type`` names.
+* :mod:`~loom.codec.protobuf_json`: protobuf to canonical JSON (decode) and back (encode).
 * :mod:`~loom.codec.json_printer`: the canonical JSON mapping.
-* :mod:`~loom.codec.unknown_fields`: what JSON cannot say, kept while a message is edited as JSON.
-* :mod:`~loom.codec.field_hints`: what a field takes in JSON, in words.
-* :mod:`~loom.codec.json_errors`: where a JSON value does not fit its type.
-* :mod:`~loom.codec.message_tree`: the typed view, field by field.
-* :mod:`~loom.codec.wire_view`, :mod:`~loom.codec.wire_parser`: the schemaless view, and the wire format beneath it.
-* :mod:`~loom.codec.json_tree`: the tree of what is JSON already.
-* :mod:`~loom.codec.node`: what the views are made of.
+* :mod:`~loom.codec.compiled_readers`: reads the fields of one message type, compiled when it recurs.
+* :mod:`~loom.codec.scalars`: JSON forms of floats, bytes and enums.
 * :mod:`~loom.codec.type_resolver`: message types by name, for Any.
-* :mod:`~loom.codec.content_type`: what a content type says of the messages.
-* :mod:`~loom.codec.compression`: gzip, deflate and zstd, bounded.
-* :mod:`~loom.codec.status_details`: ``grpc-status-details-bin``.
-* :mod:`~loom.codec.preview`: one line of a message.
+* :mod:`~loom.codec.status_details`: the details in ``grpc-status-details-bin``.
+
+From edited JSON to bytes:
+
+* :mod:`~loom.codec.json_errors`: the part of a JSON value that does not fit its type.
+* :mod:`~loom.codec.field_hints`: what a field takes, in words.
+* :mod:`~loom.codec.unknown_fields`: unknown fields and Anys of unknown type, preserved through an edit.
+
+Views:
+
+* :mod:`~loom.codec.payload_view`: every view of a payload.
+* :mod:`~loom.codec.message_tree`: the tree of a message, with its schema.
+* :mod:`~loom.codec.wire_view`: the tree of a message without a schema.
+* :mod:`~loom.codec.wire_parser`: the wire format.
+* :mod:`~loom.codec.json_tree`: the tree of a JSON payload.
+* :mod:`~loom.codec.node`: the nodes of these trees, and their budget.
+* :mod:`~loom.codec.preview`: a tree on one line.
+* :mod:`~loom.codec.truncated_json`: the beginning of a large message's JSON.
 """
 
 from .compression import CompressionError, decompress
-from .content_type import Content, parse_content_type
-from .message import Decoded, DecodeError, EncodeError, JsonDecoder, decode, encode
+from .content_type import ContentType, parse_content_type
 from .node import Node
-from .payload_view import Payload, PayloadView, preview_payload, view_payload
+from .payload import DecodedPayload, DecodeError, Payload, decode_payload, parse
+from .payload_view import PayloadView, preview_payload, view_payload
 from .preview import preview
-from .status_details import StatusDetails, status_details
+from .protobuf_json import (
+    EncodeError,
+    JsonDecoder,
+    JsonValue,
+    MessageContent,
+    decode,
+    decode_content,
+    encode,
+)
+from .status_details import StatusDetails, decode_status_details
 from .type_resolver import ChainResolver, TypeResolver, type_name
 from .wire_view import wire_view
 
 __all__ = [
     "ChainResolver",
     "CompressionError",
-    "Content",
+    "ContentType",
     "DecodeError",
-    "Decoded",
+    "DecodedPayload",
     "EncodeError",
     "JsonDecoder",
+    "JsonValue",
+    "MessageContent",
     "Node",
     "Payload",
     "PayloadView",
     "StatusDetails",
     "TypeResolver",
     "decode",
+    "decode_content",
+    "decode_payload",
+    "decode_status_details",
     "decompress",
     "encode",
+    "parse",
     "parse_content_type",
     "preview",
     "preview_payload",
-    "status_details",
     "type_name",
     "view_payload",
     "wire_view",

@@ -1,8 +1,8 @@
-"""Reads the fields of a message into a JSON object: one function for each message type.
+"""Read the fields of messages into JSON objects, with one function per message type.
 
-A type's first messages are read field by field, which takes no preparation. Of a type that goes on coming, as the
-elements of a long list do, the function is then written out and compiled: straight-line code that reads by attribute
-and takes about a fifth of the time.
+The first messages of a type are read field by field, which needs no preparation. For a type that keeps coming, as the
+elements of a long list do, straight-line code that reads by attribute is then generated and compiled; it takes about a
+fifth of the time.
 """
 
 import math
@@ -14,10 +14,10 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
-from .scalars import SCALARS, Convert, Singles, double, doubles, enum, enum_names
+from .scalars import SCALARS, Converter, Singles, double, doubles, enum_converter, enum_names
 
-WARM = 128  # messages of a type; reading them field by field takes as long as compiling does
-_MOST_FIELDS = 40  # past it, asking which fields are set is cheaper than reading all
+COMPILE_AFTER = 128  # messages; to read as many field by field takes as long as to compile
+_MAX_COMPILED_FIELDS = 40  # beyond it, ListFields is cheaper than reading every field
 _RESERVED = frozenset(dir(Message))
 _FLOATS = frozenset({FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE})
 _SCOPE = {
@@ -34,16 +34,23 @@ _SOURCES = {
 } | {kind: "f'{{{0}}}'" for kind, convert in SCALARS.items() if convert is str}
 
 
-class Readers:
-    """Functions by message type.
+class CompiledReaders:
+    """A cache of the function that reads each message type.
 
-    ``special`` gives that of a type whose JSON is not that of its fields, or None; ``text`` makes text of a string
-    field's value, which is bytes where UTF-8 is not enforced and these are none.
+    ``special`` returns the converter of a type with a JSON form of its own, None for any other; ``text`` converts the
+    value of a string field, which is bytes where the syntax does not enforce UTF-8 and the value is not UTF-8.
+    ``compile_after`` messages of a type its reader is compiled.
     """
 
-    def __init__(self, special: Callable[[Descriptor], Convert | None], text: Convert) -> None:
+    def __init__(
+        self,
+        special: Callable[[Descriptor], Converter | None],
+        text: Converter,
+        compile_after: int = COMPILE_AFTER,
+    ) -> None:
         self._special = special
         self._text = text
+        self._compile_after = compile_after
         self._names: dict[Any, str] = {}
         self._scope: dict[str, Any] = _SCOPE | {"singles": Singles(), "text": text}
 
@@ -51,89 +58,91 @@ class Readers:
         """The JSON value of a message."""
         return self._scope[self._name(type(message).DESCRIPTOR)](message)
 
-    def of(self, descriptor: Descriptor) -> Convert:
-        """What reads a message of this type, now and when it is compiled."""
+    def reader(self, descriptor: Descriptor) -> Converter:
+        """The reader of a type, by way of its name: which function that is changes when it is compiled."""
         name, scope = self._name(descriptor), self._scope
-        return lambda message: scope[name](message)  # noqa: PLW0108 (which function that is changes)
+        return lambda message: scope[name](message)  # noqa: PLW0108 (looked up at each call)
 
-    def listed(self) -> Convert:
-        """Asks which fields are set, extensions too, and reads these."""
-        rows: dict[int, tuple[str, Convert | None]] = {}
+    def field_by_field(self) -> Converter:
+        """A reader that lists the fields that are set, extensions included."""
+        converters: dict[int, tuple[str, Converter | None]] = {}
 
-        def listed(message: Message) -> dict[str, Any]:
-            made = {}
+        def read(message: Message) -> dict[str, Any]:
+            json_object = {}
             for field, value in set_fields(message):
-                row = rows.get(field.number)
-                if row is None:
-                    row = rows[field.number] = (key_of(field), self.convert(field))
-                name, convert = row
-                made[name] = value if convert is None else convert(value)
-            return made
+                entry = converters.get(field.number)
+                if entry is None:
+                    entry = converters[field.number] = (json_key(field), self.converter(field))
+                key, convert = entry
+                json_object[key] = value if convert is None else convert(value)
+            return json_object
 
-        return listed
+        return read
 
-    def compiled(self, descriptor: Descriptor) -> Convert:
-        """Reads by attribute all fields that the type has; not for those that :func:`_is_plain` refuses."""
+    def compile(self, descriptor: Descriptor) -> Converter:
+        """A compiled reader that gets every field by attribute; only for types that are :func:`_is_compilable`."""
         source = "\n ".join(["def read(m):", "d = {}", *self._body(descriptor), "return d"])
         scope: dict[str, Any] = {}
-        exec(source, self._scope, scope)  # noqa: S102 (see _is_plain; all other names are quoted)
-        made: Convert = scope["read"]
-        return made
+        exec(source, self._scope, scope)  # noqa: S102 (see _is_compilable; all other names are quoted)
+        reader: Converter = scope["read"]
+        return reader
 
-    def convert(self, field: FieldDescriptor) -> Convert | None:
-        """How the value of a field that is set converts; None if it is JSON already."""
+    def converter(self, field: FieldDescriptor) -> Converter | None:
+        """The converter of a field's value; None if the value is JSON as it is."""
         if is_map(field):
             return self._map(field)
-        one = self._single(field)
+        convert = self._single(field)
         if not field.is_repeated:
-            return one
-        if one is None:
+            return convert
+        if convert is None:
             return list
-        return doubles if one is double else lambda values: [one(value) for value in values]
+        return doubles if convert is double else lambda values: [convert(value) for value in values]
 
     def _name(self, descriptor: Any) -> str:
         name = self._names.get(descriptor)
         if name is None:
             name = self._names[descriptor] = f"read_{len(self._names)}"
-            self._scope[name] = self._special(descriptor) or self._cold(descriptor, name)
+            self._scope[name] = self._special(descriptor) or self._counting_reader(descriptor, name)
         return name
 
-    def _cold(self, descriptor: Descriptor, name: str) -> Convert:
-        listed = self.listed()
-        if not _is_plain(descriptor):
-            return listed
-        seen = 0
+    def _counting_reader(self, descriptor: Descriptor, name: str) -> Converter:
+        read = self.field_by_field()
+        if not _is_compilable(descriptor):
+            return read
+        count = 0
 
-        def cold(message: Message) -> Any:
-            nonlocal seen
-            seen += 1
-            if seen == WARM:
-                self._scope[name] = self.compiled(descriptor)
-            return listed(message)
+        def read_and_count(message: Message) -> Any:
+            nonlocal count
+            count += 1
+            if count == self._compile_after:
+                self._scope[name] = self.compile(descriptor)
+            return read(message)
 
-        return cold
+        return read_and_count
 
-    def _map(self, field: FieldDescriptor) -> Convert:
+    def _map(self, field: FieldDescriptor) -> Converter:
         entry = field.message_type.fields_by_name  # type: ignore[union-attr]
         key = key_text if entry["key"].type == FieldDescriptor.TYPE_BOOL else str
-        one = self._single(entry["value"])
+        convert = self._single(entry["value"])
         # Sorted, as in the tree: protobuf's own order differs from one process to the next.
-        if one is None:
+        if convert is None:
             return lambda values: {key(name): values[name] for name in sorted(values)}
-        return lambda values: {key(name): one(values[name]) for name in sorted(values)}
+        return lambda values: {key(name): convert(values[name]) for name in sorted(values)}
 
-    def _single(self, field: FieldDescriptor) -> Convert | None:
+    def _single(self, field: FieldDescriptor) -> Converter | None:
         if field.message_type is not None:
-            return self.of(field.message_type)
+            return self.reader(field.message_type)
         if field.enum_type is not None:
-            return enum(field.enum_type)
+            return enum_converter(field.enum_type)
         if field.type == FieldDescriptor.TYPE_STRING:
             return self._text
         return SCALARS.get(field.type)
 
     def _body(self, descriptor: Descriptor) -> list[str]:
-        """The lines that put every field that is set into ``d``, by ``m``, in order of number."""
-        oneofs = {oneof: f"w{at}" for at, oneof in enumerate(descriptor.oneofs) if not is_synthetic(oneof)}
+        """The statements that copy every set field of the message ``m`` to the object ``d``, in order of number."""
+        oneofs = {
+            oneof: f"w{index}" for index, oneof in enumerate(descriptor.oneofs) if not is_synthetic(oneof)
+        }
         lines = [f"{name} = m.WhichOneof({oneof.name!r})" for oneof, name in oneofs.items()]
         for field in sorted(descriptor.fields, key=lambda field: field.number):
             get = f"getattr(m, {field.name!r})" if iskeyword(field.name) else f"m.{field.name}"
@@ -152,20 +161,20 @@ class Readers:
         return lines
 
     def _source(self, field: FieldDescriptor) -> str:
-        """An expression that converts ``v``."""
+        """The expression that converts the field's value ``v``."""
         if is_map(field):
             entry = field.message_type.fields_by_name  # type: ignore[union-attr]
             is_bool = entry["key"].type == FieldDescriptor.TYPE_BOOL
             key = "'true' if k else 'false'" if is_bool else "f'{k}'"
-            return f"{{{key}: {self._source_of_one(entry['value'], 'v[k]')} for k in sorted(v)}}"
-        one = self._source_of_one(field, "v")
+            return f"{{{key}: {self._source_of_single(entry['value'], 'v[k]')} for k in sorted(v)}}"
+        single = self._source_of_single(field, "v")
         if not field.is_repeated:
-            return one
+            return single
         if field.type == FieldDescriptor.TYPE_DOUBLE:
             return "doubles(v)"
-        return "list(v)" if one == "v" else f"[{one} for v in v]"
+        return "list(v)" if single == "v" else f"[{single} for v in v]"
 
-    def _source_of_one(self, field: FieldDescriptor, value: str) -> str:
+    def _source_of_single(self, field: FieldDescriptor, value: str) -> str:
         if field.message_type is not None:
             return f"{self._name(field.message_type)}({value})"
         if field.enum_type is not None:
@@ -186,33 +195,33 @@ def set_fields(message: Message) -> list[tuple[FieldDescriptor, Any]]:
 
 
 def is_map(field: FieldDescriptor) -> bool:
-    """Whether a field is a map (to the wire, a repeated message of key and value)."""
+    """Whether a field is a map (on the wire, a repeated message of key and value)."""
     return bool(
         field.message_type is not None and field.is_repeated and field.message_type.GetOptions().map_entry
     )
 
 
 def is_synthetic(oneof: OneofDescriptor) -> bool:
-    """Whether a oneof is only how proto3 says ``optional``."""
+    """Whether a oneof only represents a proto3 ``optional`` field."""
     return len(oneof.fields) == 1 and oneof.name.startswith("_")
 
 
-def key_of(field: FieldDescriptor) -> str:
-    """What a field is called in JSON."""
+def json_key(field: FieldDescriptor) -> str:
+    """The key of a field in JSON."""
     return f"[{field.full_name}]" if field.is_extension else field.json_name
 
 
-def _is_plain(descriptor: Descriptor) -> bool:
-    """Whether its fields can be read by attribute: no extensions, not too many, names that are fit for code.
+def _is_compilable(descriptor: Descriptor) -> bool:
+    """Whether a type's fields can be read by attribute: no extensions, not too many, names that are safe in code.
 
-    Descriptors come from whoever answers reflection. protobuf refuses names that are no identifiers; code that is
-    made of them does not rely on that.
+    Descriptors may come from an untrusted server. protobuf rejects names that are not identifiers; generated code does
+    not rely on that.
     """
-    if descriptor.is_extendable or len(descriptor.fields) > _MOST_FIELDS:
+    if descriptor.is_extendable or len(descriptor.fields) > _MAX_COMPILED_FIELDS:
         return False
     return all(field.name.isidentifier() and field.name not in _RESERVED for field in descriptor.fields)
 
 
 def key_text(key: Any) -> str:
-    """A map's key as JSON has it."""
+    """A map key as a JSON key."""
     return str(key).lower() if isinstance(key, bool) else str(key)

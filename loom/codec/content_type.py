@@ -1,6 +1,6 @@
-"""What a call's ``content-type`` says of its messages: which protocol, and how they are encoded.
+"""The protocol and the message encoding that a call's ``content-type`` names.
 
-gRPC, gRPC-Web and Connect name the message encoding in it (``application/grpc+json``); absent, it is protobuf.
+gRPC, gRPC-Web and Connect name the message encoding in it (``application/grpc+json``); without one it is protobuf.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _PROTOCOLS = (
     ("application/grpc", "gRPC"),
     ("application/connect", "Connect"),
 )
-_BARE = {
+_CONNECT_UNARY = {
     "application/proto": PROTOBUF,
     "application/protobuf": PROTOBUF,
     "application/x-protobuf": PROTOBUF,
@@ -22,8 +22,8 @@ _BARE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """``protocol`` is for people; ``encoding`` is ``proto``, ``json`` or what else the content type names."""
+class ContentType:
+    """``protocol`` is a name for display; ``encoding`` is ``proto``, ``json`` or whatever the content type names."""
 
     protocol: str
     encoding: str
@@ -33,17 +33,17 @@ class Content:
         return self.encoding == PROTOBUF
 
 
-def parse_content_type(content_type: str) -> Content:
-    """What a content type says. An empty one (the engine could not see it) is gRPC with protobuf."""
-    media = content_type.partition(";")[0].strip().lower()
-    if not media:
-        return Content("gRPC", PROTOBUF)
-    if media in _BARE:
-        return Content("Connect", _BARE[media])
+def parse_content_type(content_type: str) -> ContentType:
+    """Parse a content type. An empty one (the relay cannot see it) is gRPC with protobuf."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not media_type:
+        return ContentType("gRPC", PROTOBUF)
+    if media_type in _CONNECT_UNARY:
+        return ContentType("Connect", _CONNECT_UNARY[media_type])
     for prefix, protocol in _PROTOCOLS:
-        if media == prefix:
-            return Content(protocol, PROTOBUF)
-        if media.startswith(prefix + "+"):
-            named = media.removeprefix(prefix + "+")
-            return Content(protocol, PROTOBUF if named in {"proto", "protobuf"} else named)
-    return Content(media, media.rpartition("/")[2])
+        if media_type == prefix:
+            return ContentType(protocol, PROTOBUF)
+        if media_type.startswith(prefix + "+"):
+            suffix = media_type.removeprefix(prefix + "+")
+            return ContentType(protocol, PROTOBUF if suffix in {"proto", "protobuf"} else suffix)
+    return ContentType(media_type, media_type.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""What a field takes in JSON, in words: for whoever wrote something else there."""
+"""Hints for people whose JSON does not fit a field: what the field takes."""
 
 import difflib
 import json
@@ -8,9 +8,9 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from .compiled_readers import is_map
 
-_MOST_NAMES = 8
-_SHOWN = 40
-_WHOLE = {
+_MAX_NAMES = 8
+_MAX_VALUE_CHARACTERS = 40
+_INTEGER_RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
@@ -37,10 +37,10 @@ _WELL_KNOWN = {
 }
 
 
-def expected(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
-    """What the field should hold instead of ``value``; "" where it is of the right kind and wrong within.
+def value_hint(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
+    """What a field takes instead of ``value``; "" if the value is of the right kind and the error is within it.
 
-    ``whole``: the value is all of a repeated field or map, not one item of it.
+    ``whole``: the value is that of an entire repeated field or map, not one element of it.
     """
     if whole and is_map(field):
         return "" if isinstance(value, dict) else _instead("an object", value)
@@ -52,58 +52,58 @@ def expected(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
         return _message(field.message_type, value)
     if field.enum_type is not None:
         return _instead(_enum(field.enum_type), value)
-    if field.type in _WHOLE:
-        low, high = _WHOLE[field.type]
+    if field.type in _INTEGER_RANGES:
+        low, high = _INTEGER_RANGES[field.type]
         return _instead(f"a whole number from {low} to {high}", value)
     return _instead(_SCALARS[field.type], value)
 
 
-def not_base64(value: Any) -> str:
-    """That this is not what a field of bytes takes."""
+def base64_hint(value: Any) -> str:
+    """The hint for a bytes field whose value is not base64."""
     return _instead(_SCALARS[FieldDescriptor.TYPE_BYTES], value)
 
 
-def two_of(oneof: OneofDescriptor, first: str) -> str:
-    """That a member of a oneof is there beside another."""
+def oneof_hint(oneof: OneofDescriptor, first: str) -> str:
+    """The hint for a second field of a oneof; ``first`` is the other one."""
     return f"only one field of the oneof {oneof.name} can be set, and {first} is already"
 
 
-def no_such_field(name: str, descriptor: Descriptor) -> str:
-    """That a message has no field of this name, and which one may have been meant."""
-    names = {_plain(field.json_name): field.json_name for field in descriptor.fields}
-    near = difflib.get_close_matches(_plain(name), names, n=1)
+def unknown_field_hint(name: str, descriptor: Descriptor) -> str:
+    """The hint for a field that the message type lacks; it suggests the most similar name."""
+    names = {_normalise(field.json_name): field.json_name for field in descriptor.fields}
+    near = difflib.get_close_matches(_normalise(name), names, n=1)
     if near:
-        hint = f"; is {names[near[0]]} meant?"
+        hint = f"; did you mean {names[near[0]]}?"
     elif names:
-        hint = f"; it has {_listed(list(names.values()))}"
+        hint = f"; it has {_join_names(list(names.values()))}"
     else:
         hint = ""
     return f"{descriptor.full_name} has no field of this name{hint}"
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return name.replace("_", "").lower()
 
 
 def _message(descriptor: Descriptor, value: Any) -> str:
-    wanted = _WELL_KNOWN.get(descriptor.full_name)
-    if wanted is not None:
-        return _instead(wanted, value)
+    description = _WELL_KNOWN.get(descriptor.full_name)
+    if description is not None:
+        return _instead(description, value)
     if descriptor.full_name.startswith("google.protobuf.") or isinstance(value, dict):
         return ""
-    return _instead(f"an object, as a {descriptor.full_name} is one", value)
+    return _instead(f"an object, for a {descriptor.full_name}", value)
 
 
 def _enum(kind: EnumDescriptor) -> str:
-    return f"one of {_listed([value.name for value in kind.values])}"
+    return f"one of {_join_names([value.name for value in kind.values])}"
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def _join_names(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
-def _instead(wanted: str, value: Any) -> str:
+def _instead(description: str, value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return f"this should be {wanted}, not {shown}"
+    shown = text if len(text) <= _MAX_VALUE_CHARACTERS else text[: _MAX_VALUE_CHARACTERS - 1] + "…"
+    return f"this should be {description}, not {shown}"

@@ -1,8 +1,7 @@
-"""The canonical JSON mapping of a message (https://protobuf.dev/programming-guides/json/).
+"""Print a message as canonical JSON (https://protobuf.dev/programming-guides/json/).
 
-protobuf's own ``json_format`` is the measure (the tests compare with it) but takes many times as long and gives
-up on the whole message for one Any of unknown type or one timestamp out of range. This one goes on and says what
-was wrong.
+The tests compare it with protobuf's own ``json_format``, which takes several times as long and fails for the whole
+message because of one Any of unknown type or one timestamp out of range. This printer reports the problem and goes on.
 """
 
 import math
@@ -14,20 +13,20 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
-from .compiled_readers import Readers
-from .scalars import Convert, as_base64, double
+from .compiled_readers import CompiledReaders
+from .scalars import Converter, as_base64, double
 from .type_resolver import TypeResolver, type_name
 
 MAX_PROBLEMS = 5
 MAX_ANY_DEPTH = 8
 _EPOCH = date(1970, 1, 1).toordinal()
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
-_LONGEST = 315_576_000_000  # seconds of a duration
+_MAX_DURATION_SECONDS = 315_576_000_000  # seconds of a duration
 _MICRO, _MILLI, _BILLION = 1_000, 1_000_000, 1_000_000_000  # nanoseconds
 _DAY, _MINUTE = 86_400, 60  # seconds
 _MINUTES = tuple(f"T{hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
 _SECONDS = tuple(f"{second:02}" for second in range(60))
-_MOST_DAYS = 10_000
+_MAX_CACHED_DAYS = 10_000
 _WRAPPERS = frozenset(
     f"google.protobuf.{kind}Value"
     for kind in ("Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String", "UInt32", "UInt64")
@@ -44,83 +43,83 @@ WELL_KNOWN = _WRAPPERS | {
 
 
 class JsonPrinter:
-    """Turns messages into JSON values, one after the other; :meth:`reset` before each.
+    """Prints messages as JSON values; call :meth:`reset` before each.
 
-    ``problems`` are what has no canonical JSON, each in one line; ``missing`` the type names that
-    Anys wanted and ``types`` did not have; ``unknown`` tells that an Any held fields its type does not have;
-    ``any_depth`` in how many Anys the next value is.
+    ``problems``: what has no canonical JSON, a line each. ``missing_types``: types of Anys that the resolver did not
+    know. ``unknown_fields``: an Any contained fields that its type lacks. ``any_depth``: how many Anys enclose the next
+    value.
     """
 
-    def __init__(self, types: TypeResolver) -> None:
+    def __init__(self, resolver: TypeResolver) -> None:
         self.problems: list[str] = []
-        self.missing: set[str] = set()
-        self.unknown = False
-        self.readers = Readers(self._special, self._text)
-        self._types = types
+        self.missing_types: set[str] = set()
+        self.unknown_fields = False
+        self.readers = CompiledReaders(self._special, self._text)
+        self._resolver = resolver
         self._days = _Days()
-        self._kinds: dict[str, type[Message]] = {}
+        self._classes: dict[str, type[Message]] = {}
         self.any_depth = 0
 
     def reset(self) -> None:
-        """Forget what was noted of the message before."""
+        """Clear the problems, missing types and flags of the previous message."""
         self.problems = []
-        self.missing = set()
-        self.unknown = False
+        self.missing_types = set()
+        self.unknown_fields = False
         self.any_depth = 0
 
     def value(self, message: Message) -> Any:
-        """The JSON value of a message: an object, or what its well-known type is in JSON."""
+        """The JSON value of a message: an object, or the JSON form of its well-known type."""
         return self.readers.read(message)
 
-    def opened(self, message: Any) -> Message | None:
-        """What an Any holds; None where that cannot be told, and why is noted."""
+    def unpack(self, message: Any) -> Message | None:
+        """Unpack an Any; None if that is not possible, with the reason in ``problems``."""
         name = type_name(message.type_url)
         if self.any_depth >= MAX_ANY_DEPTH:
-            self._problem(f"an Any in more than {MAX_ANY_DEPTH} others is not opened")
+            self._problem(f"an Any in more than {MAX_ANY_DEPTH} others is not unpacked")
             return None
         try:
-            kind = self._kinds.get(name)
-            if kind is None:
-                kind = message_factory.GetMessageClass(self._types.FindMessageTypeByName(name))
-                self._kinds[name] = kind
-            inner = kind.FromString(message.value)
+            message_class = self._classes.get(name)
+            if message_class is None:
+                message_class = message_factory.GetMessageClass(self._resolver.FindMessageTypeByName(name))
+                self._classes[name] = message_class
+            inner = message_class.FromString(message.value)
         except KeyError:
-            self.missing.add(name)
+            self.missing_types.add(name)
             self._problem(f"no source knows {name or 'a type without a name'}, the type of an Any")
             return None
         except DecodeError as error:
-            self._problem(f"the content of an Any is no valid {name}: {error}")
+            self._problem(f"the content of an Any is not a valid {name}: {error}")
             return None
-        self.unknown = self.unknown or drop_unknown(inner)
+        self.unknown_fields = self.unknown_fields or drop_unknown_fields(inner)
         return inner
 
     def _problem(self, text: str) -> None:
-        """Note what could not be shown canonically; the first few are enough."""
+        """Record a problem, unless there are enough of them."""
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(text)
 
     def _text(self, value: str | bytes) -> str:
         if isinstance(value, str):
             return value
-        self._problem("a string is no valid UTF-8: what is not is shown as �")
+        self._problem("a string is not valid UTF-8: the invalid bytes are shown as �")
         return value.decode("utf-8", "replace")
 
-    def _special(self, descriptor: Descriptor) -> Convert | None:
-        """How a well-known type converts; None for any other."""
+    def _special(self, descriptor: Descriptor) -> Converter | None:
+        """The conversion of a well-known type; None for any other type."""
         name = descriptor.full_name
         if name in _WRAPPERS:
-            convert = self.readers.convert(descriptor.fields_by_name["value"])
+            convert = self.readers.converter(descriptor.fields_by_name["value"])
             return (lambda message: convert(message.value)) if convert else attrgetter("value")
         if name == "google.protobuf.Timestamp":
-            return self._timestamp(self._in_text())
+            return self._timestamp(self._to_json_string())
         if name == "google.protobuf.Duration":
-            return self._duration(self._in_text())
+            return self._duration(self._to_json_string())
         if name == "google.protobuf.FieldMask":
-            return self._in_text()
-        return {ANY: self._any, STRUCT: self._struct, LIST: self._list, VALUE: self._any_json}.get(name)
+            return self._to_json_string()
+        return {ANY: self._any, STRUCT: self._struct, LIST: self._list, VALUE: self._json_value}.get(name)
 
-    def _in_text(self) -> Convert:
-        fields = self.readers.listed()
+    def _to_json_string(self) -> Converter:
+        fields = self.readers.field_by_field()
 
         def text(message: Any) -> Any:
             try:
@@ -131,14 +130,14 @@ class JsonPrinter:
 
         return text
 
-    def _timestamp(self, slow: Convert) -> Convert:
-        """Without the detour, which takes many times as long."""
+    def _timestamp(self, fallback: Converter) -> Converter:
+        """Print directly what is in range, which takes a fraction of the time of ``ToJsonString``."""
         days = self._days
 
         def text(message: Any) -> Any:
             seconds, nanos = message.seconds, message.nanos
             if not (_FIRST_SECOND <= seconds <= _LAST_SECOND and 0 <= nanos < _BILLION):
-                return slow(message)
+                return fallback(message)
             day, left = divmod(seconds, _DAY)
             minute, second = divmod(left, _MINUTE)
             fraction = f"{_fraction(nanos)}Z" if nanos else "Z"
@@ -147,25 +146,25 @@ class JsonPrinter:
         return text
 
     @staticmethod
-    def _duration(slow: Convert) -> Convert:
-        """The same for what is not negative."""
+    def _duration(fallback: Converter) -> Converter:
+        """The same for durations that are not negative."""
 
         def text(message: Any) -> Any:
             seconds, nanos = message.seconds, message.nanos
-            if not (0 <= seconds < _LONGEST and 0 <= nanos < _BILLION):
-                return slow(message)
+            if not (0 <= seconds < _MAX_DURATION_SECONDS and 0 <= nanos < _BILLION):
+                return fallback(message)
             return f"{seconds}{_fraction(nanos)}s" if nanos else f"{seconds}s"
 
         return text
 
     def _struct(self, message: Any) -> dict[str, Any]:
-        fields, value = message.fields, self._any_json
+        fields, value = message.fields, self._json_value
         return {name: value(fields[name]) for name in sorted(fields)}
 
     def _list(self, message: Any) -> list[Any]:
-        return list(map(self._any_json, message.values))
+        return list(map(self._json_value, message.values))
 
-    def _any_json(self, message: Any) -> Any:
+    def _json_value(self, message: Any) -> Any:
         kind = message.WhichOneof("kind")
         if kind == "string_value":
             return message.string_value
@@ -184,9 +183,9 @@ class JsonPrinter:
         url = message.type_url
         if not url and not message.value:
             return {}
-        inner = self.opened(message)
+        inner = self.unpack(message)
         if inner is None:
-            return unopened(message)
+            return opaque_any(message)
         self.any_depth += 1
         shown = self.value(inner)
         self.any_depth -= 1
@@ -197,34 +196,31 @@ class JsonPrinter:
 
 
 class _Days(dict[int, str]):
-    """Days since 1970 as dates; messages that have many timestamps have them of few days."""
+    """A cache of days since 1970 as ISO dates: the timestamps of one message are of few days."""
 
     def __missing__(self, day: int) -> str:
-        if len(self) >= _MOST_DAYS:
+        if len(self) >= _MAX_CACHED_DAYS:
             self.clear()
         text = self[day] = date.fromordinal(_EPOCH + day).isoformat()
         return text
 
 
-def unopened(message: Any) -> dict[str, str]:
-    """What is shown of an Any that cannot be opened."""
+def opaque_any(message: Any) -> dict[str, str]:
+    """The JSON of an Any that cannot be unpacked: its type URL and its bytes in base64."""
     return {"@type": message.type_url, "@value": as_base64(message.value)}
 
 
-def drop_unknown(message: Message) -> bool:
-    """Drop the fields, at any depth, that the descriptor does not have; whether there were any.
-
-    Anys are not opened.
-    """
-    kind = type(message)  # through the class: a field may have the name of a method
+def drop_unknown_fields(message: Message) -> bool:
+    """Drop the unknown fields of a message at any depth, but not within Anys; whether there were any."""
+    message_class = type(message)  # by the class: a field may have the name of a method
     # Not ByteSize: that fails where a required field is missing.
-    before = len(kind.SerializePartialToString(message))
-    kind.DiscardUnknownFields(message)
-    return len(kind.SerializePartialToString(message)) != before
+    before = len(message_class.SerializePartialToString(message))
+    message_class.DiscardUnknownFields(message)
+    return len(message_class.SerializePartialToString(message)) != before
 
 
 def _fraction(nanos: int) -> str:
-    """The digits behind the second: three, six or nine."""
+    """The fraction of a second with three, six or nine digits."""
     if not nanos % _MILLI:
         return f".{nanos // _MILLI:03}"
     return f".{nanos // _MICRO:06}" if not nanos % _MICRO else f".{nanos:09}"

@@ -1,4 +1,4 @@
-"""What the views of a message are made of: a tree ready for JSON (the node of docs/api.md)."""
+"""The nodes of a message's tree, ready for JSON (the node of docs/api.md), and the budget of a tree."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ def node(key: str, kind: str, type_name: str, *, number: int | None = None, valu
 
 
 class Budget:
-    """What a view may still cost: ``nodes`` made, and ``steps`` of reading (fields looked at, shown or not).
+    """Limits the cost of a tree: ``nodes`` built, and ``steps``, which are fields parsed, shown or not.
 
-    A very large message shows its beginning and a number of what is left out; hostile bytes that invite endless
-    guessing are not guessed at any longer.
+    A very large message shows its beginning and the number of nodes that are left out. Hostile bytes, which fit endless
+    interpretations, exhaust the steps.
     """
 
     def __init__(self, nodes: int, steps: int = 50_000) -> None:
@@ -31,6 +31,6 @@ class Budget:
         self.steps = steps
 
     def take(self) -> bool:
-        """Take one node; False if there is none left."""
+        """Use one node; False if there is none left."""
         self.left -= 1
         return self.left >= 0

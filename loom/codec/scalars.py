@@ -1,4 +1,4 @@
-"""Single values as JSON has them: floats, bytes, enums."""
+"""JSON forms of single values: floats, bytes, enums."""
 
 import binascii
 import math
@@ -8,9 +8,9 @@ from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
-Convert = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 
-_MOST_SINGLES = 10_000
+_MAX_CACHED_SINGLES = 10_000
 _FLOAT32 = struct.Struct("<f")
 
 
@@ -19,7 +19,7 @@ def as_base64(value: bytes) -> str:
 
 
 def double(value: float) -> float | str:
-    """A float64 as JSON has it: NaN and the infinities are text."""
+    """The JSON of a float64: a number, or text for NaN and the infinities."""
     if value - value == 0:  # not so for NaN and the infinities
         return value
     if math.isnan(value):
@@ -28,13 +28,13 @@ def double(value: float) -> float | str:
 
 
 def doubles(values: Any) -> list[float | str]:
-    """Many of them; nearly always all are numbers, which one sum tells."""
-    found = list(values)
-    return found if math.isfinite(sum(found)) else [double(value) for value in found]
+    """The JSON of many float64s. Nearly always all are finite, which one sum shows."""
+    numbers = list(values)
+    return numbers if math.isfinite(sum(numbers)) else [double(value) for value in numbers]
 
 
 def single(value: float) -> float | str:
-    """A float32 as the shortest decimal that reads back as the same float32."""
+    """The JSON of a float32: the shortest decimal that parses to the same float32."""
     if not math.isfinite(value):
         return double(value)
     pack, unpack = _FLOAT32.pack, _FLOAT32.unpack
@@ -49,30 +49,30 @@ def single(value: float) -> float | str:
 
 
 class Singles(dict[float, Any]):
-    """:func:`single` of numbers, some remembered: those of real messages come again and again."""
+    """A bounded cache of :func:`single`: the numbers of real messages recur."""
 
     def __missing__(self, value: float) -> Any:
         shown = single(value)
-        if value and value - value == 0 and len(self) < _MOST_SINGLES:  # -0.0 would be taken for 0.0
+        if value and value - value == 0 and len(self) < _MAX_CACHED_SINGLES:  # -0.0 would be taken for 0.0
             self[value] = shown
         return shown
 
 
 def enum_names(kind: EnumDescriptor) -> dict[int, str] | None:
-    """The names of the numbers; None where every value is null."""
+    """The names of an enum by number; None for ``NullValue``, whose JSON is null."""
     if kind.full_name == "google.protobuf.NullValue":
         return None
     # Of several names for one number, the first is the name.
     return {value.number: value.name for value in reversed(kind.values)}
 
 
-def enum(kind: EnumDescriptor) -> Convert:
-    """How a number of this enum is shown: by name, or as it is if it has none."""
+def enum_converter(kind: EnumDescriptor) -> Converter:
+    """The converter of an enum's numbers: to the name, or unchanged if there is none."""
     names = enum_names(kind)
     return (lambda _: None) if names is None else lambda number: names.get(number, number)
 
 
-SCALARS: dict[int, Convert] = {
+SCALARS: dict[int, Converter] = {
     FieldDescriptor.TYPE_INT64: str,
     FieldDescriptor.TYPE_UINT64: str,
     FieldDescriptor.TYPE_FIXED64: str,
@@ -82,4 +82,4 @@ SCALARS: dict[int, Convert] = {
     FieldDescriptor.TYPE_DOUBLE: double,
     FieldDescriptor.TYPE_FLOAT: single,
 }
-"""Those that are not JSON as they are: 64-bit integers are text, so that no reader rounds them."""
+"""Converters of types that are not JSON as they are. 64-bit integers become text, so that no reader rounds them."""

@@ -1,4 +1,4 @@
-"""The error details in ``grpc-status-details-bin``: a ``google.rpc.Status`` with its Anys opened."""
+"""Decode the error details in ``grpc-status-details-bin``: a ``google.rpc.Status`` whose Anys are unpacked."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +15,12 @@ from .wire_view import wire_view
 
 @dataclass(slots=True)
 class StatusDetails:
-    """``details`` as docs/api.md has them; ``missing`` are the types that no one knew."""
+    """``details`` as in docs/api.md; ``missing_types`` are those that the resolver did not know."""
 
     code: int
     message: str
     details: list[dict[str, Any]] = field(default_factory=list)
-    missing: set[str] = field(default_factory=set)
+    missing_types: set[str] = field(default_factory=set)
     error: str | None = None
     raw: bytes = b""
 
@@ -35,29 +35,29 @@ class StatusDetails:
         }
 
 
-def status_details(raw: bytes, types: TypeResolver) -> StatusDetails:
-    """Open the details whose types are known; what is no Status shows as raw, never as a failure."""
+def decode_status_details(raw: bytes, resolver: TypeResolver) -> StatusDetails:
+    """Decode the details whose types are known. Bytes that are not a Status give an ``error`` and ``raw``."""
     try:
         status = status_pb2.Status.FromString(raw)
     except DecodeError as error:
         return StatusDetails(0, "", error=f"not a google.rpc.Status: {error}", raw=raw)
-    found = StatusDetails(status.code, status.message, raw=raw)
+    decoded = StatusDetails(status.code, status.message, raw=raw)
     for item in status.details:
-        found.details.append(_opened(item, types, found.missing))
-    return found
+        decoded.details.append(_detail(item, resolver, decoded.missing_types))
+    return decoded
 
 
-def _opened(item: Any, types: TypeResolver, missing: set[str]) -> dict[str, Any]:
+def _detail(item: Any, resolver: TypeResolver, missing_types: set[str]) -> dict[str, Any]:
     name = type_name(item.type_url)
-    shown: dict[str, Any] = {"type": name, "json": None, "error": None}
+    detail: dict[str, Any] = {"type": name, "json": None, "error": None}
     try:
-        message = message_factory.GetMessageClass(types.FindMessageTypeByName(name)).FromString(item.value)
+        message = message_factory.GetMessageClass(resolver.FindMessageTypeByName(name)).FromString(item.value)
     except KeyError:
-        missing.add(name)
-        return shown | {"error": f"no source knows {name}", "wire": wire_view(item.value)}
+        missing_types.add(name)
+        return detail | {"error": f"no source knows {name}", "wire": wire_view(item.value)}
     except DecodeError as error:
-        return shown | {"error": f"not a valid {name}: {error}", "wire": wire_view(item.value)}
-    mapping = JsonPrinter(types)
-    value = mapping.value(message)
-    missing |= mapping.missing
-    return shown | {"json": value, "error": "; ".join(mapping.problems) or None}
+        return detail | {"error": f"not a valid {name}: {error}", "wire": wire_view(item.value)}
+    printer = JsonPrinter(resolver)
+    value = printer.value(message)
+    missing_types |= printer.missing_types
+    return detail | {"json": value, "error": "; ".join(printer.problems) or None}

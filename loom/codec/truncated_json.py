@@ -1,6 +1,6 @@
-"""The beginning of a message's JSON, for the cost of the beginning: what is not shown is not decoded.
+"""Print the beginning of a message's JSON; the rest of the message is not converted.
 
-The whole JSON of a message of a megabyte can be five; nobody reads on when a page of it is open.
+The JSON of a message of one megabyte can be five; the page shows the first 64 KB of it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,34 +10,34 @@ import msgspec
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import EncodeError, Message
 
-from .compiled_readers import is_map, key_of, key_text, set_fields
-from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter, unopened
+from .compiled_readers import is_map, json_key, key_text, set_fields
+from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter, opaque_any
 
-_AT_ONCE = 256  # elements of a list of scalars
-_SMALL = 4096  # bytes; a message that is larger is taken apart, a smaller one read whole
+_BATCH = 256  # elements of a list or map of scalars that are printed at once
+_SMALL_MESSAGE_BYTES = 4096  # printed at once; a larger message field by field
 
 encode = msgspec.json.encode
 
 
-def beginning(mapping: JsonPrinter, message: Message, most: int) -> tuple[str, bool]:
-    """At most ``most`` bytes of the JSON text, which is on one line, and whether this is all of it."""
-    text = _Text(mapping, most)
+def truncated_json(printer: JsonPrinter, message: Message, max_bytes: int) -> tuple[str, bool]:
+    """At most ``max_bytes`` of the JSON text, on one line, and whether it is complete."""
+    text = _Writer(printer, max_bytes)
     try:
         text.message(message)
-    except _FullError:
-        return b"".join(text.parts)[:most].decode("utf-8", "ignore"), False
+    except _LimitError:
+        return b"".join(text.parts)[:max_bytes].decode("utf-8", "ignore"), False
     return b"".join(text.parts).decode(), True
 
 
-class _FullError(Exception):
-    """There is as much text as was wanted."""
+class _LimitError(Exception):
+    """The limit of the text is reached."""
 
 
-class _Text:
-    def __init__(self, mapping: JsonPrinter, most: int) -> None:
+class _Writer:
+    def __init__(self, printer: JsonPrinter, max_bytes: int) -> None:
         self.parts: list[bytes] = []
-        self._mapping = mapping
-        self._left = most
+        self._printer = printer
+        self._left = max_bytes
 
     def message(self, message: Any) -> None:
         name = type(message).DESCRIPTOR.full_name
@@ -51,7 +51,7 @@ class _Text:
         elif name == ANY:
             self._any(message)
         elif name in WELL_KNOWN:
-            self._value(self._mapping.value(message))
+            self._value(self._printer.value(message))
         else:
             self._put(b"{")
             self._fields(message, b"")
@@ -61,42 +61,46 @@ class _Text:
         self.parts.append(text)
         self._left -= len(text)
         if self._left < 0:
-            raise _FullError
+            raise _LimitError
 
     def _value(self, value: Any) -> None:
         self._put(encode(value))
 
     def _fields(self, message: Message, comma: bytes) -> None:
         for field, value in set_fields(message):
-            self._put(comma + encode(key_of(field)) + b":")
+            self._put(comma + encode(json_key(field)) + b":")
             comma = b","
             self._field(field, value)
 
     def _field(self, field: FieldDescriptor, value: Any) -> None:
-        of: Any = field.message_type
+        message_type: Any = field.message_type
         if is_map(field):
-            if of.fields_by_name["value"].message_type is not None:
+            if message_type.fields_by_name["value"].message_type is not None:
                 self._entries(value)
             else:
-                self._pieces(b"{}", field, sorted(value), lambda keys: {key: value[key] for key in keys})
-        elif of is not None and field.is_repeated:
+                self._scalars(b"{}", field, sorted(value), lambda keys: {key: value[key] for key in keys})
+        elif message_type is not None and field.is_repeated:
             self._messages(value)
-        elif of is not None:
+        elif message_type is not None:
             self.message(value)
         elif field.is_repeated:
-            self._pieces(b"[]", field, value, lambda some: some)
+            self._scalars(b"[]", field, value, lambda batch: batch)
         else:
-            self._value(self._converted(field, value))
+            self._value(self._convert(field, value))
 
-    def _pieces(
-        self, ends: bytes, field: FieldDescriptor, values: Sequence[Any], of: Callable[[Sequence[Any]], Any]
+    def _scalars(
+        self,
+        brackets: bytes,
+        field: FieldDescriptor,
+        values: Sequence[Any],
+        select: Callable[[Sequence[Any]], Any],
     ) -> None:
-        """Scalars, a piece of the list or the map at once."""
-        self._put(ends[:1])
-        for start in range(0, len(values), _AT_ONCE):
-            piece = self._converted(field, of(values[start : start + _AT_ONCE]))
-            self._put((b"," if start else b"") + encode(piece)[1:-1])
-        self._put(ends[1:])
+        """Write a list or a map of scalars in batches."""
+        self._put(brackets[:1])
+        for start in range(0, len(values), _BATCH):
+            batch = self._convert(field, select(values[start : start + _BATCH]))
+            self._put((b"," if start else b"") + encode(batch)[1:-1])
+        self._put(brackets[1:])
 
     def _messages(self, values: Iterable[Message]) -> None:
         comma = b"["
@@ -115,35 +119,35 @@ class _Text:
         self._put(b"{}" if comma == b"{" else b"}")
 
     def _element(self, message: Message) -> None:
-        """One of many: whole if it is small, which is quicker."""
+        """Write one of many messages; a small one at once, which is faster."""
         try:
-            small = type(message).ByteSize(message) <= _SMALL
+            small = type(message).ByteSize(message) <= _SMALL_MESSAGE_BYTES
         except EncodeError:  # a required field is missing
             small = False
         if small:
-            self._value(self._mapping.value(message))
+            self._value(self._printer.value(message))
         else:
             self.message(message)
 
     def _any(self, message: Any) -> None:
-        if len(message.value) <= _SMALL:
-            self._value(self._mapping.value(message))
+        if len(message.value) <= _SMALL_MESSAGE_BYTES:
+            self._value(self._printer.value(message))
             return
-        inner = self._mapping.opened(message)
+        inner = self._printer.unpack(message)
         if inner is None:
-            self._value(unopened(message))
+            self._value(opaque_any(message))
             return
         self._put(b'{"@type":' + encode(message.type_url))
-        self._mapping.any_depth += 1
+        self._printer.any_depth += 1
         name = type(inner).DESCRIPTOR.full_name
         if name in WELL_KNOWN or name == ANY:
             self._put(b',"value":')
             self.message(inner)
         else:
             self._fields(inner, b",")
-        self._mapping.any_depth -= 1
+        self._printer.any_depth -= 1
         self._put(b"}")
 
-    def _converted(self, field: FieldDescriptor, value: Any) -> Any:
-        convert = self._mapping.readers.convert(field)
+    def _convert(self, field: FieldDescriptor, value: Any) -> Any:
+        convert = self._printer.readers.converter(field)
         return value if convert is None else convert(value)

@@ -1,4 +1,4 @@
-"""Message types by name, for what names its type on the wire: ``google.protobuf.Any``."""
+"""Resolve message types by name, for what names its type on the wire: ``google.protobuf.Any``."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -7,22 +7,22 @@ from google.protobuf.descriptor import Descriptor
 
 
 class TypeResolver(Protocol):
-    """What is asked of a :class:`DescriptorPool` here, so that a pool will do as it is."""
+    """The part of a :class:`DescriptorPool` that decoding needs, so that a pool is a resolver."""
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
-        """The descriptor; KeyError if nobody knows it."""
+        """The descriptor; KeyError if the name is unknown."""
 
 
 class ChainResolver:
-    """Several pools asked in turn. They stay apart: two of them may define one name differently."""
+    """Asks several resolvers in turn. They are not merged: two of them may define one name differently."""
 
-    def __init__(self, pools: Iterable[TypeResolver]) -> None:
-        self._pools = tuple(pools)
+    def __init__(self, resolvers: Iterable[TypeResolver]) -> None:
+        self._resolvers = tuple(resolvers)
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
-        for pool in self._pools:
+        for resolver in self._resolvers:
             try:
-                return pool.FindMessageTypeByName(full_name)
+                return resolver.FindMessageTypeByName(full_name)
             except KeyError:
                 continue
         raise KeyError(full_name)

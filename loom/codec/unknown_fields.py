@@ -1,7 +1,7 @@
-"""What JSON cannot say, kept while a message is edited as JSON: unknown fields, and Anys of unknown type.
+"""Preserve what JSON cannot represent while a message is edited as JSON: unknown fields, and Anys of unknown type.
 
-Fields that the descriptor does not have are found in the original message and put into the edited one, at the same
-place. An Any whose type nobody knows is shown with its bytes under ``@value``; here that is read back.
+Unknown fields of the original message are copied to the same place of the edited one. An Any of unknown type is printed
+with its bytes under ``@value``, which is parsed here.
 """
 
 from collections.abc import Iterator
@@ -15,154 +15,155 @@ from .compiled_readers import is_map, set_fields
 from .json_printer import ANY
 from .type_resolver import TypeResolver, type_name
 
-_MARK = "opaque.invalid/"
+_PLACEHOLDER = "opaque.invalid/"
 _BYTES = "google.protobuf.BytesValue"
 _OPAQUE_KEYS = {"@type", "@value"}
 
 
-class Opaque:
-    """The Anys of a JSON value that are given as bytes. They pass ``json_format`` disguised as wrapped bytes."""
+class OpaqueAnys:
+    """The Anys of a JSON value that are given as bytes. ``json_format`` gets them as a ``BytesValue`` placeholder."""
 
     def __init__(self) -> None:
         self._urls: list[str] = []
 
     def hide(self, value: Any) -> Any:
-        """A copy of ``value`` with each ``{"@type": url, "@value": base64}`` disguised; ``value`` if there is none."""
+        """A copy of ``value`` with a placeholder for each ``{"@type": url, "@value": base64}``."""
         if isinstance(value, list):
             return [self.hide(item) for item in value]
         if not isinstance(value, dict):
             return value
         if value.keys() == _OPAQUE_KEYS and isinstance(value["@type"], str):
             self._urls.append(value["@type"])
-            return {"@type": f"{_MARK}{len(self._urls) - 1}/{_BYTES}", "value": value["@value"]}
+            return {"@type": f"{_PLACEHOLDER}{len(self._urls) - 1}/{_BYTES}", "value": value["@value"]}
         return {name: self.hide(item) for name, item in value.items()}
 
-    def restore(self, message: Message, types: TypeResolver) -> None:
-        """Take the disguise off, at any depth."""
+    def restore(self, message: Message, resolver: TypeResolver) -> None:
+        """Replace the placeholders in a parsed message, at any depth, by the Anys that they stand for."""
         if not self._urls:
             return
         if type(message).DESCRIPTOR.full_name == ANY:
-            self._restore_any(message, types)
+            self._restore_any(message, resolver)
             return
-        for found in _messages(message):
-            self.restore(found, types)
+        for submessage in _submessages(message):
+            self.restore(submessage, resolver)
 
-    def _restore_any(self, found: Any, types: TypeResolver) -> None:
-        if found.type_url.startswith(_MARK):
-            number = found.type_url.removeprefix(_MARK).partition("/")[0]
-            found.value = wrappers_pb2.BytesValue.FromString(found.value).value
-            found.type_url = self._urls[int(number)]
+    def _restore_any(self, message: Any, resolver: TypeResolver) -> None:
+        if message.type_url.startswith(_PLACEHOLDER):
+            index = message.type_url.removeprefix(_PLACEHOLDER).partition("/")[0]
+            message.value = wrappers_pb2.BytesValue.FromString(message.value).value
+            message.type_url = self._urls[int(index)]
             return
-        inner = opened(found, types)
+        inner = unpack_any(message, resolver)
         if inner is not None:
-            self.restore(inner, types)
-            found.value = type(inner).SerializePartialToString(inner)
+            self.restore(inner, resolver)
+            message.value = type(inner).SerializePartialToString(inner)
 
 
-class WithBytes:
-    """TypeResolver that always know the disguise."""
+class PlaceholderResolver:
+    """A resolver that always knows the type of the placeholders."""
 
-    def __init__(self, types: TypeResolver) -> None:
-        self._types = types
+    def __init__(self, resolver: TypeResolver) -> None:
+        self._resolver = resolver
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
         if full_name == _BYTES:
             return wrappers_pb2.BytesValue.DESCRIPTOR
-        return self._types.FindMessageTypeByName(full_name)
+        return self._resolver.FindMessageTypeByName(full_name)
 
 
-def opened(message: Any, types: TypeResolver) -> Message | None:
-    """The content of an Any; None if its type is not known or its bytes do not fit."""
+def unpack_any(message: Any, resolver: TypeResolver) -> Message | None:
+    """The content of an Any; None if its type is unknown or its bytes do not parse."""
     try:
-        descriptor = types.FindMessageTypeByName(type_name(message.type_url))
+        descriptor = resolver.FindMessageTypeByName(type_name(message.type_url))
         inner: Message = message_factory.GetMessageClass(descriptor).FromString(message.value)
     except (KeyError, DecodeError):
         return None
     return inner
 
 
-def carry_unknown(original: Message, edited: Message, types: TypeResolver) -> None:
-    """Put the unknown fields of ``original`` into ``edited``, which is of the same type.
+def carry_unknown_fields(original: Message, edited: Message, resolver: TypeResolver) -> None:
+    """Copy the unknown fields of ``original`` to ``edited``, a message of the same type.
 
-    A nested message gets those of the one at its place: the same field, the same key of a map. In a list, equal
-    elements belong together first, then those at the same index.
+    A nested message gets those of the message at its place: the same field, the same key of a map, the same index of a
+    list. If the length of a list changed, elements are matched by their known fields, in order.
     """
     if type(original).DESCRIPTOR.full_name == ANY:
-        _carry_in_any(original, edited, types)
+        _carry_in_any(original, edited, resolver)
         return
     type(edited).MergeFromString(edited, _unknown_bytes(original))
     for field, value in set_fields(original):
-        if _holds_messages(field):
-            for before, after in _places(field, value, edited):
-                carry_unknown(before, after, types)
+        if _has_messages(field):
+            for before, after in _counterparts(field, value, edited):
+                carry_unknown_fields(before, after, resolver)
 
 
-def _places(field: FieldDescriptor, value: Any, edited: Message) -> Iterator[tuple[Message, Message]]:
-    """The messages of a field, each with the one at its place in the edited message."""
+def _counterparts(field: FieldDescriptor, value: Any, edited: Message) -> Iterator[tuple[Message, Message]]:
+    """The messages of a field, each with its counterpart in the edited message."""
     if is_map(field):
         target = _get(edited, field)
         yield from ((value[key], target[key]) for key in value if key in target)
     elif field.is_repeated:
-        yield from _paired(list(value), list(_get(edited, field)))
+        yield from _pair_elements(list(value), list(_get(edited, field)))
     elif _has(edited, field):
         yield value, _get(edited, field)
 
 
-def _holds_messages(field: FieldDescriptor) -> bool:
+def _has_messages(field: FieldDescriptor) -> bool:
     if field.message_type is None:
         return False
     return not is_map(field) or field.message_type.fields_by_name["value"].message_type is not None
 
 
-def _carry_in_any(original: Any, edited: Any, types: TypeResolver) -> None:
+def _carry_in_any(original: Any, edited: Any, resolver: TypeResolver) -> None:
     if original.type_url != edited.type_url:
         return
-    before, after = opened(original, types), opened(edited, types)
+    before, after = unpack_any(original, resolver), unpack_any(edited, resolver)
     if before is not None and after is not None:
-        carry_unknown(before, after, types)
+        carry_unknown_fields(before, after, resolver)
         edited.value = type(after).SerializePartialToString(after)
 
 
 def _unknown_bytes(message: Message) -> bytes:
-    """The message's own unknown fields, not those of the messages in it, as they would be sent."""
-    kind: Any = type(message)
-    left = kind()
-    kind.CopyFrom(left, message)
+    """The message's own unknown fields, without those of nested messages, in wire format."""
+    message_class: Any = type(message)
+    copy = message_class()
+    message_class.CopyFrom(copy, message)
     for field, _ in set_fields(message):
         if field.is_extension:
-            kind.ClearExtension(left, field)
+            message_class.ClearExtension(copy, field)
         else:
-            kind.ClearField(left, field.name)
-    return bytes(kind.SerializePartialToString(left))
+            message_class.ClearField(copy, field.name)
+    return bytes(message_class.SerializePartialToString(copy))
 
 
-def _paired(originals: list[Message], edited: list[Message]) -> Iterator[tuple[Message, Message]]:
+def _pair_elements(originals: list[Message], edited: list[Message]) -> Iterator[tuple[Message, Message]]:
     if len(originals) == len(edited):
         yield from zip(originals, edited, strict=True)
         return
-    # Elements came or went: those that were not touched keep what is theirs, in their order.
+    # Elements were added or removed: unedited ones are matched by their known fields, in order.
     position = 0
     for target in edited:
-        known = type(target).SerializePartialToString(target, deterministic=True)
+        target_bytes = type(target).SerializePartialToString(target, deterministic=True)
         for index in range(position, len(originals)):
-            if _known_bytes(originals[index]) == known:
+            if _known_bytes(originals[index]) == target_bytes:
                 yield originals[index], target
                 position = index + 1
                 break
 
 
 def _known_bytes(message: Message) -> bytes:
-    kind = type(message)
-    known = kind()
-    kind.CopyFrom(known, message)
-    kind.DiscardUnknownFields(known)
-    return kind.SerializePartialToString(known, deterministic=True)
+    """A message without its unknown fields, in deterministic wire format."""
+    message_class = type(message)
+    copy = message_class()
+    message_class.CopyFrom(copy, message)
+    message_class.DiscardUnknownFields(copy)
+    return message_class.SerializePartialToString(copy, deterministic=True)
 
 
-def _messages(message: Message) -> Iterator[Message]:
-    """The messages right inside a message."""
+def _submessages(message: Message) -> Iterator[Message]:
+    """The messages directly within a message."""
     for field, value in set_fields(message):
-        if not _holds_messages(field):
+        if not _has_messages(field):
             continue
         if is_map(field):
             yield from (value[key] for key in value)
@@ -177,7 +178,9 @@ def _get(message: Any, field: FieldDescriptor) -> Any:
 
 
 def _has(message: Any, field: FieldDescriptor) -> bool:
-    kind = type(message)
+    message_class = type(message)
     return bool(
-        kind.HasExtension(message, field) if field.is_extension else kind.HasField(message, field.name)
+        message_class.HasExtension(message, field)
+        if field.is_extension
+        else message_class.HasField(message, field.name)
     )

@@ -1,4 +1,4 @@
-"""Reads the wire format without a descriptor: numbers, wire types, values.
+"""Parse the wire format without a descriptor: field numbers, wire types, values.
 
 Source: https://protobuf.dev/programming-guides/encoding/.
 """
@@ -10,36 +10,36 @@ from .node import Budget
 MAX_GROUP_DEPTH = 32
 MAX_FIELD = 2**29 - 1
 VARINT, I64, LEN, SGROUP, EGROUP, I32 = range(6)
-_MOST_VARINT = 10
+_MAX_VARINT_BYTES = 10
 _CONTINUES = 0x80
 
 Field = tuple[int, int, Any]  # number, wire type, value (an int, bytes, or a list of fields for a group)
 
 
 class WireFormatError(ValueError):
-    """These bytes are no message."""
+    """The bytes are not a message."""
 
 
 class BudgetExceededError(Exception):
-    """The budget of steps is used up: nobody knows whether the bytes are a message."""
+    """The budget of steps is exhausted before it is known whether the bytes are a message."""
 
 
-def read_fields(data: bytes, budget: Budget, most: int) -> tuple[list[Field], bool]:
-    """The first ``most`` fields, and whether these are all.
+def parse_fields(data: bytes, budget: Budget, limit: int) -> tuple[list[Field], bool]:
+    """The first ``limit`` fields, and whether these are all.
 
     :class:`WireFormatError` if the bytes are not a message, as far as they were read;
     :class:`BudgetExceededError` if the budget
     ended before that was known.
     """
-    reader = _Reader(data, budget, most)
-    fields = reader.fields(None, 0)
-    return fields, reader.position == len(data)
+    parser = _Parser(data, budget, limit)
+    fields = parser.fields(None, 0)
+    return fields, parser.position == len(data)
 
 
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
+def parse_varint(data: bytes, position: int) -> tuple[int, int]:
     """A varint's value (64 bits of it) and the position after it."""
     result = shift = 0
-    for _ in range(_MOST_VARINT):
+    for _ in range(_MAX_VARINT_BYTES):
         if position >= len(data):
             raise WireFormatError("cut short")
         byte = data[position]
@@ -51,38 +51,38 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     raise WireFormatError("a number longer than ten bytes")
 
 
-class _Reader:
-    def __init__(self, data: bytes, budget: Budget, most: int) -> None:
+class _Parser:
+    def __init__(self, data: bytes, budget: Budget, limit: int) -> None:
         self.position = 0
         self._data = data
         self._budget = budget
-        self._left = most
+        self._left = limit
 
     def fields(self, group: int | None, depth: int) -> list[Field]:
-        found: list[Field] = []
+        fields: list[Field] = []
         data, end, budget = self._data, len(self._data), self._budget
         while self.position < end:
             if self._left <= 0:
-                return found
+                return fields
             if budget.steps <= 0:
                 raise BudgetExceededError
             budget.steps -= 1
             start = self.position
             tag = data[start]
-            if tag < _CONTINUES:  # most are, and a call costs as much as all the rest
+            if tag < _CONTINUES:  # limit are, and a call costs as much as all the rest
                 self.position = start + 1
             else:
-                tag, self.position = read_varint(data, start)
+                tag, self.position = parse_varint(data, start)
             number, kind = tag >> 3, tag & 7
             if not 0 < number <= MAX_FIELD:
                 raise WireFormatError(f"field number {number} at byte {start}")
             if kind == EGROUP and number == group:
-                return found
+                return fields
             self._left -= 1
-            found.append((number, kind, self._value(number, kind, start, depth)))
+            fields.append((number, kind, self._value(number, kind, start, depth)))
         if group is not None:
             raise WireFormatError(f"group {group} does not end")
-        return found
+        return fields
 
     def _value(self, number: int, kind: int, start: int, depth: int) -> Any:
         if kind == VARINT:
@@ -98,14 +98,14 @@ class _Reader:
         end = self.position + size
         if end > len(self._data):
             raise WireFormatError("cut short")
-        piece = self._data[self.position : end]
+        value = self._data[self.position : end]
         self.position = end
-        return piece if kind == LEN else int.from_bytes(piece, "little")
+        return value if kind == LEN else int.from_bytes(value, "little")
 
     def _varint(self) -> int:
         position = self.position
         if position < len(self._data) and self._data[position] < _CONTINUES:
             self.position = position + 1
             return self._data[position]
-        value, self.position = read_varint(self._data, position)
+        value, self.position = parse_varint(self._data, position)
         return value

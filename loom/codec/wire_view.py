@@ -1,7 +1,7 @@
-"""The schemaless view: field numbers, wire types, and what the bytes may mean.
+"""Build the tree of a message without a schema: field numbers, wire types, and what the bytes may mean.
 
-A length-delimited field may be a message, a string, packed numbers or bytes; the wire does not tell.
-Each guess that fits is named in the note, the likeliest first.
+A length-delimited field may be a message, a string, packed numbers or bytes; the wire format does not say which. The
+note of a node names every interpretation that fits, the likeliest first.
 """
 
 import struct
@@ -20,42 +20,42 @@ from .wire_parser import (
     BudgetExceededError,
     Field,
     WireFormatError,
-    read_fields,
-    read_varint,
+    parse_fields,
+    parse_varint,
 )
 
 MAX_NODES = 2_000
 _MAX_DEPTH = 32
-_PROBED = 1_000  # fields that have to be well-formed before bytes are taken for a message
-_PACKED_SHOWN = 16
+_PROBE_FIELDS = 1_000  # that must be well-formed before bytes are taken for a message
+_MAX_PACKED_SHOWN = 16
 _CONTINUES = 0x80
 
 
 def wire_view(data: bytes, budget: Budget | None = None) -> Node:
-    """The fields of any message by number; a node of kind ``bytes`` with a note if it is none."""
+    """The fields of a message by number; a node of kind ``bytes`` with a note if the bytes are not a message."""
     budget = budget or Budget(MAX_NODES)
-    made = node("", "message", "message")
+    tree = node("", "message", "message")
     try:
-        fields, complete = read_fields(data, budget, max(budget.left, _PROBED))
+        fields, complete = parse_fields(data, budget, max(budget.left, _PROBE_FIELDS))
     except WireFormatError as error:
-        return made | {"kind": "bytes", "type": "bytes", "note": f"not a protobuf message: {error}"}
+        return tree | {"kind": "bytes", "type": "bytes", "note": f"not a protobuf message: {error}"}
     except BudgetExceededError:
-        return made | {"kind": "bytes", "type": "bytes", "note": "too intricate to be looked into"}
-    _fill(made, fields, budget, 0)
+        return tree | {"kind": "bytes", "type": "bytes", "note": "too complex to be parsed"}
+    _fill(tree, fields, budget, 0)
     if not complete:
-        made["note"] = f"only the first {len(fields)} fields were read"
-        made["more"] = max(made["more"], 1)
-    return made
+        tree["note"] = f"only the first {len(fields)} fields were read"
+        tree["more"] = max(tree["more"], 1)
+    return tree
 
 
 def unknown_nodes(unknown: UnknownFieldSet, budget: Budget) -> list[Node]:
-    """Fields that a descriptor does not have, as nodes."""
-    made = node("", "message", "message")
-    _fill(made, list(_from_unknown(unknown)), budget, 0)
-    for child in made["children"]:
+    """The nodes of fields that a descriptor lacks."""
+    tree = node("", "message", "message")
+    _fill(tree, list(_from_unknown(unknown)), budget, 0)
+    for child in tree["children"]:
         child["kind"] = "unknown" if child["kind"] in {"scalar", "bytes"} else child["kind"]
         child["note"] = "; ".join(filter(None, ("unknown field", child["note"])))
-    return list(made["children"])
+    return list(tree["children"])
 
 
 def _from_unknown(unknown: UnknownFieldSet) -> Iterator[Field]:
@@ -68,28 +68,28 @@ def _from_unknown(unknown: UnknownFieldSet) -> Iterator[Field]:
         )
 
 
-def _fill(made: Node, fields: list[Field], budget: Budget, depth: int) -> None:
+def _fill(tree: Node, fields: list[Field], budget: Budget, depth: int) -> None:
     for position, (number, kind, value) in enumerate(fields):
         if not budget.take():
-            made["more"] = len(fields) - position
+            tree["more"] = len(fields) - position
             return
-        made["children"].append(_field(number, kind, value, budget, depth))
+        tree["children"].append(_field(number, kind, value, budget, depth))
 
 
 def _field(number: int, kind: int, value: Any, budget: Budget, depth: int) -> Node:
     key = str(number)
     if kind == VARINT:
-        made = node(key, "scalar", "varint", number=number, value=str(value))
-        made["note"] = _varint_meanings(value)
+        tree = node(key, "scalar", "varint", number=number, value=str(value))
+        tree["note"] = _varint_meanings(value)
     elif kind in {I64, I32}:
-        made = node(key, "scalar", "i64" if kind == I64 else "i32", number=number, value=str(value))
-        made["note"] = _fixed_meanings(value, kind)
+        tree = node(key, "scalar", "i64" if kind == I64 else "i32", number=number, value=str(value))
+        tree["note"] = _fixed_meanings(value, kind)
     elif kind == SGROUP:
-        made = node(key, "message", "group", number=number)
-        _fill(made, value, budget, depth + 1)
+        tree = node(key, "message", "group", number=number)
+        _fill(tree, value, budget, depth + 1)
     else:
-        made = _length_delimited(key, number, value, budget, depth)
-    return made
+        tree = _length_delimited(key, number, value, budget, depth)
+    return tree
 
 
 def _varint_meanings(value: int) -> str:
@@ -117,24 +117,24 @@ def _fixed_meanings(value: int, kind: int) -> str:
 
 def _length_delimited(key: str, number: int, value: bytes, budget: Budget, depth: int) -> Node:
     text = _as_text(value)
-    fields, complete, spent = _as_message(value, budget, depth)
+    fields, complete, exhausted = _as_message(value, budget, depth)
     packed = _as_packed(value)
-    # Text that also parses as a message is text: messages hold control bytes nearly always.
+    # Text that also parses as a message is text: messages nearly always contain control characters.
     if text is not None:
-        made, best = node(key, "scalar", "len: string", number=number, value=text), "string"
+        tree, best = node(key, "scalar", "len: string", number=number, value=text), "string"
     elif fields is not None:
-        made, best = node(key, "message", "len: message", number=number), "message"
-        _fill(made, fields, budget, depth + 1)
+        tree, best = node(key, "message", "len: message", number=number), "message"
+        _fill(tree, fields, budget, depth + 1)
         if not complete:
-            made["more"] = max(made["more"], 1)
+            tree["more"] = max(tree["more"], 1)
     else:
-        made, best = node(key, "bytes", "len: bytes", number=number, value=as_base64(value)), "bytes"
+        tree, best = node(key, "bytes", "len: bytes", number=number, value=as_base64(value)), "bytes"
     fits = {"string": text is not None, "message": fields is not None, "bytes": True}
     others = [name for name, fit in fits.items() if fit and name != best]
     others += packed if text is None else [item.partition(" [")[0] for item in packed]
     notes = [f"{best}; could be {', '.join(others)}"] if others else []
-    made["note"] = "; ".join([*notes, *(["not looked into any further"] if spent else [])])
-    return made
+    tree["note"] = "; ".join([*notes, *(["not parsed any further"] if exhausted else [])])
+    return tree
 
 
 def _as_text(value: bytes) -> str | None:
@@ -148,13 +148,13 @@ def _as_text(value: bytes) -> str | None:
 
 
 def _as_message(value: bytes, budget: Budget, depth: int) -> tuple[list[Field] | None, bool, bool]:
-    """The fields, if these bytes may be a message; whether they are all; whether the budget forbade to look."""
+    """The fields, if the bytes may be a message; whether these are all; whether the budget is exhausted."""
     if not value:
         return None, True, False
     if depth >= _MAX_DEPTH or budget.left <= 0:
         return None, False, True
     try:
-        fields, complete = read_fields(value, budget, max(min(budget.left, MAX_NODES), _PROBED))
+        fields, complete = parse_fields(value, budget, max(min(budget.left, MAX_NODES), _PROBE_FIELDS))
     except WireFormatError:
         return None, True, False
     except BudgetExceededError:
@@ -163,31 +163,31 @@ def _as_message(value: bytes, budget: Budget, depth: int) -> tuple[list[Field] |
 
 
 def _as_packed(value: bytes) -> list[str]:
-    """Numbers that the bytes may be, packed: their first ones, in each way that fits."""
-    found = []
+    """The first numbers of each packed encoding that fits the bytes."""
+    interpretations = []
     numbers = _packed_varints(value)
     if numbers:
-        found.append(f"packed varints {numbers}")
+        interpretations.append(f"packed varints {numbers}")
     for size, code, name in ((4, "f", "floats"), (8, "d", "doubles")):
         count, rest = divmod(len(value), size)
         if count and not rest:
-            shown = min(count, _PACKED_SHOWN)
+            shown = min(count, _MAX_PACKED_SHOWN)
             values = struct.unpack(f"<{shown}{code}", value[: shown * size])
             if all(item == 0 or 1e-9 < abs(item) < 1e15 for item in values):  # noqa: PLR2004 (a plausible size)
-                listed = ", ".join(repr(single(item) if size == 4 else item) for item in values)  # noqa: PLR2004
-                found.append(f"packed {name} [{listed}{', …' if count > shown else ''}]")
-    return found
+                text = ", ".join(repr(single(item) if size == 4 else item) for item in values)  # noqa: PLR2004
+                interpretations.append(f"packed {name} [{text}{', …' if count > shown else ''}]")
+    return interpretations
 
 
 def _packed_varints(value: bytes) -> str | None:
-    """The numbers, if the bytes are a run of varints and nothing else; the first ones of many."""
+    """The first varints, if the bytes are nothing but varints."""
     if not value or value[-1] >= _CONTINUES:
         return None
     numbers: list[int] = []
     position = 0
     try:
-        while position < len(value) and len(numbers) < _PACKED_SHOWN:
-            number, position = read_varint(value, position)
+        while position < len(value) and len(numbers) < _MAX_PACKED_SHOWN:
+            number, position = parse_varint(value, position)
             numbers.append(number)
     except WireFormatError:
         return None

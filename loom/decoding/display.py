@@ -1,91 +1,101 @@
-"""Decodes recorded messages when somebody looks: schema and codec together."""
+"""Decode recorded messages for display: the rows and views that the inspector shows."""
 
 import asyncio
 from collections import OrderedDict
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+
 from loom.api.summary import micros
 from loom.codec import (
     ChainResolver,
-    Content,
-    Payload,
+    ContentType,
     PayloadView,
+    StatusDetails,
+    decode_status_details,
     parse_content_type,
     preview_payload,
-    status_details,
     view_payload,
 )
 from loom.codec.payload_view import TOO_LARGE
-from loom.decoding.worker_client import DecodingWorkerError, SerializedDescriptorSet, WorkerClient
 from loom.model import Call, Direction, Message
+from loom.model.metadata import GRPC_STATUS_DETAILS
 from loom.schema import LinkedDescriptorSet, Method, Schema, SchemaError
 
-INLINE_BYTES = 16 * 1024  # what is decoded on the loop itself; more goes to the worker process
-PATIENCE = 3.0  # seconds that a view waits for a schema before it shows the bytes without one
-_PREVIEW_BYTES = 256 * 1024
-_MOST_TYPES = 16
-_ROUNDS = 3  # Anys in Anys: each round may name types that the one before could not open
-_MAX_DRIFTED = 10_000
+from .any_types import decode_with_any_types
+from .message_decoder import message_type, payload_of
+from .worker_client import DecodingWorkerError, WorkerClient
+from .worker_protocol import SerializedDescriptorSet
+
+INLINE_BYTES = 16 * 1024
+SCHEMA_TIMEOUT = 3.0
+_MAX_PREVIEW_BYTES = 256 * 1024
+_MAX_DRIFTED_METHODS = 10_000
 
 
 class DisplayDecoder:
-    """Views of recorded calls. Every failure is part of the answer; nothing here raises for bad bytes."""
+    """Views of recorded calls. Every failure is part of a view; nothing is raised for bad bytes.
 
-    def __init__(self, schema: Schema, *, patience: float = PATIENCE) -> None:
+    A message of more than ``inline_bytes`` or a compressed one is decoded in the worker process. After
+    ``schema_timeout`` seconds without a schema a message is shown without one.
+    """
+
+    def __init__(
+        self, schema: Schema, *, schema_timeout: float = SCHEMA_TIMEOUT, inline_bytes: int = INLINE_BYTES
+    ) -> None:
         self.schema = schema
         self.worker = WorkerClient()
-        self._patience = patience
-        self._drifted: OrderedDict[str, bytes] = OrderedDict()
+        self._schema_timeout = schema_timeout
+        self._inline_bytes = inline_bytes
+        self._drifted: OrderedDict[str, bytes] = OrderedDict()  # digests of descriptor sets by method
 
     async def close(self) -> None:
         """End the worker process."""
         await self.worker.close()
 
     async def row(self, call: Call, message: Message) -> dict[str, Any]:
-        """The message in one line."""
-        await asyncio.sleep(0)  # a page of rows leaves room for traffic
+        """A message on one line."""
+        await asyncio.sleep(0)  # rows are decoded by the page: traffic gets its turn between them
         row = _row(message)
         if message.data is None:
             return row
-        content = parse_content_type(call.content_type)
-        method, _ = await self._method(call, content)
-        row["type"] = _type(method, message.direction, content)
-        if message.size > INLINE_BYTES or message.compressed:
+        content_type = parse_content_type(call.content_type)
+        method, _ = await self._method(call, content_type)
+        descriptor = _descriptor(method, message.direction)
+        row["type"] = _type_name(descriptor, content_type)
+        if not self._is_inline(message):
             self.worker.prepare()
-        if message.size > _PREVIEW_BYTES:
+        if message.size > _MAX_PREVIEW_BYTES:
             return row | {"preview": TOO_LARGE}
-        payload, built = _payload(message, content), _built(method)
-        text, error = preview_payload(
-            payload, _descriptor(method, message.direction), _types([built], self.schema)
-        )
-        return row | {"preview": text, "error": error}
+        resolver = self._resolver(*_linked(method))
+        preview, error = preview_payload(payload_of(message, content_type), descriptor, resolver)
+        return row | {"preview": preview, "error": error}
 
     async def view(
         self, call: Call, message: Message, max_bytes: int, max_text: int | None = None
     ) -> dict[str, Any]:
-        """The message in every view; hex and base64 show at most ``max_bytes`` of it, the JSON text ``max_text``.
+        """A message in every view, with at most ``max_bytes`` in hex and base64 and ``max_text`` of JSON text.
 
-        The views of a large message are :class:`msgspec.Raw`: JSON already.
+        The views of a large message are :class:`msgspec.Raw` JSON.
         """
-        content = parse_content_type(call.content_type)
-        method, problem = await self._method(call, content)
+        content_type = parse_content_type(call.content_type)
+        method, problem = await self._method(call, content_type)
         if message.data is None:
-            held = {"error": "the bytes of this message are not held any more"}
-            return _view_of(message, method, problem, content) | _NOTHING | held
-        fields = await self._rendered(message, method, content, max_bytes, max_text)
+            error = {"error": "the bytes of this message are no longer held"}
+            return _header(message, method, problem, content_type) | _EMPTY_VIEW | error
+        fields = await self._view_fields(message, method, content_type, max_bytes, max_text)
         if method is not None and (fields["drift"] or fields["tree"] is None):
-            newer = await self.schema.refresh_on_drift(method)
-            if newer is not None:
-                method = newer
-                fields = await self._rendered(message, method, content, max_bytes, max_text)
+            refreshed = await self.schema.refresh_on_drift(method)
+            if refreshed is not None:
+                method = refreshed
+                fields = await self._view_fields(message, method, content_type, max_bytes, max_text)
             if fields["drift"]:
-                self._remember_drift(method)
-        return _view_of(message, method, problem, content) | fields
+                self._record_drift(method)
+        return _header(message, method, problem, content_type) | fields
 
-    async def schema_info(self, call: Call) -> dict[str, Any] | None:
-        """Where the method's descriptor came from, or why there is none."""
-        content = parse_content_type(call.content_type)
-        method, problem = await self._method(call, content)
+    async def schema_info(self, call: Call) -> dict[str, Any]:
+        """Where the descriptors of the call's method came from, or why there are none."""
+        method, problem = await self._method(call, parse_content_type(call.content_type))
         if method is None:
             return _NO_SCHEMA | {"error": problem, "problems": self.schema.problems}
         return {
@@ -95,104 +105,98 @@ class DisplayDecoder:
             "request_type": method.request.full_name,
             "response_type": method.response.full_name,
             "error": None,
-            "drift": method.descriptor_set is not None
-            and self._drifted.get(method.path) == method.descriptor_set.digest,
+            "drift": self._has_drifted(method),
             "problems": [*method.problems, *self.schema.problems],
         }
 
     async def status_details(self, call: Call) -> dict[str, Any] | None:
-        """The opened error details of an ended call; None where it carried none."""
+        """The decoded error details of an ended call; None if it has none."""
         raw = call.status.details if call.status else None
         if raw is None:
-            raw = _details_in(call)
+            raw = _status_details_trailer(call)
         if raw is None:
             return None
-        extra: list[LinkedDescriptorSet] = []
-        found = status_details(raw, _types(extra, self.schema))
-        for _ in range(_ROUNDS):
-            fetched = await self._fetch_types(found.missing)
-            if not fetched:
-                break
-            extra += fetched
-            found = status_details(raw, _types(extra, self.schema))
-        return found.as_json()
 
-    async def _method(self, call: Call, content: Content) -> tuple[Method | None, str]:
-        if not content.is_protobuf:
-            return None, f"the messages are {content.encoding}, not protobuf: no schema is needed"
-        return await self._patiently(call.method)
+        async def decode(extra: list[LinkedDescriptorSet]) -> StatusDetails:
+            return decode_status_details(raw, self._resolver(*extra))
 
-    async def _patiently(self, path: str) -> tuple[Method | None, str]:
+        details = await decode_with_any_types(
+            self.schema, decode, lambda result: result.missing_types, fetch_timeout=self._schema_timeout
+        )
+        return details.as_json()
+
+    async def _method(self, call: Call, content_type: ContentType) -> tuple[Method | None, str]:
+        if not content_type.is_protobuf:
+            return None, f"the messages are {content_type.encoding}, not protobuf: no schema is needed"
         try:
-            async with asyncio.timeout(self._patience):
-                return await self.schema.method(path), ""
+            async with asyncio.timeout(self._schema_timeout):
+                return await self.schema.method(call.method), ""
         except SchemaError as error:
             return None, str(error)
         except TimeoutError:
-            return None, "the schema is still being fetched: look again in a moment"
+            return None, "the schema is still being fetched: try again in a moment"
 
-    async def _rendered(
+    async def _view_fields(
         self,
         message: Message,
         method: Method | None,
-        content: Content,
+        content_type: ContentType,
         max_bytes: int,
         max_text: int | None,
     ) -> dict[str, Any]:
-        """Render; fetch the types that Anys name and render again, as long as that finds new ones."""
-        extra: list[LinkedDescriptorSet] = []
-        rendered = await self._render(message, method, content, extra, max_bytes, max_text)
-        for _ in range(_ROUNDS):
-            fetched = await self._fetch_types(rendered.missing)
-            if not fetched:
-                break
-            extra += fetched
-            rendered = await self._render(message, method, content, extra, max_bytes, max_text)
-        return rendered.fields
+        async def decode(extra: list[LinkedDescriptorSet]) -> PayloadView:
+            descriptor_sets = [*_linked(method), *extra]
+            return await self._decode(message, method, content_type, descriptor_sets, max_bytes, max_text)
 
-    async def _render(
+        view = await decode_with_any_types(
+            self.schema, decode, lambda result: result.missing_types, fetch_timeout=self._schema_timeout
+        )
+        return view.fields
+
+    async def _decode(
         self,
         message: Message,
         method: Method | None,
-        content: Content,
-        extra: list[LinkedDescriptorSet],
+        content_type: ContentType,
+        descriptor_sets: list[LinkedDescriptorSet],
         max_bytes: int,
         max_text: int | None,
     ) -> PayloadView:
-        payload, built = _payload(message, content), _built(method)
+        payload = payload_of(message, content_type)
         descriptor = _descriptor(method, message.direction)
-        if message.size <= INLINE_BYTES and not message.compressed:
-            types = _types([built, *extra], self.schema)
-            return view_payload(payload, descriptor, types, max_bytes, max_text)
-        pools = [item for item in (built, *extra, self.schema.built_in_types) if item is not None]
-        files = [SerializedDescriptorSet(item.digest, item.serialized) for item in pools]
-        name = descriptor.full_name if descriptor is not None and built is not None else ""
+        if self._is_inline(message):
+            return view_payload(payload, descriptor, self._resolver(*descriptor_sets), max_bytes, max_text)
+        serialized = [
+            SerializedDescriptorSet(item.digest, item.serialized)
+            for item in (*descriptor_sets, self.schema.built_in_types)
+        ]
+        type_name = descriptor.full_name if descriptor is not None and _linked(method) else ""
         try:
-            return await self.worker.view_payload(payload, name, files, max_bytes, max_text)
+            return await self.worker.view_payload(payload, type_name, serialized, max_bytes, max_text)
         except DecodingWorkerError as error:
-            data = message.data or b""
-            shown = data[:max_bytes]
-            return PayloadView(
-                _NOTHING | {"error": str(error), "hex": shown.hex(), "truncated": len(data) - len(shown)}
-            )
+            shown = payload.data[:max_bytes]
+            fields = {"error": str(error), "hex": shown.hex(), "truncated": len(payload.data) - len(shown)}
+            return PayloadView(_EMPTY_VIEW | fields)
 
-    async def _fetch_types(self, names: set[str] | frozenset[str]) -> list[LinkedDescriptorSet]:
-        wanted = [name for name in sorted(names) if name][:_MOST_TYPES]
-        try:
-            async with asyncio.timeout(self._patience):
-                found = await asyncio.gather(*(self.schema.find_descriptor_set(name) for name in wanted))
-        except TimeoutError:
-            return []
-        return [built for built in found if built is not None]
+    def _is_inline(self, message: Message) -> bool:
+        return message.size <= self._inline_bytes and not message.compressed
 
-    def _remember_drift(self, method: Method) -> None:
+    def _resolver(self, *descriptor_sets: LinkedDescriptorSet) -> ChainResolver:
+        return ChainResolver(item.pool for item in (*descriptor_sets, self.schema.built_in_types))
+
+    def _has_drifted(self, method: Method) -> bool:
+        return method.descriptor_set is not None and (
+            self._drifted.get(method.path) == method.descriptor_set.digest
+        )
+
+    def _record_drift(self, method: Method) -> None:
         if method.descriptor_set is not None:
             self._drifted[method.path] = method.descriptor_set.digest
-            if len(self._drifted) > _MAX_DRIFTED:
+            if len(self._drifted) > _MAX_DRIFTED_METHODS:
                 self._drifted.popitem(last=False)
 
 
-_NOTHING: dict[str, Any] = {
+_EMPTY_VIEW: dict[str, Any] = {
     "json": None,
     "json_text": None,
     "json_cut": False,
@@ -229,46 +233,36 @@ def _row(message: Message) -> dict[str, Any]:
     }
 
 
-def _view_of(message: Message, method: Method | None, problem: str, content: Content) -> dict[str, Any]:
+def _header(
+    message: Message, method: Method | None, problem: str, content_type: ContentType
+) -> dict[str, Any]:
+    """What a view says beside the decoded fields."""
     return _row(message) | {
-        "type": _type(method, message.direction, content),
+        "type": _type_name(_descriptor(method, message.direction), content_type),
         "source": method.provenance.source if method else None,
         "schema_error": problem or None,
-        "protocol": content.protocol,
-        "payload": content.encoding,
+        "protocol": content_type.protocol,
+        "payload": content_type.encoding,
     }
 
 
-def _type(method: Method | None, direction: Direction, content: Content) -> str | None:
-    if not content.is_protobuf:
-        return content.encoding
-    descriptor = _descriptor(method, direction)
+def _type_name(descriptor: Descriptor | None, content_type: ContentType) -> str | None:
+    if not content_type.is_protobuf:
+        return content_type.encoding
     return descriptor.full_name if descriptor else None
 
 
-def _descriptor(method: Method | None, direction: Direction) -> Any:
-    if method is None:
-        return None
-    return method.request if direction is Direction.REQUEST else method.response
+def _descriptor(method: Method | None, direction: Direction) -> Descriptor | None:
+    return None if method is None else message_type(method, direction)
 
 
-def _built(method: Method | None) -> LinkedDescriptorSet | None:
-    return method.descriptor_set if method else None
+def _linked(method: Method | None) -> list[LinkedDescriptorSet]:
+    """The descriptor set of a method, as a list of one or none."""
+    return [] if method is None or method.descriptor_set is None else [method.descriptor_set]
 
 
-def _types(
-    built: list[LinkedDescriptorSet | None] | list[LinkedDescriptorSet], schema: Schema
-) -> ChainResolver:
-    return ChainResolver([*(item.pool for item in built if item is not None), schema.built_in_types.pool])
-
-
-def _payload(message: Message, content: Content) -> Payload:
-    compression = (message.encoding or "gzip") if message.compressed else ""
-    return Payload(message.data or b"", compression, content.encoding)
-
-
-def _details_in(call: Call) -> bytes | None:
+def _status_details_trailer(call: Call) -> bytes | None:
     for key, value in call.trailing_metadata or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+        if key == GRPC_STATUS_DETAILS and isinstance(value, bytes):
             return value
     return None

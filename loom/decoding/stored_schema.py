@@ -8,11 +8,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from loom.codec import ChainResolver
-from loom.decoding.messages import MessageDecoder
-from loom.model import Kind, StoredDescriptorSet
+from loom.model import Call, Kind, Message, StoredDescriptorSet
 from loom.schema import Method, Provenance, SchemaError
 from loom.schema.linker import BUILT_IN_FILES, LinkedDescriptorSet, link
 from loom.schema.stored import parse_stored
+
+from .message_decoder import DecodedMessage, MessageDecoder
 
 _KINDS = {
     (False, False): Kind.UNARY,
@@ -32,11 +33,11 @@ class StoredSchema:
         self.problems: list[str] = []
         self.stored = sorted(stored, key=lambda item: item.fetched_ns, reverse=True)
         self._services: dict[str, list[int]] = {}
-        self._built: dict[int, LinkedDescriptorSet] = {}
+        self._linked: dict[int, LinkedDescriptorSet] = {}
         self._methods: dict[str, tuple[Method, StoredDescriptorSet] | None] = {}
         self._files: dict[int, list[FileDescriptorProto]] = {}
         self._decoders: dict[str, MessageDecoder] = {}
-        self._built_in: DescriptorPool | None = None
+        self._built_in_types: DescriptorPool | None = None
         for number, item in enumerate(self.stored):
             try:
                 files = list(parse_stored(item).file)
@@ -56,29 +57,35 @@ class StoredSchema:
 
     def method(self, path: str) -> Method | None:
         """The method ``/pkg.Service/Method``; None if no set describes it."""
-        found = self._look_up(path)
-        return None if found is None else found[0]
+        entry = self._look_up(path)
+        return None if entry is None else entry[0]
 
     def decoder(self, path: str) -> MessageDecoder:
         """The decoder of a method's messages; Anys in them may be of a type that any set defines."""
         if path not in self._decoders:
             method = self.method(path)
-            self._decoders[path] = MessageDecoder(method, self.types(method), "no schema was stored for it")
+            self._decoders[path] = MessageDecoder(
+                method, self.resolver(method), "no schema was stored for it"
+            )
         return self._decoders[path]
 
-    def types(self, method: Method | None) -> ChainResolver:
+    def decode(self, call: Call, message: Message) -> DecodedMessage:
+        """Decode a message of a call."""
+        return self.decoder(call.method).decode(message)
+
+    def resolver(self, method: Method | None) -> ChainResolver:
         """The types of every set, those of the method's own set first."""
-        if self._built_in is None:
-            self._built_in = link(BUILT_IN_FILES.values()).pool
-        return ChainResolver([*([] if method is None else [method.pool]), self, self._built_in])
+        if self._built_in_types is None:
+            self._built_in_types = link(BUILT_IN_FILES.values()).pool
+        return ChainResolver([*([] if method is None else [method.pool]), self, self._built_in_types])
 
     def descriptors(self, path: str) -> StoredDescriptorSet | None:
         """The set that describes a method, complete and with imports first, as protoc would have written it.
 
         Reflection answers with files in any order, and may leave out the well-known ones.
         """
-        found = self._look_up(path)
-        return None if found is None else found[1]
+        entry = self._look_up(path)
+        return None if entry is None else entry[1]
 
     def message_type(self, name: str) -> Descriptor | None:
         """The message of this full name in any set."""
@@ -112,10 +119,10 @@ class StoredSchema:
             kind = _KINDS[found.client_streaming, found.server_streaming]
             provenance = Provenance(stored.source, stored.origin, stored.fetched_ns)
             method = Method(path, kind, found.input_type, found.output_type, provenance, pool)
-            return method, replace(stored, file_set=self._built[number].serialized)
+            return method, replace(stored, file_set=self._linked[number].serialized)
         return None
 
     def _pool(self, number: int) -> DescriptorPool:
-        if number not in self._built:
-            self._built[number] = link(self._files[number])
-        return self._built[number].pool
+        if number not in self._linked:
+            self._linked[number] = link(self._files[number])
+        return self._linked[number].pool

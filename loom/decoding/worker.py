@@ -1,4 +1,4 @@
-"""The worker process (``python -m loom.decoding.worker``): reads jobs, writes answers, until its input ends."""
+"""The decoding worker (``python -m loom.decoding.worker``): answers requests until its input ends."""
 
 import gc
 import signal
@@ -10,20 +10,21 @@ import msgspec
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from loom.codec.payload_view import Payload, PayloadView, view_payload
-from loom.codec.type_resolver import ChainResolver
-from loom.decoding.worker_client import DecodeRequest, DecodeResponse
+from loom.codec import ChainResolver, Payload, view_payload
 from loom.workers import encode_frame, read_frame
 
-_MAX_POOLS = 64
-_job_decoder = msgspec.msgpack.Decoder(DecodeRequest)
-_LARGE = ("json", "json_text", "tree", "wire", "hex", "data_base64")
+from .worker_protocol import DecodeRequest, DecodeResponse
+
+MAX_POOLS = 64
+_JSON_FIELDS = ("json", "json_text", "tree", "wire", "hex", "data_base64")
+_request_decoder = msgspec.msgpack.Decoder(DecodeRequest)
 
 
-class Pools:
-    """Pools by the digest of their files, the least recently used forgotten first."""
+class PoolCache:
+    """Descriptor pools by the digest of their descriptor set; the least recently used is evicted."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_pools: int = MAX_POOLS) -> None:
+        self._max_pools = max_pools
         self._pools: OrderedDict[bytes, DescriptorPool] = OrderedDict()
 
     def get(self, digest: bytes) -> DescriptorPool | None:
@@ -32,52 +33,52 @@ class Pools:
             self._pools.move_to_end(digest)
         return pool
 
-    def add(self, digest: bytes, files: bytes) -> None:
-        """SerializedDescriptorSet come with imports first, and are known to be sound."""
+    def add(self, digest: bytes, descriptor_set: bytes) -> None:
+        """Build the pool of a descriptor set that has been linked before: complete, imports first."""
         pool = DescriptorPool()
-        for file in FileDescriptorSet.FromString(files).file:
+        for file in FileDescriptorSet.FromString(descriptor_set).file:
             pool.AddSerializedFile(file.SerializeToString())
         self._pools[digest] = pool
-        while len(self._pools) > _MAX_POOLS:
+        while len(self._pools) > self._max_pools:
             self._pools.popitem(last=False)
 
 
-def answer(job: DecodeRequest, pools: Pools) -> DecodeResponse:
-    """Render the payload, or ask for the files that this takes."""
-    for digest, files in zip(job.digests, job.files, strict=False):
-        if pools.get(digest) is None:
-            pools.add(digest, files)
-    found = [pools.get(digest) for digest in job.digests]
-    if None in found:
-        return DecodeResponse(wants=True)
-    known = [pool for pool in found if pool is not None]
-    descriptor = known[0].FindMessageTypeByName(job.type_name) if job.type_name else None
-    payload = Payload(job.data, job.compression, job.encoding)
-    rendered: PayloadView = view_payload(
-        payload, descriptor, ChainResolver(known), job.max_bytes, job.max_text
-    )
-    fields = rendered.fields
-    large = {name: msgspec.json.encode(fields[name]) for name in _LARGE if fields.get(name) is not None}
-    return DecodeResponse(
-        {name: fields[name] for name in fields if name not in large}, large, list(rendered.missing)
-    )
+def handle(request: DecodeRequest, cache: PoolCache) -> DecodeResponse:
+    """Decode a payload, or ask for the descriptor sets that this needs."""
+    for digest, descriptor_set in zip(request.digests, request.descriptor_sets, strict=False):
+        if cache.get(digest) is None:
+            cache.add(digest, descriptor_set)
+    pools = [pool for digest in request.digests if (pool := cache.get(digest)) is not None]
+    if len(pools) < len(request.digests):
+        return DecodeResponse(needs_descriptor_sets=True)
+    descriptor = pools[0].FindMessageTypeByName(request.type_name) if request.type_name else None
+    payload = Payload(request.data, request.compression, request.encoding)
+    view = view_payload(payload, descriptor, ChainResolver(pools), request.max_bytes, request.max_text)
+    json_fields = {
+        name: msgspec.json.encode(view.fields[name])
+        for name in _JSON_FIELDS
+        if view.fields.get(name) is not None
+    }
+    fields = {name: value for name, value in view.fields.items() if name not in json_fields}
+    return DecodeResponse(fields, json_fields, list(view.missing_types))
 
 
-def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """DecodeResponse every job in turn."""
-    pools = Pools()
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer the requests of a stream, one after the other, until it ends."""
+    cache = PoolCache()
     while True:
         try:
-            job = _job_decoder.decode(read_frame(incoming))
+            request = _request_decoder.decode(read_frame(source))
         except EOFError:
             return
-        outgoing.write(encode_frame(answer(job, pools)))
-        outgoing.flush()
-        del job
+        sink.write(encode_frame(handle(request, cache)))
+        sink.flush()
+        del request
 
 
 def main() -> None:
-    # Ctrl-C goes to the whole group; this process ends when its input does. A job makes many objects and no cycles.
+    # Ctrl-C goes to the whole process group; the worker ends with its input. A request creates many objects and no
+    # reference cycles.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     serve(sys.stdin.buffer, sys.stdout.buffer)

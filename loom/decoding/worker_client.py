@@ -1,117 +1,102 @@
-"""Large payloads are rendered in a process of their own, so that no lock of the interpreter is shared with traffic.
+"""Decode large payloads in a worker process, so that they do not hold the interpreter's lock that traffic needs.
 
-The process is started at first use, serves one payload at a time, is ended when one takes too long, and goes away
-when it has had nothing to do. A payload during which it dies is given to a second process, once.
+The process is started at first use, decodes one payload at a time, and ends when it has been idle. It is killed when a
+payload takes too long. A payload during which it dies is tried once more in a new process.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from loom.codec.payload_view import Payload, PayloadView
+from loom.codec import Payload, PayloadView
 from loom.workers import WorkerDiedError, WorkerProcess
+
+from .worker_protocol import DecodeRequest, DecodeResponse, SerializedDescriptorSet
 
 _log = logging.getLogger(__name__)
 
 TIMEOUT = 20.0
-IDLE = 300.0
-_MAX_WAITING = 32
+IDLE_TIMEOUT = 300.0
+MAX_QUEUED = 32
+_response_decoder = msgspec.msgpack.Decoder(DecodeResponse)
 
 
 class DecodingWorkerError(Exception):
-    """The payload could not be rendered there: it took too long, or the process died of it."""
-
-
-class DecodeRequest(msgspec.Struct):
-    """What the process is told. ``files`` are only sent the first time; ``digests`` name them ever after.
-
-    ``files`` are serialized ``FileDescriptorSet``s: the first holds ``type_name``, all of them types of Anys.
-    """
-
-    data: bytes
-    compression: str
-    encoding: str
-    type_name: str
-    digests: list[bytes]
-    files: list[bytes]
-    max_bytes: int
-    max_text: int | None
-
-
-class DecodeResponse(msgspec.Struct):
-    """What it says: small fields as they are, each large one in JSON already, as it will be sent on.
-
-    ``wants`` tells that it does not (or no longer) have the files, and nothing else was done.
-    """
-
-    small: dict[str, Any] = {}
-    large: dict[str, bytes] = {}
-    missing: list[str] = []
-    wants: bool = False
-
-
-_answer_decoder = msgspec.msgpack.Decoder(DecodeResponse)
-
-
-@dataclass(frozen=True, slots=True)
-class SerializedDescriptorSet:
-    """A serialized ``FileDescriptorSet`` and its digest."""
-
-    digest: bytes
-    data: bytes
+    """The worker could not decode the payload: it took too long, it died, or too many payloads are queued."""
 
 
 class WorkerClient:
-    """The process, from this side."""
+    """A client of the decoding worker.
 
-    def __init__(self, timeout: float = TIMEOUT, idle: float = IDLE) -> None:
-        self._timeout = timeout
-        self._idle = idle
-        self._turn = asyncio.Lock()
+    A payload may take ``timeout`` seconds; the process ends after ``idle_timeout`` seconds without one. More than
+    ``max_queued`` payloads at a time are refused.
+    """
+
+    def __init__(
+        self,
+        timeout: float = TIMEOUT,
+        idle_timeout: float = IDLE_TIMEOUT,
+        max_queued: int = MAX_QUEUED,
+    ) -> None:
+        self.timeout = timeout
+        self._idle_timeout = idle_timeout
+        self._max_queued = max_queued
+        self._lock = asyncio.Lock()
         self._process: WorkerProcess | None = None
-        self._sleep: asyncio.TimerHandle | None = None
-        self._waiting = 0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._queued = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._preparing: asyncio.Task[Any] | None = None
+        self._start_task: asyncio.Task[Any] | None = None
 
     async def view_payload(
         self,
         payload: Payload,
         type_name: str,
-        files: list[SerializedDescriptorSet],
+        descriptor_sets: list[SerializedDescriptorSet],
         max_bytes: int,
         max_text: int | None = None,
     ) -> PayloadView:
-        """As :func:`loom.codec.render`, with the views as :class:`msgspec.Raw`.
+        """As :func:`loom.codec.view_payload`, with large views as :class:`msgspec.Raw`.
 
-        An empty ``type_name`` renders without a descriptor.
+        ``type_name`` is a message of the first descriptor set; "" decodes without a schema.
         """
-        if self._waiting >= _MAX_WAITING:
+        if self._queued >= self._max_queued:
             raise DecodingWorkerError("too many large messages are being decoded: try again in a moment")
-        self._waiting += 1
+        request = DecodeRequest(
+            data=payload.data,
+            compression=payload.compression,
+            encoding=payload.encoding,
+            type_name=type_name,
+            digests=[item.digest for item in descriptor_sets],
+            descriptor_sets=[],
+            max_bytes=max_bytes,
+            max_text=max_text,
+        )
+        self._queued += 1
         try:
-            async with self._turn:
-                return await self._render(payload, type_name, files, max_bytes, max_text)
+            async with self._lock:
+                response = await self._respond(request, descriptor_sets)
         finally:
-            self._waiting -= 1
+            self._queued -= 1
+        views = {name: msgspec.Raw(data) for name, data in response.json_fields.items()}
+        return PayloadView(response.fields | views, frozenset(response.missing_types))
 
     def prepare(self) -> None:
-        """Start the process now, beside everything else: somebody is about to look at a large payload."""
-        if self._process is None and not self._turn.locked():
-            self._preparing = self._beside(self._prepare())
+        """Start the process in the background, because a large payload is about to be viewed."""
+        if self._process is None and not self._lock.locked():
+            self._start_task = self._run_in_background(self._start())
 
     async def close(self) -> None:
         """End the process."""
-        if self._preparing is not None:
-            self._preparing.cancel()
-            await asyncio.wait([self._preparing])
-        if self._sleep is not None:
-            self._sleep.cancel()
+        if self._start_task is not None:
+            self._start_task.cancel()
+            await asyncio.wait([self._start_task])
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         await self._kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -120,98 +105,85 @@ class WorkerClient:
         if process is not None:
             await process.kill()
 
-    async def _render(
-        self,
-        payload: Payload,
-        type_name: str,
-        files: list[SerializedDescriptorSet],
-        max_bytes: int,
-        max_text: int | None,
-    ) -> PayloadView:
-        if self._sleep is not None:
-            self._sleep.cancel()
-        job = DecodeRequest(
-            payload.data,
-            payload.compression,
-            payload.encoding,
-            type_name,
-            [item.digest for item in files],
-            [],
-            max_bytes,
-            max_text,
-        )
+    async def _respond(
+        self, request: DecodeRequest, descriptor_sets: list[SerializedDescriptorSet]
+    ) -> DecodeResponse:
+        """Let the worker handle a request within the timeout."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self._answer(job, files)
+            async with asyncio.timeout(self.timeout):
+                response = await self._retry(request, descriptor_sets)
         except TimeoutError:
             await self._kill()
             raise DecodingWorkerError(
-                f"decoding took longer than {self._timeout:g} s and was given up"
+                f"decoding took longer than {self.timeout:g} s and was aborted"
             ) from None
         except asyncio.CancelledError:
-            await self._kill()  # its answer would be taken for the next one's
+            await self._kill()  # its response would be taken for that to the next request
             raise
-        self._rest()
-        views = {name: msgspec.Raw(data) for name, data in answer.large.items()}
-        return PayloadView(answer.small | views, frozenset(answer.missing))
+        self._start_idle_timer()
+        return response
 
-    async def _answer(self, job: DecodeRequest, files: list[SerializedDescriptorSet]) -> DecodeResponse:
-        """The answer to a job, of a second process if the first one dies of it."""
+    async def _retry(
+        self, request: DecodeRequest, descriptor_sets: list[SerializedDescriptorSet]
+    ) -> DecodeResponse:
+        """Handle a request, once more in a new process if the first one dies."""
         try:
-            return await self._attempt(job, files)
+            return await self._attempt(request, descriptor_sets)
         except WorkerDiedError as first:
             await self._kill()
-            _log.warning("the decoding process died (%s); a new one tries once more", first)
+            _log.warning("the decoding process died (%s); trying once more in a new one", first)
             try:
-                return await self._attempt(job, files)
+                return await self._attempt(request, descriptor_sets)
             except WorkerDiedError as second:
                 await self._kill()
                 raise DecodingWorkerError(
                     f"decoding failed: its process died twice ({first}; {second})"
                 ) from second
 
-    async def _attempt(self, job: DecodeRequest, files: list[SerializedDescriptorSet]) -> DecodeResponse:
-        job.files = []
-        answer = await self._ask(job)
-        if answer.wants:
-            job.files = [item.data for item in files]
-            answer = await self._ask(job)
-        return answer
+    async def _attempt(
+        self, request: DecodeRequest, descriptor_sets: list[SerializedDescriptorSet]
+    ) -> DecodeResponse:
+        request.descriptor_sets = []
+        response = await self._send(request)
+        if response.needs_descriptor_sets:
+            request.descriptor_sets = [item.data for item in descriptor_sets]
+            response = await self._send(request)
+        return response
 
-    async def _prepare(self) -> None:
-        async with self._turn:
-            with contextlib.suppress(WorkerDiedError):  # the payload that needs it will say so
-                await self._running()
+    async def _send(self, request: DecodeRequest) -> DecodeResponse:
+        process = await self._live_process()
+        await process.send(request)
+        return await process.receive(_response_decoder)
 
-    async def _running(self) -> WorkerProcess:
+    async def _start(self) -> None:
+        async with self._lock:
+            with contextlib.suppress(WorkerDiedError):  # the payload that needs the process will report it
+                await self._live_process()
+
+    async def _live_process(self) -> WorkerProcess:
         if self._process is not None and not self._process.alive:
             await self._kill()
         if self._process is None:
             self._process = await WorkerProcess.start("loom.decoding.worker")
-            self._rest()
+            self._start_idle_timer()
         return self._process
 
-    async def _ask(self, job: DecodeRequest) -> DecodeResponse:
-        process = await self._running()
-        await process.send(job)
-        return await process.receive(_answer_decoder)
+    def _start_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = asyncio.get_running_loop().call_later(self._idle_timeout, self._end_idle_process)
 
-    def _rest(self) -> None:
-        """Count the idle time from now."""
-        if self._sleep is not None:
-            self._sleep.cancel()
-        self._sleep = asyncio.get_running_loop().call_later(self._idle, self._retire)
-
-    def _retire(self) -> None:
-        """Nothing to do for a while: closing its input ends the process."""
-        if self._turn.locked():
+    def _end_idle_process(self) -> None:
+        if self._lock.locked():
             return
         process, self._process = self._process, None
         if process is not None:
-            self._beside(process.end())
+            self._run_in_background(process.end())
 
-    def _beside(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
+    def _run_in_background(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from loom.codec import CompressionError
-from loom.decoding.messages import decompress_message
+from loom.decoding.message_decoder import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import (
     MASK,
@@ -31,7 +31,6 @@ from loom.model.timestamps import format_timestamp, parse_timestamp
 from loom.recording.ndjson import Problem
 
 from .destination import Destination
-from .har import decoded
 
 _GO_NAMES = {
     code: "Canceled" if code is StatusCode.CANCELLED else "OK" if code is StatusCode.OK else
@@ -111,7 +110,7 @@ def _dumped(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any
         "raw_message": data,
         "timestamp": format_timestamp(message.time_ns) if message.time_ns else _NO_TIME,
     }
-    value, _ = decoded(call, message, schema)
+    value = schema.decode(call, message).json
     return dumped if value is None else dumped | {"message": value}
 
 

@@ -5,7 +5,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 
-from loom.decoding.messages import DecodedCall
+from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.command import SchemaOptions, grpcurl_command
 from loom.model import Call, Direction, EndedBy, Secrets, StatusCode, StoredDescriptorSet
@@ -67,7 +67,7 @@ def write_script(
         requests = [message for message in call.messages if message.direction is Direction.REQUEST]
         method = schema.method(call.method)
         decoder = schema.decoder(call.method)
-        decoding = DecodedCall([decoder.decode(item) for item in requests], method, schema.types(method))
+        decoding = DecodedCall([decoder.decode(item) for item in requests], method, schema.resolver(method))
         stored = schema.descriptors(call.method)
         if stored is not None and stored.file_set not in sets:
             if not sets:

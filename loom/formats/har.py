@@ -127,21 +127,15 @@ def _server(target: str) -> dict[str, str]:
 
 
 def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, Any]:
-    value, error = decoded(call, message, schema)
+    decoded = schema.decode(call, message)
     return {
         "index": message.index,
         "type": "send" if message.direction is Direction.REQUEST else "receive",
         "time": message.time_ns / 1e9,
         "size": message.size,
-        "json": value,
-        "error": error,
+        "json": decoded.json,
+        "error": decoded.error or None,
     }
-
-
-def decoded(call: Call, message: Message, schema: StoredSchema) -> tuple[Any, str | None]:
-    """A message's canonical JSON, or why there is none."""
-    found = schema.decoder(call.method).decode(message)
-    return found.json, found.error or None
 
 
 def _body(messages: list[Message]) -> str:

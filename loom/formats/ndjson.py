@@ -11,7 +11,6 @@ from loom.model import Call, Message, Secrets
 from loom.recording.ndjson import descriptors_line, header_line, to_line
 
 from .destination import Destination
-from .har import decoded
 
 
 def write_ndjson(
@@ -36,5 +35,5 @@ def write_ndjson(
 
 
 def _json(call: Call, schema: StoredSchema, message: Message) -> Any:
-    value, _ = decoded(call, message, schema)
+    value = schema.decode(call, message).json
     return msgspec.UNSET if value is None else value

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Any
 
 from loom.codec import CompressionError
-from loom.decoding.messages import decompress_message
+from loom.decoding.message_decoder import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.timestamps import format_timestamp

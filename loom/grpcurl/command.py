@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loom.decoding.messages import DecodedCall, DecodedMessage
+from loom.decoding.call_decoder import DecodedCall
+from loom.decoding.message_decoder import DecodedMessage
 from loom.model import (
     CONNECTION_KEYS,
     MASK,
@@ -100,7 +101,7 @@ def grpcurl_command(
         *_schema_flags(schema, secrets, reveal=reveal),
         *metadata,
     ]
-    dialect = Dialect(decoding.types)
+    dialect = Dialect(decoding.resolver)
     texts = [json_text(dialect.message(request.json, method.request)) for request in application_metadata]
     target = [shlex.quote(str(endpoint.address)), shlex.quote(f"{service}/{name}")]
     notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, endpoint, schema)]
@@ -288,7 +289,7 @@ def _message_notes(call: Call, requests: Sequence[DecodedMessage]) -> Iterator[s
     left_out = [request.index for request in requests if request.error]
     if left_out:
         yield f"left out, because not decodable: {_listed(left_out)}"
-    unknown = [request.index for request in requests if request.unknown]
+    unknown = [request.index for request in requests if request.unknown_fields]
     if unknown:
         yield f"fields that the schema does not know are not sent: {_listed(unknown)}"
     missing = call.request_messages - len(requests)

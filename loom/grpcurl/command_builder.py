@@ -6,7 +6,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.model import Call, Direction, Endpoint, Secrets
 from loom.schema import Method, Schema
 

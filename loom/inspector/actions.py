@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.decoding.messages import decode_call, with_any_types
+from loom.decoding.any_types import with_any_types
+from loom.decoding.call_decoder import decode_call
 from loom.errors import ConfigError
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Address, Call, Direction, Secrets
@@ -112,7 +113,7 @@ class Actions:
         if body.messages is None:
             return await self.replayer.start(plan_replay(call, edits))
         decoding = await decode_call(self.commands.schema, call, Direction.REQUEST)
-        types = await with_any_types(body.messages, decoding.types, self.commands.schema)
+        types = await with_any_types(body.messages, decoding.resolver, self.commands.schema)
         return await self.replayer.start(plan_replay(call, edits, decoding, types))
 
     async def diff(self, request: Request) -> Response:

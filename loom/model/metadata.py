@@ -3,6 +3,8 @@
 Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md ("Custom-Metadata").
 """
 
+GRPC_STATUS_DETAILS = "grpc-status-details-bin"
+
 MetadataItem = tuple[str, str | bytes]
 Metadata = tuple[MetadataItem, ...]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.model import (
     MASK,
     Call,

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.decoding.messages import DecodedCall, DecodedMessage
+from loom.decoding.call_decoder import DecodedCall
+from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 
 from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
@@ -115,7 +116,7 @@ def diff_messages(
 ) -> list[Change]:
     """What differs between two messages: their values, or their bytes where one has no value."""
     ignored = ignored or IgnorePaths()
-    remaining, names = ignored.within(where.partition(" ")[0]), Names(left.type)
+    remaining, names = ignored.within(where.partition(" ")[0]), Names(left.descriptor)
     if remaining.covers():
         return []
     if left.data is not None and left.data == right.data:
@@ -124,7 +125,7 @@ def diff_messages(
     if left.error or right.error:
         return [Change(where, "", ChangeKind.CHANGED, _bytes(left), _bytes(right))]
     changes = list(diff_values(left.json, right.json, where, ignored, names))
-    if not changes and left.data != right.data and (left.unknown or right.unknown):
+    if not changes and left.data != right.data and (left.unknown_fields or right.unknown_fields):
         note = "fields that the schema does not know differ"
         changes.append(Change(where, "", ChangeKind.CHANGED, _bytes(left), f"{_bytes(right)} ({note})"))
     return changes

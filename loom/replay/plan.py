@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
-from loom.decoding.messages import DecodedCall, DecodedMessage, decompress_message
+from loom.decoding.call_decoder import DecodedCall
+from loom.decoding.message_decoder import DecodedMessage, decompress_message
 from loom.errors import LoomError
 from loom.model import (
     CONNECTION_KEYS,
@@ -226,7 +227,7 @@ def _edited(
     for position, value in enumerate(values):
         before = decoding.messages[position] if position < len(decoding.messages) else None
         try:
-            data = _encoded(value, decoding.method, types or decoding.types, before)
+            data = _encoded(value, decoding.method, types or decoding.resolver, before)
         except EncodeError as error:
             raise ReplayError(str(error), field=error.path, message_index=position) from error
         if position < len(recorded):

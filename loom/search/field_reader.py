@@ -7,7 +7,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.message import Message
 
 from loom.codec import CompressionError
-from loom.decoding.messages import decompress_message
+from loom.decoding.message_decoder import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Direction
 

@@ -12,7 +12,7 @@ from loom.codec import ChainResolver
 from loom.codec.compiled_readers import set_fields
 from loom.codec.json_printer import JsonPrinter
 from loom.codec.node import Budget
-from loom.codec.wire_parser import BudgetExceededError, WireFormatError, read_fields
+from loom.codec.wire_parser import BudgetExceededError, WireFormatError, parse_fields
 from loom.codec.wire_parser import Field as WireField
 
 from .text_prefilter import TextPrefilter
@@ -256,7 +256,7 @@ def _visit_json(value: Any, at: str, fields: list[Field], *, integers: bool) -> 
 
 def _wire_fields(data: bytes, budget: Budget) -> list[WireField]:
     try:
-        return read_fields(data, budget, budget.steps)[0]
+        return parse_fields(data, budget, budget.steps)[0]
     except (WireFormatError, BudgetExceededError):
         return []
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from loom.archive.stored_descriptors import DescriptorRegistry
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
 from loom.recording.query import Query, parse

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from loom.decoding.messages import DecodedCall, DecodedMessage
+from loom.decoding.call_decoder import DecodedCall
+from loom.decoding.message_decoder import DecodedMessage
 from loom.model import Call, Direction, Metadata
 
 _NS = 1_000_000_000

@@ -67,5 +67,5 @@ def test_damaged_data_is_refused(encoding, damage):
 
 
 def test_an_unknown_encoding_is_named():
-    with pytest.raises(CompressionError, match="'snappy' is not known here: gzip, deflate and zstd are"):
+    with pytest.raises(CompressionError, match="'snappy' is not supported: gzip, deflate and zstd are"):
         decompress(DATA, "snappy")

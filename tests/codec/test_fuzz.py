@@ -13,8 +13,8 @@ from loom.codec import DecodeError, Payload, decode, encode, preview_payload, vi
 from loom.codec.compression import CompressionError, decompress
 from loom.codec.json_printer import JsonPrinter
 from loom.codec.scalars import single
-from loom.codec.truncated_json import beginning
-from tests.support.protos import an_any, descriptor, linked_protos, message
+from loom.codec.truncated_json import truncated_json
+from tests.support.protos import an_any, content, descriptor, linked_protos, message
 
 quick = settings(max_examples=80, deadline=None, derandomize=True)
 
@@ -120,12 +120,12 @@ def _varint(value):
 def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value):
     kind = value.DESCRIPTOR
     data = value.SerializeToString(deterministic=True)
-    decoded = decode(data, kind, linked_protos().pool)
-    assert decoded.json_error == ""
+    decoded = content(data, kind)
+    assert decoded.value.problems == ""
     expected = json_format.MessageToDict(value, descriptor_pool=linked_protos().pool)
-    assert as_text(decoded.json) == as_text(expected)
+    assert as_text(decoded.value.json) == as_text(expected)
     back = encode(json.loads(decoded.text), kind, linked_protos().pool)
-    assert as_text(decode(back, kind, linked_protos().pool).json) == as_text(decoded.json)
+    assert as_text(decode(back, kind, linked_protos().pool).json) == as_text(decoded.value.json)
     assert len(back) == len(data)
 
 
@@ -134,15 +134,14 @@ def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value):
 def test_any_bytes_are_decoded_or_refused(name, data):
     kind = descriptor(name)
     try:
-        decoded = decode(data, kind, linked_protos().pool)
+        decoded = content(data, kind)
     except DecodeError:
         return
     json.loads(decoded.text)
-    again = (
-        encode(decoded.json, kind, linked_protos().pool, original=data) if not decoded.json_error else None
-    )
+    value = decoded.value
+    again = encode(value.json, kind, linked_protos().pool, original=data) if not value.problems else None
     if again is not None and name not in {"Maps", "Tree", "Old"}:  # a map may repeat a key on the wire
-        assert decode(again, kind, linked_protos().pool).json == decoded.json
+        assert decode(again, kind, linked_protos().pool).json == value.json
 
 
 @quick
@@ -190,16 +189,16 @@ def test_a_float_reads_back_as_itself(number):
 def test_reading_all_fields_and_asking_for_the_set_ones_agree(value):
     readers = JsonPrinter(linked_protos().pool).readers
     kind = value.DESCRIPTOR
-    assert as_text(readers.compiled(kind)(value)) == as_text(readers.listed()(value))
+    assert as_text(readers.compile(kind)(value)) == as_text(readers.field_by_field()(value))
 
 
 @quick
 @given(messages, some.integers(0, 200))
 def test_the_beginning_of_the_text_is_that_of_the_whole(value, most):
-    whole, complete = beginning(JsonPrinter(linked_protos().pool), value, 1_000_000)
+    whole, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert complete
     assert as_text(json.loads(whole)) == as_text(JsonPrinter(linked_protos().pool).value(value))
-    text, complete = beginning(JsonPrinter(linked_protos().pool), value, most)
+    text, complete = truncated_json(JsonPrinter(linked_protos().pool), value, most)
     assert complete == (len(whole.encode()) <= most)
     assert whole.startswith(text)
     assert len(text.encode()) in range(min(most, len(whole.encode())) - 3, most + 1)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-from loom.codec import JsonDecoder, decode
-from loom.codec.compiled_readers import WARM, _is_plain
+from loom.codec import JsonDecoder, decode, parse
+from loom.codec.compiled_readers import COMPILE_AFTER, _is_compilable
 from loom.codec.json_printer import JsonPrinter
 from loom.codec.scalars import single
-from loom.codec.truncated_json import beginning
-from tests.support.protos import an_any, descriptor, linked_protos, message
+from loom.codec.truncated_json import truncated_json
+from tests.support.protos import an_any, content, descriptor, linked_protos, message
 
 INT64_MIN, INT64_MAX, UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
 FLOAT_MAX, FLOAT_TINY = 3.4028234663852886e38, 1.401298464324817e-45
@@ -33,18 +33,18 @@ HIGHEST = {
 
 def mapped(value: Any) -> Any:
     """Our JSON, after it was checked against protobuf's and against what ``decode`` says."""
-    mapping = JsonPrinter(linked_protos().pool)
-    made = mapping.value(value)
-    assert mapping.problems == []
+    printer = JsonPrinter(linked_protos().pool)
+    made = printer.value(value)
+    assert printer.problems == []
     assert made == json_format.MessageToDict(value, descriptor_pool=linked_protos().pool)
-    assert [mapping.value(value) for _ in range(WARM)][-1] == made, "once its readers are compiled"
-    text, whole = beginning(JsonPrinter(linked_protos().pool), value, 1_000_000)
-    assert whole
+    assert [printer.value(value) for _ in range(COMPILE_AFTER)][-1] == made, "once its readers are compiled"
+    text, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
+    assert complete
     assert json.loads(text) == made
-    decoded = decode(value.SerializeToString(), value.DESCRIPTOR, linked_protos().pool)
-    assert decoded.json == made
+    decoded = content(value.SerializeToString(), value.DESCRIPTOR)
+    assert decoded.value.json == made
     assert json.loads(decoded.text) == made
-    assert not decoded.unknown
+    assert not decoded.value.unknown_fields
     return made
 
 
@@ -238,8 +238,8 @@ def test_names_that_are_keywords_or_hide_methods():
         "from": 1, "HasField": "x", "snakeCase2x": 3, "something-else": 4,
     }  # fmt: skip
     hiding = message("Names", DESCRIPTOR="d", ListFields="l", HasField="h")
-    decoded = decode(hiding.SerializeToString(), descriptor("Names"), linked_protos().pool)
-    assert decoded.json == {"HasField": "h", "ListFields": "l", "DESCRIPTOR": "d"}
+    decoded = content(hiding.SerializeToString(), descriptor("Names"))
+    assert decoded.value.json == {"HasField": "h", "ListFields": "l", "DESCRIPTOR": "d"}
     assert len(decoded.tree["children"]) == 3
 
 
@@ -266,11 +266,11 @@ def test_a_string_that_is_no_text_is_shown_as_far_as_it_is_and_named():
     """Only proto3 and its kin enforce UTF-8."""
     data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
     for decoded in (
-        decode(data, descriptor("older.Base"), linked_protos().pool),
-        JsonDecoder(linked_protos().pool).decode(data, descriptor("older.Base")),
+        content(data, descriptor("older.Base")).value,
+        JsonDecoder(linked_protos().pool).decode(parse(data, descriptor("older.Base"))),
     ):
         assert decoded.json == {"id": "�", "[loom.test.older.note]": "a�"}
-        assert "no valid UTF-8" in decoded.json_error
+        assert "not valid UTF-8" in decoded.problems
 
 
 def test_proto2_presence_groups_extensions_and_closed_enums():
@@ -293,7 +293,7 @@ def test_proto2_presence_groups_extensions_and_closed_enums():
 def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field():
     decoded = decode(b"\x0a\x01a\x18\x63", descriptor("older.Base"), linked_protos().pool)
     assert decoded.json == {"id": "a"}
-    assert decoded.unknown
+    assert decoded.unknown_fields
 
 
 def test_editions():
@@ -315,16 +315,16 @@ def test_deep_nesting():
 
 def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
     for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
-        mapping = JsonPrinter(linked_protos().pool)
-        shown = [mapping.value(message(name, **fields)) for _ in range(WARM + 1)]
-        assert shown == [fields] * (WARM + 1)
+        printer = JsonPrinter(linked_protos().pool)
+        shown = [printer.value(message(name, **fields)) for _ in range(COMPILE_AFTER + 1)]
+        assert shown == [fields] * (COMPILE_AFTER + 1)
 
 
 def test_a_name_that_is_no_identifier_never_becomes_code():
-    """A descriptor is whatever the peer sends; that protobuf refuses such names is not relied on."""
-    for name, plain in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
+    """A descriptor may come from an untrusted peer; that protobuf rejects such names is not relied on."""
+    for name, safe in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
         stand_in = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
-        assert _is_plain(stand_in) is plain
+        assert _is_compilable(stand_in) is safe
 
 
 @pytest.mark.parametrize(
@@ -338,16 +338,16 @@ def test_a_name_that_is_no_identifier_never_becomes_code():
         (
             {"any": {"type_url": "a/loom.test.Tree", "value": b"\1"}},
             {"@type": "a/loom.test.Tree", "@value": "AQ=="},
-            "no valid loom.test.Tree",
+            "not a valid loom.test.Tree",
         ),
         ({"any": {"value": b"\1"}}, {"@type": "", "@value": "AQ=="}, "without a name"),
     ],
 )  # fmt: skip
 def test_what_has_no_canonical_json_is_shown_all_the_same_and_named(fields, shown, problem):
-    mapping = JsonPrinter(linked_protos().pool)
-    [value] = mapping.value(message("WellKnown", **fields)).values()
+    printer = JsonPrinter(linked_protos().pool)
+    [value] = printer.value(message("WellKnown", **fields)).values()
     assert value == shown
-    assert problem in mapping.problems[0]
+    assert problem in printer.problems[0]
 
 
 def test_many_messages_by_one_decoder_are_as_by_themselves():
@@ -361,21 +361,21 @@ def test_many_messages_by_one_decoder_are_as_by_themselves():
         data = value.SerializeToString()
         alone, found = (
             decode(data, value.DESCRIPTOR, linked_protos().pool),
-            many.decode(data, value.DESCRIPTOR),
+            many.decode(parse(data, value.DESCRIPTOR)),
         )
-        assert (found.json, found.json_error, found.missing) == (alone.json, alone.json_error, alone.missing)
+        assert found == alone
 
 
 def test_anys_in_anys_end_somewhere():
     inner = message("Scalars", f_bool=True)
     for _ in range(40):
         inner = an_any(inner)
-    mapping = JsonPrinter(linked_protos().pool)
-    mapping.value(inner)
-    assert "not opened" in mapping.problems[0]
+    printer = JsonPrinter(linked_protos().pool)
+    printer.value(inner)
+    assert "not unpacked" in printer.problems[0]
 
 
 def test_unknown_fields_in_an_any_count_as_unknown():
     newer = an_any(message("New", kept="k", added=5))
     newer.type_url = "x/loom.test.Old"
-    assert decode(newer.SerializeToString(), newer.DESCRIPTOR, linked_protos().pool).unknown
+    assert decode(newer.SerializeToString(), newer.DESCRIPTOR, linked_protos().pool).unknown_fields

@@ -107,21 +107,21 @@ def test_json_under_a_content_type_that_nobody_saw_is_recognised():
 
 def test_other_encodings_are_named_and_shown_as_bytes():
     shown = view(b"\1\2", encoding="thrift")
-    assert shown["error"] == "thrift is not decoded here: see the bytes"
+    assert shown["error"] == "thrift is not decoded: see the bytes"
     assert shown["hex"] == "0102"
     assert line(b"\1\2", encoding="thrift") == ("2 bytes of thrift", None)
 
 
 def test_an_any_of_unknown_type_names_it_and_shows_its_fields():
     strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
-    rendered = view_payload(
+    view = view_payload(
         Payload(message("WellKnown", any=strange, w_int32={"value": 1}).SerializeToString()),
         descriptor("WellKnown"), linked_protos().pool, 100,
     )  # fmt: skip
-    assert rendered.missing == {"no.Such"}
-    assert rendered.fields["json"] == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
-    assert "no source knows no.Such" in rendered.fields["error"]
-    [node, _] = rendered.fields["tree"]["children"]
+    assert view.missing_types == {"no.Such"}
+    assert view.fields["json"] == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
+    assert "no source knows no.Such" in view.fields["error"]
+    [node, _] = view.fields["tree"]["children"]
     assert (node["kind"], node["value"]) == ("any", "x.io/no.Such")
     assert node["children"][0]["key"] == "1"
 

@@ -139,7 +139,7 @@ def test_guessing_is_bounded_for_bytes_that_invite_it():
 def test_when_the_budget_is_used_up_the_bytes_are_shown_as_they_are():
     view = wire_view(b"\x0a\x04\x08\x01\x10\x02", Budget(100, 1))
     assert view["children"][0]["kind"] == "bytes"
-    assert "not looked into" in view["children"][0]["note"]
+    assert "not parsed any further" in view["children"][0]["note"]
 
 
 def test_every_field_of_a_real_message_is_there():

@@ -2,20 +2,16 @@
 
 import asyncio
 import gzip
-import os
-import signal
 
 import msgspec
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.codec import Payload
 from loom.decoding.display import DisplayDecoder
-from loom.decoding.worker_client import DecodingWorkerError, SerializedDescriptorSet, WorkerClient
 from loom.model import Call, Direction, Message, Status
 from loom.schema import DescriptorIndex, DescriptorSet, MemorySource, Provenance, Schema, SchemaError
-from tests.support.protos import FOLDER, linked_protos, message
+from tests.support.protos import FOLDER, message
 from tests.support.schemas import compiled
 
 SERVICE = """syntax = "proto3"; package t; import "everything.proto";
@@ -92,7 +88,7 @@ async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
 
 async def test_dropped_bytes_are_said_to_be_dropped(decoder):
     assert (await decoder.row(a_call(), a_message(None)))["dropped"]
-    assert "not held" in (await decoder.view(a_call(), a_message(None), 100))["error"]
+    assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100))["error"]
 
 
 async def test_a_compressed_message(decoder):
@@ -204,9 +200,9 @@ async def test_a_schema_that_does_not_come_is_not_waited_for_long():
         def fill(self, _):
             return []
 
-    decoding = DisplayDecoder(Schema([Never()]), patience=0.01)
+    decoding = DisplayDecoder(Schema([Never()]), schema_timeout=0.01)
     view = await decoding.view(a_call(), a_message(SCALARS), 100)
-    assert "look again" in view["schema_error"]
+    assert "try again" in view["schema_error"]
     assert view["wire"]["children"]
     await decoding.schema.close()
 
@@ -240,62 +236,6 @@ async def test_details_that_are_no_status_are_shown_raw(decoder):
     assert await decoder.status_details(a_call()) is None
 
 
-async def test_the_worker_gives_up_what_takes_too_long_and_goes_on():
-    worker = WorkerClient(timeout=0.0)
-    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
-
-    with pytest.raises(DecodingWorkerError, match="longer than 0 s"):
-        await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    worker._timeout = 60.0
-    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    assert sent(rendered.fields)["json"]["fString"] == "x"
-    await worker.close()
-
-
-async def test_the_worker_survives_its_process():
-    worker = WorkerClient()
-    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
-
-    await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    await worker._process.kill()
-    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    assert sent(rendered.fields)["json"]["fString"] == "x"
-    worker._retire()  # what the idle timer does
-    assert worker._process is None
-    await worker.close()
-
-
-async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
-    worker = WorkerClient()
-    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
-    await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-
-    first = worker._process
-    os.kill(first.pid, signal.SIGSTOP)
-    rendering = asyncio.ensure_future(worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10))
-    while not worker._turn.locked():  # noqa: ASYNC110 (after that it waits for its answer)
-        await asyncio.sleep(0)
-    os.kill(first.pid, signal.SIGKILL)
-
-    assert sent((await rendering).fields)["json"]["fString"] == "x"
-    assert worker._process is not first
-    assert "the decoding process died (signal 9 (SIGKILL))" in caplog.text
-    await worker.close()
-
-
-async def test_a_payload_that_kills_two_processes_is_an_error_that_says_how():
-    worker = WorkerClient()
-    with pytest.raises(DecodingWorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
-        await worker.view_payload(
-            Payload(SCALARS), "loom.test.Scalars", [SerializedDescriptorSet(b"digest", b"\xff")], 10
-        )
-    assert "\n" not in str(caught.value)
-    item = SerializedDescriptorSet(linked_protos().digest, linked_protos().serialized)
-    rendered = await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [item], 10)
-    assert sent(rendered.fields)["json"]["fString"] == "x"
-    await worker.close()
-
-
 @pytest.mark.parametrize("compressed", [False, True])
 async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_worker_started(
     decoder, compressed
@@ -307,12 +247,5 @@ async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_work
     else:
         row = await decoder.row(a_call(), a_message(data))
         assert row["preview"] == "too large for a preview: open it to see it"
-    await decoder.worker._preparing
+    await decoder.worker._start_task
     assert decoder.worker._process is not None
-
-
-async def test_closing_while_the_worker_is_being_started():
-    worker = WorkerClient()
-    worker.prepare()
-    await worker.close()
-    assert worker._process is None

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from loom.decoding.messages import DecodedCall, DecodedMessage
+from loom.decoding.call_decoder import DecodedCall
+from loom.decoding.message_decoder import DecodedMessage
 from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command, json_text
 from loom.model import (
     CONNECTION_KEYS,

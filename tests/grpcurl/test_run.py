@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command
 from loom.model import CONNECTION_KEYS, MASK, Call, Direction, Endpoint, Message, Secrets
 from loom.proxy.engine import TargetTls

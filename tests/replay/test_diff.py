@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from loom.replay.diff import Change, ChangeKind, diff_calls, diff_values
 from loom.replay.ignore_paths import IgnorePaths, Names, PathError, parse_path, path_text

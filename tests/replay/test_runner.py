@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from loom.decoding.messages import decode_call
+from loom.decoding.call_decoder import decode_call
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status, StatusCode
 from loom.replay.plan import Edits, ReplayError, Timing, parse_metadata, plan_replay
 from loom.replay.runner import ReplayRunner

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf import message_factory
 
+from loom.codec import MessageContent, decode_content, parse
 from loom.schema import LinkedDescriptorSet, compile_protos
 from loom.schema.linker import link
 
@@ -15,9 +16,9 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "protos"
 @cache
 def linked_protos() -> LinkedDescriptorSet:
     """All of them in one pool."""
-    made = link(compile_protos(sorted(FOLDER.glob("*.proto")), [FOLDER]).file)
-    assert made.problems == ()
-    return made
+    descriptor_set = link(compile_protos(sorted(FOLDER.glob("*.proto")), [FOLDER]).file)
+    assert descriptor_set.problems == ()
+    return descriptor_set
 
 
 def descriptor(name: str) -> Any:
@@ -35,3 +36,8 @@ def an_any(inner: Any) -> Any:
     """An Any that holds a message."""
     url = f"type.googleapis.com/{inner.DESCRIPTOR.full_name}"
     return message("google.protobuf.Any", type_url=url, value=inner.SerializeToString())
+
+
+def content(data: bytes, kind: Any) -> MessageContent:
+    """These bytes decoded for display; raises :class:`loom.codec.DecodeError`."""
+    return decode_content(parse(data, kind), len(data), linked_protos().pool)

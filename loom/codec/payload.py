@@ -1,0 +1,67 @@
+"""Decode a payload: undo its compression and parse it with its message type."""
+
+from dataclasses import dataclass
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError as ProtobufDecodeError
+from google.protobuf.message import Message
+
+from .compression import MAX_DECOMPRESSED_BYTES, CompressionError, decompress
+from .content_type import PROTOBUF
+
+
+class DecodeError(ValueError):
+    """The bytes are not a message of this type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of a message as they were on the wire.
+
+    ``compression`` is its ``grpc-encoding``, "" if it is not compressed; ``encoding`` that of
+    :attr:`loom.codec.ContentType.encoding`.
+    """
+
+    data: bytes
+    compression: str = ""
+    encoding: str = PROTOBUF
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPayload:
+    """A decompressed payload and the protobuf message in it.
+
+    ``data`` is None if it cannot be decompressed; ``message`` is None if there is no descriptor to parse it with, if it
+    is not protobuf, or if it does not parse. ``error`` says what failed, "" if nothing did; ``too_large`` that the
+    limit of the decompressed size was exceeded.
+    """
+
+    data: bytes | None
+    message: Message | None = None
+    error: str = ""
+    too_large: bool = False
+
+
+def decode_payload(
+    payload: Payload, descriptor: Descriptor | None, *, max_bytes: int = MAX_DECOMPRESSED_BYTES
+) -> DecodedPayload:
+    """Decompress a payload to at most ``max_bytes`` and parse it; every failure is part of the result."""
+    try:
+        data = decompress(payload.data, payload.compression, max_bytes)
+    except CompressionError as error:
+        return DecodedPayload(None, error=str(error), too_large=error.too_large)
+    if descriptor is None or payload.encoding != PROTOBUF:
+        return DecodedPayload(data)
+    try:
+        return DecodedPayload(data, parse(data, descriptor))
+    except DecodeError as error:
+        return DecodedPayload(data, error=str(error))
+
+
+def parse(data: bytes, descriptor: Descriptor) -> Message:
+    """Parse a message; raises :class:`DecodeError`."""
+    try:
+        return message_factory.GetMessageClass(descriptor).FromString(data)
+    except ProtobufDecodeError as error:
+        raise DecodeError(f"not a valid {descriptor.full_name}: {error}") from error

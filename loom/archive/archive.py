@@ -237,7 +237,6 @@ class Archive:
                 page.calls += answer.calls
             elif isinstance(answer, Done):
                 page.problems = answer.problems
-                break
         return page
 
 

@@ -88,8 +88,11 @@ class SearchClient:
                 if isinstance(answer, Failed):
                     raise SearchError(answer.message)
                 done = isinstance(answer, Done)
+                if done:
+                    await (
+                        process.end()
+                    )  # before the caller has it, who may leave the iteration there and then
                 yield answer
-            await process.end()
         except WorkerDiedError:
             if (error := _error(sender)) is not None:
                 raise SearchError(f"the recorded calls could not be read: {error}") from error

@@ -316,6 +316,14 @@ async def test_a_file_that_comes_out_different_is_not_continued(tmp_path: Path) 
     store.close()
 
 
+async def test_the_process_has_ended_when_the_last_answer_comes(bench: Any) -> None:
+    client = SearchClient(bench.history, None, nothing)
+    async for answer in client.run(SearchJob(origin=await client.origin(), q="")):
+        assert (children() == set()) == isinstance(answer, Done)
+        if isinstance(answer, Done):
+            break
+
+
 async def test_searches_and_kills_at_random(bench: Any) -> None:
     chance = random.Random(15)
     await traffic(bench)

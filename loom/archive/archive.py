@@ -14,7 +14,7 @@ from loom.errors import LoomError
 from loom.formats import get_writer
 from loom.formats.call_file import CallFile
 from loom.formats.destination import Destination
-from loom.model import Call, CallIds, Secrets
+from loom.model import Call, Secrets
 from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.search import Answer, Chunk, Done, ExportJob, Matches, SearchClient, SearchJob
@@ -54,8 +54,8 @@ class CallPage:
 class Archive:
     """The recorded calls of one Loom.
 
-    Imported calls take their ids from ``ids``, and ``on_imported`` is called with them; the metadata keys that an
-    imported session masks are added to ``secrets``. Exports that send calls again send them to ``destination``.
+    Imported calls get their ids from ``allocate_id``, and ``on_imported`` is called with them; the metadata keys that
+    an imported session masks are added to ``secrets``. Exports that send calls again send them to ``destination``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Archive:
         store: SessionWriter | None,
         descriptors: DescriptorRegistry,
         source: StoredDescriptorSource,
-        ids: CallIds,
+        allocate_id: Callable[[], int],
         on_imported: Callable[[Sequence[Call]], None] = lambda _: None,
         secrets: Secrets | None = None,
         *,
@@ -74,7 +74,7 @@ class Archive:
         self._store = store
         self._descriptors = descriptors
         self._source = source
-        self._ids = ids
+        self._allocate_id = allocate_id
         self._on_imported = on_imported
         self._destination = destination
         self._secrets = secrets
@@ -172,7 +172,7 @@ class Archive:
                 self._secrets.add(content.masked)
             if self._store is not None:
                 self._store.mask(content.masked)
-            importer = CallImporter(self._ids.take, self._store)
+            importer = CallImporter(self._allocate_id, self._store)
             calls = parents_first(content.calls)
             while batch := await asyncio.to_thread(list, itertools.islice(calls, _IMPORT_BATCH)):
                 for call in batch:

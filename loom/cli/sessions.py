@@ -322,7 +322,7 @@ def import_(file: Path, session: str) -> None:
             raise LoomError(_busy(str(store.status()["error"])))
         count = 0
         try:
-            importer = CallImporter(CallIds(store.last_id + 1).take, store)
+            importer = CallImporter(CallIds(store.last_id + 1).allocate, store)
             for call in parents_first(incoming.calls):
                 importer.add(call)
                 count += 1

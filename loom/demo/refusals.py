@@ -9,6 +9,8 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from loom.model.metadata import GRPC_STATUS_DETAILS
+
 _DOMAIN = "harbour.example"
 
 
@@ -22,7 +24,7 @@ async def refuse(
     status = status_pb2.Status(code=code.value[0], message=message)
     for detail in details:
         status.details.add().Pack(detail)
-    trailers = (("grpc-status-details-bin", status.SerializeToString()),) if details else ()
+    trailers = ((GRPC_STATUS_DETAILS, status.SerializeToString()),) if details else ()
     await context.abort(code, message, trailers)
 
 

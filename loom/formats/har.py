@@ -16,6 +16,7 @@ from loom import __version__
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import ConfigError
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Metadata, Secrets
+from loom.model.metadata import GRPC_MESSAGE, GRPC_STATUS
 from loom.model.timestamps import format_timestamp
 
 from .destination import Destination
@@ -153,9 +154,9 @@ def _status(call: Call) -> list[dict[str, str]]:
     grpc = (call.content_type or _CONTENT_TYPE).startswith(_CONTENT_TYPE)
     if call.status is None or call.ended_by is not EndedBy.BACKEND or not grpc:
         return []
-    trailers = [{"name": "grpc-status", "value": str(int(call.status.code))}]
+    trailers = [{"name": GRPC_STATUS, "value": str(int(call.status.code))}]
     if call.status.message:
-        trailers.append({"name": "grpc-message", "value": quote(call.status.message, safe=_UNQUOTED)})
+        trailers.append({"name": GRPC_MESSAGE, "value": quote(call.status.message, safe=_UNQUOTED)})
     return trailers
 
 

@@ -1,15 +1,17 @@
-"""gRPC's C-core as the relay needs it: batches of operations, answered on threads that wait for nothing else.
+"""A facade over gRPC's C-core: channels, servers and calls that are driven by batches of operations.
 
 grpcio's public objects cannot relay. When a write fails because the backend has answered already, they
-overwrite the backend's status with INTERNAL "Internal error from Core"; initial metadata that comes together with the
-status can be lost; metadata comes regrouped by key; and nothing tells a status that the backend sent from one
-that grpcio made up because it never got through. Under asyncio each operation also costs a future, turns of the
-loop, and switches between threads: four fifths of what a call takes.
+overwrite the backend's status with INTERNAL "Internal error from Core"; initial metadata that arrives together with the
+status can be lost; metadata is regrouped by key; and a status that the backend sent cannot be distinguished from one
+that grpcio made up because it never connected. Under asyncio each operation also costs a future, iterations of the
+loop, and thread switches: four fifths of the cost of a call.
 
-The batches underneath do none of that. This file is the one place that reaches for them (``grpc._cython.cygrpc``): the
-names used here have been the base of grpcio's own synchronous client and server since their start, and are used
-as ``grpc._channel`` and ``grpc._server`` use them. Whoever starts a batch gives it a tag, a function that is called
-with the finished batch on the thread of that listener or channel: it must not wait.
+The batches underneath do none of that. This module alone imports them (``grpc._cython.cygrpc``): the names used here
+are those of grpcio's own synchronous client and server (``grpc._channel``, ``grpc._server``), used as they use them.
+Importing this module raises :class:`loom.errors.StartError` if the installed grpcio does not have them.
+
+A batch is started with a tag, a callback that runs with the completed batch on the thread of that server or channel.
+It must not block.
 """
 
 import asyncio
@@ -19,37 +21,64 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Protocol
 
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
+
+from loom.model import Metadata
+
+from .compatibility import check_compatibility
+from .core_types import (
+    Batch,
+    BatchStart,
+    CloseOperation,
+    CoreCallEvent,
+    CoreChannel,
+    CoreChannelCall,
+    CoreCompletionQueue,
+    CoreEvent,
+    CoreServer,
+    InitialMetadataOperation,
+    MessageOperation,
+    Operation,
+    OperationT,
+    StatusOperation,
+    Tag,
+)
+
+check_compatibility(cygrpc)
 
 _log = logging.getLogger(__name__)
 
 _NO_FLAGS = 0
 _CANCELLED = 1
 
-Batch = Any
-"""A finished batch (``cygrpc.BatchOperationEvent``): ``success``, and ``batch_operations``, which hold what came."""
 
-Tag = Callable[[Batch], None]
-
-SendInitialMetadata = partial(cygrpc.SendInitialMetadataOperation, flags=_NO_FLAGS)
-SendMessage = partial(cygrpc.SendMessageOperation, flags=_NO_FLAGS)
-SendClose = partial(cygrpc.SendCloseFromClientOperation, flags=_NO_FLAGS)
-SendStatus = partial(cygrpc.SendStatusFromServerOperation, flags=_NO_FLAGS)
-ReceiveInitialMetadata = partial(cygrpc.ReceiveInitialMetadataOperation, flags=_NO_FLAGS)
-ReceiveMessage = partial(cygrpc.ReceiveMessageOperation, flags=_NO_FLAGS)
-ReceiveStatus = partial(cygrpc.ReceiveStatusOnClientOperation, flags=_NO_FLAGS)
-ReceiveClose = partial(cygrpc.ReceiveCloseOnServerOperation, flags=_NO_FLAGS)
+class _SendStatus(Protocol):
+    def __call__(self, trailing: Metadata, code: int, details: str, /) -> Operation: ...
 
 
-def ignore(_batch: Batch) -> None:
-    """The tag of a batch whose end nobody waits for."""
+SendInitialMetadata: Callable[[Metadata], Operation] = partial(
+    cygrpc.SendInitialMetadataOperation, flags=_NO_FLAGS
+)
+SendMessage: Callable[[bytes], Operation] = partial(cygrpc.SendMessageOperation, flags=_NO_FLAGS)
+SendClose: Callable[[], Operation] = partial(cygrpc.SendCloseFromClientOperation, flags=_NO_FLAGS)
+SendStatus: _SendStatus = partial(cygrpc.SendStatusFromServerOperation, flags=_NO_FLAGS)
+ReceiveInitialMetadata: Callable[[], InitialMetadataOperation] = partial(
+    cygrpc.ReceiveInitialMetadataOperation, flags=_NO_FLAGS
+)
+ReceiveMessage: Callable[[], MessageOperation] = partial(cygrpc.ReceiveMessageOperation, flags=_NO_FLAGS)
+ReceiveStatus: Callable[[], StatusOperation] = partial(cygrpc.ReceiveStatusOnClientOperation, flags=_NO_FLAGS)
+ReceiveClose: Callable[[], CloseOperation] = partial(cygrpc.ReceiveCloseOnServerOperation, flags=_NO_FLAGS)
+
+
+def ignore_completion(_batch: Batch[Operation]) -> None:
+    """The tag of a batch whose completion needs no handling."""
 
 
 class Channel:
-    """Connections to one target, and the thread that answers for the calls on them. For any thread."""
+    """Connections to one target, and the thread that runs the tags of the calls on them. Thread-safe."""
 
     def __init__(
         self,
@@ -57,152 +86,148 @@ class Channel:
         options: Iterable[tuple[str, int | str]],
         credentials: grpc.ChannelCredentials | None,
     ) -> None:
-        inner = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 (see above)
-        self._core = cygrpc.Channel(target.encode(), tuple(options), inner)
+        core_credentials = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 (see above)
+        self._core: CoreChannel = cygrpc.Channel(target.encode(), tuple(options), core_credentials)
         self._closing = False
-        self._thread = threading.Thread(target=self._answer, name=f"channel to {target}", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name=f"channel to {target}", daemon=True)
         self._thread.start()
 
-    def call(
-        self, method: bytes, deadline: float | None, batches: Sequence[tuple[tuple[Any, ...], Tag]]
-    ) -> "OutgoingCall":
-        """Start a call with at least one batch that lasts until its end; ``deadline`` is in seconds since the epoch."""
-        return OutgoingCall(
-            self._core.integrated_call(_NO_FLAGS, method, None, deadline, None, None, batches)
-        )
+    def call(self, method: bytes, deadline: float | None, batches: Sequence[BatchStart]) -> "ChannelCall":
+        """Start a call; at least one of ``batches`` must last until its end.
+
+        ``deadline`` is in seconds since the epoch.
+        """
+        return ChannelCall(self._core.integrated_call(_NO_FLAGS, method, None, deadline, None, None, batches))
 
     def connectivity(self) -> int:
         """The state as C-core numbers it, the ``value[0]`` of a :class:`grpc.ChannelConnectivity`."""
-        state: int = self._core.check_connectivity_state(False)  # noqa: FBT003 (C-core's own order)
-        return state
+        return self._core.check_connectivity_state(False)  # noqa: FBT003 (C-core's own order)
 
     def close(self) -> None:
-        """Cancel the calls still under way and close the connections. Not from the channel's own thread."""
+        """Cancel open calls and close the connections. Not from the channel's own thread."""
         if not self._closing:
-            # A call that is over before it begins, as nothing else makes the thread look up.
-            bell = self.call(b"/", None, [((ReceiveStatus(),), self._ring)])
-            bell.cancel()
+            # C-core's queue has no event of its own to wake a poller: only the completion of a call's batch does. The
+            # thread cannot simply be abandoned either, as it polls in intervals and would touch the freed queue.
+            wake_up = self.call(b"/", None, [((ReceiveStatus(),), self._stop_polling)])
+            wake_up.cancel()
         self._thread.join()
 
-    def _ring(self, _batch: Batch) -> None:
+    def _stop_polling(self, _batch: Batch[StatusOperation]) -> None:
         self._closing = True
 
-    def _answer(self) -> None:
-        # This thread and the listener's wake each other all the time. Where they share a core, that pushes the other
-        # aside in the middle of each step: half of what calls cost then. Elsewhere it makes no difference.
+    def _poll(self) -> None:
+        # This thread and the server's wake each other all the time. Where they share a core, each wake-up preempts the
+        # other thread in the middle of a callback, which doubles the cost of a call; elsewhere it makes no difference.
         with contextlib.suppress(AttributeError, OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         while not self._closing:
-            _answer(self._core.next_call_event())
-        # Closes as after a fork: answering, on this thread, for the calls that are cut off.
+            _run_tag(self._core.next_call_event())
+        # Not close(), which waits for another thread to complete the calls that it cancels: this is that thread, and
+        # counting open batches to know when it may leave would cost every call. close_on_fork() completes them itself.
         self._core.close_on_fork(_CANCELLED, "the channel was closed")
 
 
-class OutgoingCall:
-    """A call to a target. Batches can be started until the call is over and all of its batches are answered."""
+class ChannelCall:
+    """A call to a target. Batches can be started until the call is over and all of its batches are complete."""
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: CoreChannelCall) -> None:
         self._core = core
 
-    def start(self, operations: tuple[Any, ...], tag: Tag) -> bool:
-        """Start a batch; False, and no answer, if the call is over."""
-        started: bool = self._core.operate(operations, tag)
-        return started
+    def start(self, operations: tuple[OperationT, ...], tag: Tag[OperationT]) -> bool:
+        """Start a batch; False, and the tag never runs, if the call is over."""
+        return self._core.operate(operations, tag)
 
     def cancel(self) -> None:
-        """End the call from this side; nothing happens if it is over."""
+        """Cancel the call; does nothing if it is over."""
         self._core.cancel(_CANCELLED, "cancelled")
 
 
-class IncomingCall:
-    """A call of a client's, as it came in."""
+class ServerCall:
+    """A call from a client."""
 
     __slots__ = ("_core", "deadline", "metadata", "method")
 
-    def __init__(self, event: Any) -> None:
+    def __init__(self, event: CoreCallEvent) -> None:
         self._core = event.call
-        self.method: bytes = event.call_details.method
-        self.deadline: float = event.call_details.deadline
-        """In seconds since the epoch; far beyond any calendar if there is none."""
-        self.metadata: tuple[tuple[str, str | bytes], ...] = event.invocation_metadata
+        self.method = event.call_details.method
+        self.deadline = event.call_details.deadline
+        """In seconds since the epoch; see :func:`loom.grpc_core.deadlines.timeout_of`."""
+        self.metadata = event.invocation_metadata
 
     def peer(self) -> str:
         """The client's address as C-core writes it."""
-        peer: bytes = self._core.peer()
-        return peer.decode()
+        return self._core.peer().decode()
 
-    def start(self, operations: tuple[Any, ...], tag: Tag) -> None:
-        """Start a batch; :class:`RuntimeError` if C-core refuses it. On a call that is over, it fails."""
-        error: int = self._core.start_server_batch(operations, tag)
+    def start(self, operations: tuple[OperationT, ...], tag: Tag[OperationT]) -> None:
+        """Start a batch, which fails on a call that is over; :class:`RuntimeError` if C-core refuses it."""
+        error = self._core.start_server_batch(operations, tag)
         if error:
-            raise RuntimeError(
-                f"C-core refused {[type(each).__name__ for each in operations]}: error {error}"
-            )
+            names = [type(operation).__name__ for operation in operations]
+            raise RuntimeError(f"C-core refused {names}: error {error}")
 
 
-class Listener:
-    """A server for any method, and the thread that answers for its calls; made, started and stopped on one loop."""
+class Server:
+    """A server for any method, and the thread that runs the tags of its calls; used on one event loop."""
 
-    def __init__(self, options: Iterable[tuple[str, int]], on_call: Callable[[IncomingCall], None]) -> None:
-        """``on_call`` is called with each call on the listener's thread."""
+    def __init__(self, options: Iterable[tuple[str, int]], on_call: Callable[[ServerCall], None]) -> None:
+        """``on_call`` runs with each call on the server's thread."""
         self._on_call = on_call
-        self._queue = cygrpc.CompletionQueue()
-        self._server = cygrpc.Server(tuple(options), False)  # noqa: FBT003 (no xDS)
-        self._server.register_completion_queue(self._queue)
-        self._thread = threading.Thread(target=self._answer, name="relay", daemon=True)
+        self._queue: CoreCompletionQueue = cygrpc.CompletionQueue()
+        self._core: CoreServer = cygrpc.Server(tuple(options), False)  # noqa: FBT003 (no xDS)
+        self._core.register_completion_queue(self._queue)
+        self._thread = threading.Thread(target=self._poll, name="relay", daemon=True)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
-        """The port that it got; 0 if that is not possible."""
-        inner = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 (see above)
-        port: int = self._server.add_http2_port(address.encode(), inner)
-        return port
+        """Bind an address and return its port; 0 if that failed."""
+        core_credentials = None if credentials is None else credentials._credentials  # type: ignore[attr-defined]  # noqa: SLF001 (see above)
+        return self._core.add_http2_port(address.encode(), core_credentials)
 
     def start(self) -> None:
-        """Take calls."""
-        self._server.start(backup_queue=False)
+        """Accept calls."""
+        self._core.start(backup_queue=False)
         self._thread.start()
-        self._next_call()
+        self._request_call()
 
-    async def stop(self, grace: float, cut_off: Callable[[], None]) -> None:
-        """Take no new calls, give those under way ``grace`` seconds, call ``cut_off``, then cancel them."""
+    async def stop(self, grace: float, on_grace_expired: Callable[[], None]) -> None:
+        """Stop accepting calls and wait ``grace`` seconds; then run ``on_grace_expired`` and cancel open calls."""
         loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-        self._server.shutdown(self._queue, lambda _event: loop.call_soon_threadsafe(over.set))
+        complete = asyncio.Event()
+        self._core.shutdown(self._queue, lambda _event: loop.call_soon_threadsafe(complete.set))
         if grace > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await over.wait()
-        if not over.is_set():
-            cut_off()
-            self._server.cancel_all_calls()
-            await over.wait()
+                    await complete.wait()
+        if not complete.is_set():
+            on_grace_expired()
+            self._core.cancel_all_calls()
+            await complete.wait()
         self._queue.shutdown()
         await loop.run_in_executor(None, self._thread.join)
-        self._server.destroy()
+        self._core.destroy()
 
-    def _next_call(self) -> None:
-        with contextlib.suppress(ValueError):  # the server is being shut down
-            self._server.request_call(self._queue, self._queue, self._called)
+    def _request_call(self) -> None:
+        with contextlib.suppress(ValueError):  # the server is shutting down
+            self._core.request_call(self._queue, self._queue, self._on_call_event)
 
-    def _called(self, event: Any) -> None:
+    def _on_call_event(self, event: CoreCallEvent) -> None:
         if event.success:
-            self._next_call()
-            self._on_call(IncomingCall(event))
+            self._request_call()
+            self._on_call(ServerCall(event))
 
-    def _answer(self) -> None:
+    def _poll(self) -> None:
         while True:
             event = self._queue.poll()
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return
-            _answer(event)
+            _run_tag(event)
 
 
-def _answer(event: Any) -> None:
-    """Call the tag of a finished batch; whatever goes wrong there, the thread goes on."""
+def _run_tag(event: CoreEvent) -> None:
+    """Run the tag of a completed batch, and log its errors: the thread must survive them."""
     try:
         if event.tag is not None:
             event.tag(event)
     except Exception:  # noqa: BLE001
-        _log.exception("a finished batch of gRPC operations could not be handled")
+        _log.exception("the callback of a completed batch of gRPC operations failed")

@@ -30,7 +30,7 @@ def create_app(inspector: Inspector) -> Starlette:
         ],
         middleware=[
             Middleware(Guard, access=inspector.access),
-            Middleware(_UpToDate, settle=inspector.settle),
+            Middleware(_FlushBeforeRequest, flush=inspector.flush),
             *([Middleware(ReadOnly, name=inspector.read_only)] if inspector.read_only else []),
         ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_api_error},
@@ -39,13 +39,13 @@ def create_app(inspector: Inspector) -> Starlette:
     return app
 
 
-class _UpToDate:
-    """Records what has passed before any request is answered: who has seen the end of a call finds it."""
+class _FlushBeforeRequest:
+    """Flushes the engine's event buffer before each request, so that a client finds every call that it has seen end."""
 
-    def __init__(self, app: ASGIApp, settle: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, flush: Callable[[], None]) -> None:
         self._app = app
-        self._settle = settle
+        self._flush = flush
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._settle()
+        self._flush()
         await self._app(scope, receive, send)

@@ -22,7 +22,7 @@ class Inspector:
 
     ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's first
     event; ``metrics`` the Prometheus exposition; ``ready``
-    None or why Loom is not ready; ``settle`` records what has passed and is still to be recorded; ``routes``
+    None or why Loom is not ready; ``flush`` flushes the engine's event buffer; ``routes``
     are added by packages whose handlers need more than this; ``read_only`` names the file that is only looked at, where
     one is.
     """
@@ -38,7 +38,7 @@ class Inspector:
     metrics: Callable[[], bytes]
     ready: Callable[[], str | None] = lambda: None
     on_clear: Callable[[], None] = lambda: None
-    settle: Callable[[], None] = lambda: None
+    flush: Callable[[], None] = lambda: None
     read_only: str = ""
     routes: list[BaseRoute] = field(default_factory=list)
 

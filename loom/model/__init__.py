@@ -3,7 +3,8 @@
 * :mod:`~loom.model.address`: ``HOST:PORT``.
 * :mod:`~loom.model.endpoint`: an address with TLS settings.
 * :mod:`~loom.model.status`: the seventeen status codes, and who ended a call.
-* :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata.
+* :mod:`~loom.model.status_mapping`: HTTP/2 error codes and HTTP statuses as gRPC status codes.
+* :mod:`~loom.model.metadata`: ordered, repeated, text and binary metadata; the reserved header names.
 * :mod:`~loom.model.secrets`: which metadata is masked.
 * :mod:`~loom.model.message`: one length-prefixed message; the messages of a call, with their gap.
 * :mod:`~loom.model.events`: what engines emit for a call, the sink that takes it, and call ids.

@@ -1,10 +1,10 @@
-"""The seam between engines and everything else: five kinds of event, and the sink they go to.
+"""The interface between engines and everything else: five kinds of event, and the sink that they are emitted to.
 
-An engine numbers its calls through :class:`CallIds` and emits, for each call, one
+An engine allocates a call's id from :class:`CallIds` and emits, for each call, one
 :class:`CallStarted`, then any number of :class:`MetadataSeen` and :class:`MessageSeen`,
 at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. Emitting never waits and never raises.
 
-Times are wall-clock nanoseconds since the epoch, taken once per event by the engine.
+Times are wall-clock nanoseconds since the epoch, read by the engine once per event.
 
 The classes are msgspec's because every call makes eight of them in the path of the wire engine, and a
 frozen dataclass takes ten times as long to make. Their numbers (``tag``) and the order of their fields are also
@@ -13,7 +13,7 @@ how sessions keep them (:mod:`loom.sessions.event_codec`): adding, moving or ren
 
 import enum
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -25,7 +25,7 @@ from .status import EndedBy, Status
 
 
 class Section(enum.StrEnum):
-    """Which block of metadata was seen."""
+    """Which block of metadata an event carries."""
 
     REQUEST = "request"
     INITIAL = "initial"
@@ -33,9 +33,9 @@ class Section(enum.StrEnum):
 
 
 class CallStarted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0):
-    """The request's headers are there. ``deadline_ns`` is absolute; None means no deadline.
+    """The request's headers arrived. ``deadline_ns`` is absolute; None means no deadline.
 
-    ``wire`` holds what only the wire engine knows (connection and stream ids, …): flat,
+    ``wire`` carries HTTP/2 details that only the wire engine has (connection and stream ids, …): flat,
     JSON-ready values; empty for the relay.
     """
 
@@ -47,13 +47,13 @@ class CallStarted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=0)
     target: str = ""
     engine: str = "relay"
     deadline_ns: int | None = None
-    content_type: str = ""  # "" where the engine cannot see it
+    content_type: str = ""  # "" where the engine does not expose it
     replay_of: int | None = None
     wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
 class MetadataSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
-    """One block of metadata passed."""
+    """One block of metadata was forwarded."""
 
     call_id: int
     time_ns: int
@@ -62,9 +62,9 @@ class MetadataSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1
 
 
 class MessageSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
-    """One message passed whole. ``data`` is the payload as on the wire, without its prefix.
+    """One message was forwarded. ``data`` is the payload as on the wire, without its length prefix.
 
-    ``lost`` is the payload's size where it was too large to be kept and ``data`` is empty.
+    ``lost`` is the payload's size in bytes where it was too large to keep and ``data`` is empty.
     """
 
     call_id: int
@@ -77,17 +77,17 @@ class MessageSeen(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2)
 
 
 class HalfClosed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=3):
-    """The client has said that it sends no more messages."""
+    """The client half-closed its side of the stream."""
 
     call_id: int
     time_ns: int
 
 
 class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
-    """The call is over. ``status`` is what the client was told, or would have been.
+    """The call ended. ``status`` is what the client received, or would have received.
 
-    ``note`` says in a sentence what the status alone does not (why the target was not
-    reached, which RST code came); ``wire`` adds to the started event's.
+    ``note`` explains in a sentence what the status does not (why the target was not
+    reached, the code of an RST_STREAM); ``wire`` adds to the values of :class:`CallStarted`.
     """
 
     call_id: int
@@ -116,31 +116,26 @@ StoredEvent = Event | KindDeclared
 
 
 class Sink(Protocol):
-    """Where events go. ``emit`` appends and returns: it never waits and never raises."""
+    """Where events go. ``emit`` appends and returns: it never waits and never raises.
+
+    Calls start in the order of their ids. An engine allocates ids in the order in which it emits calls, but buffers
+    them: any other source of calls flushes the engine first, then allocates an id and emits its
+    :class:`CallStarted` in the same step of the event loop.
+    """
 
     def emit(self, *events: Event) -> None:
-        """Take in events of one call, at least one, in their order."""
+        """Append events of one call, at least one, in their order."""
 
     def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
-        """The same for several calls that have come together: what costs something each time costs it once."""
+        """Append events of several calls in one batch, so that a cost per batch is paid once."""
 
 
 class CallIds:
-    """Hands out call ids: 1, 2, 3 … within one history or session.
-
-    Calls are emitted in the order of their ids. Who emits a call at once takes its id; who emits it a moment later
-    reserves one, and sets ``settle`` to what emits all that is still to come.
-    """
+    """A counter of call ids: 1, 2, 3 … within one history or session."""
 
     def __init__(self, first: int = 1) -> None:
-        self._next = itertools.count(first)
-        self.settle: Callable[[], None] = lambda: None
+        self._counter = itertools.count(first)
 
-    def take(self) -> int:
-        """An id for a call that starts now."""
-        self.settle()
-        return next(self._next)
-
-    def reserve(self) -> int:
-        """An id for a call that ``settle`` would emit."""
-        return next(self._next)
+    def allocate(self) -> int:
+        """Return the next id; see :class:`Sink` for the order in which calls are emitted."""
+        return next(self._counter)

@@ -1,1 +1,12 @@
-"""The engines that forward traffic and tell of it as events."""
+"""The engines that forward traffic and emit it as events.
+
+* :mod:`~loom.proxy.engine`: the interface of an engine.
+* :mod:`~loom.proxy.relay`: the engine that makes a call of its own for each call (default).
+* :mod:`~loom.proxy.wire`: the engine that passes bytes through and parses a copy.
+* :mod:`~loom.proxy.event_buffer`: the buffer between forwarding and recording, in both engines.
+* :mod:`~loom.proxy.target`: the channels to the target, TLS and connection state.
+* :mod:`~loom.proxy.breaker`: the circuit breaker.
+* :mod:`~loom.proxy.local_status`: the statuses that Loom gives by itself.
+* :mod:`~loom.proxy.binding`: listening sockets, of the engines and of the inspector.
+* :mod:`~loom.proxy.startup_checks`: checks of host names and certificates before an engine starts.
+"""

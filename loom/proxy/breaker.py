@@ -1,12 +1,12 @@
-"""A circuit breaker for one target: after a row of failures to reach it, calls are refused at once.
+"""A circuit breaker for one target: after a number of consecutive connection failures, calls fail fast.
 
-It counts whether a connection to the target could be had, never what the backend answered. Each admitted
-call holds a :class:`Ticket` of the generation in which it started. Every change of state begins a new
-generation, and what a ticket of an older one reports is ignored: a call that took long to fail
-neither opens a breaker that has closed since nor decides somebody else's probe.
+It counts whether a connection to the target could be made, never what the backend answered. Each admitted
+call gets a :class:`Permit` of the current generation. Every change of state starts a new
+generation, and the result of a permit of an older one is ignored: a call that took long to fail
+neither opens a breaker that has closed since nor decides another call's probe.
 
-pybreaker and purgatory, the kept libraries, apply each result to whatever the state is when it arrives,
-let any number of calls through while half-open, and know no outcome but success and failure (a
+pybreaker and purgatory, the maintained libraries, apply each result to whatever the state is when it arrives,
+let any number of calls through while half-open, and distinguish only success and failure (a
 cancelled probe is neither), hence this one.
 """
 
@@ -19,20 +19,20 @@ from typing import TypedDict
 
 class State(enum.StrEnum):
     CLOSED = "closed"  # calls pass
-    OPEN = "open"  # calls are refused until the pause is over
-    HALF_OPEN = "half_open"  # one call, the probe, is finding out
+    OPEN = "open"  # calls are refused until the pause ends
+    HALF_OPEN = "half_open"  # one call, the probe, tries the target
 
 
 class Snapshot(TypedDict):
-    """The breaker as the API shows it; ``retry_in_ms`` is None unless it is open."""
+    """The breaker's state as in the HTTP API; ``retry_in_ms`` is None unless it is open."""
 
     state: str
     failures: int
     retry_in_ms: int | None
 
 
-class Ticket:
-    """The leave of one call to try; the first report counts, any further one is ignored."""
+class Permit:
+    """Permission for one call to try the target; its first result counts, others are ignored."""
 
     __slots__ = ("_breaker", "_generation")
 
@@ -40,17 +40,17 @@ class Ticket:
         self._breaker: Breaker | None = breaker
         self._generation = generation
 
-    def reached(self) -> None:
-        """A connection carried the call, whatever came of it then."""
-        self._report(Breaker._reached)  # noqa: SLF001 (the two are one thing)
+    def record_success(self) -> None:
+        """A connection carried the call, whatever its status was."""
+        self._report(Breaker._on_success)  # noqa: SLF001 (a permit is part of its breaker)
 
-    def unreached(self) -> None:
-        """No connection could be had."""
-        self._report(Breaker._unreached)  # noqa: SLF001
+    def record_failure(self) -> None:
+        """No connection could be made."""
+        self._report(Breaker._on_failure)  # noqa: SLF001
 
-    def abandoned(self) -> None:
-        """The call ended before that was known: cancelled, or out of time."""
-        self._report(Breaker._abandoned)  # noqa: SLF001
+    def cancel(self) -> None:
+        """The call was cancelled or exceeded its deadline before a connection was made."""
+        self._report(Breaker._on_cancel)  # noqa: SLF001
 
     def _report(self, result: Callable[["Breaker"], None]) -> None:
         breaker, self._breaker = self._breaker, None
@@ -62,11 +62,11 @@ class Ticket:
 
 
 class Breaker:
-    """Opens after ``threshold`` failures in a row; ``pause`` seconds later one probe decides.
+    """Opens after ``threshold`` consecutive failures; ``pause`` seconds later one probe decides.
 
-    A probe that has not reported after another ``pause`` is given up and the next call takes its place.
-    ``clock`` gives seconds that never go backwards. For any thread; observers are called on
-    the one that made the change.
+    A probe without a result after another ``pause`` is abandoned, and the next call takes its place.
+    ``clock`` is monotonic, in seconds. Thread-safe; observers run on
+    the thread that caused the change.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Breaker:
         self._threshold = threshold
         self._pause = pause
         self._clock = clock
-        self._lock = threading.RLock()  # observers may ask
+        self._lock = threading.RLock()  # observers may call back
         self._state = State.CLOSED
         self._generation = 0
         self._failures = 0
         self._retry_at = 0.0
-        """When the next probe may go: of use while open or half-open."""
+        """The earliest time of the next probe, while open or half-open."""
         self._observers: list[Callable[[State], None]] = []
 
     @property
@@ -91,8 +91,8 @@ class Breaker:
         """Call ``observer`` with the new state at each change."""
         self._observers.append(observer)
 
-    def admit(self) -> Ticket | None:
-        """Leave to try, or None: the call is to be refused."""
+    def admit(self) -> Permit | None:
+        """Permit a call to try the target; None if it must be refused."""
         with self._lock:
             if self._state is not State.CLOSED:
                 now = self._clock()
@@ -100,41 +100,41 @@ class Breaker:
                     return None
                 self._enter(State.HALF_OPEN)
                 self._retry_at = now + self._pause
-            return Ticket(self, self._generation)
+            return Permit(self, self._generation)
 
-    def connected(self) -> None:
-        """A connection to the target has been made: no need to wait for the end of the pause."""
+    def end_pause(self) -> None:
+        """Admit a probe now: a connection to the target has been made."""
         with self._lock:
             if self._state is State.OPEN:
                 self._retry_at = self._clock()
 
     def snapshot(self) -> Snapshot:
         with self._lock:
-            waiting = max(0.0, self._retry_at - self._clock()) if self._state is State.OPEN else None
+            retry_in = max(0.0, self._retry_at - self._clock()) if self._state is State.OPEN else None
             return {
                 "state": self._state.value,
                 "failures": self._failures,
-                "retry_in_ms": None if waiting is None else round(waiting * 1000),
+                "retry_in_ms": None if retry_in is None else round(retry_in * 1000),
             }
 
-    def _reached(self) -> None:
+    def _on_success(self) -> None:
         self._failures = 0
         if self._state is not State.CLOSED:
             self._enter(State.CLOSED)
 
-    def _unreached(self) -> None:
+    def _on_failure(self) -> None:
         self._failures += 1
         if self._state is State.HALF_OPEN or self._failures >= self._threshold:
             self._enter(State.OPEN)
             self._retry_at = self._clock() + self._pause
 
-    def _abandoned(self) -> None:
+    def _on_cancel(self) -> None:
         if self._state is State.HALF_OPEN:
             self._enter(State.OPEN)
             self._retry_at = self._clock()
 
     def _enter(self, state: State) -> None:
-        """Change the state; a new probe in place of one given up is a new generation of the same state."""
+        """Change the state; a probe that replaces an abandoned one starts a new generation of the same state."""
         changed = state is not self._state
         self._generation += 1
         self._state = state

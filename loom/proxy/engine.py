@@ -1,4 +1,4 @@
-"""What an engine is to the rest of Loom: something that starts, forwards, and stops."""
+"""The interface of an engine, and the TLS material of its two sides."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """TLS on the listening side: PEM bytes; ``client_ca`` asks clients for a certificate."""
+    """TLS on the listening side: PEM bytes; with ``client_ca``, clients must present a certificate."""
 
     cert: bytes
     key: bytes
@@ -24,14 +24,20 @@ class TargetTls:
 
 
 class Engine(Protocol):
-    """Forwards traffic between a listening address and a target, and emits events to a sink."""
+    """Forwards traffic between a listening address and a target, and emits events to a sink.
+
+    Events are buffered between forwarding and the sink; the engine flushes the buffer by itself within milliseconds.
+    """
 
     @property
     def port(self) -> int:
-        """The port that it listens on, once started."""
+        """The listening port, once started."""
 
     async def start(self) -> None:
-        """Listen. Raises :class:`loom.errors.StartError`; does not need the target to be up."""
+        """Listen. Raises :class:`loom.errors.StartError`; the target need not be up."""
+
+    def flush(self) -> None:
+        """Emit every buffered event now. On the event loop only; does nothing before :meth:`start`."""
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, give those under way ``grace`` seconds, then end them."""
+        """Stop accepting calls, let open ones run for ``grace`` seconds, end the rest, and flush."""

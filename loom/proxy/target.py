@@ -1,8 +1,8 @@
-"""The connections to one target: pooled channels, TLS, and what state they are in.
+"""The channels to one target: a pool by user-agent, TLS, and connection state.
 
-A channel makes its connection when the first call needs it, makes it anew when it breaks, and
-adds others when the target allows no more streams on it. Loom keeps one channel for each user-agent that
-its clients show, because grpcio takes the user-agent from the channel: the target sees the client's
+A channel connects when the first call needs it, reconnects, and
+opens further connections when the target allows no more streams on one. The pool has one channel per user-agent of
+the clients, because grpcio takes the user-agent from the channel: the target sees the client's
 own token first and grpcio's behind it.
 """
 
@@ -11,28 +11,30 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import grpc
 import grpc.aio
 
 from loom.errors import StartError
-from loom.grpc_core.facade import Channel
 from loom.model import Address
 
 from .engine import TargetTls
-from .preflight import check_resolvable, check_target_tls
+from .startup_checks import check_resolvable, check_target_tls
+
+if TYPE_CHECKING:
+    from loom.grpc_core.facade import Channel
 
 State = Literal["idle", "connecting", "ready", "down"]
 
 MAX_CHANNELS = 16
-"""User-agents that get a channel of their own; those that come later share the one without a token."""
+"""The most user-agents with a channel of their own; later ones share the channel without a token."""
 
-_CONNECTIONS = 100
-"""The most connections of one channel."""
+_MAX_CONNECTIONS = 100
+"""Per channel."""
 
-_LOOK = 0.1
-"""Seconds between two looks at the state of the channels, which is a number that C-core has at hand."""
+_POLL_INTERVAL = 0.1
+"""Seconds between two polls of the channels' states, which C-core answers without I/O."""
 
 _STATES: dict[int, State] = {
     grpc.ChannelConnectivity.IDLE.value[0]: "idle",
@@ -41,17 +43,17 @@ _STATES: dict[int, State] = {
     grpc.ChannelConnectivity.TRANSIENT_FAILURE.value[0]: "down",
     grpc.ChannelConnectivity.SHUTDOWN.value[0]: "idle",
 }
-_RANK: tuple[State, ...] = ("ready", "connecting", "down", "idle")
-"""Of several channels' states, the first of these that occurs is the target's."""
+_PRECEDENCE: tuple[State, ...] = ("ready", "connecting", "down", "idle")
+"""The target's state is the first of these that one of its channels has."""
 
 
 class Target:
-    """Where calls are forwarded to.
+    """The target that calls are forwarded to.
 
-    ``authority`` replaces the ``:authority`` that the target sees (its own address by
+    ``authority`` replaces the ``:authority`` that the target receives (its own address by
     default); ``metadata_limit`` is the most bytes of metadata that it may answer with.
-    Must be made and used on one running event loop; :meth:`channel`, :meth:`reached` and :meth:`unreached` are for any
-    thread.
+    Belongs to the event loop that it was created on; :meth:`channel`, :meth:`record_success` and
+    :meth:`record_failure` are thread-safe.
     """
 
     def __init__(
@@ -64,18 +66,18 @@ class Target:
         self.authority = authority
         self.metadata_limit = metadata_limit
         self.error = ""
-        """Why the target could not be reached the last time, or empty."""
+        """The reason of the last connection failure; "" after a success."""
         self._channels: dict[str, Channel] = {}
-        self._own: grpc.aio.Channel | None = None
-        self._opening = threading.Lock()
+        self._loom_channel: grpc.aio.Channel | None = None
+        self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
-        self._looking: asyncio.TimerHandle | None = None
+        self._poll_timer: asyncio.TimerHandle | None = None
         self._observers: list[Callable[[State], None]] = []
         self._state: State = "idle"
         self._closed = False
 
     async def check(self) -> None:
-        """Raise :class:`StartError` if the target's host name is unknown; the target need not be up."""
+        """Raise :class:`StartError` if the target's host does not exist; the target need not be up."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
@@ -83,60 +85,62 @@ class Target:
 
     @property
     def state(self) -> State:
-        self._settle()
+        self._update_state()
         return self._state
 
     def on_state(self, observer: Callable[[State], None]) -> None:
-        """Call ``observer`` with the new state at each change, on the loop."""
+        """Call ``observer`` on the loop with every new state."""
         self._observers.append(observer)
 
-    def channel(self, user_agent: str = "") -> Channel:
-        """The pooled channel whose calls start their user-agent with ``user_agent``."""
-        with self._opening:
+    def channel(self, user_agent: str = "") -> "Channel":
+        """The pooled channel for calls whose user-agent starts with ``user_agent``."""
+        with self._lock:
             if self._closed:
                 raise StartError(f"the connections to {self.address} are closed")
             if user_agent not in self._channels and len(self._channels) >= MAX_CHANNELS:
                 user_agent = ""
             channel = self._channels.get(user_agent)
             if channel is None:
+                from loom.grpc_core.facade import Channel  # noqa: PLC0415 (the wire engine runs without it)
+
                 channel = Channel(str(self.address), self._options(user_agent), self._credentials())
                 self._channels[user_agent] = channel
-                self._loop.call_soon_threadsafe(self._look)
+                self._loop.call_soon_threadsafe(self._poll)
         return channel
 
     def own_channel(self) -> grpc.aio.Channel:
-        """The channel for what Loom itself asks the target."""
+        """The channel for Loom's own requests to the target, such as server reflection."""
         if self._closed:
             raise StartError(f"the connections to {self.address} are closed")
-        if self._own is None:
-            where, options, credentials = str(self.address), self._options(""), self._credentials()
+        if self._loom_channel is None:
+            name, options, credentials = str(self.address), self._options(""), self._credentials()
             if credentials is None:
-                self._own = grpc.aio.insecure_channel(where, options=options)
+                self._loom_channel = grpc.aio.insecure_channel(name, options=options)
             else:
-                self._own = grpc.aio.secure_channel(where, credentials, options=options)
-            self._look()
-        return self._own
+                self._loom_channel = grpc.aio.secure_channel(name, credentials, options=options)
+            self._poll()
+        return self._loom_channel
 
-    def reached(self) -> None:
-        """Tell that a call got through."""
+    def record_success(self) -> None:
+        """A connection carried a call."""
         self.error = ""
 
-    def unreached(self, reason: str) -> None:
-        """Tell that a call did not get through, and why."""
+    def record_failure(self, reason: str) -> None:
+        """No connection could be made for a call."""
         self.error = reason
 
-    def another(self, address: Address) -> "Target":
-        """The same way of connecting, to another address."""
+    def with_address(self, address: Address) -> "Target":
+        """A target with the same options at another address."""
         return Target(address, self.tls, self.authority, self.metadata_limit)
 
     async def close(self) -> None:
-        """Close every channel; calls still under way on them are cancelled."""
-        with self._opening:
+        """Close every channel, cancelling open calls."""
+        with self._lock:
             self._closed = True
-        if self._looking is not None:
-            self._looking.cancel()
-        if self._own is not None:
-            await self._own.close()
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
+        if self._loom_channel is not None:
+            await self._loom_channel.close()
         for channel in self._channels.values():
             await self._loop.run_in_executor(None, channel.close)
 
@@ -156,22 +160,22 @@ class Target:
             return None
         return grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.cert)
 
-    def _look(self) -> None:
-        """Tell of changes of the state, from the first channel on."""
-        if self._looking is not None:
-            self._looking.cancel()
+    def _poll(self) -> None:
+        """Update the state, and schedule the next poll."""
+        if self._poll_timer is not None:
+            self._poll_timer.cancel()
         if not self._closed:
-            self._settle()
-            self._looking = self._loop.call_later(_LOOK, self._look)
+            self._update_state()
+            self._poll_timer = self._loop.call_later(_POLL_INTERVAL, self._poll)
 
-    def _settle(self) -> None:
-        """Derive the target's state from its channels', and tell of a change."""
+    def _update_state(self) -> None:
+        """Derive the target's state from its channels, and notify observers of a change."""
         if self._closed:
             return
         states = {_STATES[channel.connectivity()] for channel in list(self._channels.values())}
-        if self._own is not None:
-            states.add(_STATES[self._own.get_state().value[0]])
-        state: State = next((rank for rank in _RANK if rank in states), "idle")
+        if self._loom_channel is not None:
+            states.add(_STATES[self._loom_channel.get_state().value[0]])
+        state: State = next((state for state in _PRECEDENCE if state in states), "idle")
         if state == "ready":
             self.error = ""
         if state != self._state:
@@ -181,38 +185,38 @@ class Target:
 
 
 def channel_options(metadata_limit: int) -> list[tuple[str, int | str]]:
-    """How Loom's channels differ from grpcio's defaults."""
+    """The options in which Loom's channels differ from grpcio's defaults."""
     return [
-        # Whatever the two sides send each other passes.
+        # Messages of any size pass.
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
         *flow_control_options(),
-        # A target that is back is reachable within about a second: retries 0.1 s to 0.8 s apart
-        # (and a fifth of jitter), names looked up again every second. An attempt that nobody
-        # answers may take five seconds, so that slow links still connect.
+        # Reconnect within about a second of the target's return: back-off from 0.1 s to 0.8 s
+        # (and a fifth of jitter), name resolution every second. One attempt may
+        # take five seconds, so that slow links still connect.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 800),
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.dns_min_time_between_resolutions_ms", 1_000),
-        # Calls of many clients share the pool: when the target allows no more streams on a connection, another
-        # is made, as each client would have had its own.
+        # Calls of many clients share a channel, while each client would have had a connection of its own: open
+        # another when the target allows no more streams on one.
         (
             "grpc.service_config",
-            json.dumps({"connectionScaling": {"maxConnectionsPerSubchannel": _CONNECTIONS}}),
+            json.dumps({"connectionScaling": {"maxConnectionsPerSubchannel": _MAX_CONNECTIONS}}),
         ),
-        ("grpc.max_connections_per_subchannel_cap", _CONNECTIONS),
-        # What the target publishes in DNS or this machine's proxy variables shall not change its traffic.
+        ("grpc.max_connections_per_subchannel_cap", _MAX_CONNECTIONS),
+        # Neither a service config in DNS nor the proxy variables of the environment may change the traffic.
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_http_proxy", 0),
     ]
 
 
 def flow_control_options() -> list[tuple[str, int]]:
-    """For both sides: a fixed window, so that what a stalled reader makes Loom hold is bounded.
+    """A fixed flow-control window for both sides, which bounds the bytes that a stalled reader makes Loom buffer.
 
-    Left to itself grpcio widens its windows to the speed of the link, and on the loopback held up to
-    90 MiB for one stalled stream. Four MiB cost no throughput that could be measured there.
+    By default grpcio widens its windows to the speed of the link: on the loopback it buffered up to
+    90 MiB for one stalled stream. Four MiB cost no measurable throughput there.
     """
     return [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4 << 20)]

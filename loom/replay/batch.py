@@ -78,7 +78,7 @@ class ReplayBatch:
         self._history = History(_BUDGET)
         self._ended = _Ended()
         recorder = Recorder(self._history, [self._ended])
-        self._replayer = ReplayRunner(target, recorder, CallIds(), _spawn)
+        self._replayer = ReplayRunner(target, recorder, CallIds().allocate, _spawn)
 
     async def results(self, calls: Iterable[Call]) -> AsyncIterator[Result]:
         """Send the calls in their order, at most ``concurrency`` at a time; results come as calls end."""

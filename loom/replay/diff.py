@@ -11,6 +11,7 @@ from typing import Any
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
+from loom.model.metadata import GRPC_STATUS_DETAILS
 
 from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
 
@@ -203,9 +204,7 @@ def _known(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
 
 def _without_details(trailing: Metadata | None) -> Metadata:
     """Trailers but the status details, which are compared as part of the status."""
-    return tuple(
-        item for item in application_metadata(trailing or ()) if item[0] != "grpc-status-details-bin"
-    )
+    return tuple(item for item in application_metadata(trailing or ()) if item[0] != GRPC_STATUS_DETAILS)
 
 
 def _diff_streams(

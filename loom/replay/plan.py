@@ -29,6 +29,7 @@ from loom.model import (
     application_metadata,
     is_binary_key,
 )
+from loom.model.metadata import USER_AGENT, first_text
 from loom.schema import Method
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
@@ -281,4 +282,4 @@ def _timeout(call: Call, edits: Edits) -> float | None:
 
 
 def _user_agent(metadata: Metadata) -> str:
-    return next((value for key, value in metadata if key == "user-agent" and isinstance(value, str)), "")
+    return first_text(metadata, USER_AGENT)

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loom.grpc_core import status_mapping as outcome
-from loom.grpc_core.client_call import Outgoing
-from loom.grpc_core.metadata import forwarded
+from loom.grpc_core.custom_metadata import filter_metadata
+from loom.grpc_core.deadlines import MAX_TIMEOUT, deadline_passed
 from loom.model import (
     Address,
     CallEnded,
-    CallIds,
     CallStarted,
     Direction,
     EndedBy,
@@ -24,11 +22,14 @@ from loom.model import (
     Status,
     StatusCode,
 )
-from loom.proxy.relay.call import MAX_TIMEOUT
+from loom.proxy import local_status
 from loom.proxy.target import Target
 
 from .plan import Plan, PlannedMessage, Timing
 from .self_dial import refuse_self_dial
+
+if TYPE_CHECKING:
+    from loom.grpc_core.client_call import ClientCall
 
 ENGINE = "replay"
 PEER = "loom replay"
@@ -49,13 +50,13 @@ class ReplayRunner:
         self,
         target: Target,
         sink: Sink,
-        ids: CallIds,
+        allocate_id: Callable[[], int],
         spawn: Spawn,
         own: Callable[[], Sequence[Address]] = lambda: (),
     ) -> None:
         self._target = target
         self._sink = sink
-        self._ids = ids
+        self._allocate_id = allocate_id
         self._spawn = spawn
         self._own = own
 
@@ -72,8 +73,8 @@ class ReplayRunner:
     async def _begin(self, plan: Plan) -> "_Replay":
         address = plan.target or self._target.address
         await refuse_self_dial(address, self._own())
-        another = None if address == self._target.address else self._target.another(address)
-        call = _Replay(self._ids.take(), plan, another or self._target, self._sink)
+        another = None if address == self._target.address else self._target.with_address(address)
+        call = _Replay(self._allocate_id(), plan, another or self._target, self._sink)
         call.begin()
         call.task = self._spawn(self._whole(call, another), f"replay {call.id}")
         return call
@@ -116,14 +117,16 @@ class _Replay:
                 deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
             )
         )  # fmt: skip
-        self._metadata, self._complaint = forwarded(plan.metadata)
+        self._metadata, self._complaint = filter_metadata(plan.metadata)
         self._emit(MetadataSeen(self.id, now, Section.REQUEST, self._metadata))
 
     async def run(self) -> None:
         """Send and receive until the call has ended; tells its end whatever happens."""
         try:
+            from loom.grpc_core.client_call import ClientCall  # noqa: PLC0415 (the wire engine starts without C-core)
+
             channel = self._target.channel(self._plan.user_agent)
-            upstream = Outgoing(channel, self._plan.method, self._timeout)
+            upstream = ClientCall(channel, self._plan.method, self._timeout)
             try:
                 await self._exchange(upstream)
             finally:
@@ -136,7 +139,7 @@ class _Replay:
             reason = " ".join(str(cause).split()) or type(cause).__name__
             self._end(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, f"the replay failed: {reason}")
 
-    async def _exchange(self, upstream: Outgoing) -> None:
+    async def _exchange(self, upstream: "ClientCall") -> None:
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(upstream))
             ending = group.create_task(self._cancel_in_time(upstream))
@@ -144,7 +147,7 @@ class _Replay:
             sending.cancel()
             ending.cancel()
 
-    async def _send(self, upstream: Outgoing) -> None:
+    async def _send(self, upstream: "ClientCall") -> None:
         plan = self._plan
         told = ((_COMPRESS, plan.encoding),) if plan.encoding else ()
         if not await upstream.open((*self._metadata, *told)):
@@ -173,7 +176,7 @@ class _Replay:
     async def _at(self, seconds: float) -> None:
         await asyncio.sleep(max(self._started + seconds - asyncio.get_running_loop().time(), 0))
 
-    async def _cancel_in_time(self, upstream: Outgoing) -> None:
+    async def _cancel_in_time(self, upstream: "ClientCall") -> None:
         """Cancel where the recorded call's client had."""
         plan = self._plan
         if plan.cancel_after is None:
@@ -186,7 +189,7 @@ class _Replay:
         self._cancelled = "cancelled by Loom, where the client had cancelled the recorded call"
         upstream.cancel()
 
-    async def _receive(self, upstream: Outgoing) -> None:
+    async def _receive(self, upstream: "ClientCall") -> None:
         initial = await upstream.initial_metadata()
         if initial:
             self._emit(MetadataSeen(self.id, time.time_ns(), Section.INITIAL, initial))
@@ -200,18 +203,18 @@ class _Replay:
         if self._cancelled:
             self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancelled)
         elif upstream.reached is False and status.code == StatusCode.UNAVAILABLE:
-            told = outcome.unreachable(self._target.address, status.message)
+            told = local_status.target_unreachable(self._target.address, status.message)
             self._end(told, EndedBy.LOOM, told.message)
         else:
             if status.trailing:
                 self._emit(MetadataSeen(self.id, time.time_ns(), Section.TRAILING, status.trailing))
             spent = asyncio.get_running_loop().time() - self._started
             remaining = None if self._timeout is None else self._timeout - spent
-            late = outcome.deadline_passed(remaining, self._timeout)
+            late = deadline_passed(remaining, self._timeout)
             self._end(
-                outcome.status_of(status),
-                outcome.ended_by(status.code, deadline=late),
-                outcome.note_on(status),
+                status.status,
+                status.ended_by(deadline_passed=late),
+                status.note,
             )
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:

@@ -19,8 +19,8 @@ from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
-from loom.inspector.server import listen
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
+from loom.proxy.binding import open_sockets
 from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.history import History
@@ -135,8 +135,11 @@ class Loom:
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
-        self.replayer = ReplayRunner(self.target, self.sink, self.ids, self.tasks.start, self._own_addresses)
         self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind)
+        self.allocate_id = parts.allocate_after_flush(self.ids, self.engine.flush)
+        self.replayer = ReplayRunner(
+            self.target, self.sink, self.allocate_id, self.tasks.start, self._own_addresses
+        )
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
         await self.engine.start()
@@ -166,7 +169,9 @@ class Loom:
             self.schema.invalidate()
 
     async def _start_inspector(self, ui: Address) -> None:
-        sockets = listen(ui)
+        sockets = open_sockets(
+            ui, setting="--ui", advice="choose another port with --ui, or run without the page with --no-ui"
+        )
         server = InspectorServer(sockets)
         self._exit.push_async_callback(server.stop)
         self._exit.callback(self.hub.close)
@@ -180,7 +185,7 @@ class Loom:
                 self.store,
                 self.descriptors,
                 self.kept,
-                self.ids,
+                self.allocate_id,
                 self.hub.changed,
                 self.secrets,
                 destination=Destination(parts.target_endpoint(self.settings)),
@@ -197,7 +202,7 @@ class Loom:
             metrics=self.metrics.exposition,
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
-            settle=self.settle,
+            flush=self.flush,
             routes=[*Actions(self._command_builder(), self.replayer).routes()],
         )
         await server.start(create_app(inspector))
@@ -264,9 +269,9 @@ class Loom:
         host = "localhost" if address.host in {"0.0.0.0", "::"} else address.host  # noqa: S104 (compared, not bound)
         return f"http://{Address(host, address.port)}/?token={self.token}"
 
-    def settle(self) -> None:
-        """Record at once what the relay records a moment later: each call whose end its client has seen."""
-        self.ids.settle()
+    def flush(self) -> None:
+        """Flush the engine's event buffer, so that every call that its client has seen end is recorded."""
+        self.engine.flush()
 
     async def run_until_stopped(self) -> None:
         """Wait for a signal within :meth:`signals`, then stop."""

@@ -19,9 +19,9 @@ from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.actions import Actions
-from loom.inspector.server import listen
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.model.memory import CALL_COST
+from loom.proxy.binding import open_sockets
 from loom.publishing import Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
@@ -98,7 +98,7 @@ class Viewer:
                 None,
                 self._remembered,
                 kept,
-                CallIds(),
+                CallIds().allocate,
                 destination=Destination.recorded(self._recorded_target()),
             ),
             secrets=masked,
@@ -163,11 +163,13 @@ class Viewer:
 
     def _listen(self, ui: Address) -> Any:
         try:
-            return listen(ui, otherwise="choose another port with --ui, or leave it out for any free one")
+            return open_sockets(
+                ui, setting="--ui", advice="choose another port with --ui, or leave it out for any free one"
+            )
         except StartError:
             if not self._any_port:
                 raise
-            return listen(Address(ui.host, 0))
+            return open_sockets(Address(ui.host, 0), setting="--ui")
 
     def _recorded_target(self) -> str:
         return next((call.target for call in self.history if call.target), "")

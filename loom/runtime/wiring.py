@@ -110,8 +110,21 @@ def engine(
         server_tls=tls,
         metadata_limit=settings.metadata_limit,
         breaker=guard,
-        schema_kind=kind_of,
+        kind_of=kind_of,
     )
+
+
+def allocate_after_flush(ids: CallIds, flush: Callable[[], None]) -> Callable[[], int]:
+    """An allocator of ids for calls that are emitted at once, past the engine's event buffer.
+
+    Flushing the buffer first keeps the order of ids: see :class:`loom.model.Sink`.
+    """
+
+    def allocate_id() -> int:
+        flush()
+        return ids.allocate()
+
+    return allocate_id
 
 
 def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionWriter | None:

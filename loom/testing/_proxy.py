@@ -110,7 +110,7 @@ class AsyncLoomProxy:
 
     async def calls(self, query: str = "") -> list[RecordedCall]:
         """Return the calls that have ended so far, in that order."""
-        self._loom.settle()
+        self._loom.flush()
         return await self._log.calls(query)
 
     async def wait_for_call(self, query: str = "", *, timeout: float = 5.0) -> RecordedCall:  # noqa: ASYNC109 (a bound that callers know)
@@ -132,12 +132,12 @@ class AsyncLoomProxy:
 
     async def assert_no_call(self, query: str = "") -> None:
         """Raise :class:`loom.testing.UnexpectedCall` if an ended call matches."""
-        self._loom.settle()
+        self._loom.flush()
         await self._log.assert_none(query)
 
     async def clear(self) -> None:
         """Forget the calls so far."""
-        self._loom.settle()
+        self._loom.flush()
         self._log.clear()
 
     def __str__(self) -> str:

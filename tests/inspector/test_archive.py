@@ -204,7 +204,7 @@ async def test_without_a_filter_the_session_is_listed_too(mirror: Mirror, tmp_pa
 
         for number in range(1, 11):
             await at.call(f"{number} " + "x" * 30_000)
-        at.loom.settle()
+        at.loom.flush()
         oldest = at.loom.history.oldest_id
         assert 4 < oldest < 10
         assert await listed() == (list(range(1, 11)), False)
@@ -246,7 +246,7 @@ async def test_what_cannot_be_read_is_said(
     async with running(mirror, tmp_path) as at:
         for number in range(3):
             await at.call(str(number))
-            at.loom.settle()
+            at.loom.flush()
             store = at.loom.store
             assert store is not None
             assert store.flush()

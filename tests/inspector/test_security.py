@@ -10,8 +10,9 @@ from starlette.routing import Route
 from yarl import URL
 
 from loom.inspector.security import Access, Guard
-from loom.inspector.server import InspectorServer, listen
+from loom.inspector.server import InspectorServer
 from loom.model import Address
+from loom.proxy.binding import open_sockets
 
 
 async def reached(_: Request) -> PlainTextResponse:
@@ -42,7 +43,7 @@ class Asking:
 async def client(*, required: bool = False, hosts: frozenset[str] = frozenset()) -> AsyncIterator[Asking]:
     paths = ["/", "/live", "/metrics", "/api/calls", "/api/events", "/calls/{rest:path}"]
     app = Starlette(routes=[Route(path, reached, methods=["GET", "POST", "DELETE"]) for path in paths])
-    server = InspectorServer(listen(Address("127.0.0.1", 0)))
+    server = InspectorServer(open_sockets(Address("127.0.0.1", 0)))
     access = Access(token="right", required=required, port=9998, hosts=hosts)
     await server.start(Guard(app, access))
     try:

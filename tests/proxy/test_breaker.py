@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loom.proxy.breaker import Breaker, State, Ticket
+from loom.proxy.breaker import Breaker, Permit, State
 
 THRESHOLD = 3
 PAUSE = 1.0
@@ -28,18 +28,18 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(threshold=THRESHOLD, pause=PAUSE, clock=clock)
 
 
-def admitted(breaker: Breaker) -> Ticket:
-    ticket = breaker.admit()
-    assert ticket is not None
-    return ticket
+def admitted(breaker: Breaker) -> Permit:
+    permit = breaker.admit()
+    assert permit is not None
+    return permit
 
 
 def fail(breaker: Breaker, times: int = THRESHOLD) -> None:
-    for ticket in [admitted(breaker) for _ in range(times)]:
-        ticket.unreached()
+    for permit in [admitted(breaker) for _ in range(times)]:
+        permit.record_failure()
 
 
-def probing(breaker: Breaker, clock: Clock) -> Ticket:
+def probing(breaker: Breaker, clock: Clock) -> Permit:
     """The breaker opened, its pause gone, its probe under way."""
     fail(breaker)
     clock.now += PAUSE
@@ -48,7 +48,7 @@ def probing(breaker: Breaker, clock: Clock) -> Ticket:
 
 def test_closed_admits_everything(breaker: Breaker) -> None:
     for _ in range(10):
-        admitted(breaker).reached()
+        admitted(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
@@ -62,23 +62,23 @@ def test_opens_after_that_many_failures_in_a_row(breaker: Breaker) -> None:
 
 def test_a_call_that_gets_through_starts_the_count_anew(breaker: Breaker) -> None:
     fail(breaker, THRESHOLD - 1)
-    admitted(breaker).reached()
+    admitted(breaker).record_success()
     fail(breaker, THRESHOLD - 1)
     assert breaker.state is State.CLOSED
 
 
 def test_a_call_that_ends_undecided_counts_neither_way(breaker: Breaker) -> None:
     fail(breaker, THRESHOLD - 1)
-    admitted(breaker).abandoned()
+    admitted(breaker).cancel()
     assert breaker.state is State.CLOSED
     fail(breaker, 1)
     assert breaker.state is State.OPEN
 
 
 def test_one_call_counts_once(breaker: Breaker) -> None:
-    ticket = admitted(breaker)
+    permit = admitted(breaker)
     for _ in range(THRESHOLD):
-        ticket.unreached()
+        permit.record_failure()
     assert breaker.state is State.CLOSED
 
 
@@ -97,14 +97,14 @@ def test_lets_exactly_one_probe_through(breaker: Breaker, clock: Clock) -> None:
 
 
 def test_the_probes_success_closes(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).reached()
+    probing(breaker, clock).record_success()
     assert breaker.state is State.CLOSED
     fail(breaker, THRESHOLD - 1)
     assert breaker.state is State.CLOSED
 
 
 def test_the_probes_failure_opens_for_another_pause(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).unreached()
+    probing(breaker, clock).record_failure()
     assert breaker.state is State.OPEN
     clock.now += PAUSE - 0.001
     assert breaker.admit() is None
@@ -113,8 +113,8 @@ def test_the_probes_failure_opens_for_another_pause(breaker: Breaker, clock: Clo
 
 
 def test_a_cancelled_probe_makes_room_for_the_next_at_once(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).abandoned()
-    admitted(breaker).reached()
+    probing(breaker, clock).cancel()
+    admitted(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
@@ -125,10 +125,10 @@ def test_a_probe_that_hangs_is_given_up_after_another_pause(breaker: Breaker, cl
     clock.now += 0.001
     second = admitted(breaker)
     assert breaker.admit() is None
-    hanging.unreached()
+    hanging.record_failure()
     assert breaker.state is State.HALF_OPEN
     assert breaker.admit() is None
-    second.reached()
+    second.record_success()
     assert breaker.state is State.CLOSED
 
 
@@ -136,16 +136,16 @@ def test_a_probe_that_was_given_up_neither_opens_nor_frees_the_next(breaker: Bre
     hanging = probing(breaker, clock)
     clock.now += PAUSE
     admitted(breaker)
-    hanging.abandoned()
+    hanging.cancel()
     assert breaker.admit() is None
     assert breaker.state is State.HALF_OPEN
 
 
 def test_late_failures_of_older_calls_do_not_open_a_closed_breaker(breaker: Breaker, clock: Clock) -> None:
     older = [admitted(breaker) for _ in range(2 * THRESHOLD)]
-    probing(breaker, clock).reached()
-    for ticket in older:
-        ticket.unreached()
+    probing(breaker, clock).record_success()
+    for permit in older:
+        permit.record_failure()
     assert breaker.state is State.CLOSED
     assert breaker.snapshot()["failures"] == 0
 
@@ -154,12 +154,12 @@ def test_late_failures_of_older_calls_do_not_lengthen_the_pause(breaker: Breaker
     older = admitted(breaker)
     fail(breaker)
     clock.now += PAUSE / 2
-    older.unreached()
+    older.record_failure()
     clock.now += PAUSE / 2
     assert breaker.admit() is not None
 
 
-@pytest.mark.parametrize("result", ["reached", "unreached", "abandoned"])
+@pytest.mark.parametrize("result", ["record_success", "record_failure", "cancel"])
 def test_late_results_of_older_calls_do_not_decide_a_probe(
     breaker: Breaker, clock: Clock, result: str
 ) -> None:
@@ -168,20 +168,20 @@ def test_late_results_of_older_calls_do_not_decide_a_probe(
     getattr(older, result)()
     assert breaker.state is State.HALF_OPEN
     assert breaker.admit() is None
-    probe.reached()
+    probe.record_success()
     assert breaker.state is State.CLOSED
 
 
 def test_a_new_connection_lets_the_probe_go_at_once(breaker: Breaker) -> None:
     fail(breaker)
-    breaker.connected()
-    admitted(breaker).reached()
+    breaker.end_pause()
+    admitted(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
 def test_a_new_connection_does_not_let_a_second_probe_through(breaker: Breaker, clock: Clock) -> None:
     probing(breaker, clock)
-    breaker.connected()
+    breaker.end_pause()
     assert breaker.admit() is None
 
 
@@ -199,16 +199,16 @@ def test_the_snapshot_is_what_the_api_shows(breaker: Breaker, clock: Clock) -> N
 def test_tells_of_each_change_of_state(breaker: Breaker, clock: Clock) -> None:
     changes: list[State] = []
     breaker.on_state(changes.append)
-    probing(breaker, clock).unreached()
+    probing(breaker, clock).record_failure()
     clock.now += PAUSE
-    admitted(breaker).reached()
+    admitted(breaker).record_success()
     assert changes == [State.OPEN, State.HALF_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED]
 
 
 ACTIONS = st.lists(
     st.one_of(
         st.just(("admit", 0)),
-        st.tuples(st.sampled_from(["reached", "unreached", "abandoned"]), st.integers(0, 20)),
+        st.tuples(st.sampled_from(["record_success", "record_failure", "cancel"]), st.integers(0, 20)),
         st.tuples(st.just("wait"), st.integers(1, 12)),
         st.just(("connected", 0)),
     ),
@@ -220,25 +220,25 @@ ACTIONS = st.lists(
 def test_whatever_happens_it_is_never_wedged(actions: list[tuple[str, int]]) -> None:
     clock = Clock()
     breaker = Breaker(threshold=2, pause=PAUSE, clock=clock)
-    tickets: list[Ticket] = []
+    permits: list[Permit] = []
     probes_since_last_change = 0
     for action, number in actions:
         if action == "admit":
             before = breaker.state
-            ticket = breaker.admit()
-            if ticket is not None:
-                tickets.append(ticket)
+            permit = breaker.admit()
+            if permit is not None:
+                permits.append(permit)
                 if before is not State.CLOSED:
                     probes_since_last_change += 1
         elif action == "wait":
             clock.now += number / 10
             probes_since_last_change = 0
         elif action == "connected":
-            breaker.connected()
-        elif tickets:
-            getattr(tickets[number % len(tickets)], action)()
+            breaker.end_pause()
+        elif permits:
+            getattr(permits[number % len(permits)], action)()
             probes_since_last_change = 0
         assert probes_since_last_change <= 1
     clock.now += PAUSE
-    admitted(breaker).reached()
+    admitted(breaker).record_success()
     assert breaker.state is State.CLOSED

@@ -19,7 +19,7 @@ from tests.support.mirror import SERVICE, make, running_mirror, thing
 
 def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
     return ReplayRunner(
-        bench.target, bench.recorder, bench.ids,
+        bench.target, bench.recorder, bench.allocate_id,
         lambda work, name: asyncio.get_running_loop().create_task(work, name=name), lambda: own,
     )  # fmt: skip
 
@@ -309,7 +309,7 @@ async def test_a_replay_that_is_stopped_is_recorded_as_ended(bench: Bench) -> No
         tasks.append(asyncio.get_running_loop().create_task(work, name=name))
         return tasks[-1]
 
-    call_id = await ReplayRunner(bench.target, bench.recorder, bench.ids, spawn).start(
+    call_id = await ReplayRunner(bench.target, bench.recorder, bench.allocate_id, spawn).start(
         plan_replay(call, Edits())
     )
     await bench.mirror.call(1)

@@ -177,7 +177,7 @@ async def test_calls_in_flight_are_found_as_such(bench: Any, tmp_path: Path) -> 
     call = bench.channel.stream_stream("/mirror.v1.Mirror/Chat")()
     await call.write(thing(text="open"))
     await call.read()
-    bench.settle()
+    bench.flush()
     store = keep(session_path("s", tmp_path), list(bench.history))
     client = SearchClient(History(), store, nothing)
     assert (await search(client, "body:open is:live"))[0] == [1]

@@ -30,6 +30,7 @@ class Bench:
     history: History
     recorder: Recorder
     ids: CallIds
+    engine: RelayEngine
     target: Target
     schema: Schema
     channel: grpc.aio.Channel
@@ -61,9 +62,14 @@ class Bench:
             pass
         return await self.recorded(before + 1)
 
-    def settle(self) -> None:
-        """Record what has passed, without waiting for the engine to do so."""
-        self.ids.settle()
+    def flush(self) -> None:
+        """Flush the engine's event buffer."""
+        self.engine.flush()
+
+    def allocate_id(self) -> int:
+        """An id for a call that the test emits."""
+        self.flush()
+        return self.ids.allocate()
 
     async def recorded(self, call_id: int) -> Call:
         """The call of that id, once it has ended."""
@@ -93,7 +99,7 @@ async def running_bench(mirror: Mirror, **target_options: Any) -> AsyncIterator[
     where = Address("127.0.0.1", engine.port)
     try:
         async with grpc.aio.insecure_channel(str(where), options=OPTIONS) as channel:
-            yield Bench(mirror, history, recorder, ids, target, schema, channel, where, ended)
+            yield Bench(mirror, history, recorder, ids, engine, target, schema, channel, where, ended)
     finally:
         await engine.stop(0)
         await schema.close()

@@ -16,17 +16,20 @@ ENGINES = ("relay", "wire")
 
 
 @asynccontextmanager
-async def running_engine(name: str, target: Address, sink: Sink) -> AsyncIterator[Engine]:
+async def running_engine(
+    name: str, target: Address, sink: Sink, ids: CallIds | None = None
+) -> AsyncIterator[Engine]:
     """The engine of that name on a free port of 127.0.0.1, without TLS on either side."""
-    listen = Address("127.0.0.1", 0)
+    listen, ids = Address("127.0.0.1", 0), ids or CallIds()
     connections = Target(target, None, None, METADATA_LIMIT)
-    made = {
+    factories = {
         "relay": lambda: RelayEngine(
-            listen, connections, sink, CallIds(), server_tls=None, metadata_limit=METADATA_LIMIT
+            listen, connections, sink, ids, server_tls=None, metadata_limit=METADATA_LIMIT
         ),
-        "wire": lambda: WireEngine(listen, target, sink, CallIds(), server_tls=None, target_tls=None),
+        "wire": lambda: WireEngine(listen, target, sink, ids, server_tls=None, target_tls=None),
     }
-    engine: Engine = made[name]()
+    engine: Engine = factories[name]()
+    engine.flush()  # does nothing before the start
     await engine.start()
     try:
         yield engine

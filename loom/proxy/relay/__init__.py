@@ -1,11 +1,11 @@
-"""The relay: a gRPC server that forwards each call as a call of its own.
+"""The relay engine: a gRPC server that forwards each call as a call of its own to the target.
 
-* :mod:`~loom.proxy.relay.engine`: the server, its port and its life.
-* :mod:`~loom.proxy.relay.call`: forwarding one call, whatever its stream type.
-* :mod:`~loom.proxy.relay.serialized`: runs the steps of a call one at a time.
-* :mod:`~loom.proxy.relay.event_buffer`: takes what happened from the threads that forward to the loop that records.
-* :mod:`~loom.grpc_core.metadata`: which metadata passes.
-* :mod:`~loom.grpc_core.status_mapping`: who ended a call, and what its client is told.
+* :mod:`~loom.proxy.relay.engine`: the server, its ports, TLS and lifecycle.
+* :mod:`~loom.proxy.relay.call`: forwarding of one call, of any stream type.
+* :mod:`~loom.proxy.relay.serialized_callbacks`: runs the callbacks of a call one at a time.
+* :mod:`~loom.proxy.relay.event_buffer`: carries events from gRPC's threads to the event loop.
+
+It stands on :mod:`loom.grpc_core`.
 """
 
 from .engine import RelayEngine

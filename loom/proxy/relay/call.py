@@ -1,23 +1,31 @@
-"""Forwarding one call: whatever its stream type, two pumps that read one message and write one.
+"""Forwarding of one call: two pumps, one for each direction, that read a message and write it.
 
 Nothing is queued between reading and writing, so a slow reader slows the sender through HTTP/2 flow
-control on both connections. What happens is told to the courier as it happens.
+control on both connections. Events go to the event buffer as they happen.
 
-Each step of a call is the answer to a batch of operations, on the thread of the listener or of a channel.
+Every method that starts with ``_on_`` is the tag of a batch: it runs on the thread of the server or of a channel.
 """
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
-from loom.grpc_core import status_mapping as outcome
-from loom.grpc_core.facade import (
+from loom.grpc_core.core_types import (
     Batch,
-    IncomingCall,
-    OutgoingCall,
+    CloseOperation,
+    InitialMetadataOperation,
+    MessageOperation,
+    Operation,
+    OperationT,
+    StatusOperation,
+    Tag,
+)
+from loom.grpc_core.custom_metadata import filter_metadata, from_core
+from loom.grpc_core.deadlines import deadline_passed, timeout_of, upstream_deadline
+from loom.grpc_core.facade import (
+    ChannelCall,
     ReceiveClose,
     ReceiveInitialMetadata,
     ReceiveMessage,
@@ -26,262 +34,259 @@ from loom.grpc_core.facade import (
     SendInitialMetadata,
     SendMessage,
     SendStatus,
-    Tag,
-    ignore,
+    ServerCall,
+    ignore_completion,
 )
-from loom.grpc_core.metadata import forwarded, seen, user_agent
-from loom.model import (
-    CallEnded,
-    CallStarted,
-    Direction,
-    EndedBy,
-    HalfClosed,
-    Kind,
-    MessageSeen,
-    Metadata,
-    MetadataSeen,
-    Section,
-    Status,
-    StatusCode,
-)
-from loom.proxy.breaker import Breaker, Ticket
+from loom.grpc_core.upstream_status import UpstreamStatus
+from loom.model import Direction, EndedBy, Kind, Metadata, Section, Status, StatusCode
+from loom.model.metadata import USER_AGENT, first_text
+from loom.proxy import local_status
+from loom.proxy.breaker import Breaker, Permit
 from loom.proxy.target import Target
 
-from .event_buffer import Courier
-from .serialized import Stepped, step
+from .event_buffer import RelayEventBuffer
+from .serialized_callbacks import SerializedCallbacks, serialized
 
 _log = logging.getLogger(__name__)
 
-MAX_TIMEOUT = 10 * 365 * 24 * 3600.0
-"""Seconds. gRPC allows a deadline in eleven thousand years, which grpcio's clock takes for the past."""
-
-_NO_DEADLINE = 1e12
-"""Seconds: a deadline so far ahead is how C-core says that there is none."""
-
 TRAILERS_ONLY_GRACE = 0.01
-"""Seconds to wait, after an empty initial metadata, for a status or a message to come with it.
+"""Seconds to wait, after an empty initial metadata, for a status or a message.
 
-A backend that only sends a status sends no initial metadata at all (gRPC calls it Trailers-Only), but C-core
-reports an empty one. The client shall get the same shape.
+A backend that sends only a status sends no initial metadata at all (gRPC calls it Trailers-Only), but C-core
+reports an empty one. The client must receive the same shape.
 """
 
-_ONE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
+_SINGLE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
 _LAST_CODE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """What the calls of one engine have in common."""
+class CallContext:
+    """What all calls of one engine share. ``kind_of`` is the stream type of a method path, if it is known."""
 
     target: Target
-    courier: Courier
+    events: RelayEventBuffer
     breaker: Breaker | None
     kind_of: Callable[[str], Kind | None]
-    """How a method streams, where that is known."""
 
 
-class RelayedCall(Stepped):
-    """One call on its way through; made by the engine, begun once."""
+class RelayedCall(SerializedCallbacks):
+    """One forwarded call. :meth:`start` it once."""
 
     __slots__ = (
-        "_began",
-        "_client",
+        "_client_call",
+        "_context",
         "_ended",
+        "_has_request",
         "_initial_sent",
-        "_no_more_responses",
         "_notes",
         "_on_end",
-        "_one_request",
+        "_permit",
         "_reached",
-        "_received",
-        "_status",
-        "_ticket",
+        "_responses_complete",
+        "_single_request",
+        "_started_at",
         "_timeout",
         "_upstream",
-        "_way",
+        "_upstream_status",
         "id",
         "method",
         "stopping",
     )
 
-    def __init__(self, incoming: IncomingCall, way: Way, on_end: Callable[["RelayedCall"], None]) -> None:
-        """``on_end`` is called once it is settled how the call ends."""
+    def __init__(
+        self, client_call: ServerCall, context: CallContext, on_end: Callable[["RelayedCall"], None]
+    ) -> None:
+        """``on_end`` runs once the call's final status is certain."""
         super().__init__()
         self.id = 0
-        self.method = incoming.method.decode("utf-8", "replace")
+        self.method = client_call.method.decode("utf-8", "replace")
         self.stopping = False
-        """Set by the engine when it is Loom that cancels the call."""
-        self._client = incoming
-        self._way = way
+        """Set by the engine before Loom itself cancels the call."""
+        self._client_call = client_call
+        self._context = context
         self._on_end = on_end
-        self._upstream: OutgoingCall | None = None
-        self._ticket: Ticket | None = None
+        self._upstream: ChannelCall | None = None
+        self._permit: Permit | None = None
         self._timeout: float | None = None
-        self._began = 0.0
-        self._one_request = False
-        self._received = False  # a request message
-        self._reached: bool | None = None  # whether a connection to the target carried the call
+        self._started_at = 0.0
+        self._single_request = False
+        self._has_request = False
+        self._reached: bool | None = (
+            None  # whether a connection to the target carried the call; None: not yet certain
+        )
         self._initial_sent = False
-        self._no_more_responses = False
-        self._status: outcome.UpstreamStatus | None = None
+        self._responses_complete = False
+        self._upstream_status: UpstreamStatus | None = None
         self._ended = False
         self._notes: list[str] = []
 
-    @step
-    def begin(self, _batch: Batch) -> None:
-        """Tell of the call, and forward it."""
-        client, way = self._client, self._way
+    @serialized
+    def start(self) -> None:
+        """Record the start of the call, and forward it."""
+        client_call, context = self._client_call, self._context
         now = time.time_ns()
-        self._began = time.monotonic()
-        metadata = seen(client.metadata)
-        remaining = client.deadline - now / 1e9
-        if remaining < _NO_DEADLINE:
-            self._timeout = min(max(remaining, 0.0), MAX_TIMEOUT)
+        self._started_at = time.monotonic()
+        metadata = from_core(client_call.metadata)
+        self._timeout = timeout_of(client_call.deadline, now / 1e9)
         deadline_ns = None if self._timeout is None else now + int(self._timeout * 1e9)
-        peer = unquote(client.peer())  # C-core escapes the brackets of IPv6
-        way.courier.tell(self, _started, now, self.method, peer, str(way.target.address), deadline_ns)
-        way.courier.tell(self, MetadataSeen, now, Section.REQUEST, metadata)
-        client.start((ReceiveClose(),), self._closed)
-        if way.breaker is not None:
-            self._ticket = way.breaker.admit()
-            if self._ticket is None:
-                self._refuse(way.breaker)
+        context.events.put_started(
+            self,
+            now,
+            method=self.method,
+            peer=unquote(client_call.peer()),  # C-core escapes the brackets of IPv6
+            target=str(context.target.address),
+            deadline_ns=deadline_ns,
+        )
+        context.events.put_metadata(self, now, Section.REQUEST, metadata)
+        client_call.start((ReceiveClose(),), self._on_client_close)
+        if context.breaker is not None:
+            self._permit = context.breaker.admit()
+            if self._permit is None:
+                self._refuse(context.breaker)
                 return
-        self._one_request = way.kind_of(self.method) in _ONE_REQUEST
-        self._upstream = way.target.channel(user_agent(metadata)).call(
-            client.method,
-            outcome.deadline(self._timeout),
+        self._single_request = context.kind_of(self.method) in _SINGLE_REQUEST
+        self._upstream = context.target.channel(first_text(metadata, USER_AGENT)).call(
+            client_call.method,
+            upstream_deadline(self._timeout),
             (
-                ((SendInitialMetadata(self._forwarded(metadata)),), self._opened),
-                ((ReceiveInitialMetadata(),), self._initial),
-                ((ReceiveStatus(),), self._status_came),
+                ((SendInitialMetadata(self._filter(metadata)),), self._on_request_metadata_sent),
+                ((ReceiveInitialMetadata(),), self._on_initial_metadata),
+                ((ReceiveStatus(),), self._on_status),
             ),
         )
-        way.courier.when_there_is_room(self._next_request)
+        context.events.call_when_not_full(self._read_request)
 
-    def failed(self, error: Exception) -> None:
-        """Tell the client of a fault of Loom's own."""
+    def on_error(self, error: Exception) -> None:
+        """End the call with INTERNAL after a bug in Loom."""
         _log.error("forwarding %s failed", self.method, exc_info=error)
         self._cancel_upstream()
         if not self._ended:
             reason = f"Loom failed to forward the call: {type(error).__name__}: {error}"
-            self._answer(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, reason)
+            self._send_status(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, reason)
 
-    # The client's side
+    # From the client to the target
 
-    @step
-    def _next_request(self, _batch: Batch) -> None:
+    @serialized
+    def _read_request(self) -> None:
         if not self._ended:
-            self._client.start((ReceiveMessage(),), self._request)
+            self._client_call.start((ReceiveMessage(),), self._on_request)
 
-    @step
-    def _request(self, batch: Batch) -> None:
+    @serialized
+    def _on_request(self, batch: Batch[MessageOperation]) -> None:
         if self._ended:
             return
         message = batch.batch_operations[0].message()
         if message is not None:
-            self._received = True
-            self._saw(Direction.REQUEST, message)
-            self._send((SendMessage(message),), self._request_sent)
-        elif self._received and self._one_request:
+            self._has_request = True
+            self._context.events.put_message(self, time.time_ns(), Direction.REQUEST, message)
+            self._send((SendMessage(message),), self._on_request_sent)
+        elif self._has_request and self._single_request:
             self._half_close()
         else:
-            # C-core reports a cancellation to readers as an end of the messages, and may do so before it reports the
-            # cancellation. Passed on as a half-close, that would make an interrupted upload look complete. Another
-            # read is answered only behind what C-core has already queued.
-            self._client.start((ReceiveMessage(),), self._end_of_requests)
+            # C-core reports a cancellation to readers as the end of the messages, possibly before it reports the
+            # cancellation itself. Forwarded as a half-close, that would make an interrupted upload look complete. A
+            # second read completes only after everything that C-core has queued by now.
+            self._client_call.start((ReceiveMessage(),), self._on_requests_complete)
 
-    @step
-    def _end_of_requests(self, _batch: Batch) -> None:
+    @serialized
+    def _on_requests_complete(self, _batch: Batch[MessageOperation]) -> None:
         remaining = self._remaining()
-        if not self._ended and (remaining is None or remaining > 0):  # C-core cancels what is out of time
+        if not self._ended and (
+            remaining is None or remaining > 0
+        ):  # C-core cancels a call past its deadline
             self._half_close()
 
     def _half_close(self) -> None:
-        self._way.courier.tell(self, HalfClosed, time.time_ns())
-        self._send((SendClose(),), ignore)
+        self._context.events.put_half_closed(self, time.time_ns())
+        self._send((SendClose(),), ignore_completion)
 
-    @step
-    def _request_sent(self, batch: Batch) -> None:
+    @serialized
+    def _on_request_sent(self, batch: Batch[Operation]) -> None:
         if batch.success:
-            self._way.courier.when_there_is_room(self._next_request)
+            self._context.events.call_when_not_full(self._read_request)
 
-    @step
-    def _closed(self, batch: Batch) -> None:
-        """The client's side is over: it has its status, or it is gone."""
+    @serialized
+    def _on_client_close(self, batch: Batch[CloseOperation]) -> None:
+        """The client's side is over: it has received its status, or has gone away."""
         if batch.batch_operations[0].cancelled():
             if not self._ended:
-                late = outcome.deadline_passed(self._remaining(), self._timeout)
-                self._end(*outcome.cut_short(stopped=self.stopping, late=late))
+                self._end_cancelled()
             self._cancel_upstream()
 
-    # The target's side
+    def _end_cancelled(self) -> None:
+        if self.stopping:
+            self._end(local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
+        elif deadline_passed(self._remaining(), self._timeout):
+            self._end(local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
+        else:
+            self._end(local_status.client_cancelled(), EndedBy.CLIENT, "")
 
-    @step
-    def _opened(self, batch: Batch) -> None:
-        """The request's metadata is on a connection, or will never be.
+    # From the target to the client
 
-        A backend that answers early has been reached, so this is exact.
-        """
+    @serialized
+    def _on_request_metadata_sent(self, batch: Batch[Operation]) -> None:
+        """The request's metadata is on a connection, or never will be: exact even if the backend answers early."""
         self._reached = batch.success
         if batch.success:
-            self._way.target.reached()
-            if self._ticket is not None:
-                self._ticket.reached()
-        self._finish()
+            self._context.target.record_success()
+            if self._permit is not None:
+                self._permit.record_success()
+        self._finish_if_complete()
 
-    @step
-    def _initial(self, batch: Batch) -> None:
-        initial = seen(batch.batch_operations[0].initial_metadata()) if batch.success else ()
+    @serialized
+    def _on_initial_metadata(self, batch: Batch[InitialMetadataOperation]) -> None:
+        events = self._context.events
+        initial = from_core(batch.batch_operations[0].initial_metadata()) if batch.success else ()
         if initial and not self._ended:
-            self._way.courier.tell(self, MetadataSeen, time.time_ns(), Section.INITIAL, initial)
-            self._send_initial(self._forwarded(initial))
+            events.put_metadata(self, time.time_ns(), Section.INITIAL, initial)
+            self._send_initial_metadata(self._filter(initial))
         elif not self._ended:
-            self._way.courier.later(TRAILERS_ONLY_GRACE, self._flush)
-        self._way.courier.when_there_is_room(self._next_response)
+            events.call_later(TRAILERS_ONLY_GRACE, self._end_trailers_only_grace)
+        events.call_when_not_full(self._read_response)
 
-    @step
-    def _flush(self, _batch: Batch) -> None:
-        """Neither a message nor a status has come with the empty initial metadata."""
+    @serialized
+    def _end_trailers_only_grace(self) -> None:
+        """Send the empty initial metadata: neither a message nor a status came with it."""
         if not (self._initial_sent or self._ended):
-            self._send_initial(())
+            self._send_initial_metadata(())
 
-    def _send_initial(self, metadata: Metadata) -> None:
+    def _send_initial_metadata(self, metadata: Metadata) -> None:
         self._initial_sent = True
-        self._client.start((SendInitialMetadata(metadata),), ignore)
+        self._client_call.start((SendInitialMetadata(metadata),), ignore_completion)
 
-    @step
-    def _next_response(self, _batch: Batch) -> None:
-        if not self._send((ReceiveMessage(),), self._response):
-            # The status has come, which C-core only gives once all messages have been read.
-            self._no_more_responses = True
-            self._finish()
+    @serialized
+    def _read_response(self) -> None:
+        if not self._send((ReceiveMessage(),), self._on_response):
+            # The call is over there: C-core completes the status only after the last message was read.
+            self._responses_complete = True
+            self._finish_if_complete()
 
-    @step
-    def _response(self, batch: Batch) -> None:
+    @serialized
+    def _on_response(self, batch: Batch[MessageOperation]) -> None:
         message = batch.batch_operations[0].message()
         if message is None:
-            self._no_more_responses = True
-            self._finish()
+            self._responses_complete = True
+            self._finish_if_complete()
         elif not self._ended:
-            self._saw(Direction.RESPONSE, message)
-            operations: tuple[Any, ...] = (SendMessage(message),)
+            self._context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
+            operations: tuple[Operation, ...] = (SendMessage(message),)
             if not self._initial_sent:
                 self._initial_sent = True
                 operations = (SendInitialMetadata(()), *operations)
-            self._client.start(operations, self._response_sent)
+            self._client_call.start(operations, self._on_response_sent)
 
-    @step
-    def _response_sent(self, batch: Batch) -> None:
-        if batch.success:  # else the client is gone, and the listener will say so
-            self._way.courier.when_there_is_room(self._next_response)
+    @serialized
+    def _on_response_sent(self, batch: Batch[Operation]) -> None:
+        if batch.success:  # else the client has gone away, which the server reports separately
+            self._context.events.call_when_not_full(self._read_response)
 
-    @step
-    def _status_came(self, batch: Batch) -> None:
-        self._status = outcome.upstream_status(batch.batch_operations[0])
-        self._finish()
+    @serialized
+    def _on_status(self, batch: Batch[StatusOperation]) -> None:
+        self._upstream_status = UpstreamStatus.received(batch.batch_operations[0])
+        self._finish_if_complete()
 
-    def _send(self, operations: tuple[Any, ...], tag: Tag) -> bool:
+    def _send(self, operations: tuple[OperationT, ...], tag: Tag[OperationT]) -> bool:
         """Start a batch towards the target; False if the call is over there."""
         return self._upstream is not None and self._upstream.start(operations, tag)
 
@@ -289,74 +294,63 @@ class RelayedCall(Stepped):
         if self._upstream is not None:
             self._upstream.cancel()
 
-    # Its end
+    # The end of the call
 
-    def _finish(self) -> None:
-        """Give the client the status that the target's side ended with, once all that came before it has passed."""
-        status = self._status
-        if status is None or self._reached is None or not self._no_more_responses or self._ended:
+    def _finish_if_complete(self) -> None:
+        """Forward the target's status to the client once everything before it has been forwarded."""
+        upstream = self._upstream_status
+        if upstream is None or self._reached is None or not self._responses_complete or self._ended:
             return
         now = time.time_ns()
-        if not self._reached and status.code == StatusCode.UNAVAILABLE:
-            target = self._way.target
-            told = outcome.unreachable(target.address, status.message)
-            target.unreached(told.message)
-            if self._ticket is not None:
-                self._ticket.unreached()
-            self._answer(told, EndedBy.LOOM, told.message)
+        if not self._reached and upstream.code == StatusCode.UNAVAILABLE:
+            target = self._context.target
+            status = local_status.target_unreachable(target.address, upstream.message)
+            target.record_failure(status.message)
+            if self._permit is not None:
+                self._permit.record_failure()
+            self._send_status(status, EndedBy.LOOM, status.message)
             return
-        told = outcome.status_of(status)
-        if status.trailing:
-            self._way.courier.tell(self, MetadataSeen, now, Section.TRAILING, status.trailing)
-        late = outcome.deadline_passed(self._remaining(), self._timeout)
-        trailing = self._forwarded(status.trailing)
-        self._answer(told, outcome.ended_by(status.code, deadline=late), outcome.note_on(status), trailing)
+        if upstream.trailing:
+            self._context.events.put_metadata(self, now, Section.TRAILING, upstream.trailing)
+        ended_by = upstream.ended_by(deadline_passed=deadline_passed(self._remaining(), self._timeout))
+        trailing = self._filter(upstream.trailing)
+        self._send_status(upstream.status, ended_by, upstream.note, trailing)
 
     def _refuse(self, breaker: Breaker) -> None:
-        """Tell the client that the breaker is open."""
+        """End the call without trying the target: the breaker is open."""
         retry_in = (breaker.snapshot()["retry_in_ms"] or 0) / 1000
-        target = self._way.target
-        told = outcome.shed(target.address, target.error, retry_in)
-        self._answer(told, EndedBy.LOOM, told.message)
+        target = self._context.target
+        status = local_status.breaker_open(target.address, target.error, retry_in)
+        self._send_status(status, EndedBy.LOOM, status.message)
 
-    def _answer(self, status: Status, by: EndedBy, note: str, trailing: Metadata = ()) -> None:
-        """End the call, telling the client."""
+    def _send_status(self, status: Status, by: EndedBy, note: str, trailing: Metadata = ()) -> None:
+        """End the call, and send the status to the client."""
         self._end(status, by, note)
         code = status.code if status.code <= _LAST_CODE else StatusCode.UNKNOWN
-        operations: tuple[Any, ...] = (SendStatus(trailing, int(code), status.message),)
+        operations: tuple[Operation, ...] = (SendStatus(trailing, int(code), status.message),)
         if not self._initial_sent:
             self._initial_sent = True
             operations = (SendInitialMetadata(()), *operations)
-        self._client.start(operations, ignore)
+        self._client_call.start(operations, ignore_completion)
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:
         self._ended = True
         notes = [note, *self._notes] if note else self._notes
-        self._way.courier.tell(self, CallEnded, time.time_ns(), status, by, "; ".join(notes))
-        if self._ticket is not None:
-            self._ticket.abandoned()  # of no effect once it has reported
+        self._context.events.put_ended(self, time.time_ns(), status, by, "; ".join(notes))
+        if self._permit is not None:
+            self._permit.cancel()  # does nothing after a result
         self._on_end(self)
 
     def _remaining(self) -> float | None:
-        """Seconds until the deadline, below 0 once it has passed; None without one.
+        """Seconds until the deadline, negative past it; None without one.
 
-        By a clock that nobody sets while the call runs, as C-core ends calls by such a one.
+        Measured on a monotonic clock, as C-core's timers are.
         """
-        return None if self._timeout is None else self._timeout - (time.monotonic() - self._began)
+        return None if self._timeout is None else self._timeout - (time.monotonic() - self._started_at)
 
-    def _saw(self, direction: Direction, message: bytes) -> None:
-        courier = self._way.courier
-        courier.tell(self, MessageSeen, time.time_ns(), direction, message, size=len(message))
-
-    def _forwarded(self, metadata: Metadata) -> Metadata:
-        """What can be sent on of a block; what cannot is named in the call's note."""
-        items, complaint = forwarded(metadata)
-        if complaint:
-            self._notes.append(complaint)
+    def _filter(self, metadata: Metadata) -> Metadata:
+        """The items that can be forwarded; those that cannot are named in the call's note."""
+        items, note = filter_metadata(metadata)
+        if note:
+            self._notes.append(note)
         return items
-
-
-def _started(
-    call_id: int, now: int, method: str, peer: str, target: str, deadline: int | None
-) -> CallStarted:
-    return CallStarted(call_id, now, method, peer=peer, target=target, deadline_ns=deadline)

@@ -1,4 +1,4 @@
-"""The relay's server: the addresses it listens on, TLS, and its life."""
+"""The relay's server: its ports, TLS and lifecycle."""
 
 import logging
 from collections.abc import Callable
@@ -6,27 +6,28 @@ from collections.abc import Callable
 import grpc
 
 from loom.errors import StartError
-from loom.grpc_core.facade import IncomingCall, Listener
+from loom.grpc_core.facade import Server, ServerCall
 from loom.model import Address, CallIds, Kind, Sink
+from loom.proxy.binding import free_addresses
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
 from loom.proxy.engine import ServerTls
-from loom.proxy.preflight import bindable_hosts, check_server_tls
+from loom.proxy.startup_checks import check_server_tls
 from loom.proxy.target import State, Target, flow_control_options
 
-from .call import RelayedCall, Way
-from .event_buffer import Courier
+from .call import CallContext, RelayedCall
+from .event_buffer import RelayEventBuffer
 
 _log = logging.getLogger(__name__)
 
-_PORT_TRIES = 20
+_BIND_ATTEMPTS = 20
 
 
 class RelayEngine:
     """A gRPC server that forwards every call of every method to ``target``.
 
-    ``metadata_limit`` is the most bytes of metadata that a client may send. Made on any thread, started on
-    the loop that is to forward.
+    ``metadata_limit`` is the most bytes of metadata that a client may send; ``kind_of`` is the stream type of a method
+    path, if it is known. Created on any thread, started on the event loop that is to record.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class RelayEngine:
         server_tls: ServerTls | None,
         metadata_limit: int,
         breaker: Breaker | None = None,
-        schema_kind: Callable[[str], Kind | None] = lambda _path: None,
+        kind_of: Callable[[str], Kind | None] = lambda _path: None,
     ) -> None:
         self._listen = listen
         self._target = target
@@ -47,60 +48,63 @@ class RelayEngine:
         self._ids = ids
         self._tls = server_tls
         self._breaker = breaker
-        self._schema_kind = schema_kind
+        self._kind_of = kind_of
         self._metadata_limit = metadata_limit
-        self._listener: Listener | None = None
-        self._courier: Courier
-        self._way: Way
+        self._server: Server | None = None
+        self._events: RelayEventBuffer | None = None
+        self._context: CallContext
         self._port = 0
         self._calls: set[RelayedCall] = set()
-        """Those under way; changed on gRPC's threads."""
-        target.on_state(self._target_changed)
+        """Open calls; changed on gRPC's threads."""
+        target.on_state(self._on_target_state)
         if breaker is not None:
-            breaker.on_state(self._breaker_changed)
+            breaker.on_state(self._on_breaker_state)
 
     @property
     def port(self) -> int:
         return self._port
 
     async def start(self) -> None:
-        """Listen; the target need not be up. :class:`StartError` says why that is not possible."""
+        """Listen; the target need not be up. Raises :class:`StartError`."""
         if self._tls is not None:
             check_server_tls(self._tls)
-        hosts = bindable_hosts(self._listen)
-        self._courier = Courier(self._sink, self._ids)
-        self._way = Way(self._target, self._courier, self._breaker, self._schema_kind)
-        tries = _PORT_TRIES if self._listen.port == 0 and len(hosts) > 1 else 1
-        for attempt in range(tries):
-            listener = Listener(server_options(self._metadata_limit), self._forward)
-            port = self._bind(listener, hosts)
-            listener.start()
-            if port:
-                self._port, self._listener = port, listener
+        self._events = RelayEventBuffer(self._sink, self._ids)
+        self._context = CallContext(self._target, self._events, self._breaker, self._kind_of)
+        for _ in range(_BIND_ATTEMPTS):
+            addresses = free_addresses(self._listen)
+            server = Server(server_options(self._metadata_limit), self._on_call)
+            bound = self._bind(server, addresses)
+            server.start()
+            if bound:
+                self._port, self._server = addresses[0].port, server
                 return
-            # With port 0 the second family may not get the port that the first was given.
-            await listener.stop(0, lambda: None)
-            if attempt == tries - 1:
-                raise StartError(
-                    f"cannot listen on {self._listen} (--listen): the port has been taken just now: try again"
-                )
+            # grpcio accepts no socket that is open already, so another process may have been faster.
+            await server.stop(0, lambda: None)
+        raise StartError(
+            f"cannot listen on {self._listen} (--listen): other processes bind its port: try again"
+        )
+
+    def flush(self) -> None:
+        """Emit every buffered event now. On the event loop only; does nothing before :meth:`start`."""
+        if self._events is not None:
+            self._events.flush()
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, give those under way ``grace`` seconds, then cancel them."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            await listener.stop(grace, self._cut_off)
-            self._courier.deliver()
+        """Stop accepting calls, let open ones run for ``grace`` seconds, then cancel them."""
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(grace, self._on_grace_expired)
+            self.flush()
 
-    def _cut_off(self) -> None:
+    def _on_grace_expired(self) -> None:
         for call in list(self._calls):
             call.stopping = True
 
-    def _target_changed(self, state: State) -> None:
+    def _on_target_state(self, state: State) -> None:
         if state == "ready" and self._breaker is not None:
-            self._breaker.connected()
+            self._breaker.end_pause()
 
-    def _breaker_changed(self, state: BreakerState) -> None:
+    def _on_breaker_state(self, state: BreakerState) -> None:
         if state is BreakerState.OPEN:
             _log.warning(
                 "circuit breaker open: calls are refused until the target answers: %s", self._target.error
@@ -108,24 +112,18 @@ class RelayEngine:
         elif state is BreakerState.CLOSED:
             _log.warning("circuit breaker closed: the target %s is reachable again", self._target.address)
 
-    def _bind(self, listener: Listener, hosts: tuple[str, ...]) -> int:
-        """The port that the listener got on all hosts; 0 if it did not."""
-        port = self._listen.port
+    def _bind(self, server: Server, addresses: list[Address]) -> bool:
         credentials = None if self._tls is None else server_credentials(self._tls)
-        for host in hosts:
-            port = listener.bind(str(Address(host, port)), credentials)
-            if not port:
-                break
-        return port
+        return all(server.bind(str(address), credentials) for address in addresses)
 
-    def _forward(self, incoming: IncomingCall) -> None:
-        call = RelayedCall(incoming, self._way, self._calls.discard)
+    def _on_call(self, client_call: ServerCall) -> None:
+        call = RelayedCall(client_call, self._context, self._calls.discard)
         self._calls.add(call)
-        call.begin()
+        call.start()
 
 
 def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """TLS for the listening side; with a client CA, clients must show a certificate of it."""
+    """TLS for the listening side; with a client CA, clients must present a certificate that it signed."""
     return grpc.ssl_server_credentials(
         [(tls.key, tls.cert)],
         root_certificates=tls.client_ca,
@@ -134,16 +132,16 @@ def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
 
 
 def server_options(metadata_limit: int) -> list[tuple[str, int]]:
-    """How Loom's server differs from grpcio's defaults."""
+    """The options in which Loom's server differs from grpcio's defaults."""
     return [
-        # Whatever the two sides send each other passes.
+        # Messages of any size pass.
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
         *flow_control_options(),
-        # A client may ping as often as it likes; whether that is too often is the backend's to say.
+        # A client may ping as often as it likes: the limit is the backend's to set.
         ("grpc.http2.max_ping_strikes", 0),
-        # A port in use is an error, not a port shared with whoever has it.
+        # A port in use is an error; it is not shared with the other process.
         ("grpc.so_reuseport", 0),
     ]

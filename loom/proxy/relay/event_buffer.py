@@ -1,8 +1,8 @@
-"""Takes what happens to calls from gRPC's threads, where they are forwarded, to the loop, where they are recorded.
+"""The relay's event buffer: filled from gRPC's threads, flushed on the event loop.
 
-Forwarding never waits for the loop: what happens is put down together with its time, and looked at a few milliseconds
-later, all of it at once. Only when more than :data:`MAX_BYTES` or :data:`MAX_EVENTS` wait are no further messages read
-until they have been, so that memory stays bounded.
+Forwarding never waits for the loop. A callback appends an event's fields with a timestamp; the event is built and
+emitted a few milliseconds later, together with all others. Only when more than ``max_bytes`` or ``max_events`` are
+buffered is reading of further messages deferred until the next flush, so that memory stays bounded.
 """
 
 import asyncio
@@ -11,111 +11,161 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from loom.model import CallIds, Event, Sink
+from loom.model import (
+    CallEnded,
+    CallIds,
+    CallStarted,
+    Direction,
+    EndedBy,
+    Event,
+    HalfClosed,
+    MessageSeen,
+    Metadata,
+    MetadataSeen,
+    Section,
+    Sink,
+    Status,
+)
+from loom.proxy.event_buffer import EventBuffer
 
-REST = 0.005  # seconds between two looks
-MAX_BYTES = 4 * 1024 * 1024
-MAX_EVENTS = 4096
 
-
-class Told(Protocol):
-    """A call that is told of. Its ``id`` is 0 until the first event of it is emitted."""
+class BufferedCall(Protocol):
+    """A call with buffered events. Its ``id`` is 0 until the first of them is emitted."""
 
     id: int
 
 
-Make = Callable[..., Event]
-"""An event's class, or another function of the call's id and of the event's other fields."""
+class RelayEventBuffer(EventBuffer):
+    """An event buffer that threads fill. ``put_*`` and ``call_*`` are thread-safe; all else belongs to the loop.
 
+    A call's id is allocated when its first event is emitted, which is what orders calls by id. Building an event
+    costs ten times what appending its fields does, so that is left to the flush: ``put_*`` take the fields that the
+    event of that name has (see :mod:`loom.model.events`).
 
-class Courier:
-    """Emits events to ``sink`` on the running loop; :meth:`tell` is for any thread, the rest for the loop's.
-
-    Calls get their ids here, in the order in which they are told of, as emitting is what their order is about.
+    ``flush_interval`` is in seconds, ``max_bytes`` counts message payloads.
     """
 
-    def __init__(self, sink: Sink, ids: CallIds) -> None:
-        self._sink = sink
+    def __init__(
+        self,
+        sink: Sink,
+        ids: CallIds,
+        *,
+        flush_interval: float = 0.005,
+        max_bytes: int = 4 * 1024 * 1024,
+        max_events: int = 4096,
+    ) -> None:
+        super().__init__(sink)
         self._ids = ids
+        self._flush_interval = flush_interval
+        self._max_bytes = max_bytes
+        self._max_events = max_events
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._told: list[tuple[Told, Make, tuple[Any, ...]]] = []
+        self._entries: list[tuple[BufferedCall, Callable[..., Event], tuple[object, ...]]] = []
         self._bytes = 0
-        self._held: list[Callable[[], None]] = []
-        self._due: deque[tuple[float, Callable[[], None]]] = deque()
-        self._awake = False
-        ids.settle = self.deliver
+        self._deferred: list[Callable[[], None]] = []
+        self._timers: deque[tuple[float, Callable[[], None]]] = deque()
+        self._flush_scheduled = False
 
-    def tell(self, call: Told, make: Make, *fields: Any, size: int = 0) -> None:
-        """Put down that an event happened to ``call``; ``size`` is that of its message in bytes."""
-        with self._lock:
-            self._told.append((call, make, fields))
-            self._bytes += size
-        self._rouse()
+    def put_started(
+        self, call: BufferedCall, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
+    ) -> None:
+        self._put(call, _build_started, (time_ns, method, peer, target, deadline_ns))
+
+    def put_metadata(self, call: BufferedCall, time_ns: int, section: Section, metadata: Metadata) -> None:
+        self._put(call, MetadataSeen, (time_ns, section, metadata))
+
+    def put_message(self, call: BufferedCall, time_ns: int, direction: Direction, data: bytes) -> None:
+        self._put(call, MessageSeen, (time_ns, direction, data), len(data))
+
+    def put_half_closed(self, call: BufferedCall, time_ns: int) -> None:
+        self._put(call, HalfClosed, (time_ns,))
+
+    def put_ended(
+        self, call: BufferedCall, time_ns: int, status: Status, ended_by: EndedBy, note: str
+    ) -> None:
+        self._put(call, CallEnded, (time_ns, status, ended_by, note))
 
     @property
     def full(self) -> bool:
-        """Whether so much waits that no more messages are to be read."""
-        return self._bytes > MAX_BYTES or len(self._told) > MAX_EVENTS
+        """Whether reading of further messages must wait for the next flush."""
+        return self._bytes > self._max_bytes or len(self._entries) > self._max_events
 
-    def when_there_is_room(self, act: Callable[[], None]) -> None:
-        """Call ``act``: at once, or on the loop when what waits has been looked at. For any thread."""
+    def call_when_not_full(self, callback: Callable[[], None]) -> None:
+        """Run ``callback`` now if the buffer has room, else on the loop after the next flush."""
         if not self.full:
-            act()
+            callback()
             return
         with self._lock:
-            self._held.append(act)
-        self._rouse()
+            self._deferred.append(callback)
+        self._schedule_flush()
 
-    def later(self, delay: float, act: Callable[[], None]) -> None:
-        """Call ``act`` on the loop, ``delay`` seconds from now or a little later. For any thread; one delay for all."""
-        with self._lock:
-            self._due.append((time.monotonic() + delay, act))
-        self._rouse()
+    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
+        """Run ``callback`` on the loop ``delay`` seconds from now or up to a flush interval later.
 
-    def deliver(self) -> None:
-        """Emit all that has been told of, now."""
+        Callbacks run in the order in which they were given, so ``delay`` must be the same for all of them.
+        """
         with self._lock:
-            told, self._told = self._told, []
+            self._timers.append((time.monotonic() + delay, callback))
+        self._schedule_flush()
+
+    def flush(self) -> None:
+        """Build and emit every buffered event now, allocating the ids of calls that are new."""
+        with self._lock:
+            entries, self._entries = self._entries, []
             self._bytes = 0
-        calls: dict[Told, list[Event]] = {}
-        for call, make, fields in told:
+        calls: dict[BufferedCall, list[Event]] = {}
+        for call, build, fields in entries:
             events = calls.get(call)
             if events is None:
                 if not call.id:
-                    call.id = self._ids.reserve()
+                    call.id = self._ids.allocate()
                 events = calls[call] = []
-            events.append(make(call.id, *fields))
-        if calls:
-            self._sink.emit_all(list(calls.values()))
+            events.append(build(call.id, *fields))
+        self.emit_all(list(calls.values()))
+        super().flush()
 
-    def _rouse(self) -> None:
-        """See to it that what has just been put down is looked at."""
-        if self._awake:
+    def _put(
+        self, call: BufferedCall, build: Callable[..., Event], fields: tuple[object, ...], size: int = 0
+    ) -> None:
+        with self._lock:
+            self._entries.append((call, build, fields))
+            self._bytes += size
+        if not self._flush_scheduled:
+            self._schedule_flush()
+
+    def _schedule_flush(self) -> None:
+        if self._flush_scheduled:
             return
         with self._lock:
-            asleep, self._awake = not self._awake, True
-        if asleep:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody records any more
-                self._loop.call_soon_threadsafe(self._rest)
+            first, self._flush_scheduled = not self._flush_scheduled, True
+        if first:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is recorded any more
+                self._loop.call_soon_threadsafe(self._start_interval)
 
-    def _rest(self) -> None:
-        self._loop.call_later(REST, self._look)
+    def _start_interval(self) -> None:
+        self._loop.call_later(self._flush_interval, self._end_interval)
 
-    def _look(self) -> None:
-        """Deliver what waits and look again after a rest; with nothing to do, sleep until somebody wakes it."""
-        busy = bool(self._told)
-        self.deliver()
+    def _end_interval(self) -> None:
+        """Flush, run the callbacks that are due, and start another interval unless nothing happened in this one."""
+        active = bool(self._entries)
+        self.flush()
         now = time.monotonic()
         with self._lock:
-            held, self._held = self._held, []
-            due = []
-            while self._due and self._due[0][0] <= now:
-                due.append(self._due.popleft()[1])
-            self._awake = awake = busy or bool(held or self._due or self._told)
-        if awake:
-            self._rest()
-        for act in (*held, *due):
-            act()
+            callbacks, self._deferred = self._deferred, []
+            active = active or bool(callbacks)
+            while self._timers and self._timers[0][0] <= now:
+                callbacks.append(self._timers.popleft()[1])
+            self._flush_scheduled = active = active or bool(self._timers or self._entries)
+        if active:
+            self._start_interval()
+        for callback in callbacks:
+            callback()
+
+
+def _build_started(
+    call_id: int, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
+) -> CallStarted:
+    return CallStarted(call_id, time_ns, method, peer=peer, target=target, deadline_ns=deadline_ns)

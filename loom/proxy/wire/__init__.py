@@ -1,20 +1,19 @@
-"""The wire engine: bytes pass untouched; a copy of them is looked at, after they are on their way.
+"""The wire engine: bytes pass unchanged, and a copy of them is parsed once they are on their way.
 
-* :mod:`~loom.proxy.wire.engine`: the addresses it listens on, TLS, its life.
-* :mod:`~loom.proxy.wire.tunnel`: forwarding one connection, with back-pressure and half-close.
-* :mod:`~loom.proxy.wire.inspection_queue`: what has passed and is still to be looked at.
-* :mod:`~loom.proxy.wire.event_buffer`: what several connections emit, handed on at once.
-* :mod:`~loom.proxy.wire.connection`: both directions of a connection become events.
-* :mod:`~loom.proxy.wire.stream`: what is known of one stream.
-* :mod:`~loom.proxy.wire.preface`: what a client begins with.
-* :mod:`~loom.proxy.wire.frames`: bytes become HTTP/2 frames.
-* :mod:`~loom.proxy.wire.headers`: header blocks become what a call starts, answers and ends with.
-* :mod:`~loom.proxy.wire.envelopes`: DATA becomes length-prefixed messages.
-* :mod:`~loom.proxy.wire.web_bodies`: the same for Connect's unary calls and for gRPC-Web in base64.
-* :mod:`~loom.proxy.wire.windows`: how long flow control held a sender.
-* :mod:`~loom.proxy.wire.status_mapping`: HTTP/2 and HTTP codes as gRPC statuses.
+* :mod:`~loom.proxy.wire.engine`: listening sockets, TLS on both sides, lifecycle.
+* :mod:`~loom.proxy.wire.tunnel`: forwarding of one connection, with back-pressure and half-close.
+* :mod:`~loom.proxy.wire.inspection_queue`: forwarded chunks that wait to be parsed.
+* :mod:`~loom.proxy.wire.connection`: turns both directions of a connection into events.
+* :mod:`~loom.proxy.wire.limits`: the limits of what one connection may make Loom keep.
+* :mod:`~loom.proxy.wire.stream`: the state of one HTTP/2 stream, which carries one call.
+* :mod:`~loom.proxy.wire.preface`: the client's connection preface.
+* :mod:`~loom.proxy.wire.frames`: parses HTTP/2 frames.
+* :mod:`~loom.proxy.wire.headers`: decodes header blocks (HPACK) and interprets them.
+* :mod:`~loom.proxy.wire.envelopes`: parses length-prefixed messages.
+* :mod:`~loom.proxy.wire.web_bodies`: parses the bodies of Connect's unary calls and of gRPC-Web in base64.
+* :mod:`~loom.proxy.wire.flow_control`: measures how long flow control stalled a sender.
 
-Everything but the tunnel and the engine is free of I/O, and none of it can stop or change what passes.
+All but the tunnel and the engine are free of I/O, and none of them can stop or change the traffic.
 """
 
 from .engine import WireEngine

@@ -1,4 +1,4 @@
-"""Both directions of one connection become events; nothing here can stop or change what passes."""
+"""Turns both directions of one connection into events; nothing here can stop or change the traffic."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,34 +14,33 @@ from loom.model import (
     Status,
     StatusCode,
 )
+from loom.model.status_mapping import error_name
+from loom.proxy import local_status
 
+from .flow_control import DEFAULT_WINDOW, Window
 from .frames import (
     END_HEADERS,
     END_STREAM,
-    MAX_HELD,
+    MAX_FRAME_SIZE,
     PADDED,
-    PRIORITY_GIVEN,
-    FrameReader,
+    PRIORITY,
+    FrameParser,
     FrameType,
-    NotFollowedError,
-    unpadded,
+    ParseError,
+    strip_padding,
 )
-from .headers import Head, HeadReader
+from .headers import HeaderBlock, HeaderDecoder
+from .limits import ConnectionLimits
 from .preface import Preface
-from .status_mapping import error_name
-from .stream import Exchange, Facts
-from .windows import DEFAULT_WINDOW, Window
+from .stream import Stream, WireFields
 
 UNOBSERVED = "(not observed)"
-STEP = 64  # frames that are looked at in one go
-MAX_OPEN = 100_000  # streams of one connection that are followed at a time
-MAX_UNFINISHED = 256 * 1024 * 1024  # bytes of unfinished messages that one connection may hold
-MAX_SETTINGS = 1000  # SETTINGS frames of one side that the other has yet to acknowledge
-_SETTINGS_TABLE, _SETTINGS_WINDOW = 1, 4
-_SHAPE = END_HEADERS | PADDED | PRIORITY_GIVEN
+FRAMES_PER_STEP = 64
+_SETTINGS_HEADER_TABLE_SIZE, _SETTINGS_INITIAL_WINDOW_SIZE = 1, 4
+_HEADERS_SHAPE = END_HEADERS | PADDED | PRIORITY
 _PRIORITY_SIZE = 5
+_PROMISED_ID_SIZE = 4
 _REQUEST = Section.REQUEST
-_PROMISED_SIZE = 4
 _DATA, _HEADERS, _CONTINUATION = (
     0,
     1,
@@ -49,26 +48,26 @@ _DATA, _HEADERS, _CONTINUATION = (
 )  # plain numbers: an enumeration's members compare four times as slowly
 
 
-class _Side:
-    """What one side sends: its frames, its header blocks, and the flow control that the other side grants it."""
+class _Sender:
+    """One side of the connection as a sender: frames, header blocks, and the windows that the other side grants."""
 
     def __init__(self) -> None:
-        self.reader = FrameReader()
-        self.heads = HeadReader()
+        self.frames = FrameParser()
+        self.headers = HeaderDecoder()
         self.window = Window(DEFAULT_WINDOW)  # of the connection
-        self.stream_window = DEFAULT_WINDOW  # that a new stream begins with
-        self.tables: list[int] = []  # table sizes that the other side set and this one has yet to acknowledge
-        self.block: list[bytes] = []  # a header block that goes on in CONTINUATION
+        self.initial_window = DEFAULT_WINDOW  # of a new stream
+        self.table_sizes: list[int] = []  # set by the other side, and not yet acknowledged by this one
+        self.block_pieces: list[bytes] = []  # of a header block that continues in CONTINUATION
         self.block_size = 0
-        self.block_stream = 0
-        self.block_ends = 0
+        self.block_stream_id = 0
+        self.block_end_stream = 0
 
 
 class Connection:
-    """Sans-IO: :meth:`saw` is told of every chunk after it has been passed on, :meth:`closed` of the end.
+    """Sans-IO: call :meth:`receive_data` with every chunk after it was forwarded, then :meth:`close`.
 
-    Once something cannot be followed, the connection is marked as not observed from there on, the calls that are
-    open end with that note, and further bytes are not looked at.
+    If something cannot be parsed, the connection is marked as unobserved: its open
+    calls end with a note, and further bytes are ignored.
     """
 
     def __init__(
@@ -79,312 +78,313 @@ class Connection:
         *,
         peer: str,
         target: str,
+        limits: ConnectionLimits | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.number = number
+        self.peer = peer
         self.unobserved = ""
+        """Why the connection is unobserved; "" while it is observed."""
         self._ids = ids
         self._sink = sink
-        self.peer = peer
         self._target = target
+        self._limits = limits or ConnectionLimits()
+        self._max_unfinished = self._limits.unfinished_bytes
         self._clock = clock
         self._now = 0
         self._preface = Preface()
-        self._exchanges: dict[int, Exchange] = {}
-        self._fresh: list[Exchange] = []  # those with events that are to be handed on
-        self._client, self._server = _Side(), _Side()
-        self._goaway: Facts = {}
+        self._streams: dict[int, Stream] = {}
+        self._pending: list[Stream] = []  # streams with events to emit
+        self._client, self._server = _Sender(), _Sender()
+        self._goaway_fields: WireFields = {}
         self._unfinished = 0
-        self._record: int | None = None  # the call that stands for an unobserved connection
+        self._unobserved_call_id: int | None = None  # of the call that represents an unobserved connection
 
     @property
-    def live(self) -> int:
-        """How many calls are under way."""
-        return len(self._exchanges)
+    def open_calls(self) -> int:
+        """The number of open calls."""
+        return len(self._streams)
 
-    def saw(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
-        """Look at bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds).
+    def receive_data(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
+        """Parse bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds).
 
-        To be iterated to the end, before the next is asked for; between any two steps something else may be done.
+        A generator, which must be exhausted before the next call; the caller may do other work between its steps.
         Never raises.
         """
         if self.unobserved:
             return
         self._now = now
         try:
-            if client and not self._preface.whole:
-                chunk = self._preface.taken_off(chunk)
+            if client and not self._preface.complete:
+                chunk = self._preface.strip(chunk)
             if chunk:
-                yield from self._read(chunk, now, client=client)
-        except NotFollowedError as error:
-            self.give_up(str(error), now)
+                yield from self._handle_frames(chunk, now, client=client)
+        except ParseError as error:
+            self.stop_observing(str(error), now)
         except Exception as error:  # noqa: BLE001 (a bug in here must not reach the traffic)
-            self.give_up(f"the parser failed: {type(error).__name__}: {error}", now)
-        self._hand_on()
+            self.stop_observing(f"the parser failed: {type(error).__name__}: {error}", now)
+        self._emit()
 
-    def _read(  # noqa: C901, PLR0912 (for every frame there is: each further call would cost)
+    def _handle_frames(  # noqa: C901, PLR0912 (the loop over all frames: each further call would cost)
         self, chunk: bytes, now: int, *, client: bool
     ) -> Iterator[None]:
-        """Look at the frames of a chunk; what nearly every one of them needs is done here."""
-        side = self._client if client else self._server
-        window = side.window
-        heads = side.heads
-        find = self._exchanges.get
-        left = STEP
-        fresh = self._fresh
-        for kind, flags, stream, payload, size in side.reader.feed(chunk):
-            exchange = find(stream)
-            if exchange is not None and not exchange.events:
-                fresh.append(exchange)
+        sender = self._client if client else self._server
+        window = sender.window
+        headers = sender.headers
+        get_stream = self._streams.get
+        frames_left = FRAMES_PER_STEP
+        pending = self._pending
+        for kind, flags, stream_id, payload, size in sender.frames.feed(chunk):
+            stream = get_stream(stream_id)
+            if stream is not None and not stream.events:
+                pending.append(stream)
             if kind == _DATA:
-                window.left -= size
-                if window.left <= 0 or window.pending:
-                    window.used(now)
-                if exchange is None:
+                window.available -= size
+                if window.available <= 0 or window.pending_ns:
+                    window.update_stall(now)
+                if stream is None:
                     continue
-                last = flags & END_STREAM
+                end_stream = flags & END_STREAM
                 if client:
-                    more = exchange.on_request_data(payload, size, now, last)
+                    growth = stream.on_request_data(payload, size, now, end_stream)
                 else:
-                    more = exchange.on_response_data(payload, size, now, last)
-                if more:
-                    self._unfinished += more
-                    if self._unfinished > MAX_UNFINISHED:
-                        raise NotFollowedError(f"unfinished messages hold more than {MAX_UNFINISHED} bytes")
-            elif side.block_stream and kind != _CONTINUATION:
-                raise NotFollowedError("a header block was left unfinished")
-            elif kind == _HEADERS and flags & _SHAPE == END_HEADERS:
-                head = heads.known.get(payload) or heads.read(payload)
-                if client or exchange is None or self._unfinished:
-                    self._on_head(client, exchange, stream, head, flags & END_STREAM)
+                    growth = stream.on_response_data(payload, size, now, end_stream)
+                if growth:
+                    self._unfinished += growth
+                    if self._unfinished > self._max_unfinished:
+                        raise ParseError(f"unfinished messages exceed {self._max_unfinished} bytes")
+            elif sender.block_stream_id and kind != _CONTINUATION:
+                raise ParseError("a header block was left unfinished")
+            elif kind == _HEADERS and flags & _HEADERS_SHAPE == END_HEADERS:
+                block = headers.cache.get(payload) or headers.decode(payload)
+                if client or stream is None or self._unfinished:
+                    self._on_header_block(client, stream, stream_id, block, flags & END_STREAM)
                 else:
-                    exchange.on_response_head(head, now, flags & END_STREAM)
+                    stream.on_response_headers(block, now, flags & END_STREAM)
             else:
                 handle = _HANDLERS.get(kind)
                 if handle is not None:
-                    handle(self, client, flags, stream, payload)
-            if exchange is not None and exchange.ended:
-                self._unfinished -= exchange.held
-                self._exchanges.pop(stream, None)
-            left -= 1
-            if not left:
-                left = STEP
+                    handle(self, client, flags, stream_id, payload)
+            if stream is not None and stream.ended:
+                self._unfinished -= stream.buffered
+                self._streams.pop(stream_id, None)
+            frames_left -= 1
+            if not frames_left:
+                frames_left = FRAMES_PER_STEP
                 yield
 
-    def _hand_on(self) -> None:
-        """Emit what has come of the calls, each call's events together, in the order in which they began to come."""
+    def _emit(self) -> None:
+        """Emit pending events, one sequence per call, in the order of each call's first pending event."""
         calls = []
-        for exchange in self._fresh:
-            if exchange.events:
-                calls.append(exchange.events)
-                exchange.events = []
-        self._fresh.clear()
+        for stream in self._pending:
+            if stream.events:
+                calls.append(stream.events)
+                stream.events = []
+        self._pending.clear()
         if calls:
             self._sink.emit_all(calls)
 
-    def _let_go(self) -> None:
-        """All calls have been ended: hand on what is left of them."""
-        self._fresh += self._exchanges.values()
-        self._exchanges.clear()
-        self._hand_on()
+    def _emit_ended_streams(self) -> None:
+        """Emit what is pending of all streams, which have ended, and remove them."""
+        self._pending += self._streams.values()
+        self._streams.clear()
+        self._emit()
 
-    def give_up(self, reason: str, now: int) -> None:
-        """Stop observing, and say why."""
+    def stop_observing(self, reason: str, now: int) -> None:
+        """End open calls with a note, and ignore further bytes."""
         if self.unobserved:
             return
         self.unobserved = reason
         note = f"not observed from here on, because {reason}"
-        for exchange in self._exchanges.values():
-            exchange.facts["unobserved"] = reason
-            exchange.end(now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
-        self._let_go()
-        self._client, self._server = _Side(), _Side()
-        self._record = self._ids.reserve()
-        facts: Facts = {"connection": self.number, "unobserved": reason}
-        self._sink.emit(
-            CallStarted(
-                self._record, now, UNOBSERVED, self.peer, target=self._target, engine="wire", wire=facts
-            )
-        )
+        for stream in self._streams.values():
+            stream.fields["unobserved"] = reason
+            stream.end(now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
+        self._emit_ended_streams()
+        self._client, self._server = _Sender(), _Sender()
+        self._unobserved_call_id = self._ids.allocate()
+        fields: WireFields = {"connection": self.number, "unobserved": reason}
+        self._emit_started(self._unobserved_call_id, now, UNOBSERVED, fields)
 
-    def failed(self, reason: str, now: int) -> None:
-        """The target could not be reached for this connection."""
-        call = self._ids.take()
-        facts: Facts = {"connection": self.number}
-        self._sink.emit(
-            CallStarted(call, now, "(connection)", self.peer, target=self._target, engine="wire", wire=facts)
-        )
-        note = f"Loom could not reach the target {self._target}: {reason}"
-        self._sink.emit(CallEnded(call, now, Status(StatusCode.UNAVAILABLE, note), EndedBy.LOOM, note))
+    def record_connect_failure(self, reason: str, now: int) -> None:
+        """Record a call for this connection, for which the target could not be reached."""
+        call_id = self._ids.allocate()
+        self._emit_started(call_id, now, "(connection)", {"connection": self.number})
+        status = local_status.target_unreachable(self._target, reason)
+        self._sink.emit(CallEnded(call_id, now, status, EndedBy.LOOM, status.message))
 
-    def closed(self, now: int, by: EndedBy) -> None:
-        """The connection is gone; calls that are open end with it."""
-        if self._record is not None:
+    def close(self, now: int, by: EndedBy) -> None:
+        """End the connection and its open calls."""
+        if self._unobserved_call_id is not None:
             note = f"not observed, because {self.unobserved}"
-            self._sink.emit(
-                CallEnded(self._record, now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
-            )
-            self._record = None
-        for exchange in self._exchanges.values():
-            exchange.facts.update(self._goaway)
+            status = Status(StatusCode.UNKNOWN, note)
+            self._sink.emit(CallEnded(self._unobserved_call_id, now, status, EndedBy.LOOM, note))
+            self._unobserved_call_id = None
+        for stream in self._streams.values():
+            stream.fields.update(self._goaway_fields)
             if by is EndedBy.LOOM:
-                status = Status(StatusCode.UNAVAILABLE, "Loom was stopped")
-                exchange.end(now, status, EndedBy.LOOM, "Loom was stopped while the call was under way")
+                stream.end(now, local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
             elif by is EndedBy.CLIENT:
                 status = Status(StatusCode.CANCELLED, "the client closed the connection")
-                exchange.end(now, status, EndedBy.CLIENT, "the client closed the connection")
+                stream.end(now, status, EndedBy.CLIENT, "the client closed the connection")
             else:
                 status = Status(StatusCode.UNAVAILABLE, "the backend closed the connection")
-                exchange.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
-        self._let_go()
+                stream.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
+        self._emit_ended_streams()
 
-    def _on_headers(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
+    def _emit_started(self, call_id: int, now: int, method: str, fields: WireFields) -> None:
+        self._sink.emit(
+            CallStarted(call_id, now, method, self.peer, target=self._target, engine="wire", wire=fields)
+        )
+
+    def _on_headers(self, client: bool, flags: int, stream_id: int, payload: bytes) -> None:
         if flags & PADDED:
-            payload = unpadded(payload, flags)
-        if flags & PRIORITY_GIVEN:
+            payload = strip_padding(payload, flags)
+        if flags & PRIORITY:
             payload = payload[_PRIORITY_SIZE:]
-        side = self._client if client else self._server
-        last = flags & END_STREAM
+        sender = self._client if client else self._server
+        end_stream = flags & END_STREAM
         if flags & END_HEADERS:
-            self._on_head(client, self._exchanges.get(stream), stream, side.heads.read(payload), last)
+            block = sender.headers.decode(payload)
+            self._on_header_block(client, self._streams.get(stream_id), stream_id, block, end_stream)
             return
-        side.block = [payload]
-        side.block_size = len(payload)
-        side.block_stream = stream
-        side.block_ends = last
+        sender.block_pieces = [payload]
+        sender.block_size = len(payload)
+        sender.block_stream_id = stream_id
+        sender.block_end_stream = end_stream
 
-    def _on_continuation(self, client: bool, flags: int, stream: int, payload: bytes) -> None:
-        side = self._client if client else self._server
-        if stream != side.block_stream or not stream:
-            raise NotFollowedError("a CONTINUATION frame came without its HEADERS")
-        if payload:  # empty ones cost their sender nothing, and must not pile up here
-            side.block.append(payload)
-        side.block_size += len(payload)
-        if side.block_size > MAX_HELD:
-            raise NotFollowedError(f"a header block of more than {MAX_HELD} bytes came")
+    def _on_continuation(self, client: bool, flags: int, stream_id: int, payload: bytes) -> None:
+        sender = self._client if client else self._server
+        if stream_id != sender.block_stream_id or not stream_id:
+            raise ParseError("a CONTINUATION frame came without its HEADERS")
+        if payload:  # empty ones cost their sender nothing, and must not accumulate here
+            sender.block_pieces.append(payload)
+        sender.block_size += len(payload)
+        if sender.block_size > MAX_FRAME_SIZE:
+            raise ParseError(f"a header block of more than {MAX_FRAME_SIZE} bytes came")
         if flags & END_HEADERS:
-            block, side.block, side.block_stream = b"".join(side.block), [], 0
-            self._on_head(
-                client, self._exchanges.get(stream), stream, side.heads.read(block), side.block_ends
-            )
+            block = sender.headers.decode(b"".join(sender.block_pieces))
+            sender.block_pieces, sender.block_stream_id = [], 0
+            stream = self._streams.get(stream_id)
+            self._on_header_block(client, stream, stream_id, block, sender.block_end_stream)
 
-    def _on_head(self, client: bool, exchange: Exchange | None, stream: int, head: Head, last: int) -> None:
-        if exchange is not None:
-            before = exchange.held if self._unfinished else 0
+    def _on_header_block(
+        self, client: bool, stream: Stream | None, stream_id: int, block: HeaderBlock, end_stream: int
+    ) -> None:
+        if stream is not None:
+            before = stream.buffered if self._unfinished else 0
             if not client:
-                exchange.on_response_head(head, self._now, last)
-            elif last:
-                exchange.on_half_close(self._now)
+                stream.on_response_headers(block, self._now, end_stream)
+            elif end_stream:
+                stream.on_half_close(self._now)
             if before:
-                self._unfinished += exchange.held - before  # a body may be whole now
-        elif client and head.path:
-            self._begin(stream, head, last)
+                self._unfinished += stream.buffered - before  # a body may be complete now
+        elif client and block.path:
+            self._open_stream(stream_id, block, end_stream)
 
-    def _begin(self, stream: int, head: Head, last: int) -> None:
-        if len(self._exchanges) >= MAX_OPEN:
-            raise NotFollowedError(f"more than {MAX_OPEN} streams are open")
+    def _open_stream(self, stream_id: int, block: HeaderBlock, end_stream: int) -> None:
+        limits = self._limits
+        if len(self._streams) >= limits.streams:
+            raise ParseError(f"more than {limits.streams} streams are open")
         now = self._now
-        call = self._ids.reserve()
-        deadline = None if head.timeout_ns is None else now + head.timeout_ns
-        facts: Facts = {"connection": self.number, "stream": stream}
-        if head.encoding:
-            facts["request_encoding"] = head.encoding
+        call_id = self._ids.allocate()
+        deadline = None if block.timeout_ns is None else now + block.timeout_ns
+        fields: WireFields = {"connection": self.number, "stream": stream_id}
+        if block.encoding:
+            fields["request_encoding"] = block.encoding
         started = CallStarted(
-            call,
+            call_id,
             now,
-            head.path,
+            block.path,
             self.peer,
-            head.authority,
+            block.authority,
             self._target,
             "wire",
             deadline,
-            head.content_type,
+            block.content_type,
             None,
-            facts,
+            fields,
         )
-        reader = head.reader
-        exchange = Exchange(
-            call,
-            Window(self._client.stream_window),
-            Window(self._server.stream_window),
-            head.encoding,
+        parser = block.body_parser
+        stream = Stream(
+            call_id,
+            Window(self._client.initial_window),
+            Window(self._server.initial_window),
+            block.encoding,
             deadline,
-            head.web,
-            head.connect,
-            reader() if reader else None,
-            reader() if reader else None,
-            [started, MetadataSeen(call, now, _REQUEST, head.metadata)],
+            block.web,
+            block.connect,
+            parser(limits.message_bytes) if parser else None,
+            parser(limits.message_bytes) if parser else None,
+            [started, MetadataSeen(call_id, now, _REQUEST, block.metadata)],
+            limits.message_bytes,
         )
-        self._exchanges[stream] = exchange
-        self._fresh.append(exchange)
-        if last:
-            exchange.on_half_close(now)
+        self._streams[stream_id] = stream
+        self._pending.append(stream)
+        if end_stream:
+            stream.on_half_close(now)
 
-    def _on_push(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
-        """A promise is no gRPC call, but its header block changes the table that later blocks refer to."""
+    def _on_push_promise(self, client: bool, flags: int, _stream_id: int, payload: bytes) -> None:
+        """Decode the header block, for its effect on the HPACK table; a pushed response is not a gRPC call."""
         if not flags & END_HEADERS:
-            raise NotFollowedError("a PUSH_PROMISE goes on in CONTINUATION")
+            raise ParseError("a PUSH_PROMISE continues in CONTINUATION")
         if flags & PADDED:
-            payload = unpadded(payload, flags)
-        (self._client if client else self._server).heads.read(payload[_PROMISED_SIZE:])
+            payload = strip_padding(payload, flags)
+        (self._client if client else self._server).headers.decode(payload[_PROMISED_ID_SIZE:])
 
-    def _on_reset(self, client: bool, _flags: int, stream: int, payload: bytes) -> None:
-        exchange = self._exchanges.get(stream)
-        if exchange is not None:
-            exchange.on_reset(int.from_bytes(payload[:4], "big"), self._now, by_client=client)
+    def _on_rst_stream(self, client: bool, _flags: int, stream_id: int, payload: bytes) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.on_reset(int.from_bytes(payload[:4], "big"), self._now, by_client=client)
 
-    def _on_settings(self, client: bool, flags: int, _stream: int, payload: bytes) -> None:
-        side, other = (self._client, self._server) if client else (self._server, self._client)
-        if flags & END_STREAM:  # ACK: what the other side asked for is in force for what this side sends
-            if side.tables:
-                side.heads.allow_table(side.tables.pop(0))
+    def _on_settings(self, client: bool, flags: int, _stream_id: int, payload: bytes) -> None:
+        sender, other = (self._client, self._server) if client else (self._server, self._client)
+        if flags & END_STREAM:  # ACK: the sender applies what the other side asked for
+            if sender.table_sizes:
+                sender.headers.set_max_table_size(sender.table_sizes.pop(0))
             return
-        table = None
+        table_size = other.table_sizes[-1] if other.table_sizes else other.headers.max_table_size
         for position in range(0, len(payload) - 5, 6):
             setting = int.from_bytes(payload[position : position + 2], "big")
             value = int.from_bytes(payload[position + 2 : position + 6], "big")
-            if setting == _SETTINGS_TABLE:
-                table = value
-            elif setting == _SETTINGS_WINDOW:
-                change, other.stream_window = value - other.stream_window, value
-                for exchange in self._exchanges.values():
-                    window = exchange.response_window if client else exchange.request_window
-                    window.opened(change, self._now)
+            if setting == _SETTINGS_HEADER_TABLE_SIZE:
+                table_size = value
+            elif setting == _SETTINGS_INITIAL_WINDOW_SIZE:
+                change, other.initial_window = value - other.initial_window, value
+                for stream in self._streams.values():
+                    window = stream.response_window if client else stream.request_window
+                    window.grant(change, self._now)
         # Every SETTINGS is acknowledged, so every one has its place in the queue.
-        if len(other.tables) >= MAX_SETTINGS:
-            raise NotFollowedError(f"more than {MAX_SETTINGS} SETTINGS frames were not acknowledged")
-        other.tables.append(_current(other) if table is None else table)
+        maximum = self._limits.unacknowledged_settings
+        if len(other.table_sizes) >= maximum:
+            raise ParseError(f"more than {maximum} SETTINGS frames were not acknowledged")
+        other.table_sizes.append(table_size)
 
-    def _on_goaway(self, client: bool, _flags: int, _stream: int, payload: bytes) -> None:
+    def _on_goaway(self, client: bool, _flags: int, _stream_id: int, payload: bytes) -> None:
         code = int.from_bytes(payload[4:8], "big")
         text = payload[8:200].decode(errors="replace")
-        who = "client" if client else "backend"
-        self._goaway = {"goaway": f"{error_name(code)} {text}".strip(), "goaway_by": who}
-        last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
-        for stream, exchange in self._exchanges.items():
-            exchange.facts.update(self._goaway)
-            if not client and stream > last:
-                exchange.facts["goaway_refused"] = 1
+        side = "client" if client else "backend"
+        self._goaway_fields = {"goaway": f"{error_name(code)} {text}".strip(), "goaway_by": side}
+        last_stream_id = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
+        for stream_id, stream in self._streams.items():
+            stream.fields.update(self._goaway_fields)
+            if not client and stream_id > last_stream_id:
+                stream.fields["goaway_refused"] = 1
 
-    def _on_window_update(self, client: bool, _flags: int, stream: int, payload: bytes) -> None:
+    def _on_window_update(self, client: bool, _flags: int, stream_id: int, payload: bytes) -> None:
         size = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
-        if not stream:
-            (self._server if client else self._client).window.opened(size, self._now)
+        if not stream_id:
+            (self._server if client else self._client).window.grant(size, self._now)
             return
-        exchange = self._exchanges.get(stream)
-        if exchange is not None:
-            (exchange.response_window if client else exchange.request_window).opened(size, self._now)
-
-
-def _current(side: _Side) -> int:
-    return side.tables[-1] if side.tables else side.heads.table_limit
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            (stream.response_window if client else stream.request_window).grant(size, self._now)
 
 
 _HANDLERS: dict[int, Callable[[Connection, bool, int, int, bytes], None]] = {
-    FrameType.HEADERS: Connection._on_headers,  # noqa: SLF001 (the table is the class's own)
+    FrameType.HEADERS: Connection._on_headers,  # noqa: SLF001 (the table belongs to the class)
     FrameType.CONTINUATION: Connection._on_continuation,  # noqa: SLF001
-    FrameType.PUSH_PROMISE: Connection._on_push,  # noqa: SLF001
-    FrameType.RST_STREAM: Connection._on_reset,  # noqa: SLF001
+    FrameType.PUSH_PROMISE: Connection._on_push_promise,  # noqa: SLF001
+    FrameType.RST_STREAM: Connection._on_rst_stream,  # noqa: SLF001
     FrameType.SETTINGS: Connection._on_settings,  # noqa: SLF001
     FrameType.GOAWAY: Connection._on_goaway,  # noqa: SLF001
     FrameType.WINDOW_UPDATE: Connection._on_window_update,  # noqa: SLF001

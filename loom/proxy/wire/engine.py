@@ -1,34 +1,34 @@
-"""The wire engine's server: the addresses it listens on, TLS on both sides, and its life."""
+"""The wire engine's server: listening sockets, TLS on both sides, and lifecycle."""
 
 import asyncio
 import contextlib
 import itertools
-import socket
 import ssl
 import tempfile
 from pathlib import Path
 from typing import cast
 
-from loom.errors import StartError
 from loom.model import Address, CallIds, Sink
+from loom.proxy.binding import LISTEN_BACKLOG, open_sockets
 from loom.proxy.engine import ServerTls, TargetTls
-from loom.proxy.preflight import bindable_hosts, check_server_tls, check_target_tls
+from loom.proxy.event_buffer import EventBuffer
+from loom.proxy.startup_checks import check_server_tls, check_target_tls
 
 from .connection import Connection
-from .event_buffer import Gathering
-from .inspection_queue import Backlog
-from .tunnel import Side, Tunnel
+from .inspection_queue import InspectionQueue
+from .limits import ConnectionLimits
+from .tunnel import WRITE_BUFFER_LIMIT, Tunnel, TunnelEnd
 
-CONNECT_TIMEOUT = 20.0
-_BACKLOG = 1024
-_PORT_TRIES = 20
+CONNECT_TIMEOUT = 20.0  # seconds
 _ALPN = ("h2", "http/1.1")
 
 
 class WireEngine:
-    """Passes every byte between each client's connection and one to the target that is made for it.
+    """Forwards the bytes of each client's connection over a connection of its own to the target.
 
-    Bytes are never changed, delayed for the sake of looking, or reordered. Started on the loop that is to forward.
+    Bytes are never changed or reordered, and are written before they are inspected. ``limits`` bound what a connection
+    may make Loom keep; ``write_buffer_limit`` is the number of bytes buffered for one end before reading from the other
+    is paused. Started on the event loop that is to forward.
     """
 
     def __init__(
@@ -40,56 +40,58 @@ class WireEngine:
         *,
         server_tls: ServerTls | None,
         target_tls: TargetTls | None,
+        limits: ConnectionLimits | None = None,
+        write_buffer_limit: int = WRITE_BUFFER_LIMIT,
     ) -> None:
         self._listen = listen
         self._target = target_address
-        self._sink = Gathering(sink)
+        self._events = EventBuffer(sink)
         self._ids = ids
         self._server_tls = server_tls
         self._target_tls = target_tls
-        self._numbers = itertools.count(1)
+        self._connection_numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._tunnels: set[Tunnel] = set()
-        self._backlog = Backlog(self._sink)
-        ids.settle = self._backlog.settle
+        self._queue = InspectionQueue(self._events)
+        self._limits = limits
+        self._write_buffer_limit = write_buffer_limit
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._port = 0
-        self._listening_context: ssl.SSLContext | None = None
+        self._server_context: ssl.SSLContext | None = None
 
     @property
     def port(self) -> int:
         return self._port
 
     async def start(self) -> None:
-        """Listen; the target need not be up. :class:`StartError` says why that is not possible."""
+        """Listen; the target need not be up. Raises :class:`loom.errors.StartError`."""
         if self._server_tls is not None:
             check_server_tls(self._server_tls)
-            self._listening_context = _server_context(self._server_tls)
+            self._server_context = _make_server_context(self._server_tls)
         if self._target_tls is not None:
             check_target_tls(self._target_tls)
-        hosts = bindable_hosts(self._listen)
-        tries = _PORT_TRIES if self._listen.port == 0 and len(hosts) > 1 else 1
-        for attempt in range(tries):
-            try:
-                await self._bind(hosts)
-            except OSError as error:
-                await self._unbind()
-                if attempt == tries - 1:
-                    raise StartError(
-                        f"cannot listen on {self._listen} (--listen): {error.strerror or error}; "
-                        "end what holds the port, or choose another"
-                    ) from error
-            else:
-                return
+        loop = asyncio.get_running_loop()
+        sockets = open_sockets(self._listen)
+        self._port = sockets[0].getsockname()[1]
+        self._servers = [
+            await loop.create_server(
+                self._accept, sock=opened, backlog=LISTEN_BACKLOG, ssl=self._server_context
+            )
+            for opened in sockets
+        ]
+
+    def flush(self) -> None:
+        """Emit every buffered event now. On the event loop only; bytes that wait for inspection keep their turn."""
+        self._queue.flush()
 
     async def stop(self, grace: float) -> None:
-        """Take no new connections, give calls under way ``grace`` seconds, then end every connection."""
-        await self._unbind()
+        """Stop accepting connections, let open calls run for ``grace`` seconds, then reset every connection."""
+        self._close_servers()
         if grace > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await self._until_idle()
+                    await self._wait_until_idle()
         for task in list(self._connecting):
             task.cancel()
         for tunnel in list(self._tunnels):
@@ -99,53 +101,45 @@ class WireEngine:
                 while self._tunnels:
                     self._idle.clear()
                     await self._idle.wait()
-        self._backlog.drain()
+        self._queue.drain()
 
-    async def _until_idle(self) -> None:
-        while self._backlog or any(tunnel.connection.live for tunnel in self._tunnels):  # noqa: ASYNC110 (once, at the end)
+    async def _wait_until_idle(self) -> None:
+        while self._queue or any(tunnel.connection.open_calls for tunnel in self._tunnels):  # noqa: ASYNC110 (once, at the end)
             await asyncio.sleep(0.02)
 
-    async def _bind(self, hosts: tuple[str, ...]) -> None:
-        loop = asyncio.get_running_loop()
-        self._port = self._listen.port
-        for host in hosts:
-            server = await loop.create_server(
-                self._accept,
-                host,
-                self._port,
-                backlog=_BACKLOG,
-                ssl=self._listening_context,
-                reuse_address=True,
-                reuse_port=False,
-                family=socket.AF_UNSPEC,
-            )
-            self._servers.append(server)
-            self._port = server.sockets[0].getsockname()[1]
-
-    async def _unbind(self) -> None:
+    def _close_servers(self) -> None:
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
 
-    def _accept(self) -> Side:
-        connection = Connection(next(self._numbers), self._sink, self._ids, peer="", target=str(self._target))
-        tunnel = Tunnel(connection, self._backlog, self._begin_connecting, self._end)
+    def _accept(self) -> TunnelEnd:
+        connection = Connection(
+            next(self._connection_numbers),
+            self._events,
+            self._ids,
+            peer="",
+            target=str(self._target),
+            limits=self._limits,
+        )
+        tunnel = Tunnel(
+            connection, self._queue, self._start_connecting, self._on_end, self._write_buffer_limit
+        )
         self._tunnels.add(tunnel)
         return tunnel.client
 
-    def _begin_connecting(self, tunnel: Tunnel) -> None:
+    def _start_connecting(self, tunnel: Tunnel) -> None:
         tunnel.connection.peer = _peer(tunnel.client.transport)
         task = asyncio.get_running_loop().create_task(self._connect(tunnel), name="wire-connect")
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, tunnel: Tunnel) -> None:
-        """Connect to the target as the client has connected to Loom: the same protocol is offered."""
+        """Connect to the target, offering the protocol that the client and Loom agreed on."""
         loop = asyncio.get_running_loop()
         context = None
         if self._target_tls is not None:
             context = await loop.run_in_executor(
-                None, _target_context, self._target_tls, _spoken(tunnel.client)
+                None, _make_target_context, self._target_tls, _alpn_protocol(tunnel.client)
             )
         name = None
         if context is not None and self._target_tls is not None:
@@ -160,11 +154,11 @@ class WireEngine:
                     server_hostname=name,
                 )
         except TimeoutError:
-            tunnel.refused(f"no answer within {CONNECT_TIMEOUT:g} s")
+            tunnel.on_connect_failure(f"no answer within {CONNECT_TIMEOUT:g} s")
         except OSError as error:  # ssl's errors are among them
-            tunnel.refused(error.strerror or str(error))
+            tunnel.on_connect_failure(error.strerror or str(error))
 
-    def _end(self, tunnel: Tunnel) -> None:
+    def _on_end(self, tunnel: Tunnel) -> None:
         self._tunnels.discard(tunnel)
         if not self._tunnels:
             self._idle.set()
@@ -179,38 +173,38 @@ def _peer(transport: asyncio.Transport) -> str:
     return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
 
 
-def _spoken(client: Side) -> str | None:
-    """What the client agreed on by ALPN; None in cleartext."""
-    spoken = client.transport.get_extra_info("ssl_object")
-    return None if spoken is None else cast("str | None", spoken.selected_alpn_protocol())
+def _alpn_protocol(client: TunnelEnd) -> str | None:
+    """The protocol that was negotiated with the client by ALPN; None in cleartext."""
+    ssl_object = client.transport.get_extra_info("ssl_object")
+    return None if ssl_object is None else cast("str | None", ssl_object.selected_alpn_protocol())
 
 
-def _server_context(tls: ServerTls) -> ssl.SSLContext:
+def _make_server_context(tls: ServerTls) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(list(_ALPN))
-    _load(context, tls.cert, tls.key)
+    _load_certificate(context, tls.cert, tls.key)
     if tls.client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=tls.client_ca.decode())
     return context
 
 
-def _target_context(tls: TargetTls, spoken: str | None) -> ssl.SSLContext:
+def _make_target_context(tls: TargetTls, protocol: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    context.set_alpn_protocols([spoken or "h2"])
+    context.set_alpn_protocols([protocol or "h2"])
     if tls.ca is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_alpn_protocols([spoken or "h2"])
+        context.set_alpn_protocols([protocol or "h2"])
         context.load_verify_locations(cadata=tls.ca.decode())
     if tls.cert is not None and tls.key is not None:
-        _load(context, tls.cert, tls.key)
+        _load_certificate(context, tls.cert, tls.key)
     return context
 
 
-def _load(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    """The standard library reads certificates from files only: one that nobody else can read, for a moment."""
-    with tempfile.TemporaryDirectory(prefix="loom-tls-") as folder:
-        path = Path(folder) / "chain.pem"
+def _load_certificate(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    """Load a certificate and key through a temporary, private file: the ssl module reads nothing else."""
+    with tempfile.TemporaryDirectory(prefix="loom-tls-") as directory:
+        path = Path(directory) / "chain.pem"
         path.touch(mode=0o600)
         path.write_bytes(key + b"\n" + cert)
         context.load_cert_chain(path)

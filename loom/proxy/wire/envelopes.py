@@ -1,4 +1,4 @@
-"""DATA becomes length-prefixed messages, whatever the frames they come in.
+"""Parses length-prefixed messages (Connect calls them envelopes) from DATA, however it is split into frames.
 
 Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md ("Length-Prefixed-Message").
 """
@@ -8,97 +8,100 @@ from struct import Struct
 
 import msgspec
 
-from .frames import LARGE, Piece
+from .frames import VIEW_SIZE, Piece
 
-PREFIX = 5
-PIECE_COST = 64  # bytes that keeping a piece takes beside the piece itself: small ones cost the most
-MAX_MESSAGE = 64 * 1024 * 1024  # a larger one passes like any other; only its size is kept
+PREFIX_SIZE = 5
+PIECE_COST = 64  # bytes that storing a piece takes besides its content, which dominates in small ones
 
-_prefix = Struct(">BI").unpack_from  # flag, length
+_unpack_prefix = Struct(">BI").unpack_from  # flags, length
 
-Found = tuple[int, bytes, int]
-"""A message: its flag byte, its payload (empty if it was too large to keep), its size."""
+Envelope = tuple[int, bytes, int]
+"""A message: its flags, its payload (empty if it was too large to keep), its size in bytes."""
 
 
-def whole(data: Piece) -> bytes | None:
-    """The payload, where these bytes are one message that is not compressed: as most are, and quicker than a reader."""
-    length = len(data) - PREFIX
-    if not 0 <= length <= MAX_MESSAGE or _prefix(data) != (0, length):
+def single_payload(data: Piece, max_size: int) -> bytes | None:
+    """The payload, if ``data`` is exactly one uncompressed message: the usual case, without a parser."""
+    length = len(data) - PREFIX_SIZE
+    if not 0 <= length <= max_size or _unpack_prefix(data) != (0, length):
         return None
-    payload = data[PREFIX:]
+    payload = data[PREFIX_SIZE:]
     return payload if type(payload) is bytes else bytes(payload)
 
 
-class MessageReader(msgspec.Struct, gc=False):
-    """One direction of one stream. ``held`` is how many bytes an unfinished message takes."""
+class EnvelopeParser(msgspec.Struct, gc=False):
+    """One direction of one stream. ``buffered`` is the size of an unfinished message in bytes.
 
-    held: int = 0
-    _prefix: bytes = b""  # of a prefix that is not whole yet
+    A message of more than ``max_size`` bytes is parsed, but its payload is not kept.
+    """
+
+    max_size: int
+    buffered: int = 0
+    _prefix: bytes = b""  # an incomplete prefix
     _pieces: list[Piece] = []
-    _left: int = -1  # bytes of the current message that are still to come; -1 between messages
+    _missing: int = -1  # bytes that the current message lacks; -1 between messages
     _size: int = 0
-    _flag: int = 0
+    _flags: int = 0
 
     @property
     def unfinished(self) -> bool:
-        """Whether a message has begun and not ended."""
-        return self._left >= 0 or bool(self._prefix)
+        """Whether a message has started and not ended."""
+        return self._missing >= 0 or bool(self._prefix)
 
-    def feed(self, data: Piece) -> Sequence[Found]:
-        """The messages that end in these bytes."""
+    def feed(self, data: Piece) -> Sequence[Envelope]:
+        """Parse bytes; return the messages that they complete."""
         size = len(data)
         if not size:
-            return ()  # empty frames cost their sender nothing, and must not pile up here
-        if self._left < 0:
-            if not self._prefix and size >= PREFIX:
-                # Nearly always: one piece, one whole message.
-                length = int.from_bytes(data[1:PREFIX], "big")
-                if size == PREFIX + length and length <= MAX_MESSAGE:
-                    return ((data[0], bytes(data[PREFIX:]), length),)
-        elif size < self._left:
-            # In a large message: one more piece from its middle.
-            self._left -= size
-            if self._size <= MAX_MESSAGE:
+            return ()  # empty frames cost their sender nothing, and must not accumulate here
+        if self._missing < 0:
+            if not self._prefix and size >= PREFIX_SIZE:
+                # The usual case: one piece, one message.
+                length = int.from_bytes(data[1:PREFIX_SIZE], "big")
+                if size == PREFIX_SIZE + length and length <= self.max_size:
+                    return ((data[0], bytes(data[PREFIX_SIZE:]), length),)
+        elif size < self._missing:
+            # A piece from the middle of a large message.
+            self._missing -= size
+            if self._size <= self.max_size:
                 self._pieces.append(data)
-                self.held += size + PIECE_COST
+                self.buffered += size + PIECE_COST
             return ()
-        return self._pieced(data, size)
+        return self._feed_pieces(data, size)
 
-    def _pieced(self, data: Piece, end: int) -> list[Found]:
-        found: list[Found] = []
+    def _feed_pieces(self, data: Piece, end: int) -> list[Envelope]:
+        envelopes: list[Envelope] = []
         position = 0
-        while position < end or self._left == 0:
-            if self._left < 0:
-                position = self._begin(data, position)
-                if self._left < 0:
+        while position < end or self._missing == 0:
+            if self._missing < 0:
+                position = self._feed_prefix(data, position)
+                if self._missing < 0:
                     break
-            taken = min(self._left, end - position)
-            if taken and self._size <= MAX_MESSAGE:
-                piece = data[position : position + taken]
-                # A small view would keep the whole chunk that it looks into.
-                self._pieces.append(piece if taken > LARGE else bytes(piece))
-                self.held += taken + PIECE_COST
-            self._left -= taken
-            position += taken
-            if self._left == 0:
-                found.append(self._finish())
-        return found
+            size = min(self._missing, end - position)
+            if size and self._size <= self.max_size:
+                piece = data[position : position + size]
+                # A small view would keep its whole chunk alive.
+                self._pieces.append(piece if size > VIEW_SIZE else bytes(piece))
+                self.buffered += size + PIECE_COST
+            self._missing -= size
+            position += size
+            if self._missing == 0:
+                envelopes.append(self._finish())
+        return envelopes
 
-    def _begin(self, data: Piece, position: int) -> int:
-        """Read the rest of a prefix; ``_left`` stays -1 while it is not whole."""
-        missing = PREFIX - len(self._prefix)
+    def _feed_prefix(self, data: Piece, position: int) -> int:
+        """Complete the prefix if possible, and return the position behind it; else ``_missing`` stays -1."""
+        missing = PREFIX_SIZE - len(self._prefix)
         prefix = self._prefix + bytes(data[position : position + missing])
-        if len(prefix) < PREFIX:
+        if len(prefix) < PREFIX_SIZE:
             self._prefix = prefix
             return len(data)
         self._prefix = b""
-        self._flag = prefix[0]
-        self._left = self._size = int.from_bytes(prefix[1:], "big")
+        self._flags = prefix[0]
+        self._missing = self._size = int.from_bytes(prefix[1:], "big")
         return position + missing
 
-    def _finish(self) -> Found:
+    def _finish(self) -> Envelope:
         payload = b"".join(self._pieces)
         self._pieces = []
-        self.held = 0
-        self._left = -1
-        return self._flag, payload, self._size
+        self.buffered = 0
+        self._missing = -1
+        return self._flags, payload, self._size

@@ -1,7 +1,7 @@
-"""Header blocks become what a call starts, answers and ends with.
+"""Decodes header blocks and interprets them for gRPC: requests, responses and trailers.
 
-HPACK (RFC 7541) is ``hpack``'s. A block that neither reads nor changes anything that has changed since decodes to the
-same as last time, so such blocks are remembered: for most calls that is all of them.
+HPACK (RFC 7541) itself is the library ``hpack``'s. A block that leaves the dynamic table unchanged decodes to the
+same fields until the table changes, so such blocks are cached: for most calls that is all of them.
 """
 
 import base64
@@ -14,15 +14,24 @@ from hpack import Decoder
 from hpack.exceptions import HPACKError
 
 from loom.model import Metadata, MetadataItem, Status, is_binary_key
+from loom.model.metadata import (
+    CONTENT_TYPE,
+    GRPC_ENCODING,
+    GRPC_MESSAGE,
+    GRPC_STATUS,
+    GRPC_STATUS_DETAILS,
+    GRPC_TIMEOUT,
+    USER_AGENT,
+)
 
-from .envelopes import MessageReader
-from .frames import NotFollowedError
-from .web_bodies import connect_encoding, is_connect, reader_of
+from .envelopes import EnvelopeParser
+from .frames import ParseError
+from .web_bodies import body_parser_of, connect_encoding, is_connect
 
-MAX_HEADER_LIST = 1024 * 1024
-MAX_TABLE = 1024 * 1024
-_REMEMBERED = 512
-_SMALL = 16 * 1024  # bytes, decoded, of a block that is worth remembering: so all of them stay below 8 MiB
+MAX_HEADER_LIST_SIZE = 1024 * 1024  # bytes
+MAX_TABLE_SIZE = 1024 * 1024  # bytes
+_CACHE_BLOCKS = 512
+_CACHE_BLOCK_SIZE = 16 * 1024  # bytes, decoded: a full cache stays below 8 MiB
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNITS = {
     "H": 3_600_000_000_000,
@@ -32,78 +41,74 @@ _UNITS = {
     "u": 1_000,
     "n": 1,
 }
-_HIDDEN_IN_TRAILERS = frozenset({"grpc-status", "grpc-message"})
+_STATUS_KEYS = frozenset({GRPC_STATUS, GRPC_MESSAGE})
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """A decoded header block: pseudo-headers apart, the others as metadata, in their order.
-
-    Blocks repeat, so whatever can be derived from one is derived once.
-    """
+class HeaderBlock:
+    """A decoded header block, and everything derived from it: as blocks are cached, that is derived once."""
 
     path: str
     authority: str
     http_status: int | None  # :status
-    metadata: Metadata
-    trailing: Metadata  # of a trailers block: without what is the status
+    metadata: Metadata  # all but the pseudo-headers, in order
+    trailing: Metadata  # the same without the status, for trailers
     content_type: str
-    encoding: str  # grpc-encoding, or what Connect has for it
+    encoding: str  # grpc-encoding, or Connect's equivalent
     timeout_ns: int | None
     user_agent: str
-    web: bool  # gRPC-Web, which has trailers of its own
-    connect: bool  # of the Connect protocol, if it is a request
-    reader: type[MessageReader] | None  # of what follows, where that is not gRPC's own
+    web: bool  # gRPC-Web, which sends trailers as a message
+    connect: bool  # the Connect protocol, in a request
+    body_parser: type[EnvelopeParser] | None  # None if the body is plain gRPC
     informational: bool  # of an HTTP status from 100 to 199
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
 
 
-class HeadReader:
-    """One direction's header blocks, in their order."""
+class HeaderDecoder:
+    """Decodes the header blocks of one direction, in order."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(max_header_list_size=MAX_HEADER_LIST)
-        self.known: dict[bytes, Head] = {}
-        """Blocks that :meth:`read` would not have to decode: look here first."""
+        self._decoder = Decoder(max_header_list_size=MAX_HEADER_LIST_SIZE)
+        self.cache: dict[bytes, HeaderBlock] = {}
+        """Blocks that need no decoding, to be looked up before :meth:`decode`."""
 
     @property
-    def table_limit(self) -> int:
+    def max_table_size(self) -> int:
         """The largest dynamic table, in bytes, that the sender may use now."""
         return self._decoder.max_allowed_table_size
 
-    def allow_table(self, size: int) -> None:
-        """The receiver's SETTINGS_HEADER_TABLE_SIZE is in force."""
-        self._decoder.max_allowed_table_size = min(size, MAX_TABLE)
-        self.known.clear()
+    def set_max_table_size(self, size: int) -> None:
+        """Apply the receiver's SETTINGS_HEADER_TABLE_SIZE, which the sender has acknowledged."""
+        self._decoder.max_allowed_table_size = min(size, MAX_TABLE_SIZE)
+        self.cache.clear()
 
-    def read(self, block: bytes) -> Head:
-        """Decode a whole block; :class:`NotFollowedError` if that cannot be done."""
+    def decode(self, data: bytes) -> HeaderBlock:
+        """Decode a complete block. Raises :class:`ParseError`."""
         table = self._decoder.header_table
         entries = table.dynamic_entries
         before = (len(entries), entries[0] if entries else None, table.maxsize)
         try:
-            fields = self._decoder.decode(block, raw=True)
+            fields = self._decoder.decode(data, raw=True)
         except (HPACKError, ValueError, IndexError, OverflowError) as error:
-            raise NotFollowedError(
-                f"a header block cannot be decoded ({error or type(error).__name__})"
-            ) from None
-        head = digest([(bytes(field[0]), bytes(field[1])) for field in fields])
+            raise ParseError(f"a header block cannot be decoded ({error or type(error).__name__})") from None
+        block = interpret([(bytes(field[0]), bytes(field[1])) for field in fields])
         entries = table.dynamic_entries
         first = entries[0] if entries else None
         if len(entries) != before[0] or first is not before[1] or table.maxsize != before[2]:
-            self.known.clear()
+            self.cache.clear()
         elif (
-            len(self.known) < _REMEMBERED and sum(len(field[0]) + len(field[1]) for field in fields) <= _SMALL
+            len(self.cache) < _CACHE_BLOCKS
+            and sum(len(field[0]) + len(field[1]) for field in fields) <= _CACHE_BLOCK_SIZE
         ):
-            self.known[block] = head
-        return head
+            self.cache[data] = block
+        return block
 
 
-def digest(fields: list[tuple[bytes, bytes]]) -> Head:
-    """What matters of a header list."""
+def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
+    """Interpret a header list."""
     pseudo: dict[str, str] = {}
     metadata: list[MetadataItem] = []
-    plain: dict[str, str] = {}
+    text: dict[str, str] = {}
     details: bytes | None = None
     for raw_key, raw_value in fields:
         key = raw_key.decode("latin-1")
@@ -111,40 +116,46 @@ def digest(fields: list[tuple[bytes, bytes]]) -> Head:
         if key.startswith(":"):
             pseudo[key] = value
         elif is_binary_key(key):
-            # C-core peers agree by a setting of their own to send bytes as they are, behind a zero.
+            # Two C-core peers negotiate raw bytes behind a zero (GRPC_ALLOW_TRUE_BINARY_METADATA).
             items = [raw_value[1:]] if raw_value[:1] == b"\0" else map(_from_base64, value.split(","))
             for decoded in items:
                 metadata.append((key, decoded))
-                if key == "grpc-status-details-bin" and isinstance(decoded, bytes):
+                if key == GRPC_STATUS_DETAILS and isinstance(decoded, bytes):
                     details = decoded
         else:
             metadata.append((key, value))
-            plain[key] = value
-    content_type = plain.get("content-type", "")
+            text[key] = value
+    content_type = text.get(CONTENT_TYPE, "")
     http_status = _number(pseudo.get(":status", ""))
-    return Head(
+    return HeaderBlock(
         path=pseudo.get(":path", ""),
         authority=pseudo.get(":authority", ""),
         http_status=http_status,
         informational=http_status is not None and 100 <= http_status < 200,  # noqa: PLR2004
         metadata=tuple(metadata),
-        trailing=tuple(item for item in metadata if item[0] not in _HIDDEN_IN_TRAILERS),
+        trailing=tuple(item for item in metadata if item[0] not in _STATUS_KEYS),
         content_type=content_type,
-        encoding=plain.get("grpc-encoding", "") or connect_encoding(content_type, plain),
-        timeout_ns=timeout_ns(plain.get("grpc-timeout", "")),
-        user_agent=plain.get("user-agent", ""),
+        encoding=text.get(GRPC_ENCODING, "") or connect_encoding(content_type, text),
+        timeout_ns=parse_timeout(text.get(GRPC_TIMEOUT, "")),
+        user_agent=text.get(USER_AGENT, ""),
         web=content_type.startswith("application/grpc-web"),
-        connect=is_connect(content_type, plain),
-        reader=reader_of(content_type),
-        status=_status(plain, details),
+        connect=is_connect(content_type, text),
+        body_parser=body_parser_of(content_type),
+        status=_status(text, details),
     )
 
 
-def _status(plain: dict[str, str], details: bytes | None) -> Status | None:
-    code = _number(plain.get("grpc-status", ""))
+def parse_trailer_lines(payload: bytes) -> HeaderBlock:
+    """The trailers of gRPC-Web, which are the lines of its last message."""
+    lines = [line.partition(b":") for line in payload.split(b"\r\n") if line]
+    return interpret([(key.strip().lower(), value.strip()) for key, _, value in lines])
+
+
+def _status(text: dict[str, str], details: bytes | None) -> Status | None:
+    code = _number(text.get(GRPC_STATUS, ""))
     if code is None:
         return None
-    message = unquote_to_bytes(plain.get("grpc-message", "").encode("latin-1")).decode(errors="replace")
+    message = unquote_to_bytes(text.get(GRPC_MESSAGE, "").encode("latin-1")).decode(errors="replace")
     return Status(code, message, details)
 
 
@@ -152,14 +163,14 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def timeout_ns(text: str) -> int | None:
-    """``grpc-timeout`` in nanoseconds; None where there is none that can be read."""
+def parse_timeout(text: str) -> int | None:
+    """``grpc-timeout`` in nanoseconds; None if it is absent or malformed."""
     match = _TIMEOUT.fullmatch(text)
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
 def _from_base64(text: str) -> str | bytes:
-    """The bytes of a ``-bin`` value, with or without padding; the text itself if it is none."""
+    """The bytes of a ``-bin`` value, with or without padding; the text itself if it is malformed."""
     text = text.strip()
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""What has been passed on and is still to be looked at: forwarding goes first, looking takes turns with it."""
+"""The inspection queue: forwarded chunks that wait to be parsed, in turns with further forwarding."""
 
 import asyncio
 import time
@@ -6,102 +6,112 @@ from collections import deque
 from collections.abc import Iterator
 
 from loom.model import EndedBy
+from loom.proxy.event_buffer import EventBuffer
 
 from .connection import Connection
-from .event_buffer import Gathering
 
-TURN_SECONDS = 0.000_1  # of looking, before the loop gets to see which bytes have come meanwhile
-LONG_TURN_SECONDS = 0.005
-FREE_LAG_SECONDS = 0.08  # bytes that have waited for longer make turns longer
-MOST_LAG_SECONDS = 0.15  # ... up to here, where they are longest
-MAX_WAITING = 8 * 1024 * 1024  # bytes that may wait: as small messages, about a fifth of a second
-ENOUGH = 16  # parts of calls that are handed on together: with more, each costs no less
-ENOUGH_BYTES = 16 * 1024  # a chunk of this size brings enough by itself
-
-_Seen = tuple[Connection, bytes | EndedBy, int, bool]
-"""A chunk, or who ended the connection; when that was, and whether the client sent it."""
+_Entry = tuple[Connection, bytes | EndedBy, int, bool]
+"""A chunk, or who ended the connection; a timestamp in nanoseconds; whether the client sent the chunk."""
 
 
-class Backlog:
-    """Chunks of all connections, in the order in which they passed, with the time at which they did.
+class InspectionQueue:
+    """Chunks of all connections, in the order in which they were forwarded, with timestamps.
 
-    While bytes keep coming, they are looked at in turns of :data:`TURN_SECONDS` between which the loop forwards, so
-    that a burst passes nearly as quickly as it would unobserved. Once the first of them have waited for longer than
-    :data:`FREE_LAG_SECONDS`, turns grow with the lag, and forwarding slows down to the speed of looking; with more
-    than :data:`MAX_WAITING` bytes it waits. Nothing is left out.
+    While bytes arrive, the queue is processed in turns of ``turn`` seconds, between which the loop forwards: a burst
+    passes nearly as fast as without inspection. Once the first chunk has waited for ``lag`` seconds, turns grow with
+    the delay, up to ``longest_turn`` at ``longest_lag``, and forwarding slows down to the speed of inspection; while
+    more than ``max_bytes`` wait, it stops. Nothing is skipped. What a session promises after a kill (docs/sessions.md)
+    relies on the delay staying well below a quarter of a second.
 
-    What connections emit is handed on together, at the end of a turn at the latest: with few calls on each of many
-    connections, a chunk brings little, and whoever records it does some things once for all that comes at once.
-
-    What a session promises after a kill (docs/sessions.md) counts on the lag staying well below a quarter of a second.
+    Events are flushed at the end of a turn at the latest, and as soon as ``batch_size`` sequences are buffered (larger
+    batches save nothing more) or a chunk of ``batch_bytes`` was processed (which fills a batch by itself).
     """
 
-    def __init__(self, gathering: Gathering) -> None:
-        self._gathering = gathering
-        self._queue: deque[_Seen] = deque()
-        self._waiting = 0
-        self._begun: Iterator[None] | None = None  # of the first chunk: what is left of it
+    def __init__(
+        self,
+        events: EventBuffer,
+        *,
+        turn: float = 0.000_1,
+        longest_turn: float = 0.005,
+        lag: float = 0.08,
+        longest_lag: float = 0.15,
+        max_bytes: int = 8 * 1024 * 1024,  # small messages of this size take about a fifth of a second
+        batch_size: int = 16,
+        batch_bytes: int = 16 * 1024,
+    ) -> None:
+        self._events = events
+        self._turn = turn
+        self._longest_turn = longest_turn
+        self._lag = lag
+        self._longest_lag = longest_lag
+        self._max_bytes = max_bytes
+        self._batch_size = batch_size
+        self._batch_bytes = batch_bytes
+        self._queue: deque[_Entry] = deque()
+        self._bytes = 0
+        self._chunk_steps: Iterator[None] | None = (
+            None  # the remaining steps of the first chunk, once started
+        )
 
     def __len__(self) -> int:
-        """How many chunks and ends of connections wait."""
+        """The number of chunks and connection ends in the queue."""
         return len(self._queue)
 
-    def passed(self, connection: Connection, data: bytes, *, client: bool) -> None:
-        """Bytes have been handed on; look at them once the loop has sent what is to be sent."""
+    def put_chunk(self, connection: Connection, data: bytes, *, client: bool) -> None:
+        """Queue bytes that have just been forwarded; they are parsed after the loop has written them."""
         if not self._queue:
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._run_turn)
         self._queue.append((connection, data, time.time_ns(), client))
-        self._waiting += len(data)
+        self._bytes += len(data)
 
-    def closed(self, connection: Connection, by: EndedBy) -> None:
-        """The connection is gone; it ends after what passed on it."""
+    def put_close(self, connection: Connection, by: EndedBy) -> None:
+        """Queue the end of a connection, behind its last bytes."""
         if not self._queue:
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._run_turn)
         self._queue.append((connection, by, time.time_ns(), False))
 
     def drain(self) -> None:
-        """Look at all that waits, now."""
-        for _ in self._look():
+        """Process the whole queue now, and flush."""
+        for _ in self._process():
             pass
-        self._gathering.hand_on()
+        self._events.flush()
 
-    def settle(self) -> None:
-        """Look at the rest of a chunk that has been begun, and hand on what has been seen."""
-        for _ in self._begun or ():
+    def flush(self) -> None:
+        """Finish the chunk that is being processed, and flush the event buffer; queued chunks keep their turn."""
+        for _ in self._chunk_steps or ():
             pass
-        self._gathering.hand_on()
+        self._events.flush()
 
-    def _turn(self) -> None:
+    def _run_turn(self) -> None:
         queue = self._queue
-        until = time.perf_counter() + (_turn_seconds(time.time_ns() - queue[0][2]) if queue else 0)
-        for _ in self._look():
-            if self._waiting <= MAX_WAITING and time.perf_counter() >= until:
+        end = time.perf_counter() + (self._turn_seconds(time.time_ns() - queue[0][2]) if queue else 0)
+        for _ in self._process():
+            if self._bytes <= self._max_bytes and time.perf_counter() >= end:
                 break
-        self._gathering.hand_on()
+        self._events.flush()
         if queue:
-            asyncio.get_running_loop().call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._run_turn)
 
-    def _look(self) -> Iterator[None]:
-        """Look at what waits, in small steps; it may be left at any of them, and another goes on from there."""
+    def _process(self) -> Iterator[None]:
+        """Process the queue in small steps; a generator that is abandoned at one is continued by the next."""
         queue = self._queue
         while queue:
             connection, data, now, client = queue[0]
             if isinstance(data, bytes):
-                if self._begun is None:
-                    self._begun = connection.saw(data, now, client=client)
-                for _ in self._begun:  # not "yield from", which would end it when this is left
+                if self._chunk_steps is None:
+                    self._chunk_steps = connection.receive_data(data, now, client=client)
+                for _ in self._chunk_steps:  # not "yield from", which would close it with this generator
                     yield
-                self._begun = None
-                self._waiting -= len(data)
-                if len(data) >= ENOUGH_BYTES or len(self._gathering) >= ENOUGH:
-                    self._gathering.hand_on()
+                self._chunk_steps = None
+                self._bytes -= len(data)
+                if len(data) >= self._batch_bytes or len(self._events) >= self._batch_size:
+                    self._events.flush()
             else:
-                connection.closed(now, data)
+                connection.close(now, data)
             queue.popleft()
             yield
 
-
-def _turn_seconds(lag_ns: int) -> float:
-    """How long to look before the loop forwards again, where the first bytes have waited for so long."""
-    late = (lag_ns / 1e9 - FREE_LAG_SECONDS) / (MOST_LAG_SECONDS - FREE_LAG_SECONDS)
-    return TURN_SECONDS + (LONG_TURN_SECONDS - TURN_SECONDS) * min(max(late, 0.0), 1.0)
+    def _turn_seconds(self, delay_ns: int) -> float:
+        """The length of a turn when the first chunk has waited for ``delay_ns``."""
+        late = (delay_ns / 1e9 - self._lag) / (self._longest_lag - self._lag)
+        return self._turn + (self._longest_turn - self._turn) * min(max(late, 0.0), 1.0)

@@ -1,34 +1,34 @@
-"""The client's first bytes: HTTP/2's preface (RFC 9113, section 3.4), or what says that it speaks something else."""
+"""The client's connection preface (RFC 9113, section 3.4), and what came in its place."""
 
-from .frames import NotFollowedError
+from .frames import ParseError
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class Preface:
-    """Takes the preface off what a client sends; ``whole`` once all of it was there."""
+    """Strips the preface from a client's bytes; ``complete`` once all of it has been received."""
 
-    __slots__ = ("_seen", "whole")
+    __slots__ = ("_received", "complete")
 
     def __init__(self) -> None:
-        self.whole = False
-        self._seen = b""
+        self.complete = False
+        self._received = b""
 
-    def taken_off(self, chunk: bytes) -> bytes:
-        """What follows the preface; :class:`NotFollowedError` names what came in its place."""
-        missing = len(PREFACE) - len(self._seen)
-        self._seen += chunk[:missing]
-        rest = chunk[missing:]
-        if not PREFACE.startswith(self._seen):
-            raise NotFollowedError(_what_else(self._seen + rest))
-        self.whole = len(self._seen) == len(PREFACE)
-        return rest
+    def strip(self, chunk: bytes) -> bytes:
+        """The bytes behind the preface; :class:`ParseError` names the protocol if it is not HTTP/2."""
+        missing = len(PREFACE) - len(self._received)
+        self._received += chunk[:missing]
+        remainder = chunk[missing:]
+        if not PREFACE.startswith(self._received):
+            raise ParseError(_describe_protocol(self._received + remainder))
+        self.complete = len(self._received) == len(PREFACE)
+        return remainder
 
 
-def _what_else(start: bytes) -> str:
-    """What a connection is whose first bytes are not HTTP/2's."""
+def _describe_protocol(start: bytes) -> str:
+    """The protocol of a connection that does not start with the preface."""
     if start[:2] == b"\x16\x03":
-        return "it is TLS, which Loom can only look into with --listen-cert and --listen-key"
+        return "it is TLS, which Loom can only decrypt with --listen-cert and --listen-key"
     line = start.split(b"\r\n", 1)[0]
     if line.rpartition(b" ")[2].startswith(b"HTTP/1"):
         if b"h2c" in start.lower():

@@ -1,4 +1,4 @@
-"""Messages that do not come length-prefixed as gRPC has them: Connect's unary ones, gRPC-Web's in base64.
+"""Parses bodies that differ from gRPC's: Connect's unary calls, and gRPC-Web in base64.
 
 Sources: https://connectrpc.com/docs/protocol/, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
 """
@@ -10,49 +10,49 @@ import msgspec
 
 from loom.model import Status, StatusCode
 
-from .envelopes import MAX_MESSAGE, PIECE_COST, Found, MessageReader
+from .envelopes import PIECE_COST, Envelope, EnvelopeParser
 from .frames import Piece
 
-_BARE = frozenset(
+_UNARY_TYPES = frozenset(
     f"application/{kind}" for kind in ("json", "proto", "protobuf", "x-protobuf")
 )  # Connect's unary calls: the body is the message
-_TEXT = "application/grpc-web-text"
-_QUARTER = 4  # base64 comes four characters at a time
+_BASE64_TYPE = "application/grpc-web-text"
+_BASE64_UNIT = 4  # characters
 _CODES = {code.name.lower(): code for code in StatusCode} | {"canceled": StatusCode.CANCELLED}
 
 
-class BodyReader(MessageReader, gc=False):
-    """One direction of one stream: all of it is one message, which is whole at its end."""
+class UnaryBodyParser(EnvelopeParser, gc=False):
+    """One direction of one stream, which is one message without a prefix."""
 
-    def feed(self, data: Piece) -> Sequence[Found]:
-        """Nothing is whole yet."""
+    def feed(self, data: Piece) -> Sequence[Envelope]:
+        """Buffer a part of the message."""
         size = len(data)
         self._size += size
-        if self._size > MAX_MESSAGE:
-            self._pieces, self.held = [], 0
+        if self._size > self.max_size:
+            self._pieces, self.buffered = [], 0
         elif size:
             self._pieces.append(bytes(data))
-            self.held += size + PIECE_COST
+            self.buffered += size + PIECE_COST
         return ()
 
-    def end(self) -> Found:
-        """The message."""
+    def end(self) -> Envelope:
+        """The message, at the end of the stream."""
         return self._finish()
 
 
-class TextReader(MessageReader, gc=False):
-    """Length-prefixed messages in base64, of which each piece may be padded."""
+class Base64EnvelopeParser(EnvelopeParser, gc=False):
+    """Length-prefixed messages in base64, which may be padded anywhere between its units."""
 
     _text: bytes = b""
 
-    def feed(self, data: Piece) -> Sequence[Found]:
-        """The messages that end in these characters; what is no base64 is none."""
+    def feed(self, data: Piece) -> Sequence[Envelope]:
+        """Parse characters; return the messages that they complete, none if they are not base64."""
         text = self._text + bytes(data)
-        whole = len(text) // _QUARTER * _QUARTER
-        self._text = text[whole:]
+        end = len(text) // _BASE64_UNIT * _BASE64_UNIT
+        self._text = text[end:]
         decoded = bytearray()
-        for part in text[:whole].replace(b"=", b"= ").split():
-            padded = part + b"=" * (-len(part) % _QUARTER)
+        for part in text[:end].replace(b"=", b"= ").split():
+            padded = part + b"=" * (-len(part) % _BASE64_UNIT)
             try:
                 decoded += binascii.a2b_base64(padded)
             except binascii.Error:
@@ -60,26 +60,26 @@ class TextReader(MessageReader, gc=False):
         return super().feed(memoryview(decoded)) if decoded else ()
 
 
-def reader_of(content_type: str) -> type[MessageReader] | None:
-    """What reads one direction of a call of this content type, where that is not gRPC's own :class:`MessageReader`."""
+def body_parser_of(content_type: str) -> type[EnvelopeParser] | None:
+    """The parser for bodies of this content type; None for gRPC's own, :class:`EnvelopeParser`."""
     media = content_type.partition(";")[0].strip().lower()
-    if media in _BARE:
-        return BodyReader
-    return TextReader if media.startswith(_TEXT) else None
+    if media in _UNARY_TYPES:
+        return UnaryBodyParser
+    return Base64EnvelopeParser if media.startswith(_BASE64_TYPE) else None
 
 
 def is_connect(content_type: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request is a call of the Connect protocol: streams say so by type, unary calls by version."""
+    """Whether a request uses the Connect protocol: streams have its content type, unary calls its version header."""
     return content_type.startswith("application/connect") or "connect-protocol-version" in headers
 
 
 def connect_encoding(content_type: str, headers: Mapping[str, str]) -> str:
-    """How Connect says that messages are compressed; of a unary call it is the body. "" where they are not."""
+    """The compression of a Connect call's messages, or of a unary call's body; "" without compression."""
     if content_type.startswith("application/grpc"):
         return ""
     stream = content_type.startswith("application/connect")
-    found = headers.get("connect-content-encoding" if stream else "content-encoding", "")
-    return "" if found == "identity" else found
+    encoding = headers.get("connect-content-encoding" if stream else "content-encoding", "")
+    return "" if encoding == "identity" else encoding
 
 
 class _Error(msgspec.Struct):
@@ -91,23 +91,23 @@ class _EndOfStream(msgspec.Struct):
     error: _Error | None = None
 
 
-def status_of_error(body: bytes, otherwise: StatusCode) -> Status:
-    """The status in the body of a unary call that failed, or what the HTTP status tells."""
+def parse_error(body: bytes, default: StatusCode) -> Status:
+    """The status in the body of a failed unary call; ``default``, from the HTTP status, if it has none."""
     try:
         error = msgspec.json.decode(body, type=_Error)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Status(otherwise, "")
-    return Status(_CODES.get(error.code, otherwise), error.message)
+        return Status(default, "")
+    return Status(_CODES.get(error.code, default), error.message)
 
 
-def status_at_end(payload: bytes) -> Status:
+def parse_end_of_stream(payload: bytes) -> Status:
     """The status in the last message of a stream."""
     try:
         error = msgspec.json.decode(payload, type=_EndOfStream).error
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Status(StatusCode.UNKNOWN, "the end of the stream cannot be read")
+        return Status(StatusCode.UNKNOWN, "the end of the stream cannot be parsed")
     return (
         Status(StatusCode.OK)
         if error is None
-        else status_of_error(msgspec.json.encode(error), StatusCode.UNKNOWN)
+        else parse_error(msgspec.json.encode(error), StatusCode.UNKNOWN)
     )

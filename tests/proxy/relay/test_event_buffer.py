@@ -1,30 +1,34 @@
-"""From gRPC's threads to the loop: what is told of arrives whole, in order, and within bounds."""
+"""The relay's event buffer: events from gRPC's threads arrive complete, in order and within bounds."""
 
 import asyncio
 import threading
 from dataclasses import dataclass
 
-from loom.model import CallIds, CallStarted, Direction, HalfClosed, MessageSeen
-from loom.proxy.relay.event_buffer import MAX_BYTES, MAX_EVENTS, Courier
+from loom.model import CallIds, CallStarted, Direction, EndedBy, HalfClosed, MessageSeen, Status
+from loom.proxy.relay.event_buffer import RelayEventBuffer
 from tests.support.sinks import ListSink
 
 
 @dataclass(eq=False)
-class Told:
+class FakeCall:
     id: int = 0
 
 
-async def test_events_of_several_threads_arrive_whole_and_in_each_calls_order() -> None:
+def put_started(buffer: RelayEventBuffer, call: FakeCall) -> None:
+    buffer.put_started(call, 0, method="/a.B/C", peer="", target="", deadline_ns=None)
+
+
+async def test_events_of_several_threads_arrive_complete_and_in_order() -> None:
     sink = ListSink()
-    courier = Courier(sink, CallIds())
-    calls = [Told() for _ in range(8)]
+    buffer = RelayEventBuffer(sink, CallIds())
+    calls = [FakeCall() for _ in range(8)]
 
-    def tell(call: Told) -> None:
-        courier.tell(call, CallStarted, 0, "/a.B/C")
+    def put(call: FakeCall) -> None:
+        put_started(buffer, call)
         for number in range(500):
-            courier.tell(call, MessageSeen, number, Direction.REQUEST, b"")
+            buffer.put_message(call, number, Direction.REQUEST, b"")
 
-    threads = [threading.Thread(target=tell, args=(call,)) for call in calls]
+    threads = [threading.Thread(target=put, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
     await sink.until(lambda: len(sink.events) == 8 * 501)
@@ -33,45 +37,65 @@ async def test_events_of_several_threads_arrive_whole_and_in_each_calls_order() 
     assert sorted(call.id for call in calls) == list(range(1, 9))
     assert [event.call_id for event in sink.of(CallStarted)] == list(range(1, 9))
     for call in calls:
-        assert [seen.time_ns for seen in sink.of(MessageSeen, call.id)] == list(range(500))
+        assert [event.time_ns for event in sink.of(MessageSeen, call.id)] == list(range(500))
 
 
-async def test_a_call_that_starts_elsewhere_comes_after_what_has_been_told_of() -> None:
-    sink, ids = ListSink(), CallIds()
-    courier = Courier(sink, ids)
-    courier.tell(Told(), HalfClosed, 0)
-    assert not sink.events
-    assert ids.take() == 2
-    assert [event.call_id for event in sink.events] == [1]
-
-
-async def test_too_many_bytes_or_events_ask_for_a_rest_until_they_are_delivered() -> None:
+async def test_events_have_the_fields_that_were_put() -> None:
     sink = ListSink()
-    courier = Courier(sink, CallIds())
-    call, rested = Told(), asyncio.Event()
-    for size in (MAX_BYTES, 1):
-        assert not courier.full
-        courier.tell(call, MessageSeen, 0, Direction.REQUEST, b"", size=size)
-    assert courier.full
-    courier.when_there_is_room(rested.set)
-    await rested.wait()
+    buffer = RelayEventBuffer(sink, CallIds(first=7))
+    call, status = FakeCall(), Status(5, "no", None)
+    buffer.put_started(call, 1, method="/a.B/C", peer="ipv4:1", target="t:1", deadline_ns=9)
+    buffer.put_message(call, 2, Direction.RESPONSE, b"data")
+    buffer.put_half_closed(call, 3)
+    buffer.put_ended(call, 4, status, EndedBy.LOOM, "note")
+    buffer.flush()
+    started, message, half_closed, ended = sink.events
+    assert (started.call_id, started.time_ns, started.method) == (7, 1, "/a.B/C")
+    assert (started.peer, started.target, started.deadline_ns) == ("ipv4:1", "t:1", 9)
+    assert (message.time_ns, message.direction, message.data) == (2, Direction.RESPONSE, b"data")
+    assert half_closed.time_ns == 3
+    assert (ended.time_ns, ended.status, ended.ended_by, ended.note) == (4, status, EndedBy.LOOM, "note")
+
+
+async def test_ids_are_allocated_at_the_flush() -> None:
+    sink, ids = ListSink(), CallIds()
+    buffer = RelayEventBuffer(sink, ids)
+    buffer.put_half_closed(FakeCall(), 0)
+    assert not sink.events
+    buffer.flush()
+    assert ids.allocate() == 2
+    assert [event.call_id for event in sink.of(HalfClosed)] == [1]
+
+
+async def test_reading_is_deferred_while_the_buffer_is_full() -> None:
+    sink = ListSink()
+    buffer = RelayEventBuffer(sink, CallIds(), max_bytes=1000, max_events=10)
+    call, flushed = FakeCall(), asyncio.Event()
+    for size in (1000, 1):
+        assert not buffer.full
+        buffer.put_message(call, 0, Direction.REQUEST, bytes(size))
+    assert buffer.full
+    buffer.call_when_not_full(flushed.set)
+    assert not flushed.is_set()
+    await flushed.wait()
     assert len(sink.events) == 2
-    assert not courier.full
-    for _ in range(MAX_EVENTS + 1):
-        courier.tell(call, MessageSeen, 0, Direction.REQUEST, b"")
-    assert courier.full
-    courier.deliver()
-    assert not courier.full
+    assert not buffer.full
+    for _ in range(11):
+        assert not buffer.full
+        buffer.put_message(call, 0, Direction.REQUEST, b"")
+    assert buffer.full
+    buffer.flush()
+    assert not buffer.full
 
 
-async def test_what_is_due_later_is_done_in_order_and_not_before() -> None:
-    courier = Courier(ListSink(), CallIds())
+async def test_timers_run_in_order_and_not_early() -> None:
+    buffer = RelayEventBuffer(ListSink(), CallIds())
     loop = asyncio.get_running_loop()
-    done: list[tuple[str, float]] = []
-    last = asyncio.Event()
-    began = loop.time()
-    courier.later(0.02, lambda: done.append(("first", loop.time())))
-    courier.later(0.02, lambda: (done.append(("second", loop.time())), last.set())[1])
-    await last.wait()
-    assert [name for name, _ in done] == ["first", "second"]
-    assert all(when - began >= 0.02 for _, when in done)
+    calls: list[tuple[str, float]] = []
+    complete = asyncio.Event()
+    start = loop.time()
+    buffer.call_later(0.02, lambda: calls.append(("first", loop.time())))
+    buffer.call_later(0.02, lambda: (calls.append(("second", loop.time())), complete.set())[1])
+    await complete.wait()
+    assert [name for name, _ in calls] == ["first", "second"]
+    assert all(time - start >= 0.02 for _, time in calls)

@@ -12,7 +12,6 @@ import grpc.aio
 import pytest
 
 from loom.model import Address, CallEnded, Direction, MessageSeen
-from loom.proxy.relay.event_buffer import MAX_BYTES
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, UNLIMITED
@@ -22,6 +21,7 @@ from .conftest import METADATA_LIMIT, Relay, relaying
 MIB = 1 << 20
 OFFERED = 512 * MIB
 HELD = 64 * MIB
+EVENT_BUFFER = 4 * MIB  # the default of RelayEventBuffer
 
 
 @pytest.mark.timeout(300)
@@ -179,7 +179,7 @@ async def test_calls_pass_while_the_loop_is_busy() -> None:
 async def test_a_stream_that_nobody_records_stops_within_bounds() -> None:
     """With the loop at a standstill, messages are read until enough of them wait for it."""
     sink = ListSink()
-    size = MAX_BYTES // 16
+    size = EVENT_BUFFER // 16
     total = 400
     backend = grpc.server(futures.ThreadPoolExecutor(1))
     flood = grpc.unary_stream_rpc_method_handler(

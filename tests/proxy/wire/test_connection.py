@@ -1,4 +1,4 @@
-"""The parser: valid streams give their calls."""
+"""A connection with valid bytes: its calls and their events."""
 
 import pytest
 
@@ -13,23 +13,24 @@ from loom.model import (
     Section,
     StatusCode,
 )
-from tests.proxy.wire import streams
-from tests.proxy.wire.streams import PREFACE, data, frame, message
-from tests.proxy.wire.watched import Watched
+from loom.proxy.wire.limits import ConnectionLimits
+from tests.proxy.wire import http2_bytes
+from tests.proxy.wire.http2_bytes import PREFACE, data, frame, message
+from tests.proxy.wire.observed_connection import ObservedConnection
 
 
 def test_a_unary_call():
-    seen = Watched().opened()
-    seen.sent(
-        seen.client.request(1, extra=[("grpc-timeout", "250m"), ("k-bin", "AP8")]),
+    observed = ObservedConnection().handshake()
+    observed.client_sends(
+        observed.client.request(1, extra=[("grpc-timeout", "250m"), ("k-bin", "AP8")]),
         data(1, message(b"hi"), end=True),
     )
-    seen.answered(
-        seen.server.response(1, [("x", "1")]),
+    observed.server_sends(
+        observed.server.response(1, [("x", "1")]),
         data(1, message(b"there")),
-        seen.server.trailers(1, extra=[("y", "2")]),
+        observed.server.trailers(1, extra=[("y", "2")]),
     )
-    [started] = seen.sink.of(CallStarted)
+    [started] = observed.sink.of(CallStarted)
     assert (started.method, started.authority, started.content_type) == (
         "/a.B/C",
         "shop.test",
@@ -37,25 +38,25 @@ def test_a_unary_call():
     )
     assert started.deadline_ns == 1_000 + 250_000_000
     assert started.wire == {"connection": 7, "stream": 1}
-    blocks = {event.section: dict(event.metadata) for event in seen.sink.of(MetadataSeen)}
+    blocks = {event.section: dict(event.metadata) for event in observed.sink.of(MetadataSeen)}
     assert blocks[Section.REQUEST]["k-bin"] == b"\x00\xff"
     assert blocks[Section.REQUEST]["user-agent"] == "test/1"
     assert blocks[Section.INITIAL]["x"] == "1"
     assert blocks[Section.TRAILING] == {"y": "2"}
-    assert [(event.direction, event.data) for event in seen.sink.of(MessageSeen)] == [
+    assert [(event.direction, event.data) for event in observed.sink.of(MessageSeen)] == [
         (Direction.REQUEST, b"hi"),
         (Direction.RESPONSE, b"there"),
     ]
-    assert len(seen.sink.of(HalfClosed)) == 1
-    assert (seen.end().status.code, seen.end().ended_by) == (0, EndedBy.BACKEND)
-    assert seen.connection.live == 0
+    assert len(observed.sink.of(HalfClosed)) == 1
+    assert (observed.call_ended().status.code, observed.call_ended().ended_by) == (0, EndedBy.BACKEND)
+    assert observed.connection.open_calls == 0
 
 
 def test_trailers_only_with_message_and_details():
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1, end=True))
-    seen.answered(
-        seen.server.headers(
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True))
+    observed.server_sends(
+        observed.server.headers(
             1,
             [
                 (":status", "200"),
@@ -67,61 +68,61 @@ def test_trailers_only_with_message_and_details():
             end=True,
         )
     )
-    status = seen.end().status
+    status = observed.call_ended().status
     assert (status.code, status.message, status.details) == (5, "no söck %zz", b"\x08\x05")
-    assert not [event for event in seen.sink.of(MetadataSeen) if event.section is Section.INITIAL]
+    assert not [event for event in observed.sink.of(MetadataSeen) if event.section is Section.INITIAL]
 
 
 @pytest.mark.parametrize(
     "options", [{"pieces": 5}, {"padding": 9}, {"priority": True}, {"priority": True, "padding": 3}]
 )
-def test_headers_in_every_shape(options):
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1, **options), data(1, message(b"x"), end=True, padding=7))
-    seen.answered(seen.server.response(1, **options), seen.server.trailers(1))
-    assert seen.end().status.code == 0
-    assert seen.sink.of(MessageSeen)[0].data == b"x"
+def test_headers_with_continuation_padding_and_priority(options):
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, **options), data(1, message(b"x"), end=True, padding=7))
+    observed.server_sends(observed.server.response(1, **options), observed.server.trailers(1))
+    assert observed.call_ended().status.code == 0
+    assert observed.sink.of(MessageSeen)[0].data == b"x"
 
 
 def test_a_message_over_many_frames_and_many_messages_in_one_frame():
-    seen = Watched().opened()
-    whole = message(b"a" * 40_000) + message(b"") + message(b"b")
-    seen.sent(
-        seen.client.request(1), *(data(1, whole[at : at + 16_384]) for at in range(0, len(whole), 16_384))
+    observed = ObservedConnection().handshake()
+    messages = message(b"a" * 40_000) + message(b"") + message(b"b")
+    observed.client_sends(
+        observed.client.request(1),
+        *(data(1, messages[at : at + 16_384]) for at in range(0, len(messages), 16_384)),
     )
-    assert [len(event.data) for event in seen.sink.of(MessageSeen)] == [40_000, 0, 1]
+    assert [len(event.data) for event in observed.sink.of(MessageSeen)] == [40_000, 0, 1]
 
 
-def test_compression_is_told_not_undone():
-    seen = Watched().opened()
-    seen.sent(
-        seen.client.request(1, extra=[("grpc-encoding", "gzip")]),
+def test_compressed_messages_are_recorded_compressed():
+    observed = ObservedConnection().handshake()
+    observed.client_sends(
+        observed.client.request(1, extra=[("grpc-encoding", "gzip")]),
         data(1, message(b"\x1f\x8b", flag=1)),
         data(1, message(b"plain")),
     )
-    first, second = seen.sink.of(MessageSeen)
+    first, second = observed.sink.of(MessageSeen)
     assert (first.compressed, first.encoding, first.data) == (True, "gzip", b"\x1f\x8b")
     assert (second.compressed, second.encoding) == (False, "")
 
 
-def test_a_message_too_large_to_keep_is_counted(monkeypatch):
-    monkeypatch.setattr("loom.proxy.wire.envelopes.MAX_MESSAGE", 10)
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), data(1, message(b"x" * 11) + message(b"kept")))
-    first, second = seen.sink.of(MessageSeen)
+def test_a_message_too_large_to_keep_is_counted():
+    observed = ObservedConnection(ConnectionLimits(message_bytes=10)).handshake()
+    observed.client_sends(observed.client.request(1), data(1, message(b"x" * 11) + message(b"kept")))
+    first, second = observed.sink.of(MessageSeen)
     assert (first.data, first.lost) == (b"", 11)
     assert (second.data, second.lost) == (b"kept", None)
 
 
-def test_informational_responses_are_passed_over():
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1, end=True))
-    seen.answered(
-        seen.server.headers(1, [(":status", "103"), ("link", "x")]),
-        seen.server.response(1),
-        seen.server.trailers(1),
+def test_informational_responses_are_ignored():
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True))
+    observed.server_sends(
+        observed.server.headers(1, [(":status", "103"), ("link", "x")]),
+        observed.server.response(1),
+        observed.server.trailers(1),
     )
-    assert len([event for event in seen.sink.of(MetadataSeen) if event.section is Section.INITIAL]) == 1
+    assert len([event for event in observed.sink.of(MetadataSeen) if event.section is Section.INITIAL]) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,22 +136,30 @@ def test_informational_responses_are_passed_over():
     ],
 )
 def test_a_reset_by_the_backend(code, status):
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1)).answered(frame(streams.RST_STREAM, 0, 1, code.to_bytes(4, "big")))
-    assert (seen.end().status.code, seen.end().ended_by) == (status, EndedBy.BACKEND)
-    assert seen.end().wire["reset_by"] == "backend"
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1)).server_sends(
+        frame(http2_bytes.RST_STREAM, 0, 1, code.to_bytes(4, "big"))
+    )
+    assert (observed.call_ended().status.code, observed.call_ended().ended_by) == (status, EndedBy.BACKEND)
+    assert observed.call_ended().wire["reset_by"] == "backend"
 
 
 def test_a_reset_by_the_client_before_and_at_its_deadline():
-    cancel = frame(streams.RST_STREAM, 0, 1, (8).to_bytes(4, "big"))
-    early = Watched().opened()
-    early.sent(early.client.request(1, extra=[("grpc-timeout", "10S")]), cancel)
-    assert (early.end().status.code, early.end().ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
-    late = Watched().opened()
-    late.sent(late.client.request(1, extra=[("grpc-timeout", "1S")]))
+    cancel = frame(http2_bytes.RST_STREAM, 0, 1, (8).to_bytes(4, "big"))
+    early = ObservedConnection().handshake()
+    early.client_sends(early.client.request(1, extra=[("grpc-timeout", "10S")]), cancel)
+    assert (early.call_ended().status.code, early.call_ended().ended_by) == (
+        StatusCode.CANCELLED,
+        EndedBy.CLIENT,
+    )
+    late = ObservedConnection().handshake()
+    late.client_sends(late.client.request(1, extra=[("grpc-timeout", "1S")]))
     late.now += 1_000_000_000
-    late.sent(cancel)
-    assert (late.end().status.code, late.end().ended_by) == (StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE)
+    late.client_sends(cancel)
+    assert (late.call_ended().status.code, late.call_ended().ended_by) == (
+        StatusCode.DEADLINE_EXCEEDED,
+        EndedBy.DEADLINE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,22 +167,22 @@ def test_a_reset_by_the_client_before_and_at_its_deadline():
     [("503", StatusCode.UNAVAILABLE), ("404", StatusCode.UNIMPLEMENTED), ("418", StatusCode.UNKNOWN)],
 )
 def test_an_answer_without_a_grpc_status(http, status):
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1, end=True)).answered(
-        seen.server.headers(1, [(":status", http)], end=True)
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True)).server_sends(
+        observed.server.headers(1, [(":status", http)], end=True)
     )
-    assert seen.end().status.code == status
-    assert "no grpc-status" in seen.end().note
+    assert observed.call_ended().status.code == status
+    assert "no grpc-status" in observed.call_ended().note
 
 
-def test_goaway_is_told_with_the_calls_it_meets():
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), seen.client.request(3))
-    seen.answered(
-        frame(streams.GOAWAY, 0, 0, (1).to_bytes(4, "big") + (11).to_bytes(4, "big") + b"too_many_pings")
+def test_goaway_is_recorded_with_the_open_calls():
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1), observed.client.request(3))
+    observed.server_sends(
+        frame(http2_bytes.GOAWAY, 0, 0, (1).to_bytes(4, "big") + (11).to_bytes(4, "big") + b"too_many_pings")
     )
-    seen.connection.closed(2_000, EndedBy.BACKEND)
-    first, second = seen.sink.of(CallEnded)
+    observed.connection.close(2_000, EndedBy.BACKEND)
+    first, second = observed.sink.of(CallEnded)
     assert first.wire["goaway"] == "ENHANCE_YOUR_CALM too_many_pings"
     assert "goaway_refused" not in first.wire
     assert second.wire["goaway_refused"] == 1
@@ -182,83 +191,91 @@ def test_goaway_is_told_with_the_calls_it_meets():
 
 @pytest.mark.parametrize("by", [EndedBy.CLIENT, EndedBy.BACKEND, EndedBy.LOOM])
 def test_a_lost_connection_ends_its_calls(by):
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1))
-    seen.connection.closed(2_000, by)
-    assert seen.end().ended_by is by
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1))
+    observed.connection.close(2_000, by)
+    assert observed.call_ended().ended_by is by
 
 
-def test_a_table_that_changes_size():
-    """The encoder uses what SETTINGS allow from the moment it acknowledges them."""
-    seen = Watched()
-    seen.sent(PREFACE, streams.settings()).answered(streams.settings((1, 8192)))
-    seen.client.encoder.header_table_size = 8192
-    seen.sent(
-        streams.settings_ack(),
+def test_a_dynamic_table_that_changes_size():
+    """The encoder applies SETTINGS from the moment at which it acknowledges them."""
+    observed = ObservedConnection()
+    observed.client_sends(PREFACE, http2_bytes.settings()).server_sends(http2_bytes.settings((1, 8192)))
+    observed.client.encoder.header_table_size = 8192
+    observed.client_sends(
+        http2_bytes.settings_ack(),
         *(
-            seen.client.request(stream, f"/a.B/M{stream}", [("k", str(stream) * 50)], end=True)
+            observed.client.request(stream, f"/a.B/M{stream}", [("k", str(stream) * 50)], end=True)
             for stream in range(1, 399, 2)
         ),
     )
-    assert not seen.connection.unobserved
-    assert [event.method for event in seen.sink.of(CallStarted)] == [
+    assert not observed.connection.unobserved
+    assert [event.method for event in observed.sink.of(CallStarted)] == [
         f"/a.B/M{stream}" for stream in range(1, 399, 2)
     ]
 
 
-def test_the_same_block_twice_is_the_same_call_twice_while_the_table_moves():
-    seen = Watched().opened()
+def test_cached_blocks_follow_the_dynamic_table():
+    observed = ObservedConnection().handshake()
     for stream in range(1, 200, 2):
-        seen.sent(seen.client.request(stream, extra=[("grpc-timeout", f"{stream % 6}S")], end=True))
-    deadlines = [event.deadline_ns - event.time_ns for event in seen.sink.of(CallStarted)]
+        observed.client_sends(
+            observed.client.request(stream, extra=[("grpc-timeout", f"{stream % 6}S")], end=True)
+        )
+    deadlines = [event.deadline_ns - event.time_ns for event in observed.sink.of(CallStarted)]
     assert deadlines == [(stream % 6) * 1_000_000_000 for stream in range(1, 200, 2)]
 
 
-def test_how_long_flow_control_held_the_sender():
-    seen = Watched()
-    seen.sent(PREFACE, streams.settings((4, 10))).answered(streams.settings())
-    seen.sent(seen.client.request(1, end=True)).answered(seen.server.response(1), data(1, message(b"12345")))
-    seen.now += 3_000_000
-    seen.sent(frame(streams.WINDOW_UPDATE, 0, 1, (100).to_bytes(4, "big")))
-    seen.answered(data(1, message(b"6")), seen.server.trailers(1))
-    assert seen.end().wire["response_stalled_us"] == 3_000
-
-
-def test_a_sender_with_nothing_to_say_is_not_held():
-    seen = Watched()
-    seen.sent(PREFACE, streams.settings((4, 10))).answered(streams.settings())
-    seen.sent(seen.client.request(1, end=True)).answered(seen.server.response(1), data(1, message(b"12345")))
-    seen.now += 3_000_000
-    seen.sent(frame(streams.WINDOW_UPDATE, 0, 1, (100).to_bytes(4, "big"))).answered(seen.server.trailers(1))
-    assert "response_stalled_us" not in seen.end().wire
-
-
-def test_a_promise_changes_the_table_for_what_follows():
-    seen = Watched().opened()
-    seen.sent(seen.client.request(1), data(1, message(b"a"), end=True))
-    seen.answered(
-        streams.promise(seen.server, 1, 2, [(":path", "/pushed"), ("x", "first")]),
-        seen.server.response(1, [("x", "first"), ("y", "second")]),
-        data(1, message(b"b")),
-        seen.server.trailers(1),
+def test_the_time_for_which_flow_control_stalled_the_sender():
+    observed = ObservedConnection()
+    observed.client_sends(PREFACE, http2_bytes.settings((4, 10))).server_sends(http2_bytes.settings())
+    observed.client_sends(observed.client.request(1, end=True)).server_sends(
+        observed.server.response(1), data(1, message(b"12345"))
     )
-    [initial] = [item for item in seen.sink.of(MetadataSeen) if item.section is Section.INITIAL]
+    observed.now += 3_000_000
+    observed.client_sends(frame(http2_bytes.WINDOW_UPDATE, 0, 1, (100).to_bytes(4, "big")))
+    observed.server_sends(data(1, message(b"6")), observed.server.trailers(1))
+    assert observed.call_ended().wire["response_stalled_us"] == 3_000
+
+
+def test_a_sender_with_nothing_to_send_is_not_stalled():
+    observed = ObservedConnection()
+    observed.client_sends(PREFACE, http2_bytes.settings((4, 10))).server_sends(http2_bytes.settings())
+    observed.client_sends(observed.client.request(1, end=True)).server_sends(
+        observed.server.response(1), data(1, message(b"12345"))
+    )
+    observed.now += 3_000_000
+    observed.client_sends(frame(http2_bytes.WINDOW_UPDATE, 0, 1, (100).to_bytes(4, "big"))).server_sends(
+        observed.server.trailers(1)
+    )
+    assert "response_stalled_us" not in observed.call_ended().wire
+
+
+def test_a_push_promise_updates_the_dynamic_table():
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1), data(1, message(b"a"), end=True))
+    observed.server_sends(
+        http2_bytes.promise(observed.server, 1, 2, [(":path", "/pushed"), ("x", "first")]),
+        observed.server.response(1, [("x", "first"), ("y", "second")]),
+        data(1, message(b"b")),
+        observed.server.trailers(1),
+    )
+    [initial] = [item for item in observed.sink.of(MetadataSeen) if item.section is Section.INITIAL]
     assert initial.metadata[-2:] == (("x", "first"), ("y", "second"))
-    assert seen.end().status.code == StatusCode.OK
+    assert observed.call_ended().status.code == StatusCode.OK
 
 
-def test_a_failed_connection_is_a_record_of_its_own():
-    seen = Watched()
-    seen.connection.failed("Connection refused", 5)
-    assert seen.end().status.code == StatusCode.UNAVAILABLE
-    assert seen.end().ended_by is EndedBy.LOOM
-    assert "Connection refused" in seen.end().note
+def test_a_failed_connection_is_recorded_as_a_call():
+    observed = ObservedConnection()
+    observed.connection.record_connect_failure("Connection refused", 5)
+    assert observed.call_ended().status.code == StatusCode.UNAVAILABLE
+    assert observed.call_ended().ended_by is EndedBy.LOOM
+    assert "Connection refused" in observed.call_ended().note
 
 
 def test_grpc_web_trailers_are_in_the_body():
-    seen = Watched().opened()
-    seen.sent(
-        seen.client.headers(
+    observed = ObservedConnection().handshake()
+    observed.client_sends(
+        observed.client.headers(
             1,
             [
                 (":method", "POST"),
@@ -269,9 +286,9 @@ def test_grpc_web_trailers_are_in_the_body():
         ),
         data(1, message(b"hi"), end=True),
     )
-    seen.answered(
-        seen.server.headers(1, [(":status", "200"), ("content-type", "application/grpc-web+proto")]),
+    observed.server_sends(
+        observed.server.headers(1, [(":status", "200"), ("content-type", "application/grpc-web+proto")]),
         data(1, message(b"yo") + message(b"grpc-status: 9\r\ngrpc-message: nope\r\n", flag=0x80), end=True),
     )
-    assert (seen.end().status.code, seen.end().status.message) == (9, "nope")
-    assert [event.data for event in seen.sink.of(MessageSeen)] == [b"hi", b"yo"]
+    assert (observed.call_ended().status.code, observed.call_ended().status.message) == (9, "nope")
+    assert [event.data for event in observed.sink.of(MessageSeen)] == [b"hi", b"yo"]

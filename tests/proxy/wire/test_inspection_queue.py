@@ -1,190 +1,197 @@
-"""What has passed is looked at in its order, in turns between which the loop is free."""
+"""The inspection queue: order, turns between which the loop is free, and batches of events."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import pytest
 
 from loom.model import EndedBy, Event, HalfClosed
-from loom.proxy.wire import inspection_queue as backlog_module
+from loom.proxy.event_buffer import EventBuffer
 from loom.proxy.wire.connection import Connection
-from loom.proxy.wire.event_buffer import Gathering
-from loom.proxy.wire.inspection_queue import Backlog
+from loom.proxy.wire.inspection_queue import InspectionQueue
+
+BATCH_SIZE = 16
+BATCH_BYTES = 1000
 
 
-class Looked:
-    """Stands for a connection: what it was told. Of each chunk it emits one event."""
+class FakeConnection:
+    """Logs its inputs, processes a chunk in two steps, and emits one event per chunk."""
 
-    def __init__(self, gathering: Gathering) -> None:
-        self.told: list[Any] = []
-        self._gathering = gathering
+    def __init__(self, events: EventBuffer) -> None:
+        self.log: list[Any] = []
+        self._events = events
 
-    def saw(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
-        """Look in two steps."""
-        self.told.append((b"", client, now))
+    def receive_data(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
+        self.log.append((b"", client, now))
         yield
-        self.told[-1] = (chunk, client, now)
-        self._gathering.emit(HalfClosed(len(self.told), now))
+        self.log[-1] = (chunk, client, now)
+        self._events.emit(HalfClosed(len(self.log), now))
 
-    def closed(self, now: int, by: EndedBy) -> None:
-        self.told.append((by, now))
+    def close(self, now: int, by: EndedBy) -> None:
+        self.log.append((by, now))
 
     @property
-    def what(self) -> list[Any]:
-        return [told[0] for told in self.told]
+    def inputs(self) -> list[Any]:
+        return [entry[0] for entry in self.log]
 
 
-class Counts:
-    """A sink: how many parts of calls came at once, each time."""
+class BatchSink:
+    """Records the size of each batch and the call ids."""
 
     def __init__(self) -> None:
-        self.came: list[int] = []
+        self.batches: list[int] = []
         self.ids: list[int] = []
 
     def emit(self, *events: Event) -> None:
         self.emit_all([events])
 
     def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
-        self.came.append(len(calls))
+        self.batches.append(len(calls))
         self.ids += [events[0].call_id for events in calls]
 
 
 @pytest.fixture
-def counts() -> Counts:
-    return Counts()
+def sink() -> BatchSink:
+    return BatchSink()
 
 
 @pytest.fixture
-def gathering(counts: Counts) -> Gathering:
-    return Gathering(counts)
+def events(sink: BatchSink) -> EventBuffer:
+    return EventBuffer(sink)
 
 
 @pytest.fixture
-def backlog(gathering: Gathering) -> Backlog:
-    return Backlog(gathering)
+def make_queue(events: EventBuffer) -> Callable[..., InspectionQueue]:
+    def make(**options: Any) -> InspectionQueue:
+        return InspectionQueue(events, batch_size=BATCH_SIZE, batch_bytes=BATCH_BYTES, **options)
+
+    return make
 
 
 @pytest.fixture
-def looked(gathering: Gathering) -> Looked:
-    return Looked(gathering)
+def fake(events: EventBuffer) -> FakeConnection:
+    return FakeConnection(events)
 
 
-def connection(looked: Looked) -> Connection:
-    return cast("Connection", looked)
+@pytest.fixture
+def connection(fake: FakeConnection) -> Connection:
+    return cast("Connection", fake)
 
 
-async def turn() -> None:
+async def run_turn() -> None:
     await asyncio.sleep(0)
 
 
-async def test_order_and_times_are_kept_to_the_end(looked: Looked, backlog: Backlog) -> None:
-    backlog.passed(connection(looked), b"one", client=True)
-    backlog.passed(connection(looked), b"two", client=False)
-    backlog.closed(connection(looked), EndedBy.CLIENT)
-    assert looked.told == []
-    assert len(backlog) == 3
-    await turn()
-    assert looked.what == [b"one", b"two", EndedBy.CLIENT]
-    assert [told[1] for told in looked.told[:2]] == [True, False]
-    times = [told[-1] for told in looked.told]
+async def test_order_and_timestamps_are_kept(
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    queue = make_queue()
+    queue.put_chunk(connection, b"one", client=True)
+    queue.put_chunk(connection, b"two", client=False)
+    queue.put_close(connection, EndedBy.CLIENT)
+    assert fake.log == []
+    assert len(queue) == 3
+    await run_turn()
+    assert fake.inputs == [b"one", b"two", EndedBy.CLIENT]
+    assert [entry[1] for entry in fake.log[:2]] == [True, False]
+    times = [entry[-1] for entry in fake.log]
     assert times == sorted(times)
-    assert not backlog
+    assert not queue
 
 
 async def test_the_loop_is_free_between_turns(
-    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
+    queue = make_queue(turn=0)
     for number in range(3):
-        backlog.passed(connection(looked), b"%d" % number, client=True)
-    seen = []
-    while backlog:
-        await turn()
-        seen.append(len(looked.told))
-    assert seen == [1, 1, 2, 2, 3, 3]  # each in two steps
-    assert looked.what == [b"0", b"1", b"2"]
+        queue.put_chunk(connection, b"%d" % number, client=True)
+    lengths = []
+    while queue:
+        await run_turn()
+        lengths.append(len(fake.log))
+    assert lengths == [1, 1, 2, 2, 3, 3]  # each chunk in two steps
+    assert fake.inputs == [b"0", b"1", b"2"]
 
 
-async def test_settling_finishes_what_was_begun(
-    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
+async def test_a_flush_finishes_the_chunk_in_progress(
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
+    queue = make_queue(turn=0)
     for number in range(2):
-        backlog.passed(connection(looked), b"%d" % number, client=True)
-    await turn()
-    assert looked.what == [b""]
-    backlog.settle()
-    assert looked.what == [b"0"]
-    backlog.drain()
-    assert looked.what == [b"0", b"1"]
+        queue.put_chunk(connection, b"%d" % number, client=True)
+    await run_turn()
+    assert fake.inputs == [b""]
+    queue.flush()
+    assert fake.inputs == [b"0"]
+    queue.drain()
+    assert fake.inputs == [b"0", b"1"]
 
 
-async def test_what_waited_for_long_gets_a_long_turn(
-    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
+async def test_turns_grow_with_the_delay(
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
-    monkeypatch.setattr(backlog_module, "LONG_TURN_SECONDS", 60)
-    monkeypatch.setattr(backlog_module, "FREE_LAG_SECONDS", -2)
-    monkeypatch.setattr(backlog_module, "MOST_LAG_SECONDS", -1)
+    queue = make_queue(turn=0, longest_turn=60, lag=-2, longest_lag=-1)
     for number in range(3):
-        backlog.passed(connection(looked), b"%d" % number, client=True)
-    await turn()
-    assert len(looked.told) == 3
+        queue.put_chunk(connection, b"%d" % number, client=True)
+    await run_turn()
+    assert len(fake.log) == 3
 
 
-async def test_no_more_waits_than_may(
-    looked: Looked, backlog: Backlog, monkeypatch: pytest.MonkeyPatch
+async def test_a_turn_lasts_until_the_queue_is_below_its_limit(
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
-    monkeypatch.setattr(backlog_module, "MAX_WAITING", 20)
+    queue = make_queue(turn=0, max_bytes=20)
     for _ in range(5):
-        backlog.passed(connection(looked), b"ten bytes.", client=True)
-    await turn()
-    assert len(looked.told) == 3
-    assert len(backlog) == 2
+        queue.put_chunk(connection, b"ten bytes.", client=True)
+    await run_turn()
+    assert len(fake.log) == 3
+    assert len(queue) == 2
 
 
-async def test_draining_looks_at_all_of_it(looked: Looked, backlog: Backlog) -> None:
-    backlog.passed(connection(looked), b"one", client=True)
-    backlog.closed(connection(looked), EndedBy.LOOM)
-    backlog.drain()
-    assert looked.what == [b"one", EndedBy.LOOM]
-    await turn()
-    assert len(looked.told) == 2
-
-
-async def test_what_a_turn_brings_is_handed_on_at_once(
-    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
+async def test_draining_processes_the_whole_queue(
+    fake: FakeConnection, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 60)
-    for _ in range(backlog_module.ENOUGH + 5):
-        backlog.passed(connection(looked), b"a few bytes", client=True)
-    assert counts.came == []
-    await turn()
-    assert counts.came == [backlog_module.ENOUGH, 5]
-    assert counts.ids == sorted(counts.ids)
+    queue = make_queue()
+    queue.put_chunk(connection, b"one", client=True)
+    queue.put_close(connection, EndedBy.LOOM)
+    queue.drain()
+    assert fake.inputs == [b"one", EndedBy.LOOM]
+    await run_turn()
+    assert len(fake.log) == 2
 
 
-async def test_a_large_chunk_is_handed_on_alone(
-    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
+async def test_events_of_a_turn_are_flushed_in_batches(
+    sink: BatchSink, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 60)
-    for size in (1, backlog_module.ENOUGH_BYTES, backlog_module.ENOUGH_BYTES, 1):
-        backlog.passed(connection(looked), bytes(size), client=True)
-    await turn()
-    assert counts.came == [2, 1, 1]
+    queue = make_queue(turn=60)
+    for _ in range(BATCH_SIZE + 5):
+        queue.put_chunk(connection, b"a few bytes", client=True)
+    assert sink.batches == []
+    await run_turn()
+    assert sink.batches == [BATCH_SIZE, 5]
+    assert sink.ids == sorted(sink.ids)
 
 
-async def test_nothing_of_a_chunk_that_is_settled_is_kept_back(
-    looked: Looked, backlog: Backlog, counts: Counts, monkeypatch: pytest.MonkeyPatch
+async def test_a_large_chunk_is_flushed_alone(
+    sink: BatchSink, connection: Connection, make_queue: Callable[..., InspectionQueue]
 ) -> None:
-    monkeypatch.setattr(backlog_module, "TURN_SECONDS", 0)
+    queue = make_queue(turn=60)
+    for size in (1, BATCH_BYTES, BATCH_BYTES, 1):
+        queue.put_chunk(connection, bytes(size), client=True)
+    await run_turn()
+    assert sink.batches == [2, 1, 1]
+
+
+async def test_a_flush_emits_the_events_of_the_chunk_in_progress(
+    sink: BatchSink, connection: Connection, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    queue = make_queue(turn=0)
     for _ in range(2):
-        backlog.passed(connection(looked), b"a few bytes", client=True)
-    await turn()
-    assert counts.came == []
-    backlog.settle()
-    assert counts.came == [1]
-    backlog.drain()
-    assert counts.came == [1, 1]
+        queue.put_chunk(connection, b"a few bytes", client=True)
+    await run_turn()
+    assert sink.batches == []
+    queue.flush()
+    assert sink.batches == [1]
+    queue.drain()
+    assert sink.batches == [1, 1]

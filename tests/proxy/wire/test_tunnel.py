@@ -1,4 +1,4 @@
-"""The tunnel on real sockets: what goes in comes out, held back and ended as on a direct connection."""
+"""The tunnel on real sockets: bytes, back-pressure and the end are those of a direct connection."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,6 @@ import pytest
 from loom.errors import StartError
 from loom.model import Address, CallEnded, CallIds, CallStarted, EndedBy, StatusCode
 from loom.proxy.wire import WireEngine
-from loom.proxy.wire import tunnel as tunnel_module
 from tests.support.sinks import ListSink
 
 MIB = 1024 * 1024
@@ -32,7 +31,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def tunnelled(sink: ListSink | None = None) -> AsyncIterator[tuple[Backend, WireEngine]]:
+async def running_tunnel(
+    sink: ListSink | None = None, **options: Any
+) -> AsyncIterator[tuple[Backend, WireEngine]]:
     backend = Backend()
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -40,7 +41,7 @@ async def tunnelled(sink: ListSink | None = None) -> AsyncIterator[tuple[Backend
 
     server = await asyncio.start_server(accepted, "127.0.0.1", 0)
     backend.port = server.sockets[0].getsockname()[1]
-    engine = made(backend.port, sink or ListSink())
+    engine = make_engine(backend.port, sink or ListSink(), **options)
     await engine.start()
     try:
         yield backend, engine
@@ -49,7 +50,7 @@ async def tunnelled(sink: ListSink | None = None) -> AsyncIterator[tuple[Backend
         server.close()
 
 
-def made(port: int, sink: ListSink, listen: Address | None = None) -> WireEngine:
+def make_engine(port: int, sink: ListSink, listen: Address | None = None, **options: Any) -> WireEngine:
     return WireEngine(
         listen or Address("127.0.0.1", 0),
         Address("127.0.0.1", port),
@@ -57,6 +58,7 @@ def made(port: int, sink: ListSink, listen: Address | None = None) -> WireEngine
         CallIds(),
         server_tls=None,
         target_tls=None,
+        **options,
     )
 
 
@@ -78,47 +80,46 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def test_any_bytes_pass_exactly_both_ways_in_any_pieces():
+async def test_bytes_pass_unchanged_both_ways_however_they_are_split():
     chance = random.Random(7)
     up, down = chance.randbytes(3 * MIB), chance.randbytes(3 * MIB)
-    async with tunnelled() as (backend, engine):
+    async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
+        backend_reader, backend_writer = await backend.accept()
 
-        async def send(to: asyncio.StreamWriter, whole: bytes) -> None:
+        async def send(to: asyncio.StreamWriter, data: bytes) -> None:
             position = 0
-            while position < len(whole):
+            while position < len(data):
                 size = chance.choice([1, 9, 500, 16_393, 200_000])
-                to.write(whole[position : position + size])
+                to.write(data[position : position + size])
                 position += size
                 await to.drain()
 
-        sending = asyncio.gather(send(writer, up), send(far_writer, down))
-        assert await far_reader.readexactly(len(up)) == up
+        sending = asyncio.gather(send(writer, up), send(backend_writer, down))
+        assert await backend_reader.readexactly(len(up)) == up
         assert await reader.readexactly(len(down)) == down
         await sending
-        await close(writer, far_writer)
+        await close(writer, backend_writer)
 
 
-async def test_a_half_close_is_passed_on_and_the_other_half_stays_open():
-    async with tunnelled() as (backend, engine):
+async def test_a_half_close_is_forwarded_and_the_other_direction_stays_open():
+    async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
+        backend_reader, backend_writer = await backend.accept()
         writer.write(b"question")
         writer.write_eof()
-        assert await far_reader.read() == b"question"
-        far_writer.write(b"answer")
-        far_writer.write_eof()
+        assert await backend_reader.read() == b"question"
+        backend_writer.write(b"answer")
+        backend_writer.write_eof()
         assert await reader.read() == b"answer"
-        await close(writer, far_writer)
+        await close(writer, backend_writer)
 
 
-async def test_a_reader_that_never_reads_holds_the_sender_back(monkeypatch):
-    monkeypatch.setattr(tunnel_module, "HIGH_WATER", 256 * 1024)
-    async with tunnelled() as (backend, engine):
+async def test_a_reader_that_never_reads_stops_the_sender():
+    async with running_tunnel(write_buffer_limit=256 * 1024) as (backend, engine):
         _, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
-        far_writer.transport.pause_reading()
+        backend_reader, backend_writer = await backend.accept()
+        backend_writer.transport.pause_reading()
         writer.transport.set_write_buffer_limits(high=MIB)
         offered = 0
         with contextlib.suppress(TimeoutError):
@@ -127,29 +128,29 @@ async def test_a_reader_that_never_reads_holds_the_sender_back(monkeypatch):
                 offered += MIB
                 await asyncio.wait_for(writer.drain(), 1)
         assert offered < 64 * MIB
-        far_writer.transport.resume_reading()
-        assert len(await far_reader.readexactly(offered)) == offered
-        await close(writer, far_writer)
+        backend_writer.transport.resume_reading()
+        assert len(await backend_reader.readexactly(offered)) == offered
+        await close(writer, backend_writer)
 
 
 @pytest.mark.parametrize("client_dies", [True, False])
-async def test_a_reset_goes_through_as_a_reset(client_dies):
-    async with tunnelled() as (backend, engine):
+async def test_a_reset_is_forwarded_as_a_reset(client_dies):
+    async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
+        backend_reader, backend_writer = await backend.accept()
         writer.write(b"x")
-        await far_reader.readexactly(1)
-        reset(writer if client_dies else far_writer)
+        await backend_reader.readexactly(1)
+        reset(writer if client_dies else backend_writer)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for((far_reader if client_dies else reader).read(), 20)
-        await close(writer, far_writer)
+            await asyncio.wait_for((backend_reader if client_dies else reader).read(), 20)
+        await close(writer, backend_writer)
 
 
 async def test_a_target_that_is_down_refuses_and_is_recorded():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         sink = ListSink()
-        engine = made(taken.getsockname()[1], sink)
+        engine = make_engine(unused.getsockname()[1], sink)
         await engine.start()
         reader, writer = await connect(engine.port)
         with pytest.raises(ConnectionResetError):
@@ -162,36 +163,36 @@ async def test_a_target_that_is_down_refuses_and_is_recorded():
         await engine.stop(0)
 
 
-async def test_what_the_parser_does_not_know_passes_all_the_same():
+async def test_another_protocol_is_forwarded():
     sink = ListSink()
-    async with tunnelled(sink) as (backend, engine):
+    async with running_tunnel(sink) as (backend, engine):
         reader, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
+        backend_reader, backend_writer = await backend.accept()
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await far_reader.readuntil(b"\r\n\r\n")).startswith(b"GET /")
-        far_writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert (await backend_reader.readuntil(b"\r\n\r\n")).startswith(b"GET /")
+        backend_writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         assert (await reader.readuntil(b"ok")).endswith(b"ok")
-        await close(writer, far_writer)
+        await close(writer, backend_writer)
         await sink.ended()
     [started] = sink.of(CallStarted)
     assert started.wire["unobserved"] == "it is HTTP/1.1"
 
 
-async def test_a_parser_that_breaks_does_not_break_the_traffic(monkeypatch):
+async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch):
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("loom.proxy.wire.frames.FrameReader.feed", broken)
-    async with tunnelled() as (backend, engine):
+    monkeypatch.setattr("loom.proxy.wire.frames.FrameParser.feed", broken)
+    async with running_tunnel() as (backend, engine):
         _, writer = await connect(engine.port)
-        far_reader, far_writer = await backend.accept()
-        whole = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(100)
-        writer.write(whole)
-        assert await far_reader.readexactly(len(whole)) == whole
-        await close(writer, far_writer)
+        backend_reader, backend_writer = await backend.accept()
+        data = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(100)
+        writer.write(data)
+        assert await backend_reader.readexactly(len(data)) == data
+        await close(writer, backend_writer)
 
 
-async def test_many_connections_that_die_at_random_leave_nothing_behind():
+async def test_connections_that_end_at_random_leak_nothing():
     chance = random.Random(5)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -215,7 +216,7 @@ async def test_many_connections_that_die_at_random_leave_nothing_behind():
 
     sink = ListSink()
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    engine = made(server.sockets[0].getsockname()[1], sink)
+    engine = make_engine(server.sockets[0].getsockname()[1], sink)
     await engine.start()
     for _ in range(10):
         await asyncio.gather(*(ask(engine.port) for _ in range(20)))
@@ -228,27 +229,27 @@ async def test_many_connections_that_die_at_random_leave_nothing_behind():
     assert len(sink.of(CallStarted)) == len(sink.of(CallEnded))
 
 
-async def test_stopping_gives_calls_their_grace_and_then_ends_all():
-    async with tunnelled() as (backend, engine):
+async def test_stopping_ends_connections_after_the_grace_period():
+    async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
-        _, far_writer = await backend.accept()
+        _, backend_writer = await backend.accept()
         await engine.stop(0.1)
         with contextlib.suppress(ConnectionResetError):
             assert await asyncio.wait_for(reader.read(), 20) == b""
         with pytest.raises(OSError, match=r"."):
             await connect(engine.port)
-        await close(writer, far_writer)
+        await close(writer, backend_writer)
 
 
-async def test_a_port_in_use_is_said_in_one_line():
-    async with tunnelled() as (backend, engine):
-        second = made(backend.port, ListSink(), Address("127.0.0.1", engine.port))
+async def test_a_port_in_use():
+    async with running_tunnel() as (backend, engine):
+        second = make_engine(backend.port, ListSink(), Address("127.0.0.1", engine.port))
         with pytest.raises(StartError, match=r"cannot listen on 127\.0\.0\.1"):
             await second.start()
 
 
-async def test_localhost_is_both_families():
-    engine = made(1, ListSink(), Address("localhost", 0))
+async def test_localhost_is_both_loopback_addresses():
+    engine = make_engine(1, ListSink(), Address("localhost", 0))
     await engine.start()
     for host in ("127.0.0.1", "::1"):
         _, writer = await asyncio.open_connection(host, engine.port)

@@ -1,4 +1,4 @@
-"""Real gRPC through the wire engine, and beside it the same through the relay."""
+"""Real gRPC calls through the wire engine, compared with the same calls through the relay."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.support.waiting import Ended
 from tests.support.zoo import SERVICE, UNLIMITED, Zoo, running_zoo
 
 
-class Watched:
+class Proxied:
     """An engine between a client's channel and the zoo, with a history behind it."""
 
     def __init__(self, zoo: Zoo, channel: grpc.aio.Channel, history: History, ended: Ended) -> None:
@@ -33,20 +33,20 @@ class Watched:
     async def recorded(self, number: int = 1) -> Call:
         """The call of that number, once it has ended."""
         await self._ended.wait(number)
-        found = self.history.get(number)
-        assert found is not None
-        return found
+        call = self.history.get(number)
+        assert call is not None
+        return call
 
 
 @asynccontextmanager
-async def watched(engine: str) -> AsyncIterator[Watched]:
+async def running_proxy(engine: str) -> AsyncIterator[Proxied]:
     history, ended = History(), Ended()
     async with (
         running_zoo() as zoo,
-        running_engine(engine, Address("127.0.0.1", zoo.port), Recorder(history, [ended])) as between,
-        grpc.aio.insecure_channel(f"127.0.0.1:{between.port}", options=UNLIMITED) as channel,
+        running_engine(engine, Address("127.0.0.1", zoo.port), Recorder(history, [ended])) as running,
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.port}", options=UNLIMITED) as channel,
     ):
-        yield Watched(zoo, channel, history, ended)
+        yield Proxied(zoo, channel, history, ended)
 
 
 async def finish(call: Any, *messages: bytes) -> list[bytes]:
@@ -60,12 +60,12 @@ async def finish(call: Any, *messages: bytes) -> list[bytes]:
     return received
 
 
-async def echo(loom: Watched) -> None:
+async def echo(loom: Proxied) -> None:
     call = loom.call("Echo", metadata=(("echo-a", "1"), ("echo-b-bin", b"\x00\xff")))
     assert await finish(call, b"one", b"", b"x" * 70_000)
 
 
-async def fails(loom: Watched) -> None:
+async def error_status(loom: Proxied) -> None:
     call = loom.call(
         "Status", metadata=(("zoo-code", "5"), ("zoo-message-bin", "no söck".encode()), ("zoo-details", "1"))
     )
@@ -74,47 +74,47 @@ async def fails(loom: Watched) -> None:
     assert await call.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def unknown(loom: Watched) -> None:
+async def unknown_method(loom: Proxied) -> None:
     call = loom.call("Nowhere")
     with contextlib.suppress(grpc.aio.InternalError):
         await call.done_writing()
     assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def cancelled(loom: Watched) -> None:
+async def cancellation(loom: Proxied) -> None:
     call = loom.call("Echo")
     await call.write(b"one")
     await call.read()
     call.cancel()
 
 
-async def past_deadline(loom: Watched) -> None:
+async def deadline(loom: Proxied) -> None:
     call = loom.call("Hang", timeout=0.2)
     await call.write(b"one")
     assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-TRAFFIC = (echo, fails, unknown, cancelled, past_deadline)
+TRAFFIC = (echo, error_status, unknown_method, cancellation, deadline)
 
-CONNECTION_OWN = {"content-type", "te", "accept-encoding", "user-agent"} | {
+CONNECTION_KEYS = {"content-type", "te", "accept-encoding", "user-agent"} | {
     f"grpc-{key}" for key in ("encoding", "accept-encoding", "timeout")
 }
-"""Metadata that the relay cannot see, or makes anew: docs/transparency.md."""
+"""Metadata of a connection, which the relay does not forward: docs/transparency.md."""
 
 
-def outline(call: Call) -> dict[str, Any]:
-    """What both engines must agree on."""
+def comparable(call: Call) -> dict[str, Any]:
+    """The properties of a call in which both engines agree."""
 
-    def own(metadata: Any) -> list[Any]:
-        return sorted(item for item in metadata or () if item[0] not in CONNECTION_OWN)
+    def custom(metadata: Any) -> list[Any]:
+        return sorted(item for item in metadata or () if item[0] not in CONNECTION_KEYS)
 
     return {
         "method": call.method,
         "status": call.status,
         "ended_by": call.ended_by,
-        "request": own(call.request_metadata),
-        "initial": own(call.initial_metadata),
-        "trailing": own(call.trailing_metadata),
+        "request": custom(call.request_metadata),
+        "initial": custom(call.initial_metadata),
+        "trailing": custom(call.trailing_metadata),
         "up": [message.data for message in call.messages if message.direction is Direction.REQUEST],
         "down": [message.data for message in call.messages if message.direction is Direction.RESPONSE],
         # A status that comes early races with the half-close.
@@ -124,21 +124,21 @@ def outline(call: Call) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("traffic", TRAFFIC)
-async def test_the_same_traffic_gives_the_same_call(traffic: Any) -> None:
-    found = []
+async def test_both_engines_record_the_same_call(traffic: Any) -> None:
+    calls = []
     for engine in ("relay", "wire"):
-        async with watched(engine) as loom:
+        async with running_proxy(engine) as loom:
             await traffic(loom)
-            found.append(outline(await loom.recorded()))
-    relay, wire = found
-    for call in (relay, wire):  # what Loom says itself, it may say in other words
+            calls.append(comparable(await loom.recorded()))
+    relay, wire = calls
+    for call in calls:  # the wording of Loom's own messages may differ
         status = call["status"]
         call["status"] = (status.code, status.message if call["ended_by"] is EndedBy.BACKEND else "")
     assert wire == relay
 
 
 async def test_a_call_is_live_while_it_runs() -> None:
-    async with watched("wire") as loom:
+    async with running_proxy("wire") as loom:
         call = loom.call("Echo")
         await call.write(b"one")
         assert await call.read() == b"one"
@@ -149,8 +149,8 @@ async def test_a_call_is_live_while_it_runs() -> None:
         assert (await loom.recorded()).status.code == StatusCode.OK
 
 
-async def test_what_only_the_wire_knows() -> None:
-    async with watched("wire") as loom:
+async def test_fields_that_only_the_wire_engine_records() -> None:
+    async with running_proxy("wire") as loom:
         call = loom.channel.stream_stream(SERVICE + "Echo")(compression=grpc.Compression.Gzip)
         await finish(call, b"a" * 5000)
         recorded = await loom.recorded()
@@ -163,8 +163,8 @@ async def test_what_only_the_wire_knows() -> None:
     assert first.size < 500
 
 
-async def test_two_hundred_streams_at_once() -> None:
-    async with watched("wire") as loom:
+async def test_200_concurrent_streams() -> None:
+    async with running_proxy("wire") as loom:
         results = await asyncio.gather(*(finish(loom.call("Echo"), b"%d" % number) for number in range(200)))
         assert results == [[b"%d" % number] for number in range(200)]
         for number in range(1, 201):
@@ -173,7 +173,7 @@ async def test_two_hundred_streams_at_once() -> None:
 
 async def test_tls_on_both_sides(tmp_path: Any) -> None:
     authority = Authority(tmp_path)
-    listener, backend, own = (
+    listener, backend, client = (
         authority.issue("loom", "localhost"),
         authority.issue("zoo", "backend.test"),
         authority.issue("me"),
@@ -189,19 +189,21 @@ async def test_tls_on_both_sides(tmp_path: Any) -> None:
             Recorder(history, [ended]),
             CallIds(),
             server_tls=ServerTls(listener.cert, listener.key, authority.cert),
-            target_tls=TargetTls(authority.cert, own.cert, own.key, "backend.test"),
+            target_tls=TargetTls(authority.cert, client.cert, client.key, "backend.test"),
         )
         await engine.start()
-        shown = grpc.ssl_channel_credentials(authority.cert, own.key, own.cert)
+        credentials = grpc.ssl_channel_credentials(authority.cert, client.key, client.cert)
         options = [("grpc.ssl_target_name_override", "localhost")]
-        async with grpc.aio.secure_channel(f"127.0.0.1:{engine.port}", shown, options=options) as channel:
+        async with grpc.aio.secure_channel(
+            f"127.0.0.1:{engine.port}", credentials, options=options
+        ) as channel:
             assert await channel.unary_unary(SERVICE + "Unary")(b"hello") == b"hello"
         await ended.wait(1)
         assert history.get(1).response_bytes == 5
         await engine.stop(0)
 
 
-async def test_a_target_whose_certificate_is_for_another_name(tmp_path: Any) -> None:
+async def test_a_target_with_a_certificate_for_another_name(tmp_path: Any) -> None:
     authority = Authority(tmp_path)
     pair = authority.issue("zoo", "backend.test")
     history, ended = History(), Ended()

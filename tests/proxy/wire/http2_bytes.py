@@ -1,4 +1,4 @@
-"""Valid HTTP/2 byte streams of gRPC calls, made frame by frame, for the parser to read."""
+"""The bytes of HTTP/2 frames of gRPC calls, as valid input for the parser."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-def promise(side: "Side", stream: int, promised: int, pairs: Pairs) -> bytes:
+def promise(side: "Peer", stream: int, promised: int, pairs: Pairs) -> bytes:
     block = side.encoder.encode(list(pairs))
     return frame(PUSH_PROMISE, END_HEADERS, stream, promised.to_bytes(4, "big") + block)
 
@@ -35,8 +35,8 @@ def message(payload: bytes, flag: int = 0) -> bytes:
     return bytes([flag]) + len(payload).to_bytes(4, "big") + payload
 
 
-class Side:
-    """One peer: its HPACK encoder and ways to say things."""
+class Peer:
+    """One peer, with an HPACK encoder."""
 
     def __init__(self) -> None:
         self.encoder = Encoder()

@@ -102,9 +102,9 @@ async def test_files_that_hold_no_certificate(authority: Authority) -> None:
     pair = authority.issue("fine")
     with pytest.raises(StartError, match="not a certificate and key in PEM form"):
         await start(ServerTls(b"nothing", pair.key))
-    with pytest.raises(StartError, match="--listen-client-ca holds no certificate"):
+    with pytest.raises(StartError, match="--listen-client-ca contains no certificate"):
         await start(ServerTls(pair.cert, pair.key, b"nothing"))
-    with pytest.raises(StartError, match="--cacert holds no certificate"):
+    with pytest.raises(StartError, match="--cacert contains no certificate"):
         Target(Address("127.0.0.1", 1), TargetTls(b"nothing"), None, METADATA_LIMIT)
 
 

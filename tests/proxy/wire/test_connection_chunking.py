@@ -1,4 +1,4 @@
-"""The parser's properties: any chunks give the same events, and any bytes at all give an end to every call."""
+"""Properties of the parser: chunking does not change the events, and every call ends, whatever the bytes."""
 
 import itertools
 import random
@@ -7,20 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom.model import CallEnded, CallStarted, EndedBy
-from tests.proxy.wire import streams
-from tests.proxy.wire.streams import PREFACE, Side, data, frame, message
-from tests.proxy.wire.watched import Watched
+from tests.proxy.wire import http2_bytes
+from tests.proxy.wire.http2_bytes import PREFACE, Peer, data, frame, message
+from tests.proxy.wire.observed_connection import ObservedConnection
 
 
 def conversation(seed: int) -> tuple[bytes, bytes]:
-    """What both sides send over a connection of several interleaved calls of all kinds."""
+    """The bytes of both sides of a connection with several interleaved calls of all kinds."""
     chance = random.Random(seed)
-    client, server = Side(), Side()
+    client, server = Peer(), Peer()
     up, down = (
-        [PREFACE, streams.settings((4, 100_000))],
-        [streams.settings((1, 4096)), streams.settings_ack()],
+        [PREFACE, http2_bytes.settings((4, 100_000))],
+        [http2_bytes.settings((1, 4096)), http2_bytes.settings_ack()],
     )
-    up.append(streams.settings_ack())
+    up.append(http2_bytes.settings_ack())
     for stream in range(1, 2 * chance.randint(2, 6), 2):
         pieces = chance.randint(1, 3)
         extra = [("x", "y" * chance.randint(0, 90)), ("b-bin", "AAEC")]
@@ -39,31 +39,31 @@ def conversation(seed: int) -> tuple[bytes, bytes]:
             up += [data(stream, body[:cut]), data(stream, body[cut:], padding=chance.choice([0, 4]))]
         up.append(data(stream, b"", end=True))
         if chance.random() < 0.2:
-            down.append(frame(streams.RST_STREAM, 0, stream, (2).to_bytes(4, "big")))
+            down.append(frame(http2_bytes.RST_STREAM, 0, stream, (2).to_bytes(4, "big")))
             continue
         down.append(server.response(stream, extra, pieces=chance.randint(1, 2)))
         down += [
             data(stream, message(chance.randbytes(chance.randint(0, 300))))
             for _ in range(chance.randint(0, 3))
         ]
-        down += [frame(streams.PING, 0, 0, bytes(8)), server.trailers(stream, str(chance.randint(0, 16)))]
+        down += [frame(http2_bytes.PING, 0, 0, bytes(8)), server.trailers(stream, str(chance.randint(0, 16)))]
     return b"".join(up), b"".join(down)
 
 
-def chunked(whole: bytes, cuts: list[int]) -> list[bytes]:
-    places = sorted({cut % (len(whole) + 1) for cut in cuts} | {0, len(whole)})
-    return [whole[start:stop] for start, stop in itertools.pairwise(places) if start != stop]
+def split(data: bytes, cuts: list[int]) -> list[bytes]:
+    positions = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[start:stop] for start, stop in itertools.pairwise(positions) if start != stop]
 
 
 def observe(up: list[bytes], down: list[bytes]) -> list[object]:
-    """Feed both directions, the client's first, and give the events back."""
-    seen = Watched()
+    """Feed both directions, the client's first, and return the events."""
+    observed = ObservedConnection()
     for chunk in up:
-        seen.sent(chunk)
+        observed.client_sends(chunk)
     for chunk in down:
-        seen.answered(chunk)
-    assert not seen.connection.unobserved
-    return seen.sink.events
+        observed.server_sends(chunk)
+    assert not observed.connection.unobserved
+    return observed.sink.events
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -74,7 +74,7 @@ def observe(up: list[bytes], down: list[bytes]) -> list[object]:
 )
 def test_any_chunking_gives_the_same_events(seed, up_cuts, down_cuts):
     up, down = conversation(seed)
-    assert observe(chunked(up, up_cuts), chunked(down, down_cuts)) == observe([up], [down])
+    assert observe(split(up, up_cuts), split(down, down_cuts)) == observe([up], [down])
 
 
 def test_byte_by_byte_gives_the_same_events():
@@ -90,23 +90,23 @@ def test_byte_by_byte_gives_the_same_events():
 )
 def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
     sides = [bytearray(part) for part in conversation(seed)]
-    for place, value in mutations:
+    for position, value in mutations:
         side = sides[0 if client else 1]
-        side[place % len(side)] = value
-    seen = Watched()
-    seen.sent(bytes(sides[0])).answered(bytes(sides[1]))
-    seen.connection.closed(9_999, EndedBy.CLIENT)
-    started = [event.call_id for event in seen.sink.of(CallStarted)]
-    ended = [event.call_id for event in seen.sink.of(CallEnded)]
+        side[position % len(side)] = value
+    observed = ObservedConnection()
+    observed.client_sends(bytes(sides[0])).server_sends(bytes(sides[1]))
+    observed.connection.close(9_999, EndedBy.CLIENT)
+    started = [event.call_id for event in observed.sink.of(CallStarted)]
+    ended = [event.call_id for event in observed.sink.of(CallEnded)]
     assert sorted(started) == sorted(ended)
     assert len(set(started)) == len(started)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.binary(max_size=400), st.binary(max_size=400), st.booleans())
-def test_random_bytes_never_raise_and_nothing_piles_up(up, down, preface):
-    seen = Watched()
-    seen.sent(PREFACE if preface else b"", up).answered(down)
-    seen.connection.closed(9_999, EndedBy.BACKEND)
-    assert len(seen.sink.of(CallStarted)) == len(seen.sink.of(CallEnded))
-    assert seen.connection.live == 0
+def test_random_bytes_never_raise_and_leave_no_open_call(up, down, preface):
+    observed = ObservedConnection()
+    observed.client_sends(PREFACE if preface else b"", up).server_sends(down)
+    observed.connection.close(9_999, EndedBy.BACKEND)
+    assert len(observed.sink.of(CallStarted)) == len(observed.sink.of(CallEnded))
+    assert observed.connection.open_calls == 0

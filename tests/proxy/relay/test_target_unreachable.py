@@ -114,9 +114,9 @@ async def test_a_probe_that_the_client_cancels_does_not_wedge_the_breaker() -> N
             relaying(Address("127.0.0.1", silent.getsockname()[1]), sink, breaker=breaker) as (engine, _),
             grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
         ):
-            ticket = breaker.admit()
-            assert ticket is not None
-            ticket.unreached()
+            permit = breaker.admit()
+            assert permit is not None
+            permit.record_failure()
             await asyncio.sleep(0.06)
             call = channel.stream_stream(SERVICE + "Unary")()
             await sink.until(lambda: breaker.state is State.HALF_OPEN and len(sink.of(CallStarted)) == 1)

@@ -1,4 +1,4 @@
-"""HTTP/2 error codes and HTTP statuses as gRPC statuses.
+"""The specified mapping of HTTP/2 error codes and HTTP statuses to gRPC status codes.
 
 Sources: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md ("HTTP2 Transport Mapping") and
 https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md.
@@ -6,7 +6,7 @@ https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md.
 
 import enum
 
-from loom.model import StatusCode
+from .status import StatusCode
 
 
 class ErrorCode(enum.IntEnum):
@@ -28,13 +28,13 @@ class ErrorCode(enum.IntEnum):
     HTTP_1_1_REQUIRED = 13
 
 
-_OF_RESET = {
+_CODE_BY_RESET = {
     ErrorCode.REFUSED_STREAM: StatusCode.UNAVAILABLE,
     ErrorCode.CANCEL: StatusCode.CANCELLED,
     ErrorCode.ENHANCE_YOUR_CALM: StatusCode.RESOURCE_EXHAUSTED,
     ErrorCode.INADEQUATE_SECURITY: StatusCode.PERMISSION_DENIED,
 }
-_OF_HTTP = {
+_CODE_BY_HTTP_STATUS = {
     400: StatusCode.INTERNAL,
     401: StatusCode.UNAUTHENTICATED,
     403: StatusCode.PERMISSION_DENIED,
@@ -47,18 +47,18 @@ _OF_HTTP = {
 
 
 def error_name(code: int) -> str:
-    """The name of an HTTP/2 error code; ``0x…`` where it has none."""
+    """The name of an HTTP/2 error code; ``0x…`` for an unassigned one."""
     try:
         return ErrorCode(code).name
     except ValueError:
         return f"0x{code:x}"
 
 
-def of_reset(code: int) -> StatusCode:
-    """The status that a client derives from a RST_STREAM of the server's."""
-    return _OF_RESET.get(code, StatusCode.INTERNAL)  # type: ignore[call-overload, no-any-return]
+def code_of_reset(code: int) -> StatusCode:
+    """The code that a client reports for a RST_STREAM from the server."""
+    return _CODE_BY_RESET.get(code, StatusCode.INTERNAL)  # type: ignore[call-overload, no-any-return]
 
 
-def of_http(status: int) -> StatusCode:
-    """The status that a client derives from an HTTP status without ``grpc-status``."""
-    return _OF_HTTP.get(status, StatusCode.UNKNOWN)
+def code_of_http_status(status: int) -> StatusCode:
+    """The code that a client reports for a response with this HTTP status and no ``grpc-status``."""
+    return _CODE_BY_HTTP_STATUS.get(status, StatusCode.UNKNOWN)

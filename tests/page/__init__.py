@@ -1,1 +1,1 @@
-"""The page in a real Chromium: before a whole Loom, and before a feed that does what a test tells it to."""
+"""Tests of the page in a real Chromium, against a real Loom or a scripted feed."""

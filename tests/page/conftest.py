@@ -1,7 +1,7 @@
-"""A Chromium for each module of tests, a page for each test, and what the page may not do: fail or break its policy.
+"""Fixtures: one Chromium per module, one tab per test, which fails on errors and policy violations of the page.
 
-Playwright's asynchronous interface, because its synchronous one leaves a running event loop behind, which
-every other asynchronous test of the same process would trip over.
+Playwright's asynchronous API, because its synchronous API leaves a running event loop behind, which breaks other
+asynchronous tests in the same process.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ expect.set_options(timeout=20_000)
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium, as the machine has it."""
+    """The installed Chromium."""
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
             executable_path=str(chromium.find_or_install()), args=chromium.arguments()
@@ -29,7 +29,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """A fresh profile, 1280 by 800."""
+    """A new profile with a viewport of 1280 x 800."""
     made = await browser.new_context(
         viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
     )
@@ -39,7 +39,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
-    """A tab; an exception in it, a dialog or a breach of the content security policy fails the test."""
+    """A tab. An exception, a dialog or a violation of the content security policy fails the test."""
     tab = await context.new_page()
     problems: list[str] = []
     tab.on("pageerror", lambda error: problems.append(f"exception: {error}"))
@@ -54,6 +54,6 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def feed() -> Iterator[FakeFeed]:
-    """An API that does what the test says."""
+    """A scripted inspector API."""
     with fake_feed() as made:
         yield made

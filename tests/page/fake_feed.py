@@ -1,7 +1,7 @@
-"""An inspector's API (docs/api.md) without a proxy behind it: calls are what a test says they are.
+"""A scripted inspector API (docs/api.md) without a proxy: the test defines the calls.
 
-For what real traffic cannot be made to do on cue: gaps, restarts, evictions, hostile payloads, and 5,000
-summaries a second. It serves the real page, behind the real guard (and so the real content security policy).
+For what real traffic cannot produce on demand: gaps, restarts, evictions, hostile payloads, 5,000 summaries per
+second. It serves the real page behind the real guard, with the real content security policy.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _START_US = 1_763_923_200_000_000
 
 
 def summary(number: int, **changes: Any) -> dict[str, Any]:
-    """An ended unary call, but for ``changes``."""
+    """The summary of an ended unary call, with ``changes`` applied."""
     return {
         "id": number, "version": 1, "method": "/acme.shop.v1.Shop/GetOrder", "kind": "unary", "kind_known": True,
         "state": "ended", "started_us": _START_US + number * 1000, "duration_us": 1000 + number % 977,
@@ -44,7 +44,7 @@ def summary(number: int, **changes: Any) -> dict[str, Any]:
 
 
 class Stream(Sequence[dict[str, Any]]):
-    """The rows of a stream of any length, a message every 10 µs: made when they are asked for."""
+    """The rows of a stream of any length, one message every 10 µs, created on access."""
 
     def __init__(self, length: int) -> None:
         self._indices = range(length)
@@ -66,10 +66,10 @@ class Stream(Sequence[dict[str, Any]]):
 
 
 class FakeFeed:
-    """``calls`` is the history, ``streams`` those of them that have so many messages, ``details`` what else of a call
-    is not as usual; a search finds ``found`` and never ends.
+    """The scripted API. ``calls`` is the history; ``bodies``, ``streams`` (number of messages) and ``details`` define a
+    call's messages and other details; a search returns ``found`` and never ends.
 
-    Its methods are called from the test's thread and act on the server's loop.
+    Methods are called from the test's thread and run on the server's loop.
     """
 
     def __init__(self) -> None:
@@ -93,58 +93,58 @@ class FakeFeed:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def on_loop(self, act: Callable[[], None]) -> None:
-        """Run ``act`` on the server's loop and wait for it."""
+    def on_loop(self, action: Callable[[], None]) -> None:
+        """Run ``action`` on the server's loop and wait for it."""
         done = threading.Event()
         assert self.loop is not None
 
         def run() -> None:
-            act()
+            action()
             done.set()
 
         self.loop.call_soon_threadsafe(run)
         assert done.wait(30), "the fake feed's loop is stuck"
 
     def send(self, event: str, data: Any) -> None:
-        """To every page that listens; on the loop only."""
+        """Send an event to every connected page. Call it on the loop only."""
         self.seq += 1
         made = ServerSentEvent(json.dumps(data), event=event, id=f"{self.boot}:{self.seq}")
         for queue in self._listeners:
             queue.put_nowait(made)
 
-    def put(self, *calls: dict[str, Any], tell: bool = True) -> None:
-        """Calls come, or go on; without ``tell`` the feed skips them."""
+    def put(self, *calls: dict[str, Any], notify: bool = True) -> None:
+        """Add or update calls; without ``notify`` the feed skips them."""
 
-        def act() -> None:
+        def update() -> None:
             self.calls.update({call["id"]: call for call in calls})
-            if tell:
+            if notify:
                 self.send("calls", list(calls))
 
-        self.on_loop(act)
+        self.on_loop(update)
 
     def gap(self, missed: int) -> None:
         self.on_loop(lambda: self.send("gap", {"missed": missed}))
 
     def tick(self, **changes: Any) -> None:
-        """The statistics of a second."""
+        """Send the statistics of a second."""
         self.stats |= changes
         self.on_loop(lambda: self.send("stats", self.numbers()))
 
     def evict(self, below: int) -> None:
-        def act() -> None:
+        def update() -> None:
             for number in [number for number in self.calls if number < below]:
                 del self.calls[number]
                 self.evicted += 1
             self.send("stats", self.numbers())
 
-        self.on_loop(act)
+        self.on_loop(update)
 
     def disconnect(self) -> None:
-        """Every feed ends; with ``refusing`` set, new ones are refused."""
+        """Disconnect every page; with ``refusing`` set, new connections are refused."""
         self.on_loop(lambda: [queue.put_nowait(None) for queue in self._listeners] and None)
 
     def restart(self, *calls: dict[str, Any]) -> None:
-        """Another launch with another history."""
+        """Simulate a restart of Loom with another history."""
         self.boot += "+"
         self.calls = {call["id"]: call for call in calls}
         self.disconnect()
@@ -257,7 +257,7 @@ class FakeFeed:
         return Json(body)
 
     async def diff(self, request: Request) -> Response:
-        """Of two messages, or of the first ones of two calls."""
+        """The diff of two messages, or of the first messages of two calls."""
         self.requests.append(str(request.url))
         asked = request.query_params
         index = int(asked.get("message", 0))
@@ -330,12 +330,12 @@ class _Server(uvicorn.Server):
         self.up.set()
 
     def install_signal_handlers(self) -> None:
-        """None: it runs in a thread."""
+        """Install none: the server runs in a thread."""
 
 
 @contextmanager
 def fake_feed() -> Iterator[FakeFeed]:
-    """A feed on a port of its own, in a thread of its own."""
+    """Run a scripted API on a free port, in a thread."""
     feed = FakeFeed()
     server = _Server(feed)
     thread = threading.Thread(target=server.run, name="fake feed")
@@ -344,7 +344,7 @@ def fake_feed() -> Iterator[FakeFeed]:
         assert server.up.wait(30), "the fake feed did not start"
         yield feed
     finally:
-        feed.refusing = True  # a page may be on its way back at this very moment
+        feed.refusing = True  # a page may be reconnecting
         feed.disconnect()
         server.should_exit = True
         thread.join(30)

@@ -1,4 +1,4 @@
-"""Calls that memory does not hold: of a file that is only looked at, and of the session on disk."""
+"""Calls that are not in memory: of a file opened read-only, and of the session on disk."""
 
 import re
 from pathlib import Path
@@ -35,15 +35,15 @@ async def test_a_file_is_shown_read_only(page: Page, tmp_path: Path) -> None:
         await page.get_by_role("row").filter(has_text="GetOrder").first.click()
         replay = page.get_by_role("button", name="Replay", exact=True)
         await expect(replay).to_be_disabled()
-        await expect(replay).to_have_attribute("title", re.compile("is open read-only: import it"))
+        await expect(replay).to_have_attribute("title", re.compile(r"is read-only\. To send its calls"))
         for key in "re":
             await page.keyboard.press(key)
-            notice = page.get_by_text("is open read-only: import it into a running Loom to send its calls.")
+            notice = page.get_by_text("is read-only. To send its calls, import it into a running Loom.")
             await expect(notice.last).to_be_visible()
         await expect(page.get_by_role("tab", name="Messages")).to_have_attribute("aria-selected", "true")
         await page.keyboard.press("?")
         await expect(page.get_by_role("dialog")).to_contain_text("copy as grpcurl")
-        await expect(page.get_by_role("dialog")).not_to_contain_text("replay as recorded")
+        await expect(page.get_by_role("dialog")).not_to_contain_text("replay unchanged")
     finally:
         await viewer.stop()
 
@@ -58,12 +58,12 @@ async def test_a_file_of_calls_is_chosen_or_dropped(page: Page, tmp_path: Path) 
         await page.goto(loom.page_url or "")
         await page.get_by_role("button", name="Export and import").click()
         async with page.expect_file_chooser() as chooser:
-            await page.get_by_role("button", name="Import a file of calls").click()
+            await page.get_by_role("button", name="Import calls").click()
         await (await chooser.value).set_files(file)
         rows = page.get_by_role("row").filter(has_text="GetOrder")
         await expect(rows).to_have_count(2)
         await expect(page.get_by_role("log")).to_contain_text(
-            "2 calls imported from calls.ndjson.the file: line 4"
+            "Imported 2 calls from calls.ndjson.the file: line 4"
         )
         await page.evaluate(
             """text => {
@@ -77,7 +77,7 @@ async def test_a_file_of_calls_is_chosen_or_dropped(page: Page, tmp_path: Path) 
         file.write_bytes(b"hello")
         async with page.expect_file_chooser() as chooser:
             await page.get_by_role("button", name="Export and import").click()
-            await page.get_by_role("button", name="Import a file of calls").click()
+            await page.get_by_role("button", name="Import calls").click()
         await (await chooser.value).set_files(file)
         await expect(page.get_by_role("log")).to_contain_text("this is no NDJSON of Loom")
     finally:

@@ -1,4 +1,4 @@
-"""A call on the page, before a whole Loom with real traffic: from its first byte to the command that repeats it."""
+"""A call on the page, with real traffic through a real Loom, from its start to its grpcurl command."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -7,17 +7,17 @@ import grpc
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from tests.actions.test_grpcurl_run import run
 
-from tests.inspector.test_actions import Running, running
+from tests.grpcurl.test_run import run
 from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
+from tests.support.whole import Running, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def api() -> AsyncIterator[Running]:
-    """A Loom before a mirror."""
+    """A Loom in front of a mirror backend."""
     async with running_mirror() as mirror, running(mirror) as made:
         yield made
 
@@ -28,7 +28,7 @@ async def opened(page: Page, api: Running, path: str = "/") -> None:
 
 
 async def retyped(page: Page, text: str) -> None:
-    """As a person does it: select all, delete, type."""
+    """Replace text as a user does: select all, delete, type."""
     await page.get_by_role("textbox", name="Request message").focus()
     await page.keyboard.press("ControlOrMeta+a")
     await page.keyboard.press("Delete")
@@ -99,7 +99,7 @@ async def test_an_edited_message_is_sent_and_the_replay_is_listed(page: Page, ap
     await expect(editor).to_contain_text("before")
     await retyped(page, f'{{"text": "after", "big": {2**62 + 1}}}')
     await page.get_by_role("button", name="Send edited").click()
-    await expect(page.get_by_text("Sent as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
     sent = await api.mirror.call(1)
     assert sent.messages == [thing(text="after", big=2**62 + 1)]
     await expect(page.get_by_role("tabpanel").get_by_role("button", name="#2")).to_be_visible()
@@ -118,22 +118,22 @@ async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Run
     assert len(api.mirror.received) == 1
 
 
-async def test_a_deadline_is_emptied_or_told_to_be_none(page: Page, api: Running) -> None:
+async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: Running) -> None:
     stream: Any = api.channel.stream_stream(f"/{SERVICE}/Say")
     async for _ in stream(iter([thing(text="a")]), timeout=50):
         pass
     await api.ended.wait(1)
     await opened(page, api, "/calls/1/replay")
-    deadline = page.get_by_role("textbox", name="Deadline, ms")
+    deadline = page.get_by_role("textbox", name="Deadline (ms)")
     send = page.get_by_role("tabpanel").get_by_role("button", name="Replay", exact=True)
     await deadline.fill("abc")
     await send.click()
-    await expect(page.get_by_role("alert")).to_have_text("write milliseconds, or nothing for no deadline")
+    await expect(page.get_by_role("alert")).to_have_text("Expected milliseconds, or empty for no deadline")
     await expect(deadline).to_have_attribute("aria-invalid", "true")
     assert len(api.mirror.received) == 1
     await deadline.fill("")
     await send.click()
-    await expect(page.get_by_text("Sent as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
     assert (await api.mirror.call(1)).remaining is None
 
 
@@ -155,7 +155,7 @@ async def test_messages_without_a_schema_are_compared_by_their_bytes(page: Page)
         await expect(dialog.get_by_role("alert")).to_have_text('Column 14: write [0], [*] or ["key"]')
         await expect(paths).to_have_attribute("aria-invalid", "true")
         await paths.fill("response:")
-        await expect(dialog.get_by_role("status")).to_have_text("No difference.")
+        await expect(dialog.get_by_role("status")).to_have_text("No differences.")
 
 
 async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: Page) -> None:
@@ -165,7 +165,7 @@ async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: 
         panel = page.get_by_role("tabpanel")
         await expect(panel).to_contain_text("No schema for this method")
         await panel.locator("input[type=file]").set_input_files(PROTO)
-        await expect(page.get_by_text("1 service is described by attached files.")).to_be_visible()
+        await expect(page.get_by_text("Loaded 1 service from 1 file.")).to_be_visible()
         await expect(panel).to_contain_text("mirror.v1.Thing")
         await expect(panel).to_contain_text("attached files")
         await page.keyboard.press("1")
@@ -180,7 +180,7 @@ async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> 
         await opened(page, api, "/calls/1/schema")
         broken = {"name": "broken.proto", "mimeType": "text/plain", "buffer": b'syntax = "proto3"; message {'}
         await page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(broken)  # type: ignore[arg-type]
-        await expect(page.get_by_role("alert")).to_contain_text("broken.proto:1:")
+        await expect(page.get_by_role("alert")).to_contain_text("Could not load broken.proto: line 1:")
 
 
 async def test_the_schema_lists_services_messages_and_enums_and_is_searched(page: Page, api: Running) -> None:
@@ -204,7 +204,7 @@ async def test_the_schema_lists_services_messages_and_enums_and_is_searched(page
     await expect(panel.locator("[data-type]")).to_have_count(1)
     await expect(mood).to_contain_text("MOOD_WILD")
     await panel.get_by_role("searchbox").fill("no such thing")
-    await expect(panel).to_contain_text("Nothing in this schema matches.")
+    await expect(panel).to_contain_text("No matches in this schema.")
 
 
 async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> None:
@@ -216,7 +216,7 @@ async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> Non
     await expect(page.get_by_role("button", name="FAILED_PRECONDITION (9)")).to_contain_text("as asked")
     await page.keyboard.press("3")
     await expect(page.get_by_role("tabpanel")).to_contain_text(
-        "The backend is not in the state that this needs."
+        "The backend is not in the state required for this call."
     )
 
 

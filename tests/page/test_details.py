@@ -1,4 +1,4 @@
-"""Metadata, timing and replay of real calls, through a whole Loom."""
+"""Metadata, timing and replay of real calls through a real Loom."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def api() -> AsyncIterator[Running]:
-    """A Loom before a mirror."""
+    """A Loom in front of a mirror backend."""
     async with running_mirror() as mirror, running(mirror) as made:
         yield made
 
@@ -39,7 +39,7 @@ async def test_metadata_stands_apart_by_who_sent_it_and_binary_values_say_what_t
     await expect(request).to_contain_text("00 ff")
     await expect(request).not_to_contain_text("mirrored")
     await expect(page.get_by_role("region", name="Initial metadata")).to_contain_text(
-        "The backend sent none."
+        "The backend sent no initial metadata."
     )
     await expect(page.get_by_role("region", name="Trailing metadata")).to_contain_text("mirrored")
     await request.get_by_role("button", name="Copy x-tenant").press("Enter")
@@ -47,7 +47,7 @@ async def test_metadata_stands_apart_by_who_sent_it_and_binary_values_say_what_t
     assert await page.evaluate("navigator.clipboard.readText()") == "42"
 
 
-async def test_the_lens_tells_a_deadline_from_a_client_that_gave_up(page: Page, api: Running) -> None:
+async def test_timing_distinguishes_a_deadline_from_a_cancelling_client(page: Page, api: Running) -> None:
     say: Any = api.channel.unary_unary(f"/{SERVICE}/Say")
     with contextlib.suppress(grpc.aio.AioRpcError):
         await say(thing(text="a"), metadata=[("mirror-hang", "1")], timeout=0.2)
@@ -58,17 +58,17 @@ async def test_the_lens_tells_a_deadline_from_a_client_that_gave_up(page: Page, 
     call.cancel()
     await api.ended.wait(2)
     panel = page.get_by_role("tabpanel")
-    await expect(panel).to_contain_text("The deadline passed while the backend had not answered yet.")
-    await expect(panel).to_contain_text("was exceeded by")
+    await expect(panel).to_contain_text("The deadline expired before the backend responded.")
+    await expect(panel).to_contain_text("missed by")
     rows = panel.get_by_role("row")
     await expect(rows.filter(has_text="call started")).to_contain_text("client")
-    await expect(rows.filter(has_text="deadline passed")).to_contain_text(
+    await expect(rows.filter(has_text="deadline expired")).to_contain_text(
         "\N{MINUS SIGN}"
-    )  # nothing was left
-    await expect(panel.get_by_role("img", name="of the budget")).to_be_visible()
+    )  # the remaining time is negative
+    await expect(panel.get_by_role("img", name="of the deadline")).to_be_visible()
     await page.keyboard.press("j")
-    await expect(panel).to_contain_text("The client cancelled before the backend had answered anything.")
-    await expect(panel).to_contain_text("left.")
+    await expect(panel).to_contain_text("The client cancelled before the backend responded.")
+    await expect(panel).to_contain_text("remaining.")
     await expect(rows.filter(has_text="cancelled")).to_contain_text("client")
 
 
@@ -78,7 +78,7 @@ async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: Run
     await expect(page.locator("#call-1")).to_contain_text("OK")
     await page.keyboard.press("Home")
     await page.keyboard.press("r")
-    await expect(page.get_by_text("#1 is replayed as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
     await page.get_by_role("button", name="Open", exact=True).click()
     await expect(page.locator("#call-2")).to_contain_text("replayed")
     await expect(page.get_by_role("tree", name="Message 1")).to_contain_text("again")
@@ -108,7 +108,7 @@ async def test_e_goes_from_the_table_into_the_editor(page: Page, api: Running) -
         ):
             break
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Sent as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
     assert (await api.mirror.call(1)).messages == [thing(text="typed")]
     await page.keyboard.press("Escape")
     await api.call("Say", thing(text="another"))

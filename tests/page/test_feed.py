@@ -1,4 +1,4 @@
-"""The table follows the feed, whatever happens to it."""
+"""The table and the feed: updates, gaps, reconnects, evictions, hidden tabs."""
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -62,7 +62,7 @@ async def test_a_gap_says_how_many_and_fetches_what_was_missed(page: Page, feed:
     feed.calls = {1: summary(1)}
     await opened(page, feed)
     await held(page, 1)
-    feed.put(summary(2), summary(3), tell=False)
+    feed.put(summary(2), summary(3), notify=False)
     feed.gap(2)
     await expect(page.get_by_text("2 updates were skipped")).to_be_visible()
     await expect(page.get_by_text("nothing is missing")).to_be_visible()
@@ -77,14 +77,14 @@ async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page,
     await held(page, 2)
     feed.refusing = True
     feed.disconnect()
-    await expect(page.get_by_role("button", name="feed lost, retry")).to_be_visible()
+    await expect(page.get_by_role("button", name="disconnected · retrying")).to_be_visible()
     feed.refusing = False
-    await page.get_by_role("button", name="feed lost, retry").click()
+    await page.get_by_role("button", name="disconnected · retrying").click()
     await expect(page.locator("[data-connection=open]")).to_be_visible()
     assert f"last={feed.boot}%3A{feed.seq}" in [url for url in feed.requests if "/api/events" in url][-1]
 
 
-# The browser of the tests has no window that could be covered: the page is told so, in the browser's own words.
+# A headless browser has no window that could be covered: visibility is simulated.
 _AWAY = """
 (hidden) => {
   Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
@@ -108,7 +108,9 @@ async def test_a_hidden_tab_does_nothing_and_catches_up_when_shown(page: Page, f
     feed.put(*[summary(number) for number in range(4, 2000)], summary(1, version=2, flags=["truncated"]))
     feed.tick(rate=900.0)
     feed.evict(below=3)
-    await page.evaluate("new Promise((done) => setTimeout(done, 300))")  # time in which it could do something
+    await page.evaluate(
+        "new Promise((done) => setTimeout(done, 300))"
+    )  # time in which it could make a request
     assert await page.evaluate("window.changes") == 0
     assert feed.requests == asked
     await page.evaluate(_AWAY, False)
@@ -140,7 +142,7 @@ async def test_evicted_calls_leave_the_table(page: Page, feed: FakeFeed) -> None
 async def test_a_deep_link_to_an_evicted_call_says_so(page: Page, feed: FakeFeed) -> None:
     feed.calls = {50: summary(50)}
     await opened(page, feed, "/calls/7/status")
-    await expect(page.get_by_text("Call #7 is no longer held")).to_be_visible()
+    await expect(page.get_by_text("Call #7 is no longer in the history")).to_be_visible()
 
 
 async def test_a_deep_link_survives_a_reload(page: Page, feed: FakeFeed) -> None:
@@ -175,7 +177,7 @@ async def test_clear_says_which_and_the_view_comes_back(page: Page, feed: FakeFe
     await page.get_by_role("button", name="Clear the view").click()
     await held(page, 0)
     assert len(feed.calls) == 2
-    await page.get_by_role("button", name="Show them again").click()
+    await page.get_by_role("button", name="Show cleared calls").click()
     await held(page, 2)
     await page.keyboard.press("Shift+X")
     await page.get_by_role("button", name="Clear the history").click()
@@ -188,7 +190,7 @@ async def test_a_target_that_is_down_is_said_at_the_top(page: Page, feed: FakeFe
     feed.tick(
         target={"address": "localhost:50051", "tls": False, "state": "down", "error": "connection refused"}
     )
-    await expect(page.get_by_text("localhost:50051 is down.")).to_be_visible()
+    await expect(page.get_by_text("Can't connect to localhost:50051")).to_be_visible()
     await expect(page.get_by_text("connection refused")).to_be_visible()
 
 

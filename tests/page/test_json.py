@@ -1,4 +1,4 @@
-"""A message's values: what a tree shows of them, and what can be done with them."""
+"""The tree of a message: values, copying, search and keys."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.support.mirror import make, running_mirror
 from tests.support.whole import Running, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
-UNKNOWN = b"\xc2\x3e\x03new"  # field 1000, which the schema does not have
+UNKNOWN = b"\xc2\x3e\x03new"  # field 1000, which is not in the schema
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,4 +1,4 @@
-"""What each key does, without a mouse."""
+"""Key bindings."""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -16,7 +16,7 @@ def many(feed: FakeFeed, count: int = 500) -> None:
 
 
 def with_messages(feed: FakeFeed, *numbers: int) -> None:
-    """Each of these calls has five messages."""
+    """Give each of these calls five messages."""
     for number in numbers:
         feed.calls[number] = summary(number, kind="server", messages=[1, 4])
         feed.bodies[number] = [
@@ -112,7 +112,7 @@ async def test_a_message_is_marked_and_compared_with_another(page: Page, feed: F
     await expect(dialog.get_by_role("textbox", name="Left")).to_contain_text('"1/3"')
     await expect(dialog.get_by_role("textbox", name="Right")).to_contain_text('"2/4"')
     await dialog.get_by_label("Paths to ignore").fill("text")
-    await expect(dialog.get_by_text("No difference.")).to_be_visible()
+    await expect(dialog.get_by_text("No differences.")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(page.get_by_role("region", name="Call 2", exact=True)).to_be_visible()
@@ -128,12 +128,12 @@ async def test_what_a_diff_does_not_show_is_said_with_its_number(page: Page, fee
     await page.keyboard.press("]")
     await page.keyboard.press("d")
     dialog = page.get_by_role("dialog")
-    told = "10\u202f500 differences, the first 2\u202f000 of them here"
-    await expect(dialog.get_by_role("status")).to_have_text(told)
+    expected = "10\u202f500 differences, first 2\u202f000 shown"
+    await expect(dialog.get_by_role("status")).to_have_text(expected)
     await expect(dialog.get_by_role("row")).to_have_count(2001)
 
 
-async def test_f_follows_the_newest_and_lets_go_of_it(page: Page, feed: FakeFeed) -> None:
+async def test_f_toggles_following_the_newest(page: Page, feed: FakeFeed) -> None:
     many(feed)
     await opened(page, feed)
     await held(page, 500)
@@ -156,7 +156,7 @@ async def test_a_key_right_after_the_one_that_closes_a_dialog_counts(page: Page,
       document.querySelector('dialog').close();
       window.dispatchEvent(new KeyboardEvent('keydown', { key: 'X', shiftKey: true }));
     }""")
-    await expect(page.get_by_role("dialog", name="Clear what?")).to_be_visible()
+    await expect(page.get_by_role("dialog", name="Clear the view or the history?")).to_be_visible()
     await expect(page.get_by_role("button", name="Clear the view")).to_be_focused()
 
 
@@ -182,7 +182,7 @@ async def test_what_is_marked_is_not_compared_with_itself(page: Page, feed: Fake
     await opened(page, feed, "/calls/2")
     await page.keyboard.press("m")
     await page.keyboard.press("d")
-    await expect(page.get_by_text("#2 is what is marked: go to another one")).to_be_visible()
+    await expect(page.get_by_text("#2 is marked itself. Select another")).to_be_visible()
     await expect(page.get_by_role("dialog")).to_have_count(0)
 
 

@@ -1,4 +1,4 @@
-"""Whom the page talks to, and who may talk to it: a browser's own view of docs/security.md."""
+"""Origins: which servers the page contacts, and which pages may access the API (docs/security.md)."""
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect

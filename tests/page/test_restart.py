@@ -1,4 +1,4 @@
-"""Another launch of Loom behind the same page: its numbers mean other calls, and its versions begin anew."""
+"""A restart of Loom while the page is open: ids mean other calls, and versions start again."""
 
 import pytest
 from playwright.async_api import Page, expect
@@ -34,7 +34,7 @@ async def test_its_calls_replace_those_of_the_same_number_whatever_their_version
     await held(page, 2)
 
 
-async def test_the_open_call_is_read_anew(page: Page, feed: FakeFeed) -> None:
+async def test_the_open_call_is_reloaded(page: Page, feed: FakeFeed) -> None:
     feed.calls = {5: summary(5, messages=[1, 0])}
     feed.bodies = {5: [body(root(leaf("text", "before")), '{"text":"before"}')]}
     await opened(page, feed, "/calls/5")
@@ -46,12 +46,12 @@ async def test_the_open_call_is_read_anew(page: Page, feed: FakeFeed) -> None:
     await expect(tree).to_contain_text("after")
 
 
-async def test_an_open_call_that_it_does_not_hold_says_so(page: Page, feed: FakeFeed) -> None:
+async def test_an_open_call_that_does_not_exist_any_more_says_so(page: Page, feed: FakeFeed) -> None:
     feed.calls = {5: summary(5)}
     await opened(page, feed, "/calls/5")
     await expect(page.get_by_role("heading", name="GetOrder")).to_be_visible()
     feed.restart(summary(1))
-    await expect(page.get_by_text("Call #5 is no longer held")).to_be_visible()
+    await expect(page.get_by_text("Call #5 is no longer in the history")).to_be_visible()
 
 
 async def test_a_paused_view_stays_and_counts_what_is_new(page: Page, feed: FakeFeed) -> None:

@@ -1,4 +1,4 @@
-"""The states that are designed, not left to chance: empty, paused, failing, without a schema, not decodable."""
+"""Empty, paused, failed and undecodable states, and calls without a schema."""
 
 import base64
 from typing import Any
@@ -26,7 +26,7 @@ DETAILS = {
 
 
 def undecoded(payload: bytes, wire: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A message that no schema describes."""
+    """A message without a schema."""
     return body(root(), "") | {
         "type": None, "json_text": None, "tree": None, "wire": wire, "data_base64": base64.b64encode(payload).decode(),
         "hex": payload.hex(), "size": len(payload), "schema_error": "reflection does not know acme.Shop",
@@ -38,10 +38,10 @@ async def test_paused_and_empty_says_so_and_counts_what_comes(page: Page, feed: 
     await expect(page.get_by_role("heading", name="No calls yet")).to_be_visible()
     await page.keyboard.press("p")
     await expect(page.get_by_role("heading", name="Paused")).to_be_visible()
-    await expect(page.get_by_text("Nothing has come in since. Recording goes on.")).to_be_visible()
+    await expect(page.get_by_text("No new calls. Recording continues.")).to_be_visible()
     feed.put(summary(1), summary(2))
-    await expect(page.get_by_text("2 calls came in since.")).to_be_visible()
-    await page.get_by_role("button", name="Catch up", exact=True).click()
+    await expect(page.get_by_text("2 new calls.")).to_be_visible()
+    await page.get_by_role("button", name="Resume", exact=True).last.click()
     await held(page, 2)
 
 
@@ -51,12 +51,12 @@ async def test_nothing_matches_says_what_came_in_during_a_pause(page: Page, feed
     await expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
     await page.keyboard.press("p")
     feed.put(summary(2, kind="bidi"), summary(3))
-    await expect(page.get_by_text("1 call that came in since the pause does.")).to_be_visible()
-    await page.get_by_role("button", name="Catch up", exact=True).click()
+    await expect(page.get_by_text("1 new call since the pause matches.")).to_be_visible()
+    await page.get_by_role("button", name="Resume", exact=True).last.click()
     await held(page, 1)
 
 
-async def test_a_message_without_schema_is_a_tree_whatever_was_looked_at_before(
+async def test_a_message_without_schema_is_a_tree_whatever_view_was_used_before(
     page: Page, feed: FakeFeed
 ) -> None:
     feed.calls = {1: summary(1, messages=[1, 0]), 2: summary(2, messages=[1, 0])}
@@ -68,7 +68,7 @@ async def test_a_message_without_schema_is_a_tree_whatever_was_looked_at_before(
     await page.get_by_role("button", name="JSON", exact=True).first.click()
     await opened(page, feed, "/calls/2")
     await expect(page.get_by_role("tree", name="Wire fields of message 0")).to_contain_text('1: "hello"')
-    await page.get_by_role("button", name="No schema: what to do").click()
+    await page.get_by_role("button", name="No schema (how to add one)").click()
     await expect(page.get_by_role("heading", name="No schema for this method")).to_be_visible()
     await expect(page.get_by_text("start Loom with --proto")).to_be_visible()
 
@@ -90,12 +90,12 @@ async def test_bytes_that_are_no_message_show_the_error_and_the_hex(page: Page, 
         await expect(message.get_by_role("group", name="Hex dump")).to_contain_text(shown)
 
 
-async def test_what_no_schema_describes_cannot_be_edited_and_says_so(page: Page, feed: FakeFeed) -> None:
+async def test_a_message_without_schema_cannot_be_edited_and_says_so(page: Page, feed: FakeFeed) -> None:
     feed.calls = {1: summary(1, messages=[1, 0])}
     feed.bodies = {1: [undecoded(b"\x0a\x05hello", root(leaf("1", "hello")))]}
     await opened(page, feed, "/calls/1/replay")
     await page.get_by_role("button", name="Edit the message").click()
-    await expect(page.get_by_role("alert")).to_contain_text("message 0 cannot be edited")
+    await expect(page.get_by_role("alert")).to_contain_text("Message 0 cannot be edited")
     await expect(page.get_by_role("button", name="Replay", exact=True).last).to_be_enabled()
 
 
@@ -109,7 +109,7 @@ async def test_an_error_shows_its_details_first_and_the_tabs_stay_where_they_are
     await expect(banner).to_contain_text("two fields are wrong")
     await expect(banner).to_contain_text("sku: is unknown · SKU_UNKNOWN; amount: must be positive")
     await expect(banner).to_contain_text("after: 1.5s")
-    tabs = page.get_by_role("tablist", name="About this call")
+    tabs = page.get_by_role("tablist", name="Call details")
     before = await tabs.bounding_box()
     for tab in "23456":
         await page.keyboard.press(tab)
@@ -124,7 +124,7 @@ async def test_a_long_status_message_leaves_room_for_the_details(page: Page, fee
     await opened(page, feed, "/calls/1/status")
     panel = page.get_by_role("tabpanel")
     await expect(panel.get_by_text("Bad request")).to_be_in_viewport()
-    await panel.get_by_role("button", name="All 5\u202f000 characters").click()
+    await panel.get_by_role("button", name="Show all 5\u202f000 characters").click()
     await expect(panel.get_by_text("Bad request")).not_to_be_in_viewport()
 
 
@@ -134,7 +134,7 @@ async def test_what_failed_on_the_way_is_asked_for_again(page: Page, feed: FakeF
     await page.route("**/api/calls/1/messages*", lambda route: route.abort())
     await page.route("**/api/calls/1", lambda route: route.abort())
     await opened(page, feed, "/calls/1")
-    await expect(page.get_by_role("alert")).to_contain_text("Loom cannot be reached")
+    await expect(page.get_by_role("alert")).to_contain_text("Can't connect to Loom")
     await page.unroute("**/api/calls/1/messages*")
     await page.unroute("**/api/calls/1")
     await expect(page.get_by_role("tree", name="Message 0")).to_contain_text("arrived")

@@ -1,4 +1,4 @@
-"""A stream of a million messages is as usable as a short one: fetched in pages, walked by its rail, memory bounded."""
+"""A stream of a million messages: fetched in pages, navigated by the minimap, with bounded memory."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MILLION = 1_000_000
 
 
 def million(feed: FakeFeed, **changes: Any) -> None:
-    """Call 1 has a million messages over ten seconds."""
+    """Make call 1 a stream of a million messages over ten seconds."""
     call = {"kind": "server", "messages": [1, MILLION - 1], "duration_us": MILLION * 10 + 2000}
     feed.calls = {1: summary(1, **(call | changes))}
     feed.streams = {1: MILLION}
@@ -28,13 +28,13 @@ def message(page: Page, index: int) -> Locator:
 
 
 async def shown(page: Page) -> list[int]:
-    """Indices of the messages on screen whose row is here, and not on its way."""
+    """Indices of the visible messages whose rows have been fetched."""
     return await page.locator("[data-message]:has-text('number: ')").evaluate_all(
         "all => all.map(row => Number(row.dataset.message)).sort((a, b) => a - b)"
     )
 
 
-# A row that is here, of a message within one part in a hundred of the stream from the wanted one.
+# A fetched row of a message within 1 % of the stream's length of the wanted one.
 NEAR = """
 (wanted) => [...document.querySelectorAll('[data-message]')].some(
   (row) => row.textContent.includes('number: ') && Math.abs(Number(row.dataset.message) - wanted) < 10_000)
@@ -48,15 +48,15 @@ BEYOND = """
 
 
 async def pick(page: Page, share: float) -> None:
-    """Click the rail at this share of the stream's time."""
-    rail = page.get_by_role("img", name="1 requests and 999\u202f999 responses")
-    box = await rail.bounding_box()
+    """Click the minimap at this share of the stream's time."""
+    minimap = page.get_by_role("img", name="1 requests and 999\u202f999 responses")
+    box = await minimap.bounding_box()
     assert box is not None
-    await rail.click(position={"x": share * (box["width"] - 1), "y": 5})
+    await minimap.click(position={"x": share * (box["width"] - 1), "y": 5})
 
 
 async def heap(page: Page) -> int:
-    """Bytes of JavaScript, after a collection."""
+    """Size of the JavaScript heap in bytes, after a garbage collection."""
     cdp = await page.context.new_cdp_session(page)
     await cdp.send("HeapProfiler.collectGarbage")
     used = await cdp.send("Runtime.getHeapUsage")
@@ -64,7 +64,7 @@ async def heap(page: Page) -> int:
     return int(used["usedSize"])
 
 
-async def test_pages_are_fetched_as_they_are_looked_at(page: Page, feed: FakeFeed) -> None:
+async def test_pages_are_fetched_as_they_become_visible(page: Page, feed: FakeFeed) -> None:
     million(feed)
     await opened(page, feed, "/calls/1")
     await expect(message(page, 0)).to_contain_text("number: 0")
@@ -103,7 +103,7 @@ async def test_memory_and_document_stay_small_wherever_one_looks(page: Page, fee
     for step in range(1, 30):
         await pick(page, step / 30)
         await page.wait_for_function(NEAR, arg=step * MILLION // 30)
-    assert len(pages(feed)) >= 30, "the rail went nowhere"
+    assert len(pages(feed)) >= 30, "clicks on the minimap did not scroll"
     assert await page.locator("[data-message]").count() < 100
     assert await heap(page) - before < 20_000_000
 
@@ -134,7 +134,7 @@ async def test_a_fast_one_is_followed_to_its_trailers(page: Page, feed: FakeFeed
     await expect(page.locator("[data-event=trailers]")).to_be_in_viewport()
 
 
-async def test_scrolling_back_lets_go_of_the_end_and_follow_returns_to_it(page: Page, feed: FakeFeed) -> None:
+async def test_scrolling_back_stops_following_and_follow_resumes_it(page: Page, feed: FakeFeed) -> None:
     live = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
     feed.calls = {1: summary(1, kind="server", messages=[1, 999], **live)}
     feed.streams = {1: 1000}

@@ -1,4 +1,4 @@
-"""The table's columns, its order, and what can be taken out of it."""
+"""The table: columns, sort order, export, theme."""
 
 import json
 
@@ -123,16 +123,16 @@ async def test_an_export_is_of_the_filter_or_of_the_call(page: Page, feed: FakeF
     links = page.get_by_role("link", name="NDJSON")
     addresses = ["/api/export?format=ndjson&q=kind%3Abidi", "/api/export?format=ndjson&ids=2"]
     assert [await link.get_attribute("href") for link in await links.all()] == addresses
-    await page.get_by_label("with secrets").check()
-    await expect(page.get_by_text("tokens and cookies as they were sent")).to_be_visible()
+    await page.get_by_label("Include secrets").check()
+    await expect(page.get_by_text("The file will contain tokens and cookies.")).to_be_visible()
     assert [await link.get_attribute("href") for link in await links.all()] == [
         f"{address}&reveal=1" for address in addresses
     ]
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Export").click()
-    await expect(page.get_by_label("with secrets")).not_to_be_checked()
+    await expect(page.get_by_label("Include secrets")).not_to_be_checked()
     assert await links.first.get_attribute("href") == addresses[0]
-    await expect(page.get_by_text("All that match the filter", exact=True)).to_be_visible()
+    await expect(page.get_by_text("Calls matching the filter", exact=True)).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(links.first).not_to_be_visible()
     await expect(page.get_by_role("heading", name="GetOrder")).to_be_visible()
@@ -155,7 +155,7 @@ async def test_the_theme_follows_the_system_until_it_is_chosen(page: Page, feed:
     assert json.loads(await page.evaluate("localStorage['loom.theme']")) == "dark"
 
 
-async def test_nothing_moves_by_itself_where_less_motion_is_asked_for(page: Page, feed: FakeFeed) -> None:
+async def test_nothing_is_animated_with_reduced_motion(page: Page, feed: FakeFeed) -> None:
     moving = "document.getAnimations().filter(one => one.playState === 'running').length"
     feed.calls = {1: summary(1, state="live", status=None, duration_us=None, ended_by=None)}
     await page.emulate_media(reduced_motion="no-preference")

@@ -1,4 +1,4 @@
-/** Mounts the inspector with its first rows. Everything it does afterwards hangs off `App.svelte`. */
+/** Entry point: mounts `App.svelte` with the first calls. */
 
 import { mount } from "svelte";
 import type { CallsPage } from "./api/types";
@@ -9,15 +9,12 @@ import "./theme/base.css";
 const target = document.getElementById("app");
 if (target === null) throw new Error("index.html has no #app");
 
-/**
- * The newest calls, which Loom writes into the page: mounted with them, it is laid out once, and asks nothing first.
- * Vite's server writes none; the feed brings them then.
- */
+/** The newest calls, embedded in the page by Loom (not by Vite's server), so that the first rows need no request. */
 function firstCalls(): CallsPage | null {
-  const written = document.getElementById("first-calls");
-  if (written === null) return null;
-  written.remove();
-  return JSON.parse(written.textContent ?? "null") as CallsPage | null;
+  const element = document.getElementById("first-calls");
+  if (element === null) return null;
+  element.remove();
+  return JSON.parse(element.textContent ?? "null") as CallsPage | null;
 }
 
 mount(App, { target, props: { first: firstCalls() } });

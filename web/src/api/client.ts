@@ -1,69 +1,97 @@
 /** Requests to the inspector's API. Every failure is an `ApiError` whose message can be shown as it is. */
 
-import type { CallDetail, CallsPage, Diff, MessagesPage, MessageView, Outline, ReplayRequest, Stats } from "./types";
+import type {
+  CallDetail,
+  CallsPage,
+  Cleared,
+  Diff,
+  ErrorAnswer,
+  GrpcurlCommand,
+  ImportResult,
+  StreamSamples,
+  MessagesPage,
+  MessageView,
+  Outline,
+  ReplayStarted,
+  ReplayRequest,
+  SchemaFile,
+  UploadResult,
+  Stats,
+} from "./types";
 
-/** Characters of a message's JSON that are fetched before somebody asks for all of it. */
-const BEGINNING = 65_536;
+/** How many characters of a message's JSON are fetched at first; the rest on request. */
+const PREVIEW_CHARS = 65_536;
 
+export interface ApiErrorDetails {
+  readonly hint?: string;
+  /** 0-based, in the text that was sent. */
+  readonly column?: number | null;
+  readonly evicted?: boolean;
+  /** The field of the request that is invalid. */
+  readonly field?: string;
+  readonly messageIndex?: number | null;
+}
+
+/** A failed request. `status` is the HTTP status, or 0 without a response. */
 export class ApiError extends Error {
+  readonly hint: string;
+  readonly column: number | null;
+  readonly evicted: boolean;
+  readonly field: string;
+  readonly messageIndex: number | null;
+
   constructor(
     message: string,
     readonly status: number,
-    readonly hint = "",
-    readonly column: number | null = null,
-    readonly evicted = false,
-    readonly field = "",
-    readonly messageIndex: number | null = null,
+    { hint = "", column = null, evicted = false, field = "", messageIndex = null }: ApiErrorDetails = {},
   ) {
     super(message);
+    this.hint = hint;
+    this.column = column;
+    this.evicted = evicted;
+    this.field = field;
+    this.messageIndex = messageIndex;
   }
 
-  /** Loom was not reached, or is going down or coming up: asking again may help. */
-  get mayPass(): boolean {
+  /** Whether a retry may succeed: Loom did not respond, or is starting or stopping. */
+  get isTransient(): boolean {
     return this.status === 0 || this.status >= 502;
   }
 }
 
-export interface Side {
+/** One side of a comparison: a call, or one of its messages. */
+export interface DiffSide {
   readonly call: number;
   readonly message: number | null;
 }
 
-interface ErrorBody {
-  error?: { message?: string; hint?: string; field?: string; message_index?: number; column?: number };
-  column?: number;
-  evicted?: boolean;
-}
-
-async function failure(answer: Response): Promise<ApiError> {
-  let body: ErrorBody = {};
+async function toApiError(response: Response): Promise<ApiError> {
+  let body: ErrorAnswer = {};
   try {
-    body = (await answer.json()) as ErrorBody;
+    body = (await response.json()) as ErrorAnswer;
   } catch {
-    // Not JSON: a proxy in between, or Loom going down. The status line has to do.
+    // Not JSON, for example from a proxy in between: use the status line.
   }
   const error = body.error ?? {};
-  return new ApiError(
-    error.message ?? `${answer.status} ${answer.statusText}`,
-    answer.status,
-    error.hint ?? "",
-    body.column ?? error.column ?? null,
-    body.evicted ?? false,
-    error.field ?? "",
-    error.message_index ?? null,
-  );
+  return new ApiError(error.message ?? `${response.status} ${response.statusText}`, response.status, {
+    hint: error.hint,
+    column: body.column ?? error.column,
+    evicted: body.evicted,
+    field: error.field,
+    messageIndex: error.message_index,
+  });
 }
 
 async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
-  let answer: Response;
+  let response: Response;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...init });
+    response = await fetch(path, { credentials: "same-origin", ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("Loom cannot be reached", 0, "Is it still running? The page reconnects by itself.");
+    throw new ApiError("Can't connect to Loom", 0, { hint: "Is it still running? The page reconnects automatically." });
   }
-  if (!answer.ok) throw await failure(answer);
-  return (await answer.json()) as T;
+  if (!response.ok) throw await toApiError(response);
+  return (await response.json()) as T;
 }
 
 function query(values: Record<string, string | number | boolean | undefined>): string {
@@ -75,7 +103,7 @@ function query(values: Record<string, string | number | boolean | undefined>): s
   return text === "" ? "" : `?${text}`;
 }
 
-const json = (body: string): RequestInit => ({
+const jsonPost = (body: string): RequestInit => ({
   method: "POST",
   headers: { "content-type": "application/json" },
   body,
@@ -89,39 +117,36 @@ export const api = {
   schema: (id: number, signal?: AbortSignal) => request<Outline>(`/api/calls/${id}/schema`, { signal }),
   messages: (id: number, from: number, limit: number, signal?: AbortSignal) =>
     request<MessagesPage>(`/api/calls/${id}/messages${query({ from, limit })}`, { signal }),
-  /** With the beginning of the JSON alone, if there is much of it, or with all. */
-  message: (id: number, index: number, whole: boolean, signal?: AbortSignal) =>
-    request<MessageView>(`/api/calls/${id}/messages/${index}${whole ? "" : `?text=${BEGINNING}`}`, { signal }),
-  rail: (id: number, points: number) =>
-    request<{ total: number; samples: [number, number, 0 | 1, number][] }>(`/api/calls/${id}/rail${query({ points })}`),
-  messageRaw: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
-  grpcurl: (id: number, reveal = false) =>
-    request<{ command: string; notes: string[] }>(`/api/calls/${id}/grpcurl${query({ reveal })}`),
+  /** With the first `PREVIEW_CHARS` characters of the JSON, or all of it if `full`. */
+  message: (id: number, index: number, full: boolean, signal?: AbortSignal) =>
+    request<MessageView>(`/api/calls/${id}/messages/${index}${full ? "" : `?text=${PREVIEW_CHARS}`}`, { signal }),
+  messageSamples: (id: number, points: number) => request<StreamSamples>(`/api/calls/${id}/rail${query({ points })}`),
+  rawMessageUrl: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
+  grpcurl: (id: number, reveal = false) => request<GrpcurlCommand>(`/api/calls/${id}/grpcurl${query({ reveal })}`),
   replay: (id: number, body: ReplayRequest) =>
-    request<{ id: number }>(`/api/calls/${id}/replay`, json(JSON.stringify(body))),
-  /** `messages` is JSON text of an array, put in as it is: parsing would lose digits of 64-bit integers. */
+    request<ReplayStarted>(`/api/calls/${id}/replay`, jsonPost(JSON.stringify(body))),
+  /** `messages` is the JSON text of an array, inserted unparsed: parsing would round 64-bit integers. */
   replayText: (id: number, body: ReplayRequest, messages: string) =>
-    request<{ id: number }>(
+    request<ReplayStarted>(
       `/api/calls/${id}/replay`,
-      json(
+      jsonPost(
         JSON.stringify(body).replace(
           /\}$/,
           () => `${Object.keys(body).length === 0 ? "" : ","}"messages":${messages}}`,
         ),
       ),
     ),
-  /** Of two calls or, where both sides name one, of two messages. */
-  diff: (left: Side, right: Side, ignore: string) => {
+  /** Compares two calls or, if both sides have a message, two messages. */
+  diff: (left: DiffSide, right: DiffSide, ignore: string) => {
     const messages =
       left.message !== null && right.message !== null ? { message: left.message, other_message: right.message } : {};
     return request<Diff>(`/api/calls/${left.call}/diff/${right.call}${query({ ignore, ...messages })}`);
   },
-  attach: (files: readonly { name: string; text?: string; base64?: string }[]) =>
-    request<{ services: string[]; problems: string[] }>("/api/schema/protos", json(JSON.stringify({ files }))),
-  clear: () => request<{ cleared: number }>("/api/calls", { method: "DELETE" }),
+  uploadSchema: (files: readonly SchemaFile[]) =>
+    request<UploadResult>("/api/schema/protos", jsonPost(JSON.stringify({ files }))),
+  clear: () => request<Cleared>("/api/calls", { method: "DELETE" }),
   stats: () => request<Stats>("/api/stats"),
-  exportAddress: (format: string, q: string, ids: readonly number[], reveal = false) =>
+  exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
-  take: (file: Blob) =>
-    request<{ imported: number; problems: string[] }>("/api/import", { method: "POST", body: file }),
+  importFile: (file: Blob) => request<ImportResult>("/api/import", { method: "POST", body: file }),
 };

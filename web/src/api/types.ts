@@ -1,4 +1,8 @@
-/** The JSON of docs/api.md, as types. `_us` are microseconds; pairs are [client → backend, backend → client]. */
+/**
+ * The JSON of the API (docs/api.md) as types: every response, request body and feed event.
+ *
+ * Fields that end in `_us` are microseconds; pairs are [client → backend, backend → client].
+ */
 
 export type Kind = "unary" | "server" | "client" | "bidi";
 export type EndedBy = "backend" | "client" | "deadline" | "loom";
@@ -67,7 +71,7 @@ export interface StatusDetails {
   readonly error: string | null;
 }
 
-export interface Schema {
+export interface MethodSchema {
   readonly source: string | null;
   readonly origin: string | null;
   readonly fetched_us: number | null;
@@ -75,7 +79,7 @@ export interface Schema {
   readonly response_type: string | null;
   readonly error: string | null;
   readonly drift: boolean | null;
-  /** Files that cannot be used, and why. */
+  /** Files that could not be loaded, and why. */
   readonly problems?: readonly string[];
 }
 
@@ -84,7 +88,7 @@ export interface OutlinedField {
   readonly name: string;
   readonly type: string;
   readonly label: "" | "optional" | "repeated" | "required" | "map";
-  /** The message or enum that the field, or the map's value, is of. */
+  /** Full name of the field's (or map value's) message or enum type; null for scalars. */
   readonly refers: string | null;
   readonly oneof: string | null;
   readonly default: string;
@@ -117,7 +121,7 @@ export interface OutlinedService {
   }[];
 }
 
-/** What a method's schema says: its service first, the types nearest to it first. */
+/** A method's schema: its service first, then types in order of distance from it. */
 export interface Outline {
   readonly services: readonly OutlinedService[];
   readonly messages: readonly OutlinedMessage[];
@@ -133,7 +137,7 @@ export interface CallDetail extends Summary {
   };
   readonly timing: Timing;
   readonly status_details: StatusDetails | null;
-  readonly schema: Schema | null;
+  readonly schema: MethodSchema | null;
   readonly note: string;
   readonly wire: Readonly<Record<string, string | number>>;
   readonly dropped: { readonly messages: number; readonly bytes: number };
@@ -158,7 +162,7 @@ export interface MessageRow {
 
 export interface MessagesPage {
   readonly total: number;
-  /** Indices `[from, to)` that were dropped to stay within the budget. */
+  /** Indices `[from, to)` of messages dropped to stay within the history's size limit. */
   readonly gap?: readonly [number, number] | null;
   readonly messages: readonly MessageRow[];
 }
@@ -180,7 +184,7 @@ export interface Node {
 
 export interface MessageView extends MessageRow {
   readonly json: unknown;
-  /** Null where there is no JSON. Of a large message only the beginning, where `json_cut`; `json` is null then. */
+  /** Null if there is no JSON; only its beginning if `json_cut`, and then `json` is null. */
   readonly json_text: string | null;
   readonly json_cut?: boolean;
   readonly tree: Node | null;
@@ -210,7 +214,7 @@ export interface Stats {
   readonly p95_us: number | null;
   readonly subscribers: number;
   readonly oldest_id?: number;
-  /** `/api/stats` only: the last minutes by the second. */
+  /** `/api/stats` only: the last minutes, one entry per second. */
   readonly series?: readonly [
     at_us: number,
     calls: number,
@@ -227,7 +231,7 @@ export interface Stats {
   };
   readonly breaker: { readonly state: string; readonly failures: number; readonly retry_in_ms: number | null } | null;
   readonly sinks?: {
-    /** `error`: why calls are not kept; `problems`: what of earlier runs could not be read. */
+    /** `error`: why calls are not saved; `problems`: what could not be read from earlier runs. */
     readonly session?: { readonly error: string; readonly problems?: readonly string[] } | null;
   };
 }
@@ -243,7 +247,7 @@ export interface Hello {
   readonly oldest_id: number;
   readonly resumed: boolean;
   readonly stats: Stats;
-  /** The file that `loom open` shows, and what of it could not be read. */
+  /** The file that `loom open` shows, and what could not be read from it. */
   readonly read_only?: string;
   readonly problems?: readonly string[];
 }
@@ -269,7 +273,7 @@ export interface Change {
 export interface Diff {
   readonly equal: boolean;
   readonly changes: readonly Change[];
-  /** Changes beyond those. */
+  /** How many more changes there are. */
   readonly more: number;
 }
 
@@ -279,4 +283,76 @@ export interface ReplayRequest {
   messages?: unknown[];
   deadline_ms?: number;
   timing?: "fast" | "recorded" | "turns";
+}
+
+export interface ReplayStarted {
+  /** The new call. */
+  readonly id: number;
+}
+
+export interface GrpcurlCommand {
+  /** Empty if the call cannot be written as a command; `notes` say why. */
+  readonly command: string;
+  readonly notes: readonly string[];
+}
+
+/** Messages of a stream for its minimap; direction 0 is client → backend. */
+export interface StreamSamples {
+  readonly total: number;
+  readonly samples: readonly (readonly [index: number, time_us: number, direction: 0 | 1, size: number])[];
+}
+
+/** A .proto file as text, or a descriptor set as base64. */
+export interface SchemaFile {
+  readonly name: string;
+  readonly text?: string;
+  readonly base64?: string;
+}
+
+export interface UploadResult {
+  readonly services: readonly string[];
+  readonly problems: readonly string[];
+}
+
+export interface Cleared {
+  readonly cleared: number;
+}
+
+export interface ImportResult {
+  readonly imported: number;
+  readonly problems: readonly string[];
+}
+
+/** Feed event `gap`: updates that were skipped; null if the server cannot tell how many. */
+export interface Gap {
+  readonly missed: number | null;
+}
+
+/** Search event `progress`. */
+export interface SearchProgress {
+  readonly searched: number;
+  readonly of: number;
+}
+
+/** Search event `found`. */
+export interface SearchFound {
+  readonly calls: readonly Summary[];
+}
+
+/** Search event `done`. */
+export interface SearchDone {
+  readonly problems?: readonly string[];
+}
+
+/** Body of every failed response, and data of the search event `failed`. */
+export interface ErrorAnswer {
+  readonly error?: {
+    readonly message?: string;
+    readonly hint?: string;
+    readonly field?: string;
+    readonly message_index?: number;
+    readonly column?: number;
+  };
+  readonly column?: number;
+  readonly evicted?: boolean;
 }

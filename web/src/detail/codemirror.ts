@@ -1,7 +1,8 @@
 /**
- * CodeMirror as this page uses it: in a shadow root, where its styles are adopted style sheets, which
- * the content security policy allows (it injects <style> elements into a document). Loaded when
- * an editor or a diff is first opened.
+ * CodeMirror: JSON and text editors, and a side-by-side diff. Loaded on first use.
+ *
+ * Editors live in a shadow root: there CodeMirror uses adopted style sheets, which the content security policy
+ * allows; in a document it injects <style> elements.
  */
 
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
@@ -14,7 +15,7 @@ import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
-const colours = HighlightStyle.define([
+const highlightStyle = HighlightStyle.define([
   { tag: tags.propertyName, color: "var(--v-key)" },
   { tag: tags.string, color: "var(--v-string)" },
   { tag: tags.number, color: "var(--v-number)" },
@@ -22,7 +23,7 @@ const colours = HighlightStyle.define([
   { tag: [tags.punctuation, tags.separator, tags.brace, tags.squareBracket], color: "var(--v-quiet)" },
 ]);
 
-const look = EditorView.theme({
+const theme = EditorView.theme({
   "&": { color: "var(--ink)", backgroundColor: "var(--ground)", fontSize: "12px" },
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "20px" },
@@ -37,9 +38,9 @@ const look = EditorView.theme({
   ".cm-selectionBackground": { background: "light-dark(#b6d3fb, #31557f) !important" },
 });
 
-const shared: Extension = [
-  look,
-  syntaxHighlighting(colours),
+const baseExtensions: Extension = [
+  theme,
+  syntaxHighlighting(highlightStyle),
   highlightSpecialChars(),
   bracketMatching(),
   EditorView.lineWrapping,
@@ -49,14 +50,14 @@ export interface EditorOptions {
   readonly text: string;
   readonly language: "json" | "text";
   readonly label: string;
-  readonly changed: (text: string) => void;
+  readonly onChange: (text: string) => void;
 }
 
 /**
- * Typing over a selection, as a change of our own: left to the browser, it carries the selection's look over as
- * an inline style, which the content security policy refuses with a complaint.
+ * Replace a selection on input ourselves: the browser would copy its style as an inline style, which the content
+ * security policy reports as a violation.
  */
-const typeOver = EditorView.domEventHandlers({
+const replaceSelectionOnInput = EditorView.domEventHandlers({
   beforeinput(event, view) {
     if (event.inputType !== "insertText" || event.data === null || view.state.selection.main.empty) return false;
     event.preventDefault();
@@ -65,13 +66,13 @@ const typeOver = EditorView.domEventHandlers({
   },
 });
 
-/** Tab is not bound: it moves the focus on, as everywhere. */
-export function makeEditor(root: ShadowRoot, { text, language, label, changed }: EditorOptions): EditorView {
+/** Create an editor in `root`. Tab is not bound, so it moves the focus. */
+export function createEditor(root: ShadowRoot, { text, language, label, onChange }: EditorOptions): EditorView {
   const extensions: Extension[] = [
-    shared,
+    baseExtensions,
     lineNumbers(),
     history(),
-    typeOver,
+    replaceSelectionOnInput,
     indentOnInput(),
     highlightActiveLine(),
     highlightSelectionMatches(),
@@ -79,19 +80,19 @@ export function makeEditor(root: ShadowRoot, { text, language, label, changed }:
     keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
     EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
     EditorView.updateListener.of((update) => {
-      if (update.docChanged) changed(update.state.doc.toString());
+      if (update.docChanged) onChange(update.state.doc.toString());
     }),
   ];
   if (language === "json") extensions.push(json(), linter(jsonParseLinter()), lintGutter());
   return new EditorView({ state: EditorState.create({ doc: text, extensions }), parent: root, root });
 }
 
-/** Two texts side by side, neither to be edited; what is equal is folded away. */
-export function makeDiff(root: ShadowRoot, left: string, right: string): MergeView {
+/** Create a read-only side-by-side diff of two JSON texts; unchanged parts are collapsed. */
+export function createDiff(root: ShadowRoot, left: string, right: string): MergeView {
   const side = (doc: string, label: string) => ({
     doc,
     extensions: [
-      shared,
+      baseExtensions,
       json(),
       lineNumbers(),
       EditorState.readOnly.of(true),

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { CallsPage, Hello, Summary } from "../api/types";
-import { type Connection, Feed, type Listener } from "./feed";
-import { sample } from "./sample";
+import { type Connection, Feed, type FeedListener } from "./feed";
+import { sampleCall } from "./sample-call";
 
-/** Stands in for the browser's EventSource, and lets a test be the server. */
+/** A fake EventSource; the test sends the server's events. */
 class Source {
   static opened: Source[] = [];
   closed = false;
@@ -28,22 +28,31 @@ class Source {
 }
 
 const page = (changes: Partial<CallsPage> = {}): CallsPage =>
-  ({ calls: [sample(1)], total: 1, oldest_id: 1, evicted: 0, boot: "a", seq: 1, more: false, ...changes }) as CallsPage;
+  ({
+    calls: [sampleCall(1)],
+    total: 1,
+    oldest_id: 1,
+    evicted: 0,
+    boot: "a",
+    seq: 1,
+    more: false,
+    ...changes,
+  }) as CallsPage;
 const hello = (changes: Partial<Hello> = {}): Hello => ({ boot: "a", seq: 1, resumed: false, ...changes }) as Hello;
 const source = (): Source => Source.opened.at(-1) as Source;
 
 describe("the feed", () => {
   let frames: (() => void)[] = [];
   let seen: { connection: Connection[]; batches: (readonly Summary[])[]; gaps: number[]; pages: boolean[] };
-  let asked: string[] = [];
-  let away: ((event: Event) => void) | undefined;
+  let requested: string[] = [];
+  let fireVisibilityChange: ((event: Event) => void) | undefined;
   const tab = { hidden: false };
   let stop: () => void;
 
   beforeEach(() => {
     Source.opened = [];
     frames = [];
-    asked = [];
+    requested = [];
     tab.hidden = false;
     seen = { connection: [], batches: [], gaps: [], pages: [] };
     vi.useFakeTimers();
@@ -55,21 +64,21 @@ describe("the feed", () => {
       get hidden() {
         return tab.hidden;
       },
-      addEventListener: (_: string, handle: (event: Event) => void) => (away = handle),
+      addEventListener: (_: string, handle: (event: Event) => void) => (fireVisibilityChange = handle),
       removeEventListener: () => {},
     });
     vi.stubGlobal("fetch", async (address: string) => {
-      asked.push(address);
+      requested.push(address);
       return new Response(JSON.stringify(page()), { headers: { "content-type": "application/json" } });
     });
-    const listener: Listener = {
-      connection: (connection) => seen.connection.push(connection),
-      hello: () => {},
-      calls: (batch) => seen.batches.push(batch),
-      stats: () => {},
-      gap: (missed) => seen.gaps.push(missed),
-      cleared: () => {},
-      history: (_, { complete }) => seen.pages.push(complete),
+    const listener: FeedListener = {
+      onConnection: (connection) => seen.connection.push(connection),
+      onHello: () => {},
+      onCalls: (batch) => seen.batches.push(batch),
+      onStats: () => {},
+      onGap: (missed) => seen.gaps.push(missed),
+      onCleared: () => {},
+      onHistory: (_, { complete }) => seen.pages.push(complete),
     };
     stop = new Feed(listener).start();
   });
@@ -85,20 +94,20 @@ describe("the feed", () => {
     await vi.advanceTimersByTimeAsync(1);
   };
 
-  it("hands on what came since the last frame, once a frame", async () => {
+  it("flushes calls once per frame", async () => {
     await greeted();
-    for (let id = 1; id <= 300; id++) source().send("calls", [sample(id), sample(id + 1000)], `a:${id}`);
+    for (let id = 1; id <= 300; id++) source().send("calls", [sampleCall(id), sampleCall(id + 1000)], `a:${id}`);
     expect(frames).toHaveLength(1);
     expect(seen.batches).toHaveLength(0);
     frames[0]?.();
     expect(seen.batches.map(({ length }) => length)).toEqual([600]);
-    source().send("calls", [sample(9)], "a:301");
+    source().send("calls", [sampleCall(9)], "a:301");
     expect(frames).toHaveLength(2);
   });
 
-  it("is one connection, resumed by the last id, retried later each time", async () => {
+  it("reconnects with back-off and resumes by the last id", async () => {
     await greeted();
-    source().send("calls", [sample(1)], "a:17");
+    source().send("calls", [sampleCall(1)], "a:17");
     const waits: number[] = [];
     for (let attempt = 0; attempt < 7; attempt++) {
       const before = Source.opened.length;
@@ -114,42 +123,42 @@ describe("the feed", () => {
     expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 8000, 8000]);
   });
 
-  it("fetches the history at first, after a gap, and of another launch, and not when it was resumed", async () => {
+  it("fetches the history initially, after a gap and after a restart, not when resumed", async () => {
     await greeted();
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
     source().onerror?.();
     await vi.advanceTimersByTimeAsync(500);
     await greeted({ resumed: true });
-    expect(asked).toHaveLength(1);
+    expect(requested).toHaveLength(1);
     source().send("gap", { missed: 40 }, "a:50");
     await vi.advanceTimersByTimeAsync(1);
     expect(seen.gaps).toEqual([40]);
-    expect(asked).toHaveLength(2);
+    expect(requested).toHaveLength(2);
     source().onerror?.();
     await vi.advanceTimersByTimeAsync(500);
     await greeted({ boot: "b" });
-    expect(asked).toHaveLength(3);
+    expect(requested).toHaveLength(3);
     expect(seen.gaps).toEqual([40]);
   });
 
-  it("closes while nobody looks, and catches up on return", async () => {
+  it("closes while the tab is hidden, and resumes", async () => {
     await greeted();
-    source().send("calls", [sample(1)], "a:5");
+    source().send("calls", [sampleCall(1)], "a:5");
     tab.hidden = true;
-    away?.(new Event("visibilitychange"));
+    fireVisibilityChange?.(new Event("visibilitychange"));
     expect(source().closed).toBe(true);
     expect(seen.connection.at(-1)).toEqual({ state: "hidden" });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(Source.opened).toHaveLength(1);
     tab.hidden = false;
-    away?.(new Event("visibilitychange"));
+    fireVisibilityChange?.(new Event("visibilitychange"));
     expect(source().url).toBe("/api/events?last=a%3A5");
   });
 
-  it("tries again to fetch a history that failed", async () => {
+  it("retries a failed fetch of the history", async () => {
     vi.stubGlobal("fetch", async (address: string) => {
-      asked.push(address);
-      if (asked.length === 1) throw new TypeError("no network");
+      requested.push(address);
+      if (requested.length === 1) throw new TypeError("no network");
       return new Response(JSON.stringify(page()));
     });
     await greeted();

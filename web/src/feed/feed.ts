@@ -1,13 +1,12 @@
 /**
- * The live feed: one EventSource, resumed by its last id, closed while the tab is hidden.
+ * The live feed: one EventSource, resumed by its last event id, closed while the tab is hidden.
  *
- * What arrives is gathered and handed on once per animation frame. When the connection is lost
- * the feed retries by itself, later each time, and says when. When the server says that
- * updates were skipped, or is another launch than before, the history is fetched again.
+ * Calls are buffered and flushed once per animation frame. A lost connection is retried with back-off.
+ * After a gap, or when Loom was restarted, the history is fetched again.
  */
 
 import { api } from "../api/client";
-import type { CallsPage, Hello, Stats, Summary } from "../api/types";
+import type { CallsPage, Gap, Hello, Stats, Summary } from "../api/types";
 
 export type Connection =
   | { readonly state: "connecting" }
@@ -15,20 +14,20 @@ export type Connection =
   | { readonly state: "hidden" }
   | { readonly state: "lost"; readonly retryAt: number; readonly attempt: number };
 
-export interface Listener {
-  connection(connection: Connection): void;
-  hello(hello: Hello): void;
-  calls(batch: readonly Summary[]): void;
-  stats(stats: Stats): void;
-  /** Updates were skipped: `missed` of them if the server knows. The history is fetched again. */
-  gap(missed: number): void;
-  cleared(): void;
-  /** A page of the history; after the last one, everything else that was held is gone. */
-  history(page: CallsPage, progress: { readonly complete: boolean }): void;
+export interface FeedListener {
+  onConnection(connection: Connection): void;
+  onHello(hello: Hello): void;
+  onCalls(batch: readonly Summary[]): void;
+  onStats(stats: Stats): void;
+  /** The server skipped `missed` updates (0 if unknown). The history is fetched again. */
+  onGap(missed: number): void;
+  onCleared(): void;
+  /** A page of the history. When `complete`, calls that were in no page no longer exist. */
+  onHistory(page: CallsPage, progress: { readonly complete: boolean }): void;
 }
 
-const FIRST_PAGE = 60; // few enough to be on screen at once
-const PAGE = 2_000; // read and merged without a task that a person would notice
+const FIRST_PAGE = 60; // about one screen of rows
+const PAGE = 2_000; // small enough to parse and merge without a long task
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000] as const;
 
 export class Feed {
@@ -39,22 +38,22 @@ export class Feed {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private batch: Summary[] = [];
   private frame = 0;
-  private sync = 0;
+  private syncId = 0;
   private synced = false;
-  /** The server is another launch than before: there is nothing that was missed. */
-  private newcomer = true;
+  /** This is the first connection to this run of Loom, so no update was missed. */
+  private isNewRun = true;
 
-  constructor(private readonly listener: Listener) {}
+  constructor(private readonly listener: FeedListener) {}
 
   start(): () => void {
-    const visibility = () => (document.hidden ? this.hide() : this.open());
-    const online = () => this.retryNow();
-    document.addEventListener("visibilitychange", visibility);
-    window.addEventListener("online", online);
-    visibility();
+    const onVisibilityChange = () => (document.hidden ? this.suspend() : this.open());
+    const onOnline = () => this.retryNow();
+    document.addEventListener("visibilitychange", onVisibilityChange);
+    window.addEventListener("online", onOnline);
+    onVisibilityChange();
     return () => {
-      document.removeEventListener("visibilitychange", visibility);
-      window.removeEventListener("online", online);
+      document.removeEventListener("visibilitychange", onVisibilityChange);
+      window.removeEventListener("online", onOnline);
       this.close();
     };
   }
@@ -69,16 +68,16 @@ export class Feed {
     this.source = null;
   }
 
-  /** Nobody looks: nothing is fetched either. A history that was on its way is fetched anew on return. */
-  private hide(): void {
+  /** Close the feed while the tab is hidden. An unfinished history fetch restarts when it is shown. */
+  private suspend(): void {
     this.close();
-    this.sync += 1;
-    this.listener.connection({ state: "hidden" });
+    this.syncId += 1;
+    this.listener.onConnection({ state: "hidden" });
   }
 
   private open(): void {
     this.close();
-    this.listener.connection({ state: "connecting" });
+    this.listener.onConnection({ state: "connecting" });
     const resume = this.lastId === "" ? "" : `?last=${encodeURIComponent(this.lastId)}`;
     const source = new EventSource(`/api/events${resume}`);
     this.source = source;
@@ -88,47 +87,46 @@ export class Feed {
         if (event.lastEventId !== "") this.lastId = event.lastEventId;
         handle(event);
       });
-    on("hello", (event) => this.greet(JSON.parse(event.data) as Hello));
-    on("calls", (event) => this.gather(JSON.parse(event.data) as Summary[]));
-    on("stats", (event) => this.listener.stats(JSON.parse(event.data) as Stats));
-    on("gap", (event) => this.skipped((JSON.parse(event.data) as { missed: number | null }).missed));
+    on("hello", (event) => this.receiveHello(JSON.parse(event.data) as Hello));
+    on("calls", (event) => this.enqueue(JSON.parse(event.data) as Summary[]));
+    on("stats", (event) => this.listener.onStats(JSON.parse(event.data) as Stats));
+    on("gap", (event) => this.receiveGap((JSON.parse(event.data) as Gap).missed));
     on("cleared", () => {
       this.flush();
-      this.sync += 1;
+      this.syncId += 1;
       this.synced = true;
-      this.listener.cleared();
+      this.listener.onCleared();
     });
     source.onerror = () => {
-      if (source === this.source) this.lost();
+      if (source === this.source) this.scheduleReconnect();
     };
   }
 
-  private lost(): void {
+  private scheduleReconnect(): void {
     this.close();
-    const wait = RETRY_MS[Math.min(this.attempt, RETRY_MS.length - 1)] as number;
+    const delay = RETRY_MS[Math.min(this.attempt, RETRY_MS.length - 1)] as number;
     this.attempt += 1;
-    this.listener.connection({ state: "lost", retryAt: Date.now() + wait, attempt: this.attempt });
-    this.timer = setTimeout(() => this.open(), wait);
+    this.listener.onConnection({ state: "lost", retryAt: Date.now() + delay, attempt: this.attempt });
+    this.timer = setTimeout(() => this.open(), delay);
   }
 
-  private greet(hello: Hello): void {
+  private receiveHello(hello: Hello): void {
     this.attempt = 0;
-    this.listener.connection({ state: "open" });
-    this.listener.hello(hello);
-    const same = hello.boot === this.boot;
-    this.newcomer = !same;
+    this.listener.onConnection({ state: "open" });
+    this.listener.onHello(hello);
+    this.isNewRun = hello.boot !== this.boot;
     this.boot = hello.boot;
-    if (!same || !this.synced || !hello.resumed) void this.fetchHistory();
+    if (this.isNewRun || !this.synced || !hello.resumed) void this.fetchHistory();
   }
 
-  /** Null: the server cannot tell, because we come back too late; the history is on its way since the greeting. */
-  private skipped(missed: number | null): void {
-    if (missed === null && this.newcomer) return;
-    this.listener.gap(missed ?? 0);
+  /** `missed` is null if the resume id was too old; `receiveHello` is then already fetching the history. */
+  private receiveGap(missed: number | null): void {
+    if (missed === null && this.isNewRun) return;
+    this.listener.onGap(missed ?? 0);
     if (missed !== null) void this.fetchHistory();
   }
 
-  private gather(calls: readonly Summary[]): void {
+  private enqueue(calls: readonly Summary[]): void {
     for (const call of calls) this.batch.push(call);
     if (this.frame === 0) this.frame = requestAnimationFrame(() => this.flush());
   }
@@ -139,32 +137,32 @@ export class Feed {
     if (this.batch.length === 0) return;
     const batch = this.batch;
     this.batch = [];
-    this.listener.calls(batch);
+    this.listener.onCalls(batch);
   }
 
-  /** Newest page first, so that the screen fills at once; the rest follows page by page. */
+  /** Fetch the history page by page, newest first, so that the screen fills at once. */
   private async fetchHistory(): Promise<void> {
-    this.sync += 1;
+    this.syncId += 1;
     this.synced = false;
-    const mine = this.sync;
+    const syncId = this.syncId;
     let before: number | undefined;
     for (let limit = FIRST_PAGE; ; limit = PAGE) {
       let page: CallsPage;
       try {
         page = await api.calls(limit, before);
       } catch {
-        // The feed's own reconnection starts this again.
-        if (mine === this.sync) setTimeout(() => mine === this.sync && void this.fetchHistory(), 1_000);
+        // Retry, unless another fetch has started since.
+        if (syncId === this.syncId) setTimeout(() => syncId === this.syncId && void this.fetchHistory(), 1_000);
         return;
       }
-      if (mine !== this.sync) return;
+      if (syncId !== this.syncId) return;
       before = page.calls[0]?.id;
       const complete = before === undefined || !page.more;
       this.synced = complete;
-      this.listener.history(page, { complete });
+      this.listener.onHistory(page, { complete });
       if (complete) return;
       await new Promise((resume) => setTimeout(resume, 0));
-      if (mine !== this.sync) return;
+      if (syncId !== this.syncId) return;
     }
   }
 }

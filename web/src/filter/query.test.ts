@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Summary } from "../api/types";
-import { FilterError } from "./error";
-import { parse } from "./query";
+import { FilterError } from "./filter-error";
+import { parseFilter } from "./query";
 
 interface Case {
   filter: string;
   ids?: number[];
-  /** What cannot be excluded from summaries alone; the server answers those. */
+  /** Calls that summaries alone do not exclude; the server decides. */
   maybe?: number[];
   error?: { column: number };
 }
@@ -19,7 +19,7 @@ const fixture = JSON.parse(readFileSync(new URL("../../../tests/fixtures/filters
 
 function columnOfError(text: string): number | null {
   try {
-    parse(text);
+    parseFilter(text);
     return null;
   } catch (error) {
     if (error instanceof FilterError) return error.column;
@@ -28,14 +28,14 @@ function columnOfError(text: string): number | null {
 }
 
 describe("the fixture shared with Python", () => {
-  test.each(fixture.cases.filter((one) => one.error === undefined))("$filter", ({ filter, ids, maybe }) => {
-    const query = parse(filter);
-    const found = fixture.calls.filter((call) => query.answer(call) !== false).map((call) => call.id);
+  test.each(fixture.cases.filter(({ error }) => error === undefined))("$filter", ({ filter, ids, maybe }) => {
+    const query = parseFilter(filter);
+    const found = fixture.calls.filter((call) => query.matches(call) !== false).map((call) => call.id);
     expect(found).toEqual(maybe ?? ids);
     expect(query.needsServer).toBe(maybe !== undefined);
   });
 
-  test.each(fixture.cases.filter((one) => one.error !== undefined))("refused: $filter", ({ filter, error }) => {
+  test.each(fixture.cases.filter(({ error }) => error !== undefined))("refused: $filter", ({ filter, error }) => {
     expect(columnOfError(filter)).toBe(error?.column);
   });
 });

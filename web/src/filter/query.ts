@@ -1,50 +1,52 @@
-/** A whole filter, as one question to a call. The language is that of docs/filter.md. */
+/** A parsed filter as a predicate over call summaries. The language is described in docs/filter.md. */
 
 import type { Summary } from "../api/types";
 import { scan } from "./scanner";
-import { type Question, TERMS } from "./terms";
+import { type Predicate, TERMS } from "./terms";
 
 export interface Query {
   readonly text: string;
-  /** Whether some term is answered by the server (`meta:`, `body:`). */
+  /** Whether it has terms that only the server can evaluate (`meta:`, `body:`). */
   readonly needsServer: boolean;
-  /** Whether a call matches; null if only the server can tell. */
-  readonly answer: Question;
+  /** Null if only the server can tell. */
+  readonly matches: Predicate;
 }
 
-export const EVERYTHING: Query = { text: "", needsServer: false, answer: () => true };
+const NAMES: ReadonlySet<string> = new Set(TERMS.keys());
 
-function any(questions: readonly Question[], negated: boolean): Question {
+export const MATCH_ALL: Query = { text: "", needsServer: false, matches: () => true };
+
+function anyOf(predicates: readonly Predicate[], negated: boolean): Predicate {
   return (call) => {
-    let answer: boolean | null = false;
-    for (const question of questions) {
-      const found = question(call);
-      if (found === true) return !negated;
-      if (found === null) answer = null;
+    let result: boolean | null = false;
+    for (const predicate of predicates) {
+      const matched = predicate(call);
+      if (matched === true) return !negated;
+      if (matched === null) result = null;
     }
-    return answer === null ? null : negated !== answer;
+    return result === null ? null : negated !== result;
   };
 }
 
-/** Reads a filter; throws `FilterError` with the column at which it is wrong. */
-export function parse(text: string): Query {
-  if (text.trim() === "") return EVERYTHING;
+/** Parse a filter. Throws `FilterError`. */
+export function parseFilter(text: string): Query {
+  if (text.trim() === "") return MATCH_ALL;
   let needsServer = false;
-  const groups = scan(text, (name) => TERMS.has(name)).map(({ items, negated }) => {
-    const questions = items.map(({ term, value }) => {
+  const groups = scan(text, NAMES).map(({ items, negated }) => {
+    const predicates = items.map(({ term, value }) => {
       needsServer ||= term === "meta" || term === "body";
-      return (TERMS.get(term) as NonNullable<ReturnType<typeof TERMS.get>>).ask(value);
+      return (TERMS.get(term) as NonNullable<ReturnType<typeof TERMS.get>>).compile(value);
     });
-    return any(questions, negated);
+    return anyOf(predicates, negated);
   });
-  const answer = (call: Summary): boolean | null => {
+  const matches = (call: Summary): boolean | null => {
     let all: boolean | null = true;
     for (const group of groups) {
-      const found = group(call);
-      if (found === false) return false;
-      if (found === null) all = null;
+      const matched = group(call);
+      if (matched === false) return false;
+      if (matched === null) all = null;
     }
     return all;
   };
-  return { text, needsServer, answer };
+  return { text, needsServer, matches };
 }

@@ -1,17 +1,18 @@
 /**
- * A filter's text becomes comma lists of terms and values; nothing is judged yet.
+ * Split a filter into groups of terms and values, without interpreting them.
  *
  *     filter   = [ group { SPACE group } ]
  *     group    = [ "-" ] item { "," item }
- *     item     = [ TERM ":" ] value          ; without TERM: the one before it in the list, else bare
- *     value    = [ FIELD "=" ] ( WORD | QUOTED | REGEX )    ; FIELD for meta: and body: only
+ *     item     = [ TERM ":" ] value          ; TERM defaults to that of the previous item of the group
+ *     value    = [ FIELD "=" ] ( WORD | QUOTED | REGEX )    ; FIELD only for meta: and body:
  */
 
-import { FilterError } from "./error";
+import { closestName } from "./closest-name";
+import { FilterError } from "./filter-error";
 
 export interface Value {
   readonly text: string;
-  /** A word may hold wildcards, a quoted text is taken literally. */
+  /** A word may contain wildcards; quoted text is literal. */
   readonly form: "word" | "quoted" | "regex";
   readonly column: number;
   readonly field: string;
@@ -35,8 +36,14 @@ const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
 const REGEX = /\/((?:[^/\\]|\\.)+)\/(i?)(?=[\s,]|$)/y;
 const SPACE = /\s*/y;
 
-/** Splits a filter; throws `FilterError` where its form is wrong. `known` says which terms there are. */
-export function scan(text: string, known: (term: string) => boolean): Group[] {
+function unknownTerm(text: string, column: number, terms: Iterable<string>): FilterError {
+  const closest = closestName(text.slice(0, -1).toLowerCase(), terms);
+  const hint = closest === null ? `To search for the text, quote it: "${text}…"` : `Did you mean ${closest}:?`;
+  return new FilterError(`Unknown filter "${text}"`, column, hint);
+}
+
+/** Scan a filter. Throws `FilterError` on a syntax error or an unknown term. */
+export function scan(text: string, terms: ReadonlySet<string>): Group[] {
   let at = 0;
 
   const take = (pattern: RegExp): RegExpExecArray | null => {
@@ -52,7 +59,7 @@ export function scan(text: string, known: (term: string) => boolean): Group[] {
     const column = at;
     const field = term === "meta" || term === "body" ? (take(FIELD)?.[1] ?? "") : "";
     const start = at;
-    const made = (form: Value["form"], content: string, ignoreCase = false): Value => ({
+    const token = (form: Value["form"], content: string, ignoreCase = false): Value => ({
       text: content,
       form,
       column,
@@ -61,15 +68,15 @@ export function scan(text: string, known: (term: string) => boolean): Group[] {
     });
     if (next() === '"') {
       const quoted = take(QUOTED);
-      if (quoted === null) throw new FilterError("the quote is not closed", start);
-      return made("quoted", (quoted[1] ?? "").replace(/\\(.)/gs, "$1"));
+      if (quoted === null) throw new FilterError("Unclosed quote", start);
+      return token("quoted", (quoted[1] ?? "").replace(/\\(.)/gs, "$1"));
     }
     const regex = take(REGEX);
-    if (regex !== null) return made("regex", (regex[1] ?? "").replaceAll("\\/", "/"), regex[2] === "i");
+    if (regex !== null) return token("regex", (regex[1] ?? "").replaceAll("\\/", "/"), regex[2] === "i");
     const word = take(WORD);
-    if (word !== null) return made("word", word[0]);
-    if (field !== "") return made("quoted", "");
-    throw new FilterError(term === "" ? "a value is missing here" : `${term}: needs a value`, start);
+    if (word !== null) return token("word", word[0]);
+    if (field !== "") return token("quoted", "");
+    throw new FilterError(term === "" ? "Expected a value" : `Expected a value after ${term}:`, start);
   }
 
   function item(before: string): Item {
@@ -78,10 +85,10 @@ export function scan(text: string, known: (term: string) => boolean): Group[] {
     const match = take(TERM);
     if (match !== null) {
       const name = (match[1] ?? "").toLowerCase();
-      if (known(name)) {
+      if (terms.has(name)) {
         term = name;
       } else if (before === "") {
-        throw new FilterError(`there is no term “${match[1]}”`, column, 'quote it to look for the text: "a:b"');
+        throw unknownTerm(match[0], column, terms);
       } else {
         at = column;
       }
@@ -94,8 +101,8 @@ export function scan(text: string, known: (term: string) => boolean): Group[] {
     const negated = next() === "-";
     if (negated) {
       at += 1;
-      if (spaceOrEnd()) throw new FilterError("there is nothing after the “-”", start, "as in -status:OK");
-      if (next() === "-") throw new FilterError("one “-” is enough", at, "as in -status:OK");
+      if (spaceOrEnd()) throw new FilterError("Expected a term after -", start, "Example: -status:OK");
+      if (next() === "-") throw new FilterError("Only one - is allowed", at, "Example: -status:OK");
     }
     let last = item("");
     const items = [last];
@@ -104,7 +111,7 @@ export function scan(text: string, known: (term: string) => boolean): Group[] {
       last = item(last.term);
       items.push(last);
     }
-    if (!spaceOrEnd()) throw new FilterError(`a space or a comma is missing before “${next()}”`, at);
+    if (!spaceOrEnd()) throw new FilterError(`Expected a space or comma before ${next()}`, at);
     return { items, negated };
   }
 

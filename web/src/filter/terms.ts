@@ -1,18 +1,29 @@
-/** What each term asks of a call. Null: only the server can tell (metadata and bodies are not in a summary). */
+/** The terms of the filter language, each compiled to a predicate over call summaries. */
 
 import type { Summary } from "../api/types";
 import { CODES } from "../format/status";
-import { FilterError } from "./error";
+import { FilterError } from "./filter-error";
 import type { Value } from "./scanner";
-import { checkText, choice, contains, COUNTS, DURATIONS, equals, type HoldsText, number, SIZES } from "./values";
+import {
+  validateText,
+  parseChoice,
+  contains,
+  COUNTS,
+  DURATIONS,
+  equals,
+  type TextPredicate,
+  parseComparison,
+  SIZES,
+} from "./values";
 
-export type Question = (summary: Summary) => boolean | null;
+/** Null: only the server can tell, because summaries carry neither metadata nor bodies. */
+export type Predicate = (summary: Summary) => boolean | null;
 
 export interface Term {
-  readonly ask: (value: Value) => Question;
+  readonly compile: (value: Value) => Predicate;
   readonly example: string;
-  readonly means: string;
-  /** What may follow, for completion. */
+  readonly description: string;
+  /** Allowed values, for completion. */
   readonly values?: readonly string[];
 }
 
@@ -23,84 +34,89 @@ const ENGINES = ["relay", "wire", "replay"] as const;
 
 const afterLastSlash = (path: string) => path.slice(path.lastIndexOf("/") + 1);
 
-function anywhere(value: Value): Question {
-  const found = contains(value);
-  return ({ method, status }) => found(method) || (status !== null && (found(status.name) || found(status.message)));
+function anywhere(value: Value): Predicate {
+  const matches = contains(value);
+  return ({ method, status }) =>
+    matches(method) || (status !== null && (matches(status.name) || matches(status.message)));
 }
 
-function method(value: Value): Question {
-  const found = equals(value);
-  if (value.form === "regex" || value.text.startsWith("/")) return (call) => found(call.method);
-  if (value.text.includes("/")) return (call) => found(call.method.replace(/^\/+/, ""));
-  return (call) => found(afterLastSlash(call.method));
+function method(value: Value): Predicate {
+  const matches = equals(value);
+  if (value.form === "regex" || value.text.startsWith("/")) return (call) => matches(call.method);
+  if (value.text.includes("/")) return (call) => matches(call.method.replace(/^\/+/, ""));
+  return (call) => matches(afterLastSlash(call.method));
 }
 
-function service(value: Value): Question {
-  const found = equals(value);
+function service(value: Value): Predicate {
+  const matches = equals(value);
   return (call) => {
     const path = call.method.replace(/^\/+/, "");
     const name = path.slice(0, Math.max(0, path.lastIndexOf("/")));
-    return found(name) || (value.form !== "regex" && found(name.slice(name.lastIndexOf(".") + 1)));
+    return matches(name) || (value.form !== "regex" && matches(name.slice(name.lastIndexOf(".") + 1)));
   };
 }
 
-function status(value: Value): Question {
+function status(value: Value): Predicate {
   const name = value.text
     .toUpperCase()
     .replaceAll("-", "_")
     .replace(/^CODE_/, "");
-  const known = CODES.indexOf(name);
-  if (value.form === "regex" || (known < 0 && !/^\d+$/.test(name))) {
-    throw new FilterError(`“${value.text}” is no status`, value.column, "a name such as NOT_FOUND, or its number");
+  const index = CODES.indexOf(name);
+  if (value.form === "regex" || (index < 0 && !/^\d+$/.test(name))) {
+    throw new FilterError(
+      `Unknown status "${value.text}"`,
+      value.column,
+      "Expected a name such as NOT_FOUND, or a number",
+    );
   }
-  const code = known < 0 ? Number(name) : known;
+  const code = index < 0 ? Number(name) : index;
   return (call) => call.status !== null && call.status.code === code;
 }
 
-function is(value: Value): Question {
-  const wanted = choice(value, FLAGS);
-  if (wanted === "live" || wanted === "ended") return (call) => call.state === wanted;
-  if (wanted === "error") return (call) => call.status !== null && call.status.code !== 0;
-  return (call) => call.flags.includes(wanted);
+function is(value: Value): Predicate {
+  const choice = parseChoice(value, FLAGS);
+  if (choice === "live" || choice === "ended") return (call) => call.state === choice;
+  if (choice === "error") return (call) => call.status !== null && call.status.code !== 0;
+  return (call) => call.flags.includes(choice);
 }
 
 const text =
   (of: (call: Summary) => string | null) =>
-  (value: Value): Question => {
-    const holds: HoldsText = contains(value);
+  (value: Value): Predicate => {
+    const matches: TextPredicate = contains(value);
     return (call) => {
-      const found = of(call);
-      return found !== null && holds(found);
+      const operand = of(call);
+      return operand !== null && matches(operand);
     };
   };
 
 const amount =
   (of: (call: Summary) => number | null, units: typeof SIZES, unit: string, example: string) =>
-  (value: Value): Question => {
-    const holds = number(value, units, unit, example);
+  (value: Value): Predicate => {
+    const matches = parseComparison(value, units, unit, example);
     return (call) => {
-      const found = of(call);
-      return found !== null && holds(found);
+      const operand = of(call);
+      return operand !== null && matches(operand);
     };
   };
 
 const oneOf =
   <T extends string>(of: (call: Summary) => string | null, allowed: readonly T[]) =>
-  (value: Value): Question => {
-    const wanted = choice(value, allowed);
-    return (call) => of(call) === wanted;
+  (value: Value): Predicate => {
+    const choice = parseChoice(value, allowed);
+    return (call) => of(call) === choice;
   };
 
-/** `meta:` and `body:` are checked here and answered by `GET /api/search`. */
-function onServer(value: Value): Question {
-  checkText(value);
+/** Check the syntax of a `meta:` or `body:` term, which the server evaluates. */
+function onServer(value: Value): Predicate {
+  validateText(value);
   return () => null;
 }
 
-const term = (ask: Term["ask"], example: string, means: string, values?: readonly string[]): Term => ({
-  ask,
+const term = (compile: Term["compile"], example: string, description: string, values?: readonly string[]): Term => ({
+  compile,
   example,
-  means,
+  description,
   values,
 });
 
@@ -108,16 +124,16 @@ const sized = (of: (call: Summary) => number, example: string) => amount(of, SIZ
 const counted = (of: (call: Summary) => number, example: string) => amount(of, COUNTS, "", example);
 
 export const TERMS: ReadonlyMap<string, Term> = new Map([
-  ["", term(anywhere, "GetOrder", "the method's path, the status or its message holds this")],
-  ["method", term(method, "method:Get*", "the method's name; with a slash, its whole path")],
-  ["service", term(service, "service:acme.*", "the service, with or without its package")],
-  ["status", term(status, "status:NOT_FOUND,INTERNAL", "ended with this code", CODES)],
+  ["", term(anywhere, "GetOrder", "text in the method path, status name or status message")],
+  ["method", term(method, "method:Get*", "method name; with a slash, the whole path")],
+  ["service", term(service, "service:acme.*", "service name, with or without package")],
+  ["status", term(status, "status:NOT_FOUND,INTERNAL", "status code", CODES)],
   [
     "message",
     term(
       text((c) => c.status?.message ?? null),
       'message:"no such"',
-      "the status message holds this",
+      "text in the status message",
     ),
   ],
   [
@@ -125,7 +141,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       oneOf((c) => c.kind, KINDS),
       "kind:bidi",
-      "the stream type",
+      "stream type",
       KINDS,
     ),
   ],
@@ -134,7 +150,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       amount((c) => c.duration_us, DURATIONS, "ms", "duration:>250ms"),
       "duration:>250ms",
-      "took this long",
+      "duration of the call",
     ),
   ],
   [
@@ -142,7 +158,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       sized((c) => c.bytes[0] + c.bytes[1], "bytes:>1MB"),
       "bytes:>1MB",
-      "size of all messages",
+      "total size of messages",
     ),
   ],
   [
@@ -150,7 +166,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       sized((c) => c.bytes[0], "bytes.up:>1MB"),
       "bytes.up:>64KiB",
-      "client to backend only",
+      "client to backend",
     ),
   ],
   [
@@ -158,7 +174,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       sized((c) => c.bytes[1], "bytes.down:0"),
       "bytes.down:0",
-      "backend to client only",
+      "backend to client",
     ),
   ],
   [
@@ -166,7 +182,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       counted((c) => c.messages[0] + c.messages[1], "messages:>=10"),
       "messages:>=10",
-      "how many messages",
+      "number of messages",
     ),
   ],
   [
@@ -174,7 +190,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       counted((c) => c.messages[0], "messages.up:>1"),
       "messages.up:>1",
-      "client to backend only",
+      "client to backend",
     ),
   ],
   [
@@ -182,7 +198,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       counted((c) => c.messages[1], "messages.down:0"),
       "messages.down:0",
-      "backend to client only",
+      "backend to client",
     ),
   ],
   [
@@ -190,7 +206,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       counted((c) => c.id, "id:>=100"),
       "id:>=100",
-      "the call's number",
+      "number of the call",
     ),
   ],
   [
@@ -198,7 +214,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       text((c) => c.peer),
       "peer:127.0.0.1",
-      "the client's address holds this",
+      "text in the client's address",
     ),
   ],
   [
@@ -206,7 +222,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       text((c) => c.authority),
       "authority:shop.example",
-      "the :authority holds this",
+      "text in :authority",
     ),
   ],
   [
@@ -214,7 +230,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       text((c) => c.target),
       "target:50051",
-      "where it went holds this",
+      "text in the target address",
     ),
   ],
   [
@@ -222,7 +238,7 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       oneOf((c) => c.engine, ENGINES),
       "engine:wire",
-      "which engine forwarded it",
+      "engine that forwarded the call",
       ENGINES,
     ),
   ],
@@ -231,11 +247,11 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
     term(
       oneOf((c) => c.ended_by, ENDED),
       "ended:client",
-      "who ended it",
+      "who ended the call",
       ENDED,
     ),
   ],
-  ["is", term(is, "is:live,error", "state and flags", FLAGS)],
+  ["is", term(is, "is:live,error", "state or flag", FLAGS)],
   ["meta", term(onServer, "meta:x-tenant=42", "request, initial or trailing metadata")],
-  ["body", term(onServer, 'body:"alice"', "a field of a message; body:path=value for one field")],
+  ["body", term(onServer, 'body:"alice"', "any field of a message; body:path=value for one field")],
 ]);

@@ -1,10 +1,10 @@
-/** What values mean: durations, sizes, counts and their comparisons; patterns of text. */
+/** Values of terms: comparisons of durations, sizes and counts; text patterns. */
 
-import { FilterError } from "./error";
+import { FilterError } from "./filter-error";
 import type { Value } from "./scanner";
 
-export type HoldsNumber = (found: number) => boolean;
-export type HoldsText = (text: string) => boolean;
+export type NumberPredicate = (value: number) => boolean;
+export type TextPredicate = (text: string) => boolean;
 type Units = Readonly<Record<string, number>>;
 
 export const DURATIONS: Units = { us: 1, µs: 1, μs: 1, ms: 1e3, s: 1e6, m: 60e6, h: 3600e6 };
@@ -14,61 +14,61 @@ export const COUNTS: Units = {};
 const AMOUNT = /^(\d+(?:\.\d+)?)([a-zA-Zµμ]*)$/;
 const COMPARISON = /^(>=|<=|>|<|=|)(.*)$/s;
 
-/** A comparison (`>250ms`, `<=3`, `7`) or a range with both ends in it (`1ms..2s`). */
-export function number(value: Value, units: Units, unit: string, example: string): HoldsNumber {
-  const read = (text: string, column: number): number => {
+/** Parse a comparison (`>250ms`, `<=3`, `7`) or an inclusive range (`1ms..2s`). */
+export function parseComparison(value: Value, units: Units, unit: string, example: string): NumberPredicate {
+  const parseNumber = (text: string, column: number): number => {
     const match = AMOUNT.exec(text);
-    const named = match === null ? "" : (match[2] ?? "").toLowerCase() || unit;
-    const factor = named === "" ? 1 : units[named];
+    const unitName = match === null ? "" : (match[2] ?? "").toLowerCase() || unit;
+    const factor = unitName === "" ? 1 : units[unitName];
     if (match === null || factor === undefined) {
       const names = Object.keys(units).filter((name) => /^[a-z]+$/.test(name));
-      const allowed = names.length === 0 ? "" : `units: ${names.join(", ")}; `;
-      throw new FilterError(`“${text}” is no amount`, column, `${allowed}as in ${example}`);
+      const allowed = names.length === 0 ? "" : `Units: ${names.join(", ")}. `;
+      throw new FilterError(`Not a number: "${text}"`, column, `${allowed}Example: ${example}`);
     }
     return Number(match[1]) * factor;
   };
 
   if (value.form === "regex") {
-    throw new FilterError("an amount cannot be a regular expression", value.column, `as in ${example}`);
+    throw new FilterError("Expected a number, got a regular expression", value.column, `Example: ${example}`);
   }
   const dots = value.text.indexOf("..");
   if (dots >= 0) {
-    const first = read(value.text.slice(0, dots), value.column);
-    const last = read(value.text.slice(dots + 2), value.column + dots + 2);
-    return (found) => first <= found && found <= last;
+    const first = parseNumber(value.text.slice(0, dots), value.column);
+    const last = parseNumber(value.text.slice(dots + 2), value.column + dots + 2);
+    return (number) => first <= number && number <= last;
   }
   const [, operator = "", rest = ""] = COMPARISON.exec(value.text) ?? [];
-  const limit = read(rest, value.column + operator.length);
+  const limit = parseNumber(rest, value.column + operator.length);
   switch (operator) {
     case ">=":
-      return (found) => found >= limit;
+      return (number) => number >= limit;
     case "<=":
-      return (found) => found <= limit;
+      return (number) => number <= limit;
     case ">":
-      return (found) => found > limit;
+      return (number) => number > limit;
     case "<":
-      return (found) => found < limit;
+      return (number) => number < limit;
     default:
-      return (found) => found === limit;
+      return (number) => number === limit;
   }
 }
 
-/** One of a few names, in any case. */
-export function choice<T extends string>(value: Value, allowed: readonly T[]): T {
-  const found = allowed.find((name) => name === value.text.toLowerCase());
-  if (value.form === "regex" || found === undefined) {
-    throw new FilterError(`“${value.text}” is not one of them`, value.column, `one of ${allowed.join(", ")}`);
+/** Parse one of `allowed`, ignoring case. */
+export function parseChoice<T extends string>(value: Value, allowed: readonly T[]): T {
+  const match = allowed.find((name) => name === value.text.toLowerCase());
+  if (value.form === "regex" || match === undefined) {
+    throw new FilterError(`Unknown value "${value.text}"`, value.column, `Expected one of: ${allowed.join(", ")}`);
   }
-  return found;
+  return match;
 }
 
-function regex(value: Value): HoldsText {
+function regex(value: Value): TextPredicate {
   try {
     const pattern = new RegExp(value.text, value.ignoreCase ? "i" : "");
     return (text) => pattern.test(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new FilterError(`the regular expression is wrong: ${why}`, value.column);
+    throw new FilterError(why, value.column);
   }
 }
 
@@ -81,29 +81,29 @@ function glob(text: string): string {
   return parts.join("");
 }
 
-/** The text is found anywhere, ignoring case; `*` and `?` of an unquoted word are wildcards. */
-export function contains(value: Value): HoldsText {
+/** Match a substring, ignoring case; in an unquoted word `*` and `?` are wildcards. */
+export function contains(value: Value): TextPredicate {
   if (value.form === "regex") return regex(value);
   if (isGlob(value)) {
     const pattern = new RegExp(glob(value.text), "is");
     return (text) => pattern.test(text);
   }
-  const needle = value.text.toLowerCase();
-  return (text) => text.toLowerCase().includes(needle);
+  const lowered = value.text.toLowerCase();
+  return (text) => text.toLowerCase().includes(lowered);
 }
 
-/** The whole text, ignoring case; `*` and `?` of an unquoted word are wildcards. */
-export function equals(value: Value): HoldsText {
+/** Match the whole text, ignoring case; in an unquoted word `*` and `?` are wildcards. */
+export function equals(value: Value): TextPredicate {
   if (value.form === "regex") return regex(value);
   if (isGlob(value)) {
     const pattern = new RegExp(`^(?:${glob(value.text)})$`, "is");
     return (text) => pattern.test(text);
   }
-  const needle = value.text.toLowerCase();
-  return (text) => text.toLowerCase() === needle;
+  const lowered = value.text.toLowerCase();
+  return (text) => text.toLowerCase() === lowered;
 }
 
-/** Only to find what is wrong with a text pattern that the server will answer. */
-export function checkText(value: Value): void {
+/** Throw `FilterError` if a text pattern is invalid. */
+export function validateText(value: Value): void {
   contains(value);
 }

@@ -1,6 +1,6 @@
-/** The parts of a method's path, `/package.Service/Method`, ready to be shown: what a font would hide is an escape. */
+/** Parts of a method path, `/package.Service/Method`, with invisible characters escaped for display. */
 
-import { visible } from "../json/text";
+import { escapeInvisible } from "../json/text";
 
 export interface MethodParts {
   readonly pkg: string;
@@ -8,18 +8,18 @@ export interface MethodParts {
   readonly name: string;
 }
 
-const known = new Map<string, MethodParts>();
+const cache = new Map<string, MethodParts>();
 
 export function methodParts(path: string): MethodParts {
-  const cached = known.get(path);
+  const cached = cache.get(path);
   if (cached !== undefined) return cached;
-  const trimmed = visible(path.replace(/^\/+/, ""));
+  const trimmed = escapeInvisible(path.replace(/^\/+/, ""));
   const slash = trimmed.lastIndexOf("/");
   const full = slash < 0 ? "" : trimmed.slice(0, slash);
   const dot = full.lastIndexOf(".");
   const parts = { pkg: full.slice(0, dot + 1), service: full.slice(dot + 1), name: trimmed.slice(slash + 1) };
-  if (known.size > 5_000) known.clear(); // paths come from the network: do not keep them all
-  known.set(path, parts);
+  if (cache.size > 5_000) cache.clear(); // paths come from the network: bound the cache
+  cache.set(path, parts);
   return parts;
 }
 
@@ -30,9 +30,9 @@ export const KINDS = {
   bidi: { icon: "⇄", label: "bidi" },
 } as const;
 
-/** A peer as people write it: `[::1]:55462` for gRPC's `ipv6:%5B::1%5D:55462`. */
+/** A peer address for display: `[::1]:55462` for gRPC's `ipv6:%5B::1%5D:55462`. */
 export function peerName(peer: string): string {
-  return visible(peer)
+  return escapeInvisible(peer)
     .replace(/^ipv[46]:/, "")
     .replaceAll("%5B", "[")
     .replaceAll("%5D", "]")

@@ -1,4 +1,4 @@
-/** The seventeen codes of gRPC, by number, and how the page tells them apart. */
+/** The gRPC status codes by number: name, meaning and appearance. */
 
 export const CODES: readonly string[] = [
   "OK",
@@ -23,8 +23,8 @@ export const CODES: readonly string[] = [
 export type Tone = "ok" | "quiet" | "warn" | "bad" | "live";
 export type StatusIcon = "check" | "cross" | "slash" | "clock" | "plug" | "lock" | "warn" | "dot";
 
-/** Colour says how bad, the icon says what kind: neither stands alone, the name is always there. */
-export function looks(code: number | null): { tone: Tone; icon: StatusIcon } {
+/** Colour by severity, icon by kind; always shown beside the code's name. */
+export function statusAppearance(code: number | null): { tone: Tone; icon: StatusIcon } {
   switch (code) {
     case null:
       return { tone: "live", icon: "dot" };
@@ -52,23 +52,23 @@ export function looks(code: number | null): { tone: Tone; icon: StatusIcon } {
   }
 }
 
-/** What a code means, for those who do not know the list by heart. */
-export const MEANINGS: readonly string[] = [
+/** What each code means, after the gRPC documentation. */
+export const CODE_DESCRIPTIONS: readonly string[] = [
   "The call succeeded.",
-  "Somebody gave the call up, usually the client.",
-  "An error that says no more; often an exception in the backend.",
-  "The request is wrong in itself, whatever state the backend is in.",
-  "Time ran out before the call was done; the backend may have done it all the same.",
-  "What was asked for does not exist.",
-  "What was to be created exists already.",
-  "The caller is known and not allowed to do this.",
-  "A quota or a resource is used up.",
-  "The backend is not in the state that this needs.",
-  "A conflict with something concurrent; the caller may try the whole again.",
-  "Past the valid range.",
-  "The backend has no such method, or does not support it.",
-  "Something that the backend relies on is broken.",
-  "The backend cannot be reached now; trying again may help.",
-  "Data was lost or is corrupt.",
-  "The caller's credentials are missing or not valid.",
+  "The call was cancelled, usually by the client.",
+  "Unknown error, often an unhandled exception in the backend.",
+  "The request is invalid, regardless of the state of the backend.",
+  "The deadline expired before the call completed; the backend may still have completed it.",
+  "The requested entity was not found.",
+  "The entity to create already exists.",
+  "The caller is authenticated but not permitted to do this.",
+  "A quota or resource is exhausted.",
+  "The backend is not in the state required for this call.",
+  "The call was aborted, usually because of a concurrency conflict; retry at a higher level.",
+  "The call went past the valid range.",
+  "The backend does not implement or support this method.",
+  "Internal error: an invariant of the backend is broken.",
+  "The backend is currently unavailable; a retry may succeed.",
+  "Unrecoverable data loss or corruption.",
+  "Credentials are missing or invalid.",
 ];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { methodParts, peerName } from "./method";
-import { bytes, count, duration, grouped, plural } from "./units";
+import { formatBytes, formatCount, formatDuration, formatNumber, pluralize } from "./units";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 
@@ -17,7 +17,7 @@ test.each([
   [185_000_000, "3 m 05 s"],
   [7_620_000_000, "2 h 07 m"],
   [-2_480, "−2.48 ms"],
-] as const)("%s µs is %s", (us, text) => expect(plain(duration(us))).toBe(text));
+] as const)("%s µs is %s", (us, text) => expect(plain(formatDuration(us))).toBe(text));
 
 test.each([
   [0, "0 B"],
@@ -26,13 +26,13 @@ test.each([
   [2_621_440, "2.62 MB"],
   [999_600, "1.00 MB"],
   [3e9, "3.00 GB"],
-] as const)("%s bytes are %s", (size, text) => expect(plain(bytes(size))).toBe(text));
+] as const)("%s bytes are %s", (size, text) => expect(plain(formatBytes(size))).toBe(text));
 
 test("counts", () => {
-  expect(plain(grouped(1_234_567))).toBe("1 234 567");
-  expect(plain(count(52_000_000))).toBe("52.0 M");
-  expect(plural(1, "entry", "entries")).toBe("1 entry");
-  expect(plain(plural(2_000, "call"))).toBe("2 000 calls");
+  expect(plain(formatNumber(1_234_567))).toBe("1 234 567");
+  expect(plain(formatCount(52_000_000))).toBe("52.0 M");
+  expect(pluralize(1, "entry", "entries")).toBe("1 entry");
+  expect(plain(pluralize(2_000, "call"))).toBe("2 000 calls");
 });
 
 test("names", () => {

@@ -1,12 +1,12 @@
-/** Numbers for people: short, of steady width, and exact on request (the `title` carries the full value). */
+/** Formatting of numbers and times. Short forms here; a `title` shows the exact value. */
 
 export const NONE = "–";
 const NBSP = "\u00a0";
 
 /** 950 µs, 1.83 ms, 250 ms, 12.4 s, 3 m 05 s, 2 h 07 m. */
-export function duration(us: number | null): string {
+export function formatDuration(us: number | null): string {
   if (us === null) return NONE;
-  if (us < 0) return `−${duration(-us)}`;
+  if (us < 0) return `−${formatDuration(-us)}`;
   if (us < 1_000) return `${Math.round(us)}${NBSP}µs`;
   if (us < 999_500) return `${significant(us / 1_000)}${NBSP}ms`;
   if (us < 59_995_000) return `${significant(us / 1_000_000)}${NBSP}s`;
@@ -16,8 +16,8 @@ export function duration(us: number | null): string {
   return `${Math.floor(minutes / 60)}${NBSP}h${NBSP}${pad(minutes % 60)}${NBSP}m`;
 }
 
-/** 0 B, 24 B, 2.62 MB. Powers of a thousand, as the filter's MB. */
-export function bytes(count: number): string {
+/** 0 B, 24 B, 2.62 MB. Powers of 1000, as in the filter language. */
+export function formatBytes(count: number): string {
   if (count < 1_000) return `${count}${NBSP}B`;
   if (count < 999_500) return `${significant(count / 1e3)}${NBSP}kB`;
   if (count < 999_500_000) return `${significant(count / 1e6)}${NBSP}MB`;
@@ -25,17 +25,17 @@ export function bytes(count: number): string {
 }
 
 /** 7, 1 234, 5.2 M. */
-export function count(value: number): string {
-  return value < 10_000_000 ? grouped(value) : `${significant(value / 1e6)}${NBSP}M`;
+export function formatCount(value: number): string {
+  return value < 10_000_000 ? formatNumber(value) : `${significant(value / 1e6)}${NBSP}M`;
 }
 
-/** Digits in groups of three, by a thin space: 1 234 567. */
-export function grouped(value: number): string {
+/** Digits in groups of three, separated by a thin space: 1 234 567. */
+export function formatNumber(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
 
-export function rate(perSecond: number): string {
-  return perSecond >= 100 || Number.isInteger(perSecond) ? grouped(perSecond) : perSecond.toFixed(1);
+export function formatRate(perSecond: number): string {
+  return perSecond >= 100 || Number.isInteger(perSecond) ? formatNumber(perSecond) : perSecond.toFixed(1);
 }
 
 function significant(value: number): string {
@@ -45,13 +45,13 @@ function significant(value: number): string {
 const pad = (value: number, width = 2) => String(value).padStart(width, "0");
 
 /** Local time of day to the millisecond: 14:05:09.123. */
-export function clock(us: number): string {
+export function formatTime(us: number): string {
   const at = new Date(us / 1_000);
   return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}.${pad(at.getMilliseconds(), 3)}`;
 }
 
-/** Date and time to the microsecond, with the zone's offset: what a `title` shows. */
-export function moment(us: number): string {
+/** Local date and time to the microsecond, with UTC offset. */
+export function formatTimestamp(us: number): string {
   const at = new Date(us / 1_000);
   const offset = -at.getTimezoneOffset();
   const zone = `${offset < 0 ? "−" : "+"}${pad(Math.floor(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
@@ -61,6 +61,6 @@ export function moment(us: number): string {
 }
 
 /** "3 calls", "1 call". */
-export function plural(value: number, noun: string, many = `${noun}s`): string {
-  return `${grouped(value)} ${value === 1 ? noun : many}`;
+export function pluralize(value: number, noun: string, many = `${noun}s`): string {
+  return `${formatNumber(value)} ${value === 1 ? noun : many}`;
 }

@@ -1,20 +1,20 @@
-/** The whole page's state: where it is, what is open, what the keys do. One instance, made by `App`. */
+/** The state of the page and the commands that act on it. One instance, created by `App`. */
 
 import { getContext, setContext } from "svelte";
-import { api, ApiError, type Side } from "../api/client";
+import { api, ApiError, type DiffSide } from "../api/client";
 import type { Summary } from "../api/types";
-import { TableLayout } from "../table/layout.svelte";
+import { TableLayout } from "../table/table-layout.svelte";
 import { Theme } from "../theme/theme.svelte";
 import { Calls } from "./calls.svelte";
 import { Notices } from "./notices.svelte";
-import { OpenCall } from "./open_call.svelte";
-import { toggled } from "../filter/terms_in";
-import { type Place, readPlace, START, type Tab, writePlace } from "./route";
+import { OpenCall } from "./open-call.svelte";
+import { toggleTerm } from "../filter/term-text";
+import { type Route, parseRoute, DEFAULT_ROUTE, type Tab, formatRoute } from "./route";
 
 export type Dialog = "help" | "clear" | null;
 export interface DiffSides {
-  readonly left: Side;
-  readonly right: Side;
+  readonly left: DiffSide;
+  readonly right: DiffSide;
 }
 
 export class Inspector {
@@ -22,47 +22,47 @@ export class Inspector {
   readonly theme = new Theme();
   readonly table = new TableLayout();
   readonly notices = new Notices();
-  place = $state.raw<Place>(START);
-  /** The row that the keys act on; the open call, when one is open. */
+  route = $state.raw<Route>(DEFAULT_ROUTE);
+  /** Id of the selected row; the open call's if one is open. */
   cursor = $state<number | null>(null);
   open = $state.raw<OpenCall | null>(null);
-  mark = $state.raw<DiffSides["left"] | null>(null);
+  mark = $state.raw<DiffSide | null>(null);
   diff = $state.raw<DiffSides | null>(null);
   dialog = $state<Dialog>(null);
-  /** Keeps the newest row in view. */
+  /** Scroll to the newest row as calls arrive. */
   follow = $state(true);
-  /** Keeps the newest message of an open live stream in view. */
+  /** Scroll to the newest message of an open live stream. */
   followStream = $state(true);
-  /** Asks the replay tab to open its editor and to give it the focus. */
-  wantsEdit = $state(false);
-  /** Index of the first row that the table shows whole; it says so itself. */
-  firstOnScreen = 0;
+  /** Request to the replay tab to open and focus its editor. */
+  editRequested = $state(false);
+  /** Index of the first fully visible row; set by the table. */
+  firstVisibleRow = 0;
   private stopFeed: (() => void) | null = null;
 
   start(): () => void {
-    this.calls.onChanged = (batch) => this.keepOpenCallFresh(batch);
-    this.calls.onBack = (renewed) => this.back(renewed);
-    const back = () => this.show(readPlace(location));
-    window.addEventListener("popstate", back);
-    this.show(readPlace(location));
+    this.calls.onCallsChanged = (batch) => this.updateOpenCall(batch);
+    this.calls.onReconnect = (restarted) => this.handleReconnect(restarted);
+    const onPopState = () => this.applyRoute(parseRoute(location));
+    window.addEventListener("popstate", onPopState);
+    this.applyRoute(parseRoute(location));
     this.stopFeed = this.calls.feed.start();
     return () => {
-      window.removeEventListener("popstate", back);
+      window.removeEventListener("popstate", onPopState);
       this.stopFeed?.();
       this.open?.close();
     };
   }
 
-  private keepOpenCallFresh(batch: readonly Summary[]): void {
+  private updateOpenCall(batch: readonly Summary[]): void {
     const open = this.open;
     if (open === null) return;
     const summary = batch.find(({ id }) => id === open.id);
     if (summary !== undefined) open.changed(summary);
   }
 
-  /** After another launch a number may mean another call: what is open is read anew, and what was marked is gone. */
-  private back(renewed: boolean): void {
-    if (!renewed) return this.open?.retry();
+  /** After a restart ids may mean other calls: reload the open call and discard the mark. */
+  private handleReconnect(restarted: boolean): void {
+    if (!restarted) return this.open?.retry();
     this.mark = null;
     this.diff = null;
     if (this.open === null) return;
@@ -70,70 +70,70 @@ export class Inspector {
     this.open = new OpenCall(this.open.id, undefined);
   }
 
-  private show(place: Place): void {
-    this.place = place;
-    if (place.filter !== this.calls.finder.text) this.calls.finder.set(place.filter);
-    if (place.call === (this.open?.id ?? null)) return;
+  private applyRoute(route: Route): void {
+    this.route = route;
+    if (route.filter !== this.calls.filter.text) this.calls.filter.set(route.filter);
+    if (route.call === (this.open?.id ?? null)) return;
     this.open?.close();
     this.followStream = true;
-    this.open = place.call === null ? null : new OpenCall(place.call, this.calls.get(place.call));
-    if (place.call !== null) {
-      this.cursor = place.call;
+    this.open = route.call === null ? null : new OpenCall(route.call, this.calls.get(route.call));
+    if (route.call !== null) {
+      this.cursor = route.call;
       this.follow = false;
     }
   }
 
-  /** Goes to a place: a step in the history when a call opens or closes, else in place. */
-  go(change: Partial<Place>): void {
-    const next = { ...this.place, ...change };
-    if (next.call !== this.place.call && !("message" in change)) next.message = null;
-    const step = (next.call === null) !== (this.place.call === null);
-    history[step ? "pushState" : "replaceState"](null, "", writePlace(next));
-    this.show(next);
+  /** Change the route. Opening or closing a call adds a history entry; other changes replace it. */
+  navigate(change: Partial<Route>): void {
+    const next = { ...this.route, ...change };
+    if (next.call !== this.route.call && !("message" in change)) next.message = null;
+    const opensOrCloses = (next.call === null) !== (this.route.call === null);
+    history[opensOrCloses ? "pushState" : "replaceState"](null, "", formatRoute(next));
+    this.applyRoute(next);
   }
 
   openCall(id: number, tab?: Tab): void {
-    this.go(tab === undefined ? { call: id } : { call: id, tab });
+    this.navigate(tab === undefined ? { call: id } : { call: id, tab });
   }
 
   close(): void {
-    this.go({ call: null });
+    this.navigate({ call: null });
   }
 
-  /** The browser tells late that a dialog has closed: by then a key may have opened another one. */
+  /** Close `dialog`, unless another one was opened before the browser's close event arrived. */
   closeDialog(dialog: Dialog): void {
     if (this.dialog === dialog) this.dialog = null;
   }
 
   setTab(tab: Tab): void {
-    this.go({ tab });
+    this.navigate({ tab });
   }
 
-  filter(text: string): void {
-    this.calls.finder.set(text);
-    if (this.calls.finder.error === null) this.go({ filter: text.trim() });
+  setFilter(text: string): void {
+    this.calls.filter.set(text);
+    if (this.calls.filter.error === null) this.navigate({ filter: text.trim() });
   }
 
-  /** Adds a term to the filter, or takes it away if it is there. */
+  /** Add a term to the filter, or remove it if present. */
   toggleTerm(term: string): void {
-    this.filter(toggled(this.calls.finder.text, term));
+    this.setFilter(toggleTerm(this.calls.filter.text, term));
   }
 
-  /** Moves the cursor by rows; an open pane follows it. Without one, `start` says where it first stands. */
+  /** Move the selection, and the open call with it. Without a selection, `step` starts at the first visible row. */
   move(to: (index: number, count: number) => number, start: "jump" | "step" = "step"): void {
     const rows = this.calls.rows;
     if (rows.length === 0) return;
     const at = this.positionOfCursor(rows);
-    const first = this.follow ? rows.length - 1 : this.firstOnScreen;
-    const wanted = at < 0 && start === "step" ? first : to(at, rows.length);
-    const index = Math.max(0, Math.min(rows.length - 1, wanted));
+    const first = this.follow ? rows.length - 1 : this.firstVisibleRow;
+    const target = at < 0 && start === "step" ? first : to(at, rows.length);
+    const index = Math.max(0, Math.min(rows.length - 1, target));
     const id = (rows[index] as Summary).id;
     this.cursor = id;
     this.follow = false;
     if (this.open !== null) this.openCall(id);
   }
 
-  /** Of a row that has left the table since: where it would stand in order of arrival. */
+  /** Index of the selected row; if it is no longer shown, where it would be in order of id. */
   private positionOfCursor(rows: readonly Summary[]): number {
     const cursor = this.cursor;
     if (cursor === null) return -1;
@@ -142,22 +142,22 @@ export class Inspector {
   }
 
   toggleFollow(): void {
-    if (this.open?.summary?.state === "live" && this.place.tab === "messages") this.followStream = !this.followStream;
+    if (this.open?.summary?.state === "live" && this.route.tab === "messages") this.followStream = !this.followStream;
     else this.follow = !this.follow;
   }
 
-  /** The call that a command is about: the open one, else the one under the cursor. */
+  /** The call that commands act on: the open one, else the selected one. */
   get current(): number | null {
     return this.open?.id ?? this.cursor;
   }
 
   async copyGrpcurl(id: number | null = this.current): Promise<void> {
-    if (id === null) return this.notices.say("Select a call first: j and k move, Enter opens.");
+    if (id === null) return this.notices.show("Select a call first (j, k).");
     try {
       const { command, notes } = await api.grpcurl(id, this.open?.id === id && this.open.reveal);
       await this.copy(command, `grpcurl command of #${id}`, notes[0]);
     } catch (error) {
-      this.fail(error);
+      this.reportError(error);
     }
   }
 
@@ -165,7 +165,7 @@ export class Inspector {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Not a secure context (the page by IP address): the older way needs no permission.
+      // Not a secure context (page opened by IP address): use the older API, which needs no permission.
       const area = document.createElement("textarea");
       area.value = text;
       area.className = "visually-hidden";
@@ -173,62 +173,62 @@ export class Inspector {
       area.select();
       const copied = document.execCommand("copy");
       area.remove();
-      if (!copied) return this.notices.say(`The browser refused to copy the ${what}.`, "bad");
+      if (!copied) return this.notices.show(`Could not copy the ${what}: the browser refused.`, "bad");
     }
-    this.notices.say(`Copied ${what}.${note === "" ? "" : ` ${note}`}`);
+    this.notices.show(`Copied ${what}.${note === "" ? "" : ` ${note}`}`);
   }
 
-  /** Why nothing can be sent, "" where it can. */
-  get unsendable(): string {
-    const { readOnly } = this.calls;
-    return readOnly === "" ? "" : `${readOnly} is open read-only: import it into a running Loom to send its calls.`;
+  /** Why calls cannot be sent, or "" if they can. */
+  get readOnlyReason(): string {
+    const { readOnly } = this.calls.server;
+    return readOnly === "" ? "" : `${readOnly} is read-only. To send its calls, import it into a running Loom.`;
   }
 
   async replay(id: number | null = this.current): Promise<void> {
     if (id === null) return;
-    if (this.unsendable !== "") return this.notices.say(this.unsendable);
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason);
     try {
       const answer = await api.replay(id, {});
-      this.notices.say(`#${id} is replayed as #${answer.id}.`, "ok", {
+      this.notices.show(`Replayed #${id} as #${answer.id}.`, "ok", {
         label: "Open",
         run: () => this.openCall(answer.id),
       });
       if (this.open?.id === id) this.open.refresh();
     } catch (error) {
-      this.fail(error);
+      this.reportError(error);
     }
   }
 
   edit(): void {
     if (this.current === null) return;
-    if (this.unsendable !== "") return this.notices.say(this.unsendable);
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason);
     this.openCall(this.current, "replay");
-    this.wantsEdit = true;
+    this.editRequested = true;
   }
 
   setMark(): void {
     if (this.current === null) return;
-    this.mark = { call: this.current, message: this.open === null ? null : this.place.message };
-    this.notices.say(`Marked ${sideName(this.mark)}. Press d on another one to compare.`);
+    this.mark = { call: this.current, message: this.open === null ? null : this.route.message };
+    this.notices.show(`Marked ${diffSideLabel(this.mark)}. Select another and press d to compare.`);
   }
 
   compareWithMark(): void {
     if (this.current === null) return;
-    if (this.mark === null) return this.notices.say("Mark a call or a message first (m), then compare (d).");
-    const message = this.mark.message === null ? null : this.place.message;
+    if (this.mark === null) return this.notices.show("Mark a call or message first (m), then compare (d).");
+    const message = this.mark.message === null ? null : this.route.message;
     if (this.mark.call === this.current && this.mark.message === message) {
-      return this.notices.say(`${sideName(this.mark)} is what is marked: go to another one, then compare (d).`);
+      return this.notices.show(`${diffSideLabel(this.mark)} is marked itself. Select another, then compare (d).`);
     }
     this.diff = { left: this.mark, right: { call: this.current, message } };
   }
 
-  fail(error: unknown): void {
-    if (error instanceof ApiError) this.notices.say(error.message, "bad", undefined, error.hint);
+  reportError(error: unknown): void {
+    if (error instanceof ApiError) this.notices.show(error.message, "bad", undefined, error.hint);
     else throw error;
   }
 }
 
-export function sideName({ call, message }: DiffSides["left"]): string {
+export function diffSideLabel({ call, message }: DiffSide): string {
   return message === null ? `#${call}` : `#${call}, message ${message}`;
 }
 

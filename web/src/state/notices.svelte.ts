@@ -1,4 +1,4 @@
-/** Short messages at the foot of the page. Each is also announced to screen readers. */
+/** Notifications at the bottom of the page, also announced to screen readers. */
 
 import type { Tone } from "../format/status";
 
@@ -16,16 +16,16 @@ export interface Notice {
 }
 
 const SHOWN_MS = 5_000;
-const FAILURE_SHOWN_MS = 12_000;
+const ERROR_SHOWN_MS = 12_000;
 
 export class Notices {
   list = $state.raw<readonly Notice[]>([]);
-  private taken = 0;
+  private lastId = 0;
 
-  say(text: string, tone: Tone = "ok", action?: Action, hint = ""): void {
-    const id = (this.taken += 1);
+  show(text: string, tone: Tone = "ok", action?: Action, hint = ""): void {
+    const id = (this.lastId += 1);
     this.list = [...this.list.slice(-2), { id, text, hint, tone, action }];
-    setTimeout(() => this.dismiss(id), tone === "bad" ? FAILURE_SHOWN_MS : SHOWN_MS);
+    setTimeout(() => this.dismiss(id), tone === "bad" ? ERROR_SHOWN_MS : SHOWN_MS);
   }
 
   dismiss(id: number): void {

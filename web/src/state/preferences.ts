@@ -1,8 +1,8 @@
-/** What a person set and expects to find again, per browser. Storage may be forbidden: then it lasts for the visit. */
+/** User preferences in local storage. If storage is unavailable they last until the page is closed. */
 
 const PREFIX = "loom.";
 
-export function remembered<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
+export function loadPreference<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
   try {
     const text = localStorage.getItem(PREFIX + name);
     if (text === null) return fallback;
@@ -13,10 +13,10 @@ export function remembered<T>(name: string, fallback: T, valid: (value: unknown)
   }
 }
 
-export function remember(name: string, value: unknown): void {
+export function savePreference(name: string, value: unknown): void {
   try {
     localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // Private windows and full disks: the setting holds until the page is closed.
+    // No storage (private window, quota exceeded).
   }
 }

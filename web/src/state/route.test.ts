@@ -1,24 +1,24 @@
 import { expect, test } from "vitest";
-import { commandOf } from "./keys";
-import { readPlace, START, writePlace } from "./route";
+import { commandOf } from "./key-bindings";
+import { parseRoute, DEFAULT_ROUTE, formatRoute } from "./route";
 
-const read = (address: string) => readPlace(new URL(address, "http://localhost"));
+const read = (address: string) => parseRoute(new URL(address, "http://localhost"));
 
 test.each([
-  START,
+  DEFAULT_ROUTE,
   { call: 12, tab: "messages", message: null, filter: "" },
   { call: 12, tab: "status", message: null, filter: "kind:bidi -status:OK" },
   { call: 7, tab: "messages", message: 99, filter: 'body:"a & b=c" /x+y/' },
-] as const)("an address brings back the place: %o", (place) => {
-  expect(read(writePlace(place))).toEqual(place);
+] as const)("an address brings back the route: %o", (route) => {
+  expect(read(formatRoute(route))).toEqual(route);
 });
 
-test.each(["/calls/x", "/calls/-1", "/calls/1/nosuch/x", "/other"])("%s is the start", (path) => {
+test.each(["/calls/x", "/calls/-1", "/calls/1/nosuch/x", "/other"])("%s is the default route", (path) => {
   expect(read(path).call).toBeNull();
 });
 
-test("an unknown tab is the first one", () => {
-  expect(read("/calls/3/nosuch")).toEqual({ ...START, call: 3 });
+test("an unknown tab falls back to the first", () => {
+  expect(read("/calls/3/nosuch")).toEqual({ ...DEFAULT_ROUTE, call: 3 });
 });
 
 const key = (name: string, held: Partial<Record<"ctrlKey" | "metaKey" | "altKey" | "shiftKey", boolean>> = {}) =>

@@ -1,23 +1,20 @@
-/**
- * The page's address: `/calls/12/status?message=3&q=kind:bidi`. Every call, tab, message and
- * filter has one that survives a reload.
- */
+/** The page's URL, `/calls/12/status?message=3&q=kind:bidi`: open call, tab, message and filter. */
 
 export const TABS = ["messages", "metadata", "status", "timing", "schema", "replay"] as const;
 export type Tab = (typeof TABS)[number];
 
-export interface Place {
+export interface Route {
   readonly call: number | null;
   readonly tab: Tab;
   readonly message: number | null;
   readonly filter: string;
 }
 
-export const START: Place = { call: null, tab: "messages", message: null, filter: "" };
+export const DEFAULT_ROUTE: Route = { call: null, tab: "messages", message: null, filter: "" };
 
 const PATH = /^\/calls\/(\d{1,15})(?:\/([a-z]+))?\/?$/;
 
-export function readPlace(address: { pathname: string; search: string }): Place {
+export function parseRoute(address: { pathname: string; search: string }): Route {
   const match = PATH.exec(address.pathname);
   const query = new URLSearchParams(address.search);
   const tab = TABS.find((name) => name === match?.[2]) ?? "messages";
@@ -30,12 +27,12 @@ export function readPlace(address: { pathname: string; search: string }): Place 
   };
 }
 
-export function writePlace(place: Place): string {
+export function formatRoute(route: Route): string {
   const query = new URLSearchParams();
-  if (place.call !== null && place.message !== null) query.set("message", String(place.message));
-  if (place.filter !== "") query.set("q", place.filter);
-  const tab = place.tab === "messages" ? "" : `/${place.tab}`;
-  const path = place.call === null ? "/" : `/calls/${place.call}${tab}`;
+  if (route.call !== null && route.message !== null) query.set("message", String(route.message));
+  if (route.filter !== "") query.set("q", route.filter);
+  const tab = route.tab === "messages" ? "" : `/${route.tab}`;
+  const path = route.call === null ? "/" : `/calls/${route.call}${tab}`;
   const text = query.toString();
   return text === "" ? path : `${path}?${text}`;
 }

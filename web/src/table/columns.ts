@@ -1,25 +1,25 @@
-/** The table's columns, and which of them fit a width. Pure; what people set is kept by `layout.svelte.ts`. */
+/** The columns of the table, and which of them fit a width. Pure; user settings are in `table-layout.svelte.ts`. */
 
-import type { ColumnId } from "../state/order";
+import type { ColumnId } from "../state/sort-order";
 
 export interface Column {
   readonly id: ColumnId;
   readonly title: string;
-  /** Where the heading alone is too short to understand. */
+  /** Tooltip of the header. */
   readonly hint?: string;
   readonly width: number;
   readonly min: number;
   readonly align?: "end";
-  /** Columns of a low rank give way first when there is no room. */
+  /** If not all columns fit, those with the lowest rank are hidden. */
   readonly rank: number;
 }
 
-/** The method takes what the others leave, and this at least. */
+/** Minimum width of the method column, which takes the remaining width. */
 export const METHOD_MIN = 220;
 
 export const COLUMNS: readonly Column[] = [
   { id: "id", title: "#", hint: "Number of the call", width: 56, min: 40, align: "end", rank: 8 },
-  { id: "time", title: "Time", hint: "When the call came in", width: 110, min: 84, rank: 4 },
+  { id: "time", title: "Time", hint: "Start of the call", width: 110, min: 84, rank: 4 },
   { id: "method", title: "Method", width: 320, min: METHOD_MIN, rank: 10 },
   { id: "kind", title: "Kind", hint: "Stream type", width: 76, min: 30, rank: 5 },
   { id: "status", title: "Status", width: 186, min: 60, rank: 9 },
@@ -27,7 +27,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "messages",
     title: "Messages",
-    hint: "Messages to the backend ↑ and back ↓",
+    hint: "Messages to the backend ↑ and from it ↓",
     width: 112,
     min: 84,
     align: "end",
@@ -36,7 +36,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "bytes",
     title: "Bytes",
-    hint: "Bytes of messages to the backend ↑ and back ↓",
+    hint: "Bytes of messages to the backend ↑ and from it ↓",
     width: 150,
     min: 120,
     align: "end",
@@ -55,21 +55,21 @@ export const COLUMNS: readonly Column[] = [
 
 export type Widths = Readonly<Partial<Record<ColumnId, number>>>;
 
-/** Which of the wanted columns are shown in `available` px: those of a high rank first, as long as there is room. */
-export function fitting(wanted: readonly Column[], widths: Widths, available: number): readonly Column[] {
+/** The columns that fit in `available` px, in order of rank. */
+export function fitColumns(columns: readonly Column[], widths: Widths, available: number): readonly Column[] {
   const widthOf = (column: Column) => (column.id === "method" ? METHOD_MIN : (widths[column.id] ?? column.width));
   let room = available;
-  const shown = new Set<ColumnId>();
-  for (const column of [...wanted].sort((a, b) => b.rank - a.rank)) {
+  const visibleIds = new Set<ColumnId>();
+  for (const column of [...columns].sort((a, b) => b.rank - a.rank)) {
     if (widthOf(column) > room && column.id !== "method") continue;
-    shown.add(column.id);
+    visibleIds.add(column.id);
     room -= widthOf(column);
   }
-  return wanted.filter(({ id }) => shown.has(id));
+  return columns.filter(({ id }) => visibleIds.has(id));
 }
 
-/** The value of `grid-template-columns`. */
-export function template(columns: readonly Column[], widths: Widths): string {
+/** Value of `grid-template-columns`. */
+export function gridTemplate(columns: readonly Column[], widths: Widths): string {
   return columns
     .map(({ id, width }) => (id === "method" ? `minmax(${METHOD_MIN}px, 1fr)` : `${widths[id] ?? width}px`))
     .join(" ");

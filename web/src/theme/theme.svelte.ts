@@ -1,14 +1,14 @@
-/** Light, dark, or as the system has it. */
+/** The theme: light, dark, or that of the system. */
 
-import { remember, remembered } from "../state/preferences";
+import { savePreference, loadPreference } from "../state/preferences";
 
 export type ThemeChoice = "system" | "light" | "dark";
 const CHOICES: readonly ThemeChoice[] = ["system", "light", "dark"];
 const isChoice = (value: unknown): value is ThemeChoice => CHOICES.includes(value as ThemeChoice);
 
 export class Theme {
-  choice = $state<ThemeChoice>(remembered("theme", "system", isChoice));
-  /** Changes whenever colours may have: what draws on a canvas reads it. */
+  choice = $state<ThemeChoice>(loadPreference("theme", "system", isChoice));
+  /** Incremented when colours may have changed; read by canvas charts. */
   revision = $state(0);
 
   constructor() {
@@ -18,7 +18,7 @@ export class Theme {
 
   next(): void {
     this.choice = CHOICES[(CHOICES.indexOf(this.choice) + 1) % CHOICES.length] ?? "system";
-    remember("theme", this.choice);
+    savePreference("theme", this.choice);
     this.show();
   }
 

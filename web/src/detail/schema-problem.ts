@@ -1,0 +1,3 @@
+/** "bad.proto: line 4: expected ;" for the compiler's "bad.proto:4:10: expected ;". */
+export const formatProblem = (problem: string): string =>
+  problem.replace(/^(\S+?):(\d+):(?:\d+:)? */, (_, file: string, line: string) => `${file}: line ${line}: `);

@@ -1,0 +1,103 @@
+/** Runs the command of a key event. */
+
+import type { Inspector } from "../state/inspector.svelte";
+import { type Command, commandOf } from "../state/key-bindings";
+import { TABS } from "../state/route";
+
+const DEFAULT_PAGE_ROWS = 15; // if the height of the table is not known
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select, [data-typing]");
+}
+
+/** Whether the focused control handles the key itself: Enter and arrows may, letters never do. */
+function belongsToFocus(command: Command, key: string, target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement) || key.length === 1) return false;
+  if (command === "open" && target.closest("button, a, label, summary, [role=treeitem], [role=separator]")) return true;
+  const arrows: readonly Command[] = ["next", "previous", "first", "last", "pageDown", "pageUp"];
+  return arrows.includes(command) && target.closest("[role=tablist], [role=tree], [data-scrolls], [popover]") !== null;
+}
+
+export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
+  const target = event.composedPath()[0] ?? null;
+  if (event.defaultPrevented || document.querySelector("dialog[open], :popover-open") !== null) return;
+  if (isTyping(target)) {
+    if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
+    return;
+  }
+  const command = commandOf(event);
+  if (command === null || belongsToFocus(command, event.key, target)) return;
+  event.preventDefault();
+  execute(inspector, command);
+}
+
+function pageRows(): number {
+  const grid = document.querySelector<HTMLElement>("[data-grid] [role=rowgroup]:last-child");
+  return grid === null ? DEFAULT_PAGE_ROWS : Math.max(1, Math.floor(grid.clientHeight / 28) - 1);
+}
+
+function execute(inspector: Inspector, command: Command): void {
+  const { calls } = inspector;
+  switch (command) {
+    case "next":
+      return inspector.move((at) => at + 1);
+    case "previous":
+      return inspector.move((at) => at - 1);
+    case "pageDown":
+      return inspector.move((at) => at + pageRows());
+    case "pageUp":
+      return inspector.move((at) => at - pageRows());
+    case "first":
+      return inspector.move(() => 0, "jump");
+    case "last":
+      return inspector.move((_, count) => count - 1, "jump");
+    case "open":
+      if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
+      return;
+    case "close":
+      if (inspector.open !== null) inspector.close();
+      return document.querySelector<HTMLElement>("[data-grid]")?.focus();
+    case "filter":
+      return document.querySelector<HTMLElement>("[data-filter]")?.focus();
+    case "pause":
+      return calls.pause(!calls.paused);
+    case "clear":
+      inspector.dialog = "clear";
+      return;
+    case "help":
+      inspector.dialog = "help";
+      return;
+    case "copy":
+      return void inspector.copyGrpcurl();
+    case "replay":
+      return void inspector.replay();
+    case "edit":
+      return inspector.edit();
+    case "mark":
+      return inspector.setMark();
+    case "diff":
+      return inspector.compareWithMark();
+    case "follow":
+      return inspector.toggleFollow();
+    case "nextMessage":
+      return stepMessage(inspector, 1);
+    case "previousMessage":
+      return stepMessage(inspector, -1);
+    case "firstMessage":
+      return stepMessage(inspector, -Infinity);
+    case "lastMessage":
+      return stepMessage(inspector, Infinity);
+    default: {
+      const tab = TABS[Number(command.slice(3)) - 1];
+      if (inspector.open !== null && tab !== undefined) inspector.setTab(tab);
+    }
+  }
+}
+
+function stepMessage(inspector: Inspector, by: number): void {
+  const open = inspector.open;
+  if (open === null || open.messages.total === 0) return;
+  const next = (inspector.route.message ?? (by > 0 ? -1 : open.messages.total)) + by;
+  inspector.navigate({ tab: "messages", message: Math.max(0, Math.min(open.messages.total - 1, next)) });
+}

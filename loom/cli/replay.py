@@ -22,7 +22,7 @@ from loom.replay.batch import (
     BatchOptions,
     Outcome,
     ReplayBatch,
-    Result,
+    ReplayResult,
     by_start_time,
     is_replayable,
     masked_request_keys,
@@ -30,7 +30,7 @@ from loom.replay.batch import (
 )
 from loom.replay.ignore_paths import IgnorePaths, PathError
 from loom.replay.plan import Timing, parse_metadata
-from loom.replay.report import Tally, as_json, junit, lines, table
+from loom.replay.report import Tally, junit_xml, result_json, result_lines, summary_table
 from loom.runtime import wiring as parts
 from loom.runtime.call_formatting import one_line
 from loom.runtime.config_loading import load
@@ -104,7 +104,7 @@ def _callback(
         raise click.UsageError("name the backend to send to: --target HOST:PORT")
     rules = BatchOptions(
         timing=Timing(timing),
-        ignored=_ignored(ignore),
+        ignore=_ignore_paths(ignore),
         metadata=_metadata(metadata),
         patience=patience,
         concurrency=concurrency,
@@ -126,7 +126,7 @@ class _Command:
         self._complaints = complaints
         self._path = _find(wanted.source, settings)
         self._tally = Tally()
-        self._results: list[Result] = []
+        self._results: list[ReplayResult] = []
         self._damaged = False
         self._schema = StoredSchema(())
 
@@ -201,10 +201,10 @@ class _Command:
                 self._take(result)
                 bar.update(1)
 
-    def _take(self, result: Result) -> None:
+    def _take(self, result: ReplayResult) -> None:
         self._tally.add(result)
         if self._wanted.as_json:
-            self._output.line(json.dumps(as_json(result), ensure_ascii=False, default=str))
+            self._output.line(json.dumps(result_json(result), ensure_ascii=False, default=str))
         for call in (result.call, result.replay):
             if call is not None:
                 call.messages = Messages()  # the report needs none, and there may be many calls
@@ -213,19 +213,19 @@ class _Command:
 
     def _report(self) -> None:
         if self._wanted.junit is not None:
-            _write(self._wanted.junit, junit(self._results, fail_on_diff=self._wanted.fail_on_diff))
+            _write(self._wanted.junit, junit_xml(self._results, fail_on_diff=self._wanted.fail_on_diff))
         if self._wanted.as_json:
             return
         for result in self._results:
             if result.outcome is not Outcome.SAME:
                 self._tell(result)
-        for line in table(self._tally):
+        for line in summary_table(self._tally):
             self._output.line(one_line(line, _LINE))
 
     def _exit_code(self) -> int:
         outcomes = self._tally.outcomes
         if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
-            for path in self._wanted.rules.ignored.unmatched_paths():
+            for path in self._wanted.rules.ignore.unmatched_paths():
                 self._complain(
                     f"--ignore {path} matched nothing: check its names and its place (docs/replay.md)"
                 )
@@ -233,11 +233,11 @@ class _Command:
             return _EXIT_FAILED
         return _EXIT_DIFFERENT if self._wanted.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, result: ReplayResult) -> None:
         paint = (
             self._output.palette.doubtful if result.outcome is Outcome.SKIPPED else self._output.palette.bad
         )
-        head, *rest = lines(result)
+        head, *rest = result_lines(result)
         self._output.line(paint(one_line(head, _LINE)))
         for line in rest:
             self._output.line(one_line(line, _LINE))
@@ -270,7 +270,7 @@ def _find(source: str, settings: Settings) -> Path:
     return stored
 
 
-def _ignored(texts: Sequence[str]) -> IgnorePaths:
+def _ignore_paths(texts: Sequence[str]) -> IgnorePaths:
     try:
         return IgnorePaths(texts)
     except PathError as error:

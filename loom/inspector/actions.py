@@ -120,7 +120,7 @@ class Actions:
         """What differs between two calls, or between two messages of theirs (``message=``, ``other_message=``)."""
         inspector = inspector_of(request)
         left, right = await found(request, inspector), await found(request, inspector, "other")
-        ignored = _ignored(request)
+        ignore = _ignore_paths(request)
         before = await decode_call(self.commands.schema, left)
         after = await decode_call(self.commands.schema, right)
         index = integer(request, "message", None)
@@ -131,7 +131,7 @@ class Actions:
                 right,
                 before,
                 after,
-                ignored=ignored,
+                ignore=ignore,
                 secrets=Secrets(()) if flag(request, "reveal") else inspector.secrets,
             )
         else:
@@ -141,7 +141,7 @@ class Actions:
             if one is None or two is None:
                 gone, whose = (index, left.id) if one is None else (position, right.id)
                 raise ApiError(404, f"call {whose} holds no message {gone}")
-            changes = diff_messages(one, two, f"{one.direction.value} {index}", ignored)
+            changes = diff_messages(one, two, f"{one.direction.value} {index}", ignore)
         return Json(
             {
                 "equal": not changes,
@@ -151,7 +151,7 @@ class Actions:
         )
 
 
-def _ignored(request: Request) -> IgnorePaths:
+def _ignore_paths(request: Request) -> IgnorePaths:
     try:
         return IgnorePaths(request.query_params.getlist("ignore"))
     except PathError as error:

@@ -1,4 +1,4 @@
-"""A whole recording sent again, call by call, and compared with what came back when it was recorded."""
+"""Send the calls of a recording again, and compare the answers with the recorded ones."""
 
 import asyncio
 import enum
@@ -25,26 +25,27 @@ from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 
-from .diff import CLIENT_ENDED, Change, ChangeKind, diff_calls
+from .diff import Change, ChangeKind, diff_calls
 from .ignore_paths import IgnorePaths
 from .plan import Edits, ReplayError, Timing, plan_replay
 from .runner import ReplayRunner
 
-_BUDGET = 1024 * 1024 * 1024  # bytes of one answer; ended calls are let go of at once
+ANSWER_BYTES = 1024 * 1024 * 1024
+"""How many bytes of replayed calls are kept while they are in flight; an ended call is compared and freed."""
 
 
 class Outcome(enum.StrEnum):
-    """What came of one call."""
+    """The outcome of one call."""
 
     SAME = "same"
     DIFFERENT = "different"
-    FAILED = "failed"  # it could not be sent, or did not end
-    SKIPPED = "skipped"  # the recording does not hold what is to be sent
+    FAILED = "failed"  # it could not be sent, or did not end in time
+    SKIPPED = "skipped"  # the recording lacks a part that would be sent or compared
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """``call`` is the recorded one, ``replay`` what was made of it; ``reason`` says why it failed or was skipped."""
+class ReplayResult:
+    """``call`` as recorded and as sent again (``replay``); ``reason`` says why it failed or was skipped."""
 
     call: Call
     outcome: Outcome
@@ -58,35 +59,36 @@ class BatchOptions:
     """How calls are sent and compared.
 
     ``metadata`` replaces the recorded values of its keys. ``patience`` is how many seconds a call may take, whatever
-    its own deadline.
+    its own deadline. ``secrets`` are the metadata keys whose values are masked in the differences.
     """
 
     timing: Timing = Timing.FAST
-    ignored: IgnorePaths = field(default_factory=IgnorePaths)
+    ignore: IgnorePaths = field(default_factory=IgnorePaths)
     metadata: Metadata = ()
     patience: float = 60.0
     concurrency: int = 1
     secrets: Secrets = field(default_factory=Secrets)
+    answer_bytes: int = ANSWER_BYTES
 
 
 class ReplayBatch:
-    """Sends calls to ``target``; ``schema`` decodes both sides of each comparison."""
+    """Sends calls to ``target`` and compares their answers, decoded with ``schema``."""
 
-    def __init__(self, target: Target, schema: Schema, rules: BatchOptions) -> None:
+    def __init__(self, target: Target, schema: Schema, options: BatchOptions) -> None:
         self._schema = schema
-        self._rules = rules
-        self._history = History(_BUDGET)
-        self._ended = _Ended()
-        recorder = Recorder(self._history, [self._ended])
-        self._replayer = ReplayRunner(target, recorder, CallIds().allocate, _spawn)
+        self._options = options
+        self._history = History(options.answer_bytes)
+        self._ended_calls = _EndedCalls()
+        recorder = Recorder(self._history, [self._ended_calls])
+        self._runner = ReplayRunner(target, recorder, CallIds().allocate, _spawn)
 
-    async def results(self, calls: Iterable[Call]) -> AsyncIterator[Result]:
-        """Send the calls in their order, at most ``concurrency`` at a time; results come as calls end."""
+    async def results(self, calls: Iterable[Call]) -> AsyncIterator[ReplayResult]:
+        """Send the calls in order, at most ``concurrency`` at a time, and yield each result when its call has ended."""
         source = iter(calls)
-        running: set[asyncio.Task[Result]] = set()
+        running: set[asyncio.Task[ReplayResult]] = set()
         try:
             while True:
-                while len(running) < self._rules.concurrency:
+                while len(running) < self._options.concurrency:
                     call = await asyncio.to_thread(next, source, None)
                     if call is None:
                         break
@@ -101,60 +103,60 @@ class ReplayBatch:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _result(self, call: Call) -> Result:
+    async def _result(self, call: Call) -> ReplayResult:
         if call.ended_by is EndedBy.LOOM and not call.request_messages and call.half_closed_ns is None:
-            # What its client sent was not read any more: to send nothing is not to send it again.
-            return Result(call, Outcome.SKIPPED, reason="Loom ended it before it saw a request message")
+            # Loom had stopped reading, so the recording does not have what the client sent.
+            return ReplayResult(
+                call, Outcome.SKIPPED, reason="Loom ended it before it received a request message"
+            )
         try:
-            plan = plan_replay(call, Edits(metadata=self._metadata(call), timing=self._rules.timing))
+            plan = plan_replay(call, Edits(metadata=self._metadata(call), timing=self._options.timing))
         except ReplayError as error:
-            return Result(call, Outcome.SKIPPED, reason=str(error))
+            return ReplayResult(call, Outcome.SKIPPED, reason=str(error))
         try:
-            async with asyncio.timeout(self._rules.patience):
-                replay = self._take(await self._replayer.run(replace(plan, parent=None)))
+            async with asyncio.timeout(self._options.patience):
+                replay = self._pop(await self._runner.run(replace(plan, parent=None)))
         except TimeoutError:
-            reason = f"it did not end within {self._rules.patience:g} s"
-            return Result(call, Outcome.FAILED, reason=reason)
+            reason = f"it did not end within {self._options.patience:g} s"
+            return ReplayResult(call, Outcome.FAILED, reason=reason)
         if replay.ended_by is EndedBy.LOOM:
-            return Result(call, Outcome.FAILED, replay=replay, reason=replay.note)
+            return ReplayResult(call, Outcome.FAILED, replay=replay, reason=replay.note)
         if replay.dropped_messages or call.dropped_messages:
-            return Result(call, Outcome.SKIPPED, replay=replay, reason="too large to be compared whole")
+            return ReplayResult(call, Outcome.SKIPPED, replay=replay, reason="too large to be compared whole")
         changes = await self._compare(call, replay)
-        return Result(call, Outcome.DIFFERENT if changes else Outcome.SAME, changes, replay)
+        return ReplayResult(call, Outcome.DIFFERENT if changes else Outcome.SAME, changes, replay)
 
     async def _compare(self, call: Call, replay: Call) -> tuple[Change, ...]:
         left, right = await decode_call(self._schema, call), await decode_call(self._schema, replay)
         sent = replay.request_metadata
-        replay.request_metadata = call.request_metadata  # what Loom was told to send otherwise is no finding
+        replay.request_metadata = call.request_metadata  # replaced metadata is not a difference
         try:
             changes = diff_calls(
                 call, replay, left, right,
-                ignored=self._rules.ignored, secrets=self._rules.secrets,
+                ignore=self._options.ignore, secrets=self._options.secrets,
             )  # fmt: skip
         finally:
             replay.request_metadata = sent
-        if replay.ended_by in CLIENT_ENDED and call.ended_by in CLIENT_ENDED:
-            changes = [item for item in changes if not _unsent(item)]
-        return tuple(changes)
+        return tuple(change for change in changes if not _is_unsent_request(change))
 
     def _metadata(self, call: Call) -> Metadata:
-        """The recorded metadata with the replaced keys; masked values, which nobody knows, are left out."""
-        given = {key for key, _ in self._rules.metadata}
+        """The recorded metadata with the replaced keys, and without values that were masked in the recording."""
+        given = {key for key, _ in self._options.metadata}
         kept = (
             item
             for item in application_metadata(call.request_metadata)
             if item[0] not in given and item[1] != MASK
         )
-        return (*kept, *self._rules.metadata)
+        return (*kept, *self._options.metadata)
 
-    def _take(self, call_id: int) -> Call:
-        call = self._ended.take(call_id)
+    def _pop(self, call_id: int) -> Call:
+        call = self._ended_calls.pop(call_id)
         self._history.clear()
         return call
 
 
-class _Ended(Observer):
-    """Keeps ended calls until they are taken."""
+class _EndedCalls(Observer):
+    """Keeps calls from their end until they are compared."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
@@ -162,21 +164,21 @@ class _Ended(Observer):
     def ended(self, calls: Sequence[Call]) -> None:
         self._calls |= {call.id: call for call in calls}
 
-    def take(self, call_id: int) -> Call:
+    def pop(self, call_id: int) -> Call:
         return self._calls.pop(call_id)
 
 
-def _unsent(change: Change) -> bool:
-    """Whether it is a request message that had not gone out yet when the replay was cut short."""
+def _is_unsent_request(change: Change) -> bool:
+    """Whether it is a request message that the replay did not send: a backend may answer before it has read all."""
     return change.kind is ChangeKind.REMOVED and not change.path and change.where.startswith("request ")
 
 
-def _spawn(work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-    return asyncio.create_task(work, name=name)
+def _spawn(coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    return asyncio.create_task(coroutine, name=name)
 
 
 def is_replayable(call: Call, *, replays: bool) -> bool:
-    """Whether a recorded call is to be sent again: it had ended, and it was a client's, or ``replays`` are wanted."""
+    """Whether a recorded call can be sent again: it had ended, and is not a replay itself unless ``replays`` is set."""
     return (
         call.state is CallState.ENDED
         and call.note != INTERRUPTED
@@ -186,29 +188,29 @@ def is_replayable(call: Call, *, replays: bool) -> bool:
 
 
 def by_start_time(calls: Iterable[Call], starts: Sequence[tuple[int, int]]) -> Iterator[Call]:
-    """Calls that come as they ended, in the order in which they began; ``starts`` are all (started_ns, id), sorted.
+    """Reorder calls from the order of their ends to the order of their starts.
 
-    Only calls that ended before one that began earlier wait in memory.
+    ``starts`` are the sorted (started_ns, id) of all of them. Only calls that ended before an earlier one are buffered.
     """
-    waiting: list[tuple[int, int, int]] = []
-    held: dict[int, Call] = {}
+    heap: list[tuple[int, int, int]] = []
+    buffer: dict[int, Call] = {}
     position = 0
     for number, call in enumerate(calls):
-        heapq.heappush(waiting, (call.started_ns, call.id, number))
-        held[number] = call
-        while waiting and position < len(starts) and waiting[0][:2] == starts[position]:
+        heapq.heappush(heap, (call.started_ns, call.id, number))
+        buffer[number] = call
+        while heap and position < len(starts) and heap[0][:2] == starts[position]:
             position += 1
-            yield held.pop(heapq.heappop(waiting)[2])
-    while waiting:
-        yield held.pop(heapq.heappop(waiting)[2])
+            yield buffer.pop(heapq.heappop(heap)[2])
+    while heap:
+        yield buffer.pop(heapq.heappop(heap)[2])
 
 
 def masked_request_keys(calls: Iterable[Call]) -> set[str]:
-    """The metadata keys whose values were masked when the calls were written."""
+    """The request metadata keys whose values are masked in the recording."""
     return {key for call in calls for key, value in call.request_metadata if value == MASK}
 
 
 def masked_response_keys(call: Call) -> set[str]:
-    """The same for the metadata of its answer."""
+    """The initial and trailing metadata keys whose values are masked in the recording."""
     answer = (*(call.initial_metadata or ()), *(call.trailing_metadata or ()))
     return {key for key, value in answer if value == MASK}

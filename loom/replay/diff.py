@@ -1,6 +1,6 @@
-"""What differs between two calls or two messages: structural, on decoded values. Pure.
+"""Differences between two calls or two messages, by structure, on decoded values. No I/O.
 
-Paths name fields of a message (``items[2].price``); :mod:`~loom.replay.ignore_paths` says how one leaves them out.
+Paths name fields of a message (``items[2].price``); :mod:`~loom.replay.ignore_paths` says which are ignored.
 """
 
 import enum
@@ -13,10 +13,11 @@ from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.metadata import GRPC_STATUS_DETAILS
 
-from .ignore_paths import IgnorePaths, Names, Remaining, Step, path_text
+from .ignore_paths import FieldNames, IgnorePaths, PathCursor, Step, path_text
 
 _SHOWN_BYTES = 64
 CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
+"""Ends that come from the client's side: how far the backend had come by then varies from run to run."""
 
 
 class ChangeKind(enum.StrEnum):
@@ -27,9 +28,9 @@ class ChangeKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``where`` is the place ("response 0", "status", "trailing metadata"), ``path`` the field in it.
+    """One difference. ``where`` is a place ("response 0", "status", "trailing metadata"), ``path`` a field in it.
 
-    ``left`` and ``right`` are JSON values; None on the side where there is nothing.
+    ``left`` and ``right`` are JSON values; None on the side that lacks the field.
     """
 
     where: str
@@ -50,30 +51,31 @@ class Change:
 
 
 def diff_values(
-    left: Any, right: Any, where: str, ignored: IgnorePaths | None = None, names: Names | None = None
+    left: Any, right: Any, where: str, ignore: IgnorePaths | None = None, names: FieldNames | None = None
 ) -> Iterator[Change]:
-    """What differs between two JSON values, leaf by leaf; lists are compared by position.
+    """Yield the differences between two JSON values, leaf by leaf; lists are compared by position.
 
-    ``names`` are those of the keys; without, paths to ignore that are written as in a ``.proto`` file are guessed at.
+    ``names`` gives the keys their names in the ``.proto`` file. Without it, protoc's default JSON names are assumed for
+    ignore paths that are written in proto names.
     """
-    remaining = (ignored or IgnorePaths()).within(where.partition(" ")[0])
-    yield from _diff(left, right, where, (), remaining, names or Names())
+    cursor = (ignore or IgnorePaths()).within(where.partition(" ")[0])
+    yield from _diff(left, right, where, (), cursor, names or FieldNames())
 
 
 def _diff(
-    left: Any, right: Any, where: str, steps: tuple[Step, ...], remaining: Remaining, names: Names
+    left: Any, right: Any, where: str, steps: tuple[Step, ...], cursor: PathCursor, names: FieldNames
 ) -> Iterator[Change]:
-    if remaining.covers():
+    if cursor.is_ignored():
         return
     if _same(left, right):
-        remaining.look(left, names)
+        cursor.mark_matched(left, names)
     elif isinstance(left, dict) and isinstance(right, dict):
         for key in [*left, *(key for key in right if key not in left)]:
-            yield from _diff_in(left, right, where, (*steps, key), *remaining.below(key, names))
+            yield from _diff_in(left, right, where, (*steps, key), *cursor.descend(key, names))
     elif isinstance(left, list) and isinstance(right, list):
         pairs = dict(enumerate(left)), dict(enumerate(right))
         for index in range(max(len(left), len(right))):
-            yield from _diff_in(*pairs, where, (*steps, index), *remaining.below(index, names))
+            yield from _diff_in(*pairs, where, (*steps, index), *cursor.descend(index, names))
     else:
         yield Change(where, path_text(steps), ChangeKind.CHANGED, left, right)
 
@@ -83,16 +85,16 @@ def _diff_in(
     right: dict[Any, Any],
     where: str,
     steps: tuple[Step, ...],
-    remaining: Remaining,
-    names: Names,
+    cursor: PathCursor,
+    names: FieldNames,
 ) -> Iterator[Change]:
     key = steps[-1]
     if key in left and key in right:
-        yield from _diff(left[key], right[key], where, steps, remaining, names)
+        yield from _diff(left[key], right[key], where, steps, cursor, names)
         return
-    if remaining.covers():
+    if cursor.is_ignored():
         return
-    remaining.look(left.get(key, right.get(key)), names)
+    cursor.mark_matched(left.get(key, right.get(key)), names)
     if key in left:
         yield Change(where, path_text(steps), ChangeKind.REMOVED, left[key])
     else:
@@ -100,11 +102,11 @@ def _diff_in(
 
 
 def _same(left: Any, right: Any) -> bool:
-    """Equality in which true is not 1 (they are in Python); 1 and 1.0 are one number in JSON."""
-    return left == right and isinstance(left, bool) == isinstance(right, bool) and _booleans(left, right)
+    """Equality of JSON values: true and 1 differ, 1 and 1.0 do not."""
+    return left == right and isinstance(left, bool) == isinstance(right, bool) and _same_bools(left, right)
 
 
-def _booleans(left: Any, right: Any) -> bool:
+def _same_bools(left: Any, right: Any) -> bool:
     if isinstance(left, dict):
         return all(_same(value, right[key]) for key, value in left.items())
     if isinstance(left, list):
@@ -113,26 +115,28 @@ def _booleans(left: Any, right: Any) -> bool:
 
 
 def diff_messages(
-    left: DecodedMessage, right: DecodedMessage, where: str, ignored: IgnorePaths | None = None
+    left: DecodedMessage, right: DecodedMessage, where: str, ignore: IgnorePaths | None = None
 ) -> list[Change]:
-    """What differs between two messages: their values, or their bytes where one has no value."""
-    ignored = ignored or IgnorePaths()
-    remaining, names = ignored.within(where.partition(" ")[0]), Names(left.descriptor)
-    if remaining.covers():
+    """The differences between two messages: of their values, or of their bytes if one cannot be decoded."""
+    ignore = ignore or IgnorePaths()
+    cursor, names = ignore.within(where.partition(" ")[0]), FieldNames(left.descriptor)
+    if cursor.is_ignored():
         return []
     if left.data is not None and left.data == right.data:
-        remaining.look(left.json, names)
+        cursor.mark_matched(left.json, names)
         return []
     if left.error or right.error:
-        return [Change(where, "", ChangeKind.CHANGED, _bytes(left), _bytes(right))]
-    changes = list(diff_values(left.json, right.json, where, ignored, names))
+        return [Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), _describe_bytes(right))]
+    changes = list(diff_values(left.json, right.json, where, ignore, names))
     if not changes and left.data != right.data and (left.unknown_fields or right.unknown_fields):
-        note = "fields that the schema does not know differ"
-        changes.append(Change(where, "", ChangeKind.CHANGED, _bytes(left), f"{_bytes(right)} ({note})"))
+        note = "fields outside the schema differ"
+        changes.append(
+            Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), f"{_describe_bytes(right)} ({note})")
+        )
     return changes
 
 
-def _bytes(message: DecodedMessage) -> str:
+def _describe_bytes(message: DecodedMessage) -> str:
     if message.data is None:
         return message.error
     more = "…" if len(message.data) > _SHOWN_BYTES else ""
@@ -145,18 +149,18 @@ def diff_calls(
     left_decoding: DecodedCall,
     right_decoding: DecodedCall,
     *,
-    ignored: IgnorePaths | None = None,
+    ignore: IgnorePaths | None = None,
     secrets: Secrets | None = None,
 ) -> list[Change]:
-    """What differs between two calls: what was sent, what came back, metadata, status. Times do not count.
+    """The differences between two calls: requests, responses, metadata and status, but not times.
 
-    Values of metadata that ``secrets`` masks are compared and not shown; those that were masked when a call was written
-    cannot be compared. How far a backend had come when its client or the deadline ended the call is chance, as is the
-    wording of that end: of two such calls, what both have of the answer is compared.
+    Metadata values that ``secrets`` masks are compared and not shown; values that are masked in a recording cannot be
+    compared. If both calls were ended from the client's side (:data:`CLIENT_ENDED`), only the responses that both have
+    are compared, and the status without its message.
     """
-    ignored = ignored or IgnorePaths()
+    ignore = ignore or IgnorePaths()
     secrets = secrets or Secrets()
-    cut_short = left.ended_by in CLIENT_ENDED and right.ended_by in CLIENT_ENDED
+    client_ended = left.ended_by in CLIENT_ENDED and right.ended_by in CLIENT_ENDED
     changes: list[Change] = []
     if left.method != right.method:
         changes.append(Change("call", "method", ChangeKind.CHANGED, left.method, right.method))
@@ -165,26 +169,26 @@ def diff_calls(
             [item for item in decoding.messages if item.direction is direction]
             for decoding in (left_decoding, right_decoding)
         )
-        if cut_short and direction is Direction.RESPONSE:
+        if client_ended and direction is Direction.RESPONSE:
             before, after = before[: len(after)], after[: len(before)]
-        changes += _diff_streams(before, after, direction, ignored)
-    for where, one, other in _blocks(left, right, cut_short=cut_short):
-        one, other = _known(one, other)  # noqa: PLW2901 (what is left of them)
-        changes += diff_values(_grouped(one, secrets), _grouped(other, secrets), where, ignored)
-    was = _status(left, left_decoding, worded=not cut_short)
-    now = _status(right, right_decoding, worded=not cut_short)
-    changes += diff_values(was, now, "status", ignored)
-    return [_masked(change) for change in changes]
+        changes += _diff_streams(before, after, direction, ignore)
+    for where, one, other in _blocks(left, right, client_ended=client_ended):
+        one, other = _comparable(one, other)  # noqa: PLW2901 (narrowed)
+        changes += diff_values(_grouped(one, secrets), _grouped(other, secrets), where, ignore)
+    left_status = _status(left, left_decoding, with_message=not client_ended)
+    right_status = _status(right, right_decoding, with_message=not client_ended)
+    changes += diff_values(left_status, right_status, "status", ignore)
+    return [_mask_change(change) for change in changes]
 
 
-def _blocks(left: Call, right: Call, *, cut_short: bool) -> Iterator[tuple[str, Metadata, Metadata]]:
+def _blocks(left: Call, right: Call, *, client_ended: bool) -> Iterator[tuple[str, Metadata, Metadata]]:
     yield (
         "metadata request",
         application_metadata(left.request_metadata),
         application_metadata(right.request_metadata),
     )
     initial = left.initial_metadata, right.initial_metadata
-    if not (cut_short and None in initial):
+    if not (client_ended and None in initial):
         yield (
             "initial metadata",
             application_metadata(initial[0] or ()),
@@ -194,8 +198,8 @@ def _blocks(left: Call, right: Call, *, cut_short: bool) -> Iterator[tuple[str, 
     yield "trailing metadata", _without_details(trailing[0]), _without_details(trailing[1])
 
 
-def _known(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
-    """Without the keys that both have and one has masked: whether the values are the same, nobody knows."""
+def _comparable(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
+    """Both blocks without the keys that both have and that are masked in either."""
     masked = {key for key, value in (*left, *right) if value == MASK}
     masked &= {key for key, _ in left} & {key for key, _ in right}
     one, other = (tuple(item for item in block if item[0] not in masked) for block in (left, right))
@@ -203,7 +207,7 @@ def _known(left: Metadata, right: Metadata) -> tuple[Metadata, Metadata]:
 
 
 def _without_details(trailing: Metadata | None) -> Metadata:
-    """Trailers but the status details, which are compared as part of the status."""
+    """Trailers without the status details, which are compared as part of the status."""
     return tuple(item for item in application_metadata(trailing or ()) if item[0] != GRPC_STATUS_DETAILS)
 
 
@@ -211,34 +215,34 @@ def _diff_streams(
     left: Sequence[DecodedMessage],
     right: Sequence[DecodedMessage],
     direction: Direction,
-    ignored: IgnorePaths,
+    ignore: IgnorePaths,
 ) -> Iterator[Change]:
     """Messages are compared by their position in their direction."""
     for position in range(max(len(left), len(right))):
         where = f"{direction.value} {position}"
-        if ignored.within(direction.value).covers():
+        if ignore.within(direction.value).is_ignored():
             return
         if position >= len(right):
-            yield Change(where, "", ChangeKind.REMOVED, _shown(left[position]))
+            yield Change(where, "", ChangeKind.REMOVED, _json_or_bytes(left[position]))
         elif position >= len(left):
-            yield Change(where, "", ChangeKind.ADDED, None, _shown(right[position]))
+            yield Change(where, "", ChangeKind.ADDED, None, _json_or_bytes(right[position]))
         else:
-            yield from diff_messages(left[position], right[position], where, ignored)
+            yield from diff_messages(left[position], right[position], where, ignore)
 
 
-def _shown(message: DecodedMessage) -> Any:
-    return _bytes(message) if message.error else message.json
+def _json_or_bytes(message: DecodedMessage) -> Any:
+    return _describe_bytes(message) if message.error else message.json
 
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """A masked value: compared by what it is, shown as what it may be."""
+    """A metadata value that is compared, and shown masked."""
 
     value: str | bytes
 
 
 def _grouped(metadata: Metadata, secrets: Secrets) -> dict[str, Any]:
-    """Values by key: their order within a key matters, the order of keys does not."""
+    """Values by key. The order of a key's values matters, the order of keys does not."""
     grouped: dict[str, list[Any]] = {}
     for key, value in metadata:
         shown: Any = value.hex() if isinstance(value, bytes) else value
@@ -246,21 +250,23 @@ def _grouped(metadata: Metadata, secrets: Secrets) -> dict[str, Any]:
     return {key: values[0] if len(values) == 1 else values for key, values in grouped.items()}
 
 
-def _masked(change: Change) -> Change:
-    return Change(change.where, change.path, change.kind, _hide(change.left), _hide(change.right))
+def _mask_change(change: Change) -> Change:
+    return Change(
+        change.where, change.path, change.kind, _mask_values(change.left), _mask_values(change.right)
+    )
 
 
-def _hide(value: Any) -> Any:
+def _mask_values(value: Any) -> Any:
     if isinstance(value, list):
-        return [_hide(item) for item in value]
+        return [_mask_values(item) for item in value]
     return MASK if isinstance(value, _Secret) else value
 
 
-def _status(call: Call, decoding: DecodedCall, *, worded: bool) -> dict[str, Any]:
-    """Details are compared as JSON where they can be read, by their bytes otherwise."""
+def _status(call: Call, decoding: DecodedCall, *, with_message: bool) -> dict[str, Any]:
+    """The status as JSON; details that cannot be decoded as hexadecimal bytes."""
     if call.status is None:
         return {"code": None}
     raw = call.status.details
     details = decoding.details if decoding.details is not None or raw is None else raw.hex()
-    message = {"message": call.status.message} if worded else {}
+    message = {"message": call.status.message} if with_message else {}
     return {"code": call.status.name, **message, "details": details}

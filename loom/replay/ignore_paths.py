@@ -1,9 +1,9 @@
-"""Paths that a comparison leaves out: what is written, and where it applies. Pure.
+"""Ignore paths: parse them, and match them against the values of a comparison. No I/O.
 
-Paths name fields of a message (``items[2].price``), by their names in the ``.proto`` file or in JSON. A path may leave
-indices out (``items.price`` and ``items[*].price`` mean every item), use ``*`` for one name and ``**`` for any number
-of them, and takes in all below what it names. It speaks of request and response messages; a place narrows it or
-leads elsewhere: ``response:order.id``, ``request:…``, ``status:message``, ``metadata:date``, ``trailing:…``.
+Paths name fields of a message (``items[2].price``), by their names in the ``.proto`` file or in JSON. A path may omit
+indices (``items.price`` and ``items[*].price`` match every item), use ``*`` for one name and ``**`` for any number of
+names, and includes everything below the field that it names. It applies to request and response messages, or to the
+place before a colon: ``response:order.id``, ``request:…``, ``status:message``, ``metadata:date``, ``trailing:…``.
 """
 
 import re
@@ -25,13 +25,13 @@ _END = re.compile(r"\s*(,|$)")
 _PLAIN = re.compile(r"[^.\[\]\"*:,\s]+")
 _MESSAGES = ("request", "response")
 _PLACES = (*_MESSAGES, "metadata", "initial", "trailing", "status")
-_FREE = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
+_STRUCT_TYPES = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 
 Step = str | int
 
 
 class PathError(LoomError):
-    """A path that cannot be read; ``column`` counts from 1."""
+    """A syntax error in a path; ``column`` counts from 1."""
 
     def __init__(self, message: str, text: str, column: int) -> None:
         super().__init__(message)
@@ -39,45 +39,45 @@ class PathError(LoomError):
         self.column = column
 
 
-class Name(str):
-    """A field's name in JSON, with its name in the ``.proto`` file where that is known."""
+class FieldName(str):
+    """A field's JSON name, with its proto name if that is known."""
 
     __slots__ = ("proto",)
     proto: str | None
 
     def __new__(cls, json: str, proto: str | None = None) -> Self:
-        made = super().__new__(cls, json)
-        made.proto = proto
-        return made
+        name = super().__new__(cls, json)
+        name.proto = proto
+        return name
 
 
 @dataclass(frozen=True)
-class Names:
-    """What the keys of a JSON value are.
+class FieldNames:
+    """What the keys of a JSON object are: fields of ``message``, keys of a map or Struct (``is_map``), or unknown.
 
-    They are fields of ``message``, or ``free`` (those of a map of such messages, or of a Struct), or nobody knows.
+    With ``is_map``, ``message`` is the type of the map's values.
     """
 
     message: Descriptor | None = None
-    free: bool = False
+    is_map: bool = False
 
-    def below(self, key: Step) -> "tuple[Step, Names]":
-        """The key as a step, and the names below it."""
+    def descend(self, key: Step) -> "tuple[Step, FieldNames]":
+        """The step for a key, and the names one level below."""
         if isinstance(key, int):
             return key, self
-        if self.free:
-            return key, self if self.message is None else Names(self.message)
+        if self.is_map:
+            return key, self if self.message is None else FieldNames(self.message)
         if self.message is None:
-            return Name(key), self
+            return FieldName(key), self
         field = self._fields.get(key)
         if field is None:
-            return Name(key), Names()  # an extension, or what an Any holds
+            return FieldName(key), FieldNames()  # an extension, or what an Any holds
         inner = field.message_type
         if is_map(field):
             inner = field.message_type.fields_by_name["value"].message_type  # type: ignore[union-attr]
-        free = is_map(field) or (inner is not None and inner.full_name in _FREE)
-        return Name(key, field.name), Names(
-            None if inner is None or inner.full_name in _FREE else inner, free
+        is_struct = inner is not None and inner.full_name in _STRUCT_TYPES
+        return FieldName(key, field.name), FieldNames(
+            None if is_struct else inner, is_map=is_struct or is_map(field)
         )
 
     @cached_property
@@ -93,45 +93,45 @@ class _Path:
 
 
 class IgnorePaths:
-    """Which places are not compared. Each text is a path or several with commas between them."""
+    """The fields that a comparison ignores. Each text has one path, or several separated by commas."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._paths = [path for text in texts for path in _read(text)]
-        self._met: set[_Path] = set()
+        self._paths = [path for text in texts for path in _parse(text)]
+        self._matched: set[_Path] = set()
 
-    def within(self, place: str) -> "Remaining":
-        """The paths that lead into a place."""
-        return Remaining([(path, path.steps) for path in self._paths if place in path.places], self._met)
+    def within(self, place: str) -> "PathCursor":
+        """A cursor over the paths that apply to a place."""
+        return PathCursor([(path, path.steps) for path in self._paths if place in path.places], self._matched)
 
     def unmatched_paths(self) -> list[str]:
-        """The paths that named nothing in all that was compared."""
-        return [path.text for path in self._paths if path not in self._met]
+        """The paths that have matched nothing in any comparison so far."""
+        return [path.text for path in self._paths if path not in self._matched]
 
 
-class Remaining:
-    """What is left of the paths some way down a value."""
+class PathCursor:
+    """A position in a value, with the rest of each path that may match from here on."""
 
-    def __init__(self, rest: Iterable[tuple[_Path, tuple[Step, ...]]], met: set[_Path]) -> None:
-        self._rest = [(path, left) for path, steps in rest for left in _entered(steps)]
-        self._met = met
+    def __init__(self, paths: Iterable[tuple[_Path, tuple[Step, ...]]], matched: set[_Path]) -> None:
+        self._rest = [(path, rest) for path, steps in paths for rest in _skip_double_stars(steps)]
+        self._matched = matched
 
-    def covers(self) -> bool:
-        """Whether what is here is left out, itself or by what holds it."""
-        ended = [path for path, steps in self._rest if not steps]
-        self._met.update(ended)
-        return bool(ended)
+    def is_ignored(self) -> bool:
+        """Whether a path ends here, so that this value and everything below it is ignored."""
+        complete = [path for path, steps in self._rest if not steps]
+        self._matched.update(complete)
+        return bool(complete)
 
-    def below(self, key: Step, names: Names) -> "tuple[Remaining, Names]":
-        """The same for what a key of the value, or an index, holds."""
+    def descend(self, key: Step, names: FieldNames) -> "tuple[PathCursor, FieldNames]":
+        """The cursor and the names one level below, at a key or an index."""
         if not self._rest:
             return self, names
-        step, inner = names.below(key)
-        rest = ((path, left) for path, steps in self._rest for left in _after(steps, step))
-        return Remaining(rest, self._met), inner
+        step, inner = names.descend(key)
+        rest = ((path, rest) for path, steps in self._rest for rest in _advance(steps, step))
+        return PathCursor(rest, self._matched), inner
 
-    def look(self, value: Any, names: Names) -> None:
-        """Take note of the paths that name something in a value that need not be compared."""
-        if self.covers() or all(path in self._met for path, _ in self._rest):
+    def mark_matched(self, value: Any, names: FieldNames) -> None:
+        """Mark the paths that match something in a value that is not compared further, as both sides are equal."""
+        if self.is_ignored() or all(path in self._matched for path, _ in self._rest):
             return
         if isinstance(value, dict):
             pairs: Iterable[tuple[Step, Any]] = value.items()
@@ -140,46 +140,46 @@ class Remaining:
         else:
             return
         for key, item in pairs:
-            below, inner = self.below(key, names)
-            below.look(item, inner)
+            cursor, inner = self.descend(key, names)
+            cursor.mark_matched(item, inner)
 
 
-def _entered(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """``**`` stands for no name, too."""
+def _skip_double_stars(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """The steps, and the steps without their leading ``**``, which may stand for no name."""
     yield steps
     while steps and steps[0] == "**":
         steps = steps[1:]
         yield steps
 
 
-def _after(steps: tuple[Step, ...], step: Step) -> Iterator[tuple[Step, ...]]:
-    """What is left of a path below one step; indices that it leaves out are passed over."""
+def _advance(steps: tuple[Step, ...], step: Step) -> Iterator[tuple[Step, ...]]:
+    """The rests of a path after one step of the value; indices that the path omits are skipped."""
     if not steps:
         return
     first = steps[0]
     if first == "**":
         yield steps
         return
-    if first == "*" or _is(first, step):
+    if first == "*" or _matches(first, step):
         yield steps[1:]
     if isinstance(step, int) and (first == "*" or not (isinstance(first, int) or first == str(step))):
         yield steps
 
 
-def _is(wanted: Step, step: Step) -> bool:
-    if wanted == step or (isinstance(step, int) and str(step) == wanted):
+def _matches(pattern: Step, step: Step) -> bool:
+    if pattern == step or (isinstance(step, int) and str(step) == pattern):
         return True
-    if not isinstance(step, Name) or isinstance(wanted, int):
+    if not isinstance(step, FieldName) or isinstance(pattern, int):
         return False
-    return wanted == step.proto or (step.proto is None and _json_name(wanted) == step)
+    return pattern == step.proto or (step.proto is None and _json_name(pattern) == step)
 
 
 def _json_name(proto: str) -> str:
-    """The JSON name that protoc gives a field that says nothing else."""
+    """The JSON name that protoc gives a field without the option ``json_name``."""
     return re.sub(r"_+([^_]?)", lambda match: match[1].upper(), proto)
 
 
-def _read(text: str) -> Iterator[_Path]:
+def _parse(text: str) -> Iterator[_Path]:
     position = 0
     while position < len(text):
         if text[position].isspace() or text[position] == ",":
@@ -190,27 +190,27 @@ def _read(text: str) -> Iterator[_Path]:
         place = _PLACE.match(text, start)
         if place is not None:
             if place[1] not in _PLACES:
-                raise PathError(f"there is no place {place[1]!r}: write {_listed()}", text, start + 1)
+                raise PathError(f"{place[1]!r} is not a place: write {_place_names()}", text, start + 1)
             places, position = (place[1],), place.end()
-        steps, position = _steps(text, position)
+        steps, position = _parse_steps(text, position)
         yield _Path(text[start:position], places, steps)
 
 
-def _listed() -> str:
+def _place_names() -> str:
     return f"{', '.join(_PLACES[:-1])} or {_PLACES[-1]}"
 
 
-def _steps(text: str, position: int) -> tuple[tuple[Step, ...], int]:
-    """The steps from a position on, and where they end: at a comma, or with the text."""
+def _parse_steps(text: str, position: int) -> tuple[tuple[Step, ...], int]:
+    """The steps from a position on, and the position after them: at a comma, or at the end of the text."""
     steps: list[Step] = []
     wants_name = False  # after a dot
     while not (_END.match(text, position) and not wants_name):
         match = _TOKEN.match(text, position)
         kind = match.lastgroup if match else ""
         if match is None or (wants_name and kind != "name") or (kind == "name" and steps and not wants_name):
-            raise _unreadable(text, position, wants_name=wants_name)
+            raise _syntax_error(text, position, wants_name=wants_name)
         if kind == "dot" and not steps:
-            raise _unreadable(text, position, wants_name=True)
+            raise _syntax_error(text, position, wants_name=True)
         wants_name = kind == "dot"
         if kind == "index":
             steps.append("*" if match["index"] == "*" else int(match["index"]))
@@ -222,23 +222,23 @@ def _steps(text: str, position: int) -> tuple[tuple[Step, ...], int]:
     return tuple(steps), position
 
 
-def _unreadable(text: str, position: int, *, wants_name: bool) -> PathError:
+def _syntax_error(text: str, position: int, *, wants_name: bool) -> PathError:
     if wants_name:
-        told = "a name is missing here"
+        message = "a name is missing here"
     elif text[position] == "[":
-        told = 'write [0], [*] or ["key"]'
+        message = 'write [0], [*] or ["key"]'
     elif text[position] == "*":
-        told = "* stands for a whole name, ** for any number of them"
+        message = "* stands for a whole name, ** for any number of them"
     else:
-        told = f'{text[position]!r} cannot stand here: write a name that holds it as ["name"]'
-    return PathError(told, text, position + 1)
+        message = f'{text[position]!r} is not allowed here: write a name that contains it as ["name"]'
+    return PathError(message, text, position + 1)
 
 
 def parse_path(text: str) -> tuple[Step, ...]:
-    """``a.b[0]["k.l"]`` as steps; ``[*]`` and ``*`` are the step ``*``. :class:`PathError` for what is no path."""
-    steps, end = _steps(text, 0)
+    """``a.b[0]["k.l"]`` as steps; ``[*]`` and ``*`` are the step ``*``. Raises :class:`PathError`."""
+    steps, end = _parse_steps(text, 0)
     if end < len(text):
-        raise _unreadable(text, end, wants_name=False)
+        raise _syntax_error(text, end, wants_name=False)
     return steps
 
 

@@ -1,7 +1,7 @@
-"""What a replay sends: a recorded call as it was, or with edits. Pure: calls in, plans out.
+"""Plan what a replay sends: a recorded call as it was, or with edits. No I/O.
 
-A plan holds the payloads byte for byte. A message that is edited is encoded by its descriptor; one whose JSON was
-left as it is goes out with its recorded bytes, and fields that the schema does not know are carried over.
+A plan has the payloads byte for byte. A message whose JSON was not edited keeps its recorded bytes; an edited one is
+encoded with its descriptor, and keeps the fields that the schema does not have.
 """
 
 import base64
@@ -34,12 +34,14 @@ from loom.schema import Method
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _TEXT = re.compile(r"[\x20-\x7e]*")
-_LATE = 5.0  # seconds that the responses before a cancellation may take longer than they were recorded to
+CANCEL_SLACK = 5.0
+"""How many seconds longer than recorded the responses before a cancellation may take."""
+
 _RECOMPRESSED = frozenset({"gzip", "deflate"})
 
 
 class ReplayError(LoomError):
-    """The call cannot be sent so. ``field`` and ``message_index`` say where an edit is wrong."""
+    """The call cannot be sent like this. ``field`` and ``message_index`` say which edit is invalid."""
 
     def __init__(self, message: str, *, field: str = "", message_index: int | None = None) -> None:
         super().__init__(message)
@@ -50,16 +52,16 @@ class ReplayError(LoomError):
 class Timing(enum.StrEnum):
     """When messages are sent."""
 
-    FAST = "fast"  # back to back
-    RECORDED = "recorded"  # as long after the call's start as they were recorded
-    TURNS = "turns"  # each once as many responses have come as had come before it
+    FAST = "fast"  # without pauses
+    RECORDED = "recorded"  # at the recorded offsets from the call's start
+    TURNS = "turns"  # each after as many responses as had preceded it
 
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """What shall differ from the recording; None leaves a part as recorded.
+    """What to change in the recorded call; None leaves a part as recorded.
 
-    ``messages`` are JSON values, ``metadata`` is the whole block, ``deadline`` is in seconds and 0 means none.
+    ``messages`` are JSON values, ``metadata`` replaces the whole block, ``deadline`` is in seconds, with 0 for none.
     """
 
     target: Address | None = None
@@ -71,19 +73,20 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """``after`` is in seconds since the call's start; ``responses`` how many are to come before it."""
+    """``offset`` is in seconds from the call's start, ``responses`` is the number of responses to await before it."""
 
     data: bytes
-    after: float = 0.0
+    offset: float = 0.0
     responses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One call to be made.
+    """One call to make.
 
-    ``target`` None means the usual one; ``timeout`` is in seconds. ``half_close_after`` None never half-closes, and
-    ``cancel_after`` (seconds) and ``cancel_at`` (responses) end the call as its client had.
+    ``target`` None is the runner's own target. ``timeout``, ``half_close_offset`` and ``cancel_offset`` are in seconds
+    from the call's start; without a ``half_close_offset`` the call is never half-closed. It is cancelled after
+    ``cancel_responses`` responses, or at ``cancel_offset``, as its client had cancelled the recorded call.
     """
 
     method: str
@@ -95,19 +98,24 @@ class Plan:
     timing: Timing = Timing.FAST
     timeout: float | None = None
     encoding: str = ""
-    half_close_after: float | None = 0.0
-    cancel_after: float | None = None
-    cancel_at: int | None = None
+    half_close_offset: float | None = 0.0
+    cancel_offset: float | None = None
+    cancel_responses: int | None = None
     notes: tuple[str, ...] = ()
 
 
 def plan_replay(
-    call: Call, edits: Edits, decoding: DecodedCall | None = None, types: TypeResolver | None = None
+    call: Call,
+    edits: Edits,
+    decoding: DecodedCall | None = None,
+    types: TypeResolver | None = None,
+    *,
+    cancel_slack: float = CANCEL_SLACK,
 ) -> Plan:
-    """The plan of a replay; :class:`ReplayError` says why there can be none.
+    """Plan the replay of a call. Raises :class:`ReplayError` if it cannot be sent.
 
-    ``decoding``, the call's decoded request messages, is needed for edited messages only; ``types`` knows what Anys
-    in them hold, beside the types that were found in decoding.
+    ``decoding``, the call's decoded request messages, is needed for edited messages only; ``types`` resolves the Anys
+    in them, beside the types that decoding used. ``cancel_slack``: see :data:`CANCEL_SLACK`.
     """
     recorded = [item for item in call.messages if item.direction is Direction.REQUEST]
     notes: list[str] = []
@@ -132,9 +140,9 @@ def plan_replay(
         timing=edits.timing,
         timeout=_timeout(call, edits),
         encoding=encoding,
-        half_close_after=_half_close(call, cancelled=cancelled),
-        cancel_after=_cancel_after(call, edits.timing) if cancelled else None,
-        cancel_at=(call.response_messages or None)
+        half_close_offset=_half_close(call, cancelled=cancelled),
+        cancel_offset=_cancel_offset(call, edits.timing, cancel_slack) if cancelled else None,
+        cancel_responses=(call.response_messages or None)
         if cancelled and edits.timing is not Timing.RECORDED
         else None,
         notes=tuple(notes),
@@ -142,7 +150,10 @@ def plan_replay(
 
 
 def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Metadata:
-    """The items of docs/api.md as metadata; a masked value stands for the recorded one of its key."""
+    """Parse metadata items of docs/api.md. A masked value stands for the recorded value of its key.
+
+    Raises :class:`ReplayError`.
+    """
     edited: list[tuple[str, str | bytes]] = []
     masked: dict[str, int] = {}
     for index, item in enumerate(items):
@@ -150,21 +161,21 @@ def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Me
         key, value = item.get("key"), item.get("value")
         if not isinstance(key, str) or not _KEY.fullmatch(key) or key in CONNECTION_KEYS:
             raise ReplayError(
-                f"{key!r} cannot be set: a key is lower case letters, digits, '_', '-' and '.',"
-                " and not one that a connection sets itself",
+                f"{key!r} cannot be set: a key has lower case letters, digits, '_', '-' and '.',"
+                " and is not one that gRPC sets itself",
                 field=f"{where}.key",
             )
         if not isinstance(value, str):
-            raise ReplayError(f"the value of {key} should be a string", field=f"{where}.value")
+            raise ReplayError(f"the value of {key} must be a string", field=f"{where}.value")
         if value == MASK:
-            known = [recorded_value for name, recorded_value in recorded if name == key]
+            originals = [original for name, original in recorded if name == key]
             position = masked.get(key, 0)
             masked[key] = position + 1
-            if position >= len(known):
+            if position >= len(originals):
                 raise ReplayError(
-                    f"{key} is masked, and the call has no such value to send", field=f"{where}.value"
+                    f"{key} is masked, and the recorded call has no value for it", field=f"{where}.value"
                 )
-            edited.append((key, known[position]))
+            edited.append((key, originals[position]))
             continue
         edited.append((key, _value(key, value, f"{where}.value")))
     return tuple(edited)
@@ -178,7 +189,8 @@ def _value(key: str, value: str, where: str) -> str | bytes:
             raise ReplayError(f"the value of {key} is not base64: {error}", field=where) from error
     if not _TEXT.fullmatch(value):
         raise ReplayError(
-            f"the value of {key} holds more than printable ASCII: use a key that ends in -bin", field=where
+            f"the value of {key} has characters outside printable ASCII: use a key that ends in -bin",
+            field=where,
         )
     return value
 
@@ -196,14 +208,14 @@ def _as_recorded(call: Call, recorded: Sequence[Message]) -> tuple[PlannedMessag
             data = decompress_message(item)
         except CompressionError as error:
             raise ReplayError(f"message {item.index} cannot be decompressed: {error}") from error
-        planned.append(PlannedMessage(data, _after(call, item.time_ns), responses))
+        planned.append(PlannedMessage(data, _offset(call, item.time_ns), responses))
     return tuple(planned)
 
 
 def _responses_before(call: Call) -> list[int]:
-    """For each held request message, how many response messages had been seen before it.
+    """For each request message in memory, the number of response messages before it.
 
-    Messages are numbered over both directions, so an index less the requests before it is what came the other way.
+    Indices count both directions, so an index less the number of requests before it is the number of responses.
     """
     return [
         item.index - position
@@ -226,16 +238,16 @@ def _edited(
     turns = _responses_before(call)
     planned: list[PlannedMessage] = []
     for position, value in enumerate(values):
-        before = decoding.messages[position] if position < len(decoding.messages) else None
+        original = decoding.messages[position] if position < len(decoding.messages) else None
         try:
-            data = _encoded(value, decoding.method, types or decoding.resolver, before)
+            data = _encoded(value, decoding.method, types or decoding.resolver, original)
         except EncodeError as error:
             raise ReplayError(str(error), field=error.path, message_index=position) from error
         if position < len(recorded):
-            when = _after(call, recorded[position].time_ns), turns[position]
+            due = _offset(call, recorded[position].time_ns), turns[position]
         else:
-            when = (planned[-1].after, planned[-1].responses) if planned else (0.0, 0)
-        planned.append(PlannedMessage(data, *when))
+            due = (planned[-1].offset, planned[-1].responses) if planned else (0.0, 0)
+        planned.append(PlannedMessage(data, *due))
     return tuple(planned)
 
 
@@ -247,7 +259,7 @@ def _encoded(value: Any, method: Method, types: TypeResolver, before: DecodedMes
 
 
 def _encoding(recorded: Sequence[Message]) -> tuple[str, str]:
-    """How the messages are to be compressed again, and what to say where they cannot be."""
+    """The encoding to compress the messages with, or a note if Loom cannot compress like this."""
     used = {item.encoding for item in recorded if item.compressed}
     if not used:
         return "", ""
@@ -256,20 +268,20 @@ def _encoding(recorded: Sequence[Message]) -> tuple[str, str]:
     return "", f"sent uncompressed: Loom does not compress with {', '.join(sorted(used))}"
 
 
-def _after(call: Call, time_ns: int) -> float:
+def _offset(call: Call, time_ns: int) -> float:
     return max(time_ns - call.started_ns, 0) / 1e9
 
 
-def _cancel_after(call: Call, timing: Timing) -> float:
-    """After how many seconds to cancel as the client had; where it is responses that count, later than it had."""
+def _cancel_offset(call: Call, timing: Timing, slack: float) -> float:
+    """When to cancel, in seconds; later than recorded if the number of responses decides."""
     duration = max((call.duration_ns or 0) / 1e9, 0.001)
-    counts = call.response_messages and timing is not Timing.RECORDED
-    return duration + _LATE if counts else duration
+    by_responses = call.response_messages and timing is not Timing.RECORDED
+    return duration + slack if by_responses else duration
 
 
 def _half_close(call: Call, *, cancelled: bool) -> float | None:
     if call.half_closed_ns is not None:
-        return _after(call, call.half_closed_ns)
+        return _offset(call, call.half_closed_ns)
     return None if cancelled else 0.0
 
 

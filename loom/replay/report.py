@@ -1,4 +1,4 @@
-"""What came of a rerun, for people and for CI: a table, a line a difference, JUnit XML. Pure."""
+"""Report the results of a replay: a table, lines of differences, JSON, and JUnit XML. No I/O."""
 
 import json
 import statistics
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from .batch import Outcome, Result
+from .batch import Outcome, ReplayResult
 from .diff import Change
 
-_VALUE = 120
-_MOST_CHANGES = 50
+_MAX_VALUE = 120
+_MAX_CHANGES = 50
 _MILLISECONDS = 1e6
 
 
@@ -27,12 +27,13 @@ class MethodTally:
 
 @dataclass(slots=True)
 class Tally:
-    """All results, counted as they come."""
+    """Counts results, in all and by method."""
 
     methods: dict[str, MethodTally] = field(default_factory=dict)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
-    def add(self, result: Result) -> None:
+    def add(self, result: ReplayResult) -> None:
+        """Count a result."""
         method = self.methods.setdefault(result.call.method, MethodTally())
         for counter in (method.outcomes, self.outcomes):
             counter[result.outcome] += 1
@@ -45,8 +46,8 @@ class Tally:
         return self.outcomes.total()
 
 
-def table(tally: Tally) -> Iterator[str]:
-    """One line a method and one for all; p50 before and now of the calls that were compared."""
+def summary_table(tally: Tally) -> Iterator[str]:
+    """One line for each method and one for all, with the median durations of the calls that were compared."""
     methods = sorted(tally.methods.items())
     width = max([len(name) for name, _ in methods] + [len("method")])
     head = f"{'method':<{width}} {'calls':>7} " + " ".join(f"{item.value:>9}" for item in Outcome)
@@ -64,15 +65,15 @@ def _median(times: Sequence[int]) -> str:
     return f"{statistics.median(times) / _MILLISECONDS:.2f}ms" if times else "-"
 
 
-def lines(result: Result) -> Iterator[str]:
-    """A result that is not the same, in lines: the call, then what differs."""
+def result_lines(result: ReplayResult) -> Iterator[str]:
+    """The lines of a result that is not SAME: the call, then its differences."""
     yield f"{result.outcome.value} #{result.call.id} {result.call.method}" + (
         f": {result.reason}" if result.reason else ""
     )
-    for change in result.changes[:_MOST_CHANGES]:
+    for change in result.changes[:_MAX_CHANGES]:
         yield f"  {change_line(change)}"
-    if len(result.changes) > _MOST_CHANGES:
-        yield f"  … and {len(result.changes) - _MOST_CHANGES} more differences"
+    if len(result.changes) > _MAX_CHANGES:
+        yield f"  … and {len(result.changes) - _MAX_CHANGES} more differences"
 
 
 def change_line(change: Change) -> str:
@@ -87,11 +88,11 @@ def change_line(change: Change) -> str:
 
 def _value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _VALUE else text[: _VALUE - 1] + "…"
+    return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "…"
 
 
-def as_json(result: Result) -> dict[str, Any]:
-    """A result as one JSON object."""
+def result_json(result: ReplayResult) -> dict[str, Any]:
+    """A result as a JSON object."""
     return {
         "id": result.call.id,
         "method": result.call.method,
@@ -104,8 +105,10 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
-    """JUnit XML: a suite a service, a case a call. A difference is a failure with ``fail_on_diff``, else output.
+def junit_xml(results: Iterable[ReplayResult], *, fail_on_diff: bool) -> bytes:
+    """JUnit XML: a suite for each service, a case for each call.
+
+    A difference is a failure with ``fail_on_diff``, otherwise output.
 
     Source: https://github.com/jenkinsci/xunit-plugin (junit-10.xsd), the strictest of the schemas in use.
     """
@@ -120,7 +123,7 @@ def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
             suite = suites[service] = ET.SubElement(root, "testsuite", name=_xml(service))
             counts[service] = Counter()
         counts[service].update(["tests", *_case(suite, result, fail_on_diff=fail_on_diff)])
-        times[service] += _took_ns(result)
+        times[service] += _duration_ns(result)
     for service, suite in suites.items():
         for name in ("tests", "failures", "errors", "skipped"):
             suite.set(name, str(counts[service][name]))
@@ -133,11 +136,11 @@ def junit(results: Iterable[Result], *, fail_on_diff: bool) -> bytes:
     return encoded + b"\n"
 
 
-def _case(suite: ET.Element, result: Result, *, fail_on_diff: bool) -> list[str]:
-    """Add the case; the counters that it raises."""
+def _case(suite: ET.Element, result: ReplayResult, *, fail_on_diff: bool) -> list[str]:
+    """Add a test case, and return the counters that it raises."""
     case = ET.SubElement(
         suite, "testcase", classname=_xml(result.call.service),
-        name=_xml(f"#{result.call.id} {result.call.method_name}"), time=_seconds(_took_ns(result), 6),
+        name=_xml(f"#{result.call.id} {result.call.method_name}"), time=_seconds(_duration_ns(result), 6),
     )  # fmt: skip
     if result.outcome is Outcome.FAILED:
         ET.SubElement(case, "error", message=_xml(result.reason))
@@ -147,7 +150,7 @@ def _case(suite: ET.Element, result: Result, *, fail_on_diff: bool) -> list[str]
         return ["skipped"]
     if result.outcome is Outcome.SAME:
         return []
-    text = _xml("\n".join(change_line(change) for change in result.changes[:_MOST_CHANGES]))
+    text = _xml("\n".join(change_line(change) for change in result.changes[:_MAX_CHANGES]))
     if not fail_on_diff:
         ET.SubElement(case, "system-out").text = text
         return []
@@ -157,7 +160,7 @@ def _case(suite: ET.Element, result: Result, *, fail_on_diff: bool) -> list[str]
     return ["failures"]
 
 
-def _took_ns(result: Result) -> int:
+def _duration_ns(result: ReplayResult) -> int:
     return (result.replay.duration_ns or 0) if result.replay else 0
 
 
@@ -166,7 +169,7 @@ def _seconds(time_ns: int, digits: int) -> str:
 
 
 def _xml(text: str) -> str:
-    """Characters that XML 1.0 cannot hold, not even escaped, are replaced."""
+    """Replace the characters that XML 1.0 excludes even if escaped."""
     return "".join(
         character
         if character in "\t\n\r"

@@ -1,4 +1,4 @@
-"""Makes planned calls and tells of them as an engine does, so that they are recorded like any other."""
+"""Make planned calls, and emit their events as an engine does, so that they are recorded like any other call."""
 
 import asyncio
 import contextlib
@@ -35,15 +35,16 @@ ENGINE = "replay"
 PEER = "loom replay"
 
 _COMPRESS = "grpc-internal-encoding-request"
-"""The key by which grpcio's core is told to compress what a call sends; it does not go out."""
+"""The metadata key that makes C-core compress the messages of a call. It is not sent."""
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
 
 
 class ReplayRunner:
-    """Sends plans to ``target``, or to the address that a plan names, with the same TLS.
+    """Sends plans to ``target``, or to the address of a plan, with the same TLS settings.
 
-    ``own`` answers Loom's own addresses, which are refused; ``spawn`` starts a background task and owns it.
+    ``own_addresses`` returns the addresses that Loom listens on, which are refused. ``spawn`` starts a background task
+    and owns it.
     """
 
     def __init__(
@@ -52,43 +53,43 @@ class ReplayRunner:
         sink: Sink,
         allocate_id: Callable[[], int],
         spawn: Spawn,
-        own: Callable[[], Sequence[Address]] = lambda: (),
+        own_addresses: Callable[[], Sequence[Address]] = lambda: (),
     ) -> None:
         self._target = target
         self._sink = sink
         self._allocate_id = allocate_id
         self._spawn = spawn
-        self._own = own
+        self._own_addresses = own_addresses
 
     async def start(self, plan: Plan) -> int:
-        """Begin a call and return its id at once. :class:`loom.replay.plan.ReplayError` if it must not be made."""
-        return (await self._begin(plan)).id
+        """Start a call and return its id at once. Raises :class:`.plan.ReplayError` for one of Loom's own addresses."""
+        return (await self._start(plan)).id
 
     async def run(self, plan: Plan) -> int:
-        """The same, returning when the call has ended."""
-        call = await self._begin(plan)
+        """Make a call and return its id when it has ended. Raises as :meth:`start` does."""
+        call = await self._start(plan)
         await call.task
         return call.id
 
-    async def _begin(self, plan: Plan) -> "_Replay":
+    async def _start(self, plan: Plan) -> "_ReplayCall":
         address = plan.target or self._target.address
-        await refuse_self_dial(address, self._own())
-        another = None if address == self._target.address else self._target.with_address(address)
-        call = _Replay(self._allocate_id(), plan, another or self._target, self._sink)
-        call.begin()
-        call.task = self._spawn(self._whole(call, another), f"replay {call.id}")
+        await refuse_self_dial(address, self._own_addresses())
+        other_target = None if address == self._target.address else self._target.with_address(address)
+        call = _ReplayCall(self._allocate_id(), plan, other_target or self._target, self._sink)
+        call.emit_start()
+        call.task = self._spawn(self._run(call, other_target), f"replay {call.id}")
         return call
 
-    async def _whole(self, call: "_Replay", another: Target | None) -> None:
+    async def _run(self, call: "_ReplayCall", other_target: Target | None) -> None:
         try:
             await call.run()
         finally:
-            if another is not None:
-                await another.close()
+            if other_target is not None:
+                await other_target.close()
 
 
-class _Replay:
-    """One call under way."""
+class _ReplayCall:
+    """One call in flight."""
 
     task: asyncio.Task[None]
 
@@ -100,12 +101,12 @@ class _Replay:
         self._timeout = None if plan.timeout is None else min(plan.timeout, MAX_TIMEOUT)
         self._responses = 0
         self._progress = asyncio.Event()
-        self._over = False
-        self._cancelled = ""
-        self._complaint = ""
+        self._received_all = False
+        self._cancel_note = ""
+        self._metadata_note = ""
 
-    def begin(self) -> None:
-        """Tell that the call exists."""
+    def emit_start(self) -> None:
+        """Emit the events of the call's start."""
         plan = self._plan
         now = time.time_ns()
         self._started = asyncio.get_running_loop().time()
@@ -117,11 +118,11 @@ class _Replay:
                 deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
             )
         )  # fmt: skip
-        self._metadata, self._complaint = filter_metadata(plan.metadata)
+        self._metadata, self._metadata_note = filter_metadata(plan.metadata)
         self._emit(MetadataSeen(self.id, now, Section.REQUEST, self._metadata))
 
     async def run(self) -> None:
-        """Send and receive until the call has ended; tells its end whatever happens."""
+        """Send and receive until the call has ended. Its end is emitted whatever happens."""
         try:
             from loom.grpc_core.client_call import ClientCall  # noqa: PLC0415 (the wire engine starts without C-core)
 
@@ -134,59 +135,59 @@ class _Replay:
         except asyncio.CancelledError:
             self._end(Status(StatusCode.CANCELLED, "Loom was stopped"), EndedBy.LOOM, "Loom was stopped")
             raise
-        except Exception as error:  # noqa: BLE001 (a call that was begun must end, and say why)
+        except Exception as error:  # noqa: BLE001 (a call that was started must end, with the reason)
             cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             reason = " ".join(str(cause).split()) or type(cause).__name__
             self._end(Status(StatusCode.INTERNAL, reason), EndedBy.LOOM, f"the replay failed: {reason}")
 
     async def _exchange(self, upstream: "ClientCall") -> None:
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send(upstream))
-            ending = group.create_task(self._cancel_in_time(upstream))
+            sender = group.create_task(self._send(upstream))
+            canceller = group.create_task(self._cancel_when_due(upstream))
             await self._receive(upstream)
-            sending.cancel()
-            ending.cancel()
+            sender.cancel()
+            canceller.cancel()
 
     async def _send(self, upstream: "ClientCall") -> None:
         plan = self._plan
-        told = ((_COMPRESS, plan.encoding),) if plan.encoding else ()
-        if not await upstream.open((*self._metadata, *told)):
+        compression = ((_COMPRESS, plan.encoding),) if plan.encoding else ()
+        if not await upstream.open((*self._metadata, *compression)):
             return
         for message in plan.messages:
-            await self._when(message)
+            await self._wait_until_due(message)
             self._emit(MessageSeen(self.id, time.time_ns(), Direction.REQUEST, message.data))
             if not await upstream.send(message.data):
                 return
-        if plan.half_close_after is None:
+        if plan.half_close_offset is None:
             return
         if plan.timing is Timing.RECORDED:
-            await self._at(plan.half_close_after)
+            await self._sleep_until(plan.half_close_offset)
         self._emit(HalfClosed(self.id, time.time_ns()))
         await upstream.half_close()
 
-    async def _when(self, message: PlannedMessage) -> None:
-        """Wait for the moment at which a message is due."""
+    async def _wait_until_due(self, message: PlannedMessage) -> None:
+        """Wait until a message is to be sent."""
         if self._plan.timing is Timing.RECORDED:
-            await self._at(message.after)
+            await self._sleep_until(message.offset)
         elif self._plan.timing is Timing.TURNS:
-            while self._responses < message.responses and not self._over:
+            while self._responses < message.responses and not self._received_all:
                 self._progress.clear()
                 await self._progress.wait()
 
-    async def _at(self, seconds: float) -> None:
+    async def _sleep_until(self, seconds: float) -> None:
         await asyncio.sleep(max(self._started + seconds - asyncio.get_running_loop().time(), 0))
 
-    async def _cancel_in_time(self, upstream: "ClientCall") -> None:
-        """Cancel where the recorded call's client had."""
+    async def _cancel_when_due(self, upstream: "ClientCall") -> None:
+        """Cancel the call where the client had cancelled the recorded one."""
         plan = self._plan
-        if plan.cancel_after is None:
+        if plan.cancel_offset is None:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._started + plan.cancel_after):
-                while plan.cancel_at is None or self._responses < plan.cancel_at:
+            async with asyncio.timeout_at(self._started + plan.cancel_offset):
+                while plan.cancel_responses is None or self._responses < plan.cancel_responses:
                     self._progress.clear()
                     await self._progress.wait()
-        self._cancelled = "cancelled by Loom, where the client had cancelled the recorded call"
+        self._cancel_note = "cancelled by Loom, where the client had cancelled the recorded call"
         upstream.cancel()
 
     async def _receive(self, upstream: "ClientCall") -> None:
@@ -197,19 +198,19 @@ class _Replay:
             self._emit(MessageSeen(self.id, time.time_ns(), Direction.RESPONSE, message))
             self._responses += 1
             self._progress.set()
-        self._over = True
+        self._received_all = True
         self._progress.set()
         status = await upstream.status()
-        if self._cancelled:
-            self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancelled)
+        if self._cancel_note:
+            self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancel_note)
         elif upstream.reached is False and status.code == StatusCode.UNAVAILABLE:
-            told = local_status.target_unreachable(self._target.address, status.message)
-            self._end(told, EndedBy.LOOM, told.message)
+            unreachable = local_status.target_unreachable(self._target.address, status.message)
+            self._end(unreachable, EndedBy.LOOM, unreachable.message)
         else:
             if status.trailing:
                 self._emit(MetadataSeen(self.id, time.time_ns(), Section.TRAILING, status.trailing))
-            spent = asyncio.get_running_loop().time() - self._started
-            remaining = None if self._timeout is None else self._timeout - spent
+            elapsed = asyncio.get_running_loop().time() - self._started
+            remaining = None if self._timeout is None else self._timeout - elapsed
             late = deadline_passed(remaining, self._timeout)
             self._end(
                 status.status,
@@ -218,5 +219,5 @@ class _Replay:
             )
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:
-        notes = [item for item in (note, self._complaint, *self._plan.notes) if item]
+        notes = [item for item in (note, self._metadata_note, *self._plan.notes) if item]
         self._emit(CallEnded(self.id, time.time_ns(), status, by, "; ".join(notes)))

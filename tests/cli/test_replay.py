@@ -260,7 +260,7 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_sent(
         (("ci", "--target", "h:1", "-H", "te: x"), "'te' cannot be set"),
         (("ci", "--target", "nonsense"), "'nonsense'"),
         (("ci", "--target", "h:1", "--ignore", "[["), "--ignore '[[', column 1: write [0]"),
-        (("ci", "--target", "h:1", "--ignore", "a,respnse:b"), "column 3: there is no place 'respnse'"),
+        (("ci", "--target", "h:1", "--ignore", "a,respnse:b"), "column 3: 'respnse' is not a place"),
     ],
 )
 async def test_what_is_wrong_is_one_line_and_exit_code_2(

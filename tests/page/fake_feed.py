@@ -263,8 +263,8 @@ class FakeFeed:
         index = int(asked.get("message", 0))
         one = self.bodies[request.path_params["id"]][index]["json"]
         other = self.bodies[request.path_params["other"]][int(asked.get("other_message", index))]["json"]
-        ignored = IgnorePaths(asked.getlist("ignore"))
-        changes = [change.as_json() for change in diff_values(one, other, f"response {index}", ignored)]
+        ignore = IgnorePaths(asked.getlist("ignore"))
+        changes = [change.as_json() for change in diff_values(one, other, f"response {index}", ignore)]
         more = max(len(changes) - _MOST_CHANGES, 0)
         return Json({"equal": not changes, "changes": changes[:_MOST_CHANGES], "more": more})
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from loom.model import MASK, Call, EndedBy, Status
+from loom.model import MASK, Call, Direction, EndedBy, Messages, Status, StatusCode
 from loom.model.projection import INTERRUPTED
 from loom.replay.batch import (
     BatchOptions,
@@ -85,7 +85,7 @@ async def test_a_call_that_loom_ended_before_it_saw_a_message_is_skipped(bench: 
     [result] = [item async for item in rerun.results([lost])]
     assert (result.outcome, result.reason) == (
         Outcome.SKIPPED,
-        "Loom ended it before it saw a request message",
+        "Loom ended it before it received a request message",
     )
     assert bench.mirror.received == []
     lost.half_closed_ns = 2
@@ -104,3 +104,25 @@ async def test_what_a_cancelled_replay_had_not_sent_yet_is_no_difference(bench: 
     assert result.replay is not None
     assert result.replay.request_messages == 1
     assert (result.outcome, result.changes) == (Outcome.SAME, ())
+
+
+async def test_a_backend_that_answers_before_it_has_read_all_requests_is_no_difference(bench: Bench) -> None:
+    early = await bench.call("Gather", [thing(text="a"), thing(text="b")])
+    requests = [item for item in early.messages if item.direction is Direction.REQUEST]
+    requests[1].time_ns = early.started_ns + 10_000_000_000
+    early.method = "/no.such.Service/Method"
+    early.messages, early.response_messages = Messages(), 0
+    for message in requests:
+        early.messages.append(message)
+    early.initial_metadata = early.trailing_metadata = None
+    early.status = Status(StatusCode.UNIMPLEMENTED, "Method not found!")
+    batch = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=Timing.RECORDED))
+    [result] = [item async for item in batch.results([early])]
+    assert result.replay is not None
+    assert result.replay.ended_by is EndedBy.BACKEND
+    assert result.replay.request_messages < early.request_messages
+    assert (result.outcome, result.changes) == (Outcome.SAME, ())
+
+    early.status = Status(StatusCode.NOT_FOUND, "Method not found!")  # the answers are compared
+    [result] = [item async for item in batch.results([early])]
+    assert [(change.where, change.path) for change in result.changes] == [("status", "code")]

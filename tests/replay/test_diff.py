@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2, status_pb2
 from loom.decoding.call_decoder import decode_call
 from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from loom.replay.diff import Change, ChangeKind, diff_calls, diff_values
-from loom.replay.ignore_paths import IgnorePaths, Names, PathError, parse_path, path_text
+from loom.replay.ignore_paths import FieldNames, IgnorePaths, PathError, parse_path, path_text
 from loom.replay.plan import Edits, plan_replay
 from tests.replay.test_runner import replayer
 from tests.support.bench import Bench, running_bench
@@ -92,17 +92,17 @@ def test_a_path_reads_back(path: str) -> None:
         ("[[", 1, "write [0], [*]"),
         (".", 1, "a name is missing"),
         ("[]", 1, "write [0], [*]"),
-        ("]", 1, "']' cannot stand here"),
+        ("]", 1, "']' is not allowed here"),
         ("user..id", 6, "a name is missing"),
         ("user.", 6, "a name is missing"),
         ("user.[0]", 6, "a name is missing"),
         ("[x", 1, "write [0], [*]"),
         ("a,b[", 4, "write [0], [*]"),
-        ("respnse:user.id", 1, "there is no place 'respnse'"),
-        ("response:a:b", 11, "':' cannot stand here"),
+        ("respnse:user.id", 1, "'respnse' is not a place"),
+        ("response:a:b", 11, "':' is not allowed here"),
         ("created_*", 9, "* stands for a whole name"),
         ("***", 1, "* stands for a whole name"),
-        ("a b", 2, "' ' cannot stand here"),
+        ("a b", 2, "' ' is not allowed here"),
     ],
 )
 def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, told: str) -> None:
@@ -153,7 +153,7 @@ def test_a_field_goes_by_its_name_in_the_proto_file_and_in_json(ignore: str, lef
             "any": {"@type": "x/y", "updatedAt": number},
         }
 
-    names = Names(type(make("Thing")).DESCRIPTOR)
+    names = FieldNames(type(make("Thing")).DESCRIPTOR)
     every = [item.path for item in diff_values(value(1), value(2), "response 0", None, names)]
     found = [
         item.path for item in diff_values(value(1), value(2), "response 0", IgnorePaths([ignore]), names)
@@ -173,7 +173,7 @@ def test_paths_that_named_nothing_are_known() -> None:
 async def difference(bench: Bench, left: Call, right: Call, *ignore: str) -> list[Change]:
     return diff_calls(
         left, right, await decode_call(bench.schema, left), await decode_call(bench.schema, right),
-        ignored=IgnorePaths(ignore),
+        ignore=IgnorePaths(ignore),
     )  # fmt: skip
 
 
@@ -291,7 +291,7 @@ async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:
     plain = await bench.call("Gather", [thing(text="a")])
     newer = await bench.call("Gather", [thing(text="a") + b"\xa2\x06\x01x"])
     (sent, back) = await difference(bench, plain, newer)
-    assert "schema does not know" in sent.right
+    assert "fields outside the schema differ" in sent.right
     assert back.where == "response 0"
     broken = await bench.call("Gather", [b"\xff"])
     assert [item.kind for item in await difference(bench, plain, broken)] == [CHANGED, CHANGED]

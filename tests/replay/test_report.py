@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from loom.model import Call
-from loom.replay.batch import Outcome, Result
+from loom.replay.batch import Outcome, ReplayResult
 from loom.replay.diff import Change, ChangeKind
-from loom.replay.report import Tally, as_json, change_line, junit, lines, table
+from loom.replay.report import Tally, change_line, junit_xml, result_json, result_lines, summary_table
 
 MS = 1_000_000
 
@@ -18,10 +18,10 @@ def call(number: int, method: str = "/a.B/Get", took_ms: int = 2) -> Call:
 
 CHANGE = Change("response 0", "user.name", ChangeKind.CHANGED, "Alice", "Bob")
 RESULTS = [
-    Result(call(1), Outcome.SAME, (), call(1, took_ms=4)),
-    Result(call(2), Outcome.DIFFERENT, (CHANGE,), call(1, took_ms=6)),
-    Result(call(3, "/a.C/List"), Outcome.FAILED, (), None, "no \x00 target <&>"),
-    Result(call(4, "/a.C/List"), Outcome.SKIPPED, (), None, "gone"),
+    ReplayResult(call(1), Outcome.SAME, (), call(1, took_ms=4)),
+    ReplayResult(call(2), Outcome.DIFFERENT, (CHANGE,), call(1, took_ms=6)),
+    ReplayResult(call(3, "/a.C/List"), Outcome.FAILED, (), None, "no \x00 target <&>"),
+    ReplayResult(call(4, "/a.C/List"), Outcome.SKIPPED, (), None, "gone"),
 ]
 
 
@@ -29,7 +29,7 @@ def test_the_table_counts_by_method() -> None:
     tally = Tally()
     for result in RESULTS:
         tally.add(result)
-    assert [line.split() for line in table(tally)] == [
+    assert [line.split() for line in summary_table(tally)] == [
         ["method", "calls", "same", "different", "failed", "skipped", "p50", "before", "p50", "now"],
         ["/a.B/Get", "2", "1", "1", "0", "0", "2.00ms", "5.00ms"],
         ["/a.C/List", "2", "0", "0", "1", "1", "-", "-"],
@@ -38,10 +38,13 @@ def test_the_table_counts_by_method() -> None:
 
 
 def test_a_result_in_lines_is_cut_where_it_is_long() -> None:
-    assert list(lines(RESULTS[1])) == ["different #2 /a.B/Get", '  response 0 user.name: "Alice" → "Bob"']
-    assert list(lines(RESULTS[3])) == ["skipped #4 /a.C/List: gone"]
-    many = Result(call(5), Outcome.DIFFERENT, (CHANGE,) * 60)
-    assert list(lines(many))[-1] == "  … and 10 more differences"
+    assert list(result_lines(RESULTS[1])) == [
+        "different #2 /a.B/Get",
+        '  response 0 user.name: "Alice" → "Bob"',
+    ]
+    assert list(result_lines(RESULTS[3])) == ["skipped #4 /a.C/List: gone"]
+    many = ReplayResult(call(5), Outcome.DIFFERENT, (CHANGE,) * 60)
+    assert list(result_lines(many))[-1] == "  … and 10 more differences"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_a_change_in_a_line(change: Change, line: str) -> None:
 
 
 def test_as_json() -> None:
-    assert as_json(RESULTS[1]) == {
+    assert result_json(RESULTS[1]) == {
         "id": 2, "method": "/a.B/Get", "outcome": "different", "reason": "", "duration_us": [2000, 6000],
         "changes": [
             {"where": "response 0", "path": "user.name", "kind": "changed", "left": "Alice", "right": "Bob"}
@@ -68,7 +71,7 @@ def test_as_json() -> None:
     ("fail_on_diff", "failures", "tag"), [(True, "1", "failure"), (False, "0", "system-out")]
 )
 def test_junit_has_a_suite_a_service_and_a_case_a_call(fail_on_diff: bool, failures: str, tag: str) -> None:
-    root = ET.fromstring(junit(RESULTS, fail_on_diff=fail_on_diff))
+    root = ET.fromstring(junit_xml(RESULTS, fail_on_diff=fail_on_diff))
     assert root.attrib == {
         "name": "loom replay", "tests": "4", "failures": failures, "errors": "1", "time": root.get("time"),
     }  # fmt: skip

@@ -24,10 +24,11 @@ def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
     )  # fmt: skip
 
 
-async def again(bench: Bench, call: Call, edits: Edits = Edits()) -> Call:  # noqa: B008 (frozen)
+async def again(bench: Bench, call: Call, edits: Edits = Edits(), **options: float) -> Call:  # noqa: B008 (frozen)
     """Replay a call and wait for its end."""
     decoding = await decode_call(bench.schema, call, Direction.REQUEST)
-    return await bench.recorded(await replayer(bench).start(plan_replay(call, edits, decoding)))
+    plan = plan_replay(call, edits, decoding, **options)
+    return await bench.recorded(await replayer(bench).start(plan))
 
 
 def payloads(call: Call, direction: Direction) -> list[bytes | None]:
@@ -277,10 +278,7 @@ async def test_in_turns_a_message_waits_for_the_responses_before_it(bench: Bench
     assert [item.direction for item in replay.messages] == list(itertools.chain(*[(UP, DOWN)] * 4))
 
 
-async def test_a_call_that_its_client_cancelled_is_cancelled_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("loom.replay.plan._LATE", 600.0)  # it is the response that counts, however late
+async def test_a_call_that_its_client_cancelled_is_cancelled_again(bench: Bench) -> None:
 
     async def requests() -> AsyncIterator[bytes]:
         yield thing(text="a")
@@ -291,7 +289,7 @@ async def test_a_call_that_its_client_cancelled_is_cancelled_again(
     stream.cancel()
     call = await bench.recorded(1)
     assert call.ended_by is EndedBy.CLIENT
-    replay = await again(bench, call)
+    replay = await again(bench, call, cancel_slack=600.0)  # the response decides, however late it comes
     assert replay.ended_by is EndedBy.CLIENT
     assert replay.half_closed_ns is None
     assert payloads(replay, DOWN) == [thing(text="a")]

@@ -46,4 +46,4 @@ class CallImporter:
     @property
     def must_flush(self) -> bool:
         """Whether the session's write queue is to be flushed before the next call."""
-        return self._store is not None and self._store.waiting_bytes > self._queue_bytes
+        return self._store is not None and self._store.queued_bytes > self._queue_bytes

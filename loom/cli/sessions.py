@@ -201,7 +201,7 @@ def delete(name: str, *, yes: bool) -> None:
 def _locked(path: Path) -> Iterator[None]:
     lock = SessionLock(path)
     try:
-        lock.take()
+        lock.acquire()
     except SessionError as error:
         raise LoomError(_busy(str(error))) from error
     try:
@@ -212,7 +212,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _busy(error: str) -> str:
     """What is said to a Loom that would write to the session, for a command that cannot choose to go without."""
-    who, this_run, _ = error.partition(": this run is not kept")
+    who, this_run, _ = error.partition(": this run is not stored")
     if this_run:
         return f"{who}: end that one first, or choose another session"
     return error.replace(", or use --no-session", ", or give it as --data-dir")

@@ -157,10 +157,10 @@ class Loom:
             try:
                 self.history.restore(call)
             except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
-                store.earlier.tell(f"{store.path}: call {call.id} could not be read: {error!r}")
+                store.previous_runs.report(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
         self.kept.add(await asyncio.to_thread(store.stored_descriptors))
-        store.earlier.tell(*self.kept.problems)
+        store.previous_runs.report(*self.kept.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
 
     def _target_changed(self, state: str) -> None:

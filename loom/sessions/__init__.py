@@ -1,20 +1,18 @@
-"""Calls kept on disk: one SQLite database per session (docs/sessions.md).
+"""Calls on disk: one SQLite database per session (docs/sessions.md).
 
-A session is a log of events in batches, not a table of calls: writing costs the traffic next to
-nothing, a long stream is on disk as it comes, and whoever reads folds the events into
-calls as the recorder does.
+A session is a log of events in batches, not a table of calls: writing costs the traffic next to nothing, a long stream
+is on disk as it comes, and reading projects the events to calls as the recorder does (:mod:`loom.model.projection`).
 
-* :mod:`~loom.sessions.paths`: where sessions are, and what they may be called.
-* :mod:`~loom.sessions.event_codec`: an event as a few bytes, and back.
-* :mod:`~loom.sessions.database`: its tables, version and rights, and what can be wrong with it.
+* :mod:`~loom.sessions.paths`: the files of sessions and their names.
+* :mod:`~loom.sessions.event_codec`: encodes events as a few bytes each, and decodes them.
+* :mod:`~loom.sessions.database`: the tables, version, permissions, lock and errors of a session's file.
 * :mod:`~loom.sessions.batch`: the events of one row.
-* :mod:`~loom.sessions.write_queue`: a bounded queue of them.
-* :mod:`~loom.sessions.writer`: the sink: that queue, and a thread that writes.
-* :mod:`~loom.sessions.pruning`: the oldest goes when the budget is reached.
-* :mod:`~loom.sessions.fold`: records become calls again.
-* :mod:`~loom.sessions.reader`: reads what is in a session.
-* :mod:`~loom.sessions.previous_runs`: what earlier runs left, read at the start whatever is wrong with it.
-* :mod:`~loom.sessions.recovery`: what can still be read of a damaged one.
+* :mod:`~loom.sessions.write_queue`: the bounded queue of batches to be written.
+* :mod:`~loom.sessions.writer`: the sink: the queue, and a thread that writes it.
+* :mod:`~loom.sessions.pruning`: deletes the oldest batches of a session that is over its budget.
+* :mod:`~loom.sessions.reader`: reads calls and descriptor sets.
+* :mod:`~loom.sessions.previous_runs`: reads what previous runs left, whatever is damaged.
+* :mod:`~loom.sessions.recovery`: reads what is left of a damaged session.
 """
 
 from .database import SessionError

@@ -1,4 +1,4 @@
-"""A session's file: its tables, its version, its rights, and what can be wrong with it."""
+"""A session's file: its tables, its version, its permissions, its lock, and its errors in plain words."""
 
 import contextlib
 import errno
@@ -18,44 +18,45 @@ if sys.platform != "win32":
 
 APPLICATION_ID = 0x4C4F4F4D  # "LOOM": what `file` and SQLite's tools see in the header
 _WAL_LIMIT = 16 * 1024 * 1024
-_CHECKPOINT = 4 * 1024 * 1024  # bytes in the log after which they are moved to the file proper
+_CHECKPOINT = 4 * 1024 * 1024  # bytes of the write-ahead log after which it is moved to the database
 _PAGE = 16 * 1024
 _BUSY_SECONDS = 0.5
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_LARGEST_ID = 2**53 - 1  # that every reader of JSON has exactly
+_MAX_ID = 2**53 - 1  # the largest integer that is exact in every JSON parser
 _DAMAGED = "{} is damaged ({}): move it away, or choose another --session"
-# Where SQLite cannot make room for the index of its log, it says so otherwise.
+# The second is for the index of the write-ahead log.
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
-MASKED = "masked "  # what the names of facts begin with that say which metadata is masked
+MASKED = "masked "
+"""The prefix of the names of facts that say which metadata is masked."""
 
 _TABLES = """
 CREATE TABLE batches (
   seq INTEGER PRIMARY KEY,
-  first_id INTEGER,              -- the smallest and the largest id of the calls that began in it
+  first_id INTEGER,              -- the smallest and the largest id of the calls that started in it
   last_id INTEGER,
-  started INTEGER NOT NULL,      -- how many calls began, and ended, in it
+  started INTEGER NOT NULL,      -- how many calls started, and ended, in it
   ended INTEGER NOT NULL,
   first_ns INTEGER NOT NULL,
   last_ns INTEGER NOT NULL,
   size INTEGER NOT NULL,         -- of the events, before they were compressed
-  events BLOB NOT NULL           -- see records.py
+  events BLOB NOT NULL           -- see event_codec.py
 );
 CREATE INDEX batches_by_id ON batches (first_id, last_id);
-CREATE TABLE spans (             -- where calls go on that began in an earlier batch
+CREATE TABLE spans (             -- the further batches of calls that started in an earlier one
   call_id INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   PRIMARY KEY (call_id, seq)
 ) WITHOUT ROWID;
 CREATE INDEX spans_by_seq ON spans (seq);
 CREATE TABLE descriptors (
-  digest BLOB PRIMARY KEY,       -- SHA-256 of the file set
+  digest BLOB PRIMARY KEY,       -- SHA-256 of file_set
   target TEXT NOT NULL,
   source TEXT NOT NULL,
   origin TEXT NOT NULL,
   fetched_ns INTEGER NOT NULL,
   file_set BLOB NOT NULL         -- a google.protobuf.FileDescriptorSet
 ) WITHOUT ROWID;
-CREATE TABLE kinds (             -- what the schema says of methods, for calls that do not say it themselves
+CREATE TABLE kinds (             -- what the schema declares of methods, for calls without a kind of their own
   method TEXT PRIMARY KEY,
   kind TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -65,15 +66,15 @@ INSERT INTO facts VALUES ('last_id', 0), ('pruned', 0);
 
 
 class SessionError(LoomError):
-    """A session cannot be used; the text says why and what to do."""
+    """A session cannot be used: the text says why and what to do."""
 
 
 class EmptyError(SessionError):
-    """There is a file, and nothing in it yet."""
+    """The session's file is still empty."""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
-    """Make or open a session's database, readable by nobody but its owner.
+    """Create or open a session's database, which only its owner can read.
 
     Raises :class:`SessionError`. The connection may be used from another thread.
     """
@@ -83,13 +84,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            # Ahead of anything else: only an empty file may become a database of ours.
+            # Ahead of anything else: only an empty file may become a session.
             check_version(connection, path)
-            # Batches are large: with 4 KiB a page, SQLite takes half as long again. Files that exist keep theirs.
+            # Batches are large: with pages of 4 KiB, SQLite takes half as long again. Existing files keep their size.
             connection.execute(f"PRAGMA page_size={_PAGE}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT // _PAGE}")
-            # A commit survives the death of the process; that of the machine may cost the last moments.
+            # A commit survives the end of the process; a crash of the machine may lose the last ones.
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -106,11 +107,11 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, tuple[int, int]]:
-    """Open a session that nobody else writes to; with its :func:`counters`. Raises :class:`SessionError`."""
-    # The directory comes first: the lock is beside the file.
+    """Open a session for one writer, and read its :func:`counters`. Raises :class:`SessionError`."""
+    # First, as it creates the directory, which the lock's file is in, too.
     connection = open_for_writing(path)
     try:
-        lock.take()
+        lock.acquire()
         return connection, counters(connection, path)
     except BaseException as error:
         connection.close()
@@ -120,14 +121,14 @@ def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, 
         raise
 
 
-def lacks_room(error: SessionError) -> bool:
-    """Whether it is a full disk that is in the way, which may have room later."""
+def is_disk_full(error: SessionError) -> bool:
+    """Whether the cause is a full disk, which may have room later."""
     cause = error.__cause__
     return getattr(cause, "sqlite_errorname", "") in _FULL or getattr(cause, "errno", None) in _NO_ROOM
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open a session's database without changing it; :class:`SessionError` if that cannot be."""
+    """Open a session's database without changing it. Raises :class:`SessionError`."""
     if not path.exists():
         raise SessionError(f"there is no session file {path}: 'loom sessions list' shows those that are")
     try:
@@ -143,18 +144,18 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise SessionError(explain(error, path, opening=True)) from error
     if not filled:
         connection.close()
-        raise EmptyError(f"{path} is no session of Loom: it is empty")
+        raise EmptyError(f"{path} is not a Loom session: it is empty")
     return connection
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether there is anything in it yet; :class:`SessionError` if it is not ours or of another version."""
+    """Whether the file has tables; :class:`SessionError` if they are not a session's, or of another version."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not version and not tables:
         return False
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise SessionError(f"{path} is a database, but no session of Loom: choose another --session")
+        raise SessionError(f"{path} is a database, but not a Loom session: choose another --session")
     if version > FORMAT:
         raise SessionError(
             f"{path} was written by a newer Loom (session format {version}; this one reads {FORMAT}): "
@@ -169,17 +170,17 @@ def check_version(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def counters(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:
-    """The last id of the earlier runs, and the last that was cleared; :class:`SessionError` if they are damaged."""
+    """The last id of previous runs, and the last that was cleared; :class:`SessionError` if they are damaged."""
     facts: dict[Any, Any] = dict(connection.execute("SELECT name, value FROM facts").fetchall())
     numbers = (facts.get("last_id"), facts.get("cleared", 0))
     for number in numbers:
-        if not isinstance(number, int) or not 0 <= number <= _LARGEST_ID:
-            raise SessionError(_DAMAGED.format(path, "its counters are lost"))
+        if not isinstance(number, int) or not 0 <= number <= _MAX_ID:
+            raise SessionError(_DAMAGED.format(path, "its counters are missing"))
     return cast("tuple[int, int]", numbers)
 
 
 def _make_private(path: Path) -> None:
-    """The directory 0700 and the file 0600, before SQLite puts anything into it."""
+    """Create the directory (0700) and the file (0600) before SQLite writes to it."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -189,28 +190,28 @@ def _make_private(path: Path) -> None:
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise SessionError(
-                f"the disk is full: calls are not kept in {path} until there is room"
+                f"the disk is full: calls are not stored in {path} until there is room"
             ) from error
         raise SessionError(
-            f"the session cannot be kept in {path}: {error.strerror}; "
+            f"the session cannot be stored in {path}: {error.strerror}; "
             "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
         ) from error
 
 
 class SessionLock:
-    """Held while a Loom writes to a session; goes with its process, however that ends."""
+    """An advisory lock that a Loom holds while it writes to a session; it ends with the process, however that ends."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
         self._file: int | None = None
 
-    def take(self) -> None:
-        """Take it; :class:`SessionError` names the process that has it."""
+    def acquire(self) -> None:
+        """Acquire it; :class:`SessionError` names the process that holds it."""
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise SessionError(f"the session cannot be locked with {self._path}: {error.strerror}") from error
-        if sys.platform == "win32":  # there, SQLite's own locks must do
+        if sys.platform == "win32":  # SQLite's own locks have to do there
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,10 +222,10 @@ class SessionLock:
             whose = f" (process {holder})" if holder.isdigit() else ""
             name = self._path.name.partition(".loom.db")[0]
             raise SessionError(
-                f"session {name!r} is in use by another Loom{whose}: this run is not kept; "
+                f"session {name!r} is in use by another Loom{whose}: this run is not stored; "
                 "give each its own --session NAME"
             ) from None
-        with contextlib.suppress(OSError):  # on a full disk it is held all the same
+        with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
@@ -235,15 +236,28 @@ class SessionLock:
 
 
 def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
-    """What SQLite's error means for a person, and what to do; a file that did not open is not tried again."""
+    """What SQLite's error means and what to do about it; ``opening``: the file did not open, and is not retried."""
     name = getattr(error, "sqlite_errorname", "")
     if name in _FULL:
-        return f"the disk is full: calls are not kept in {path} until there is room"
+        return f"the disk is full: calls are not stored in {path} until there is room"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        until = "end that and start Loom again" if opening else "until it lets go"
-        return f"{path} is locked by another program: calls are not kept{':' if opening else ''} {until}"
+        until = ": end that and restart Loom" if opening else " until it releases the lock"
+        return f"{path} is locked by another program: calls are not stored{until}"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such"):
         return _DAMAGED.format(path, error)
     return f"{path}: {error}"
+
+
+def is_refused_content(error: Exception) -> bool:
+    """Whether the database refuses a row for what is in it, so that a retry would fail, too.
+
+    That is a value of a type that SQLite has not, an integer past 64 bits, text that is not Unicode, a blob that is too
+    large, or a constraint.
+    """
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return str(error).startswith("Error binding parameter")
+    return isinstance(
+        error, sqlite3.DataError | sqlite3.IntegrityError | OverflowError | TypeError | ValueError
+    )

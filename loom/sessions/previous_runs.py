@@ -1,4 +1,4 @@
-"""What the earlier runs of a session left, as far as it can be read; the rest is told, and stops nothing."""
+"""Reads what previous runs left in a session; what is damaged is reported, and stops nothing."""
 
 import logging
 from collections.abc import Callable
@@ -12,34 +12,34 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-class Earlier:
-    """Reads a session's file before it is written to. ``problems`` are lines about what could not be read."""
+class PreviousRuns:
+    """Reads a session's file ahead of writing to it. ``problems`` are lines about what could not be read."""
 
     def __init__(self, path: Path) -> None:
         self.problems: list[str] = []
         self._path = path
 
-    def read(self, read: Callable[[SessionReader], list[_T]]) -> list[_T]:
-        """What ``read`` finds; nothing if there is no file yet, or it cannot be read."""
-        found: list[_T] = []
+    def read(self, query: Callable[[SessionReader], list[_T]]) -> list[_T]:
+        """The result of ``query``; empty if there is no file yet, or it cannot be read."""
+        result: list[_T] = []
         if not self._path.exists() or not self._path.stat().st_size:
-            return found
+            return result
         try:
             with SessionReader(self._path) as reader:
                 try:
-                    found = read(reader)
+                    result = query(reader)
                 finally:
-                    self.tell(*reader.damaged)
+                    self.report(*reader.damaged)
         except EmptyError:
             pass
         except SessionError as error:
-            self.tell(str(error))
-        except Exception as error:  # noqa: BLE001 (a file may be damaged in any way; traffic goes on)
-            self.tell(f"{self._path}: calls of earlier runs could not be read: {error!r}")
-        return found
+            self.report(str(error))
+        except Exception as error:  # noqa: BLE001 (a file may be damaged in any way, and Loom starts all the same)
+            self.report(f"{self._path}: calls of previous runs could not be read: {error!r}")
+        return result
 
-    def tell(self, *problems: str) -> None:
-        """Note lines about what could not be read, and log them."""
+    def report(self, *problems: str) -> None:
+        """Log lines about what could not be read, and keep them in ``problems``; each once."""
         for line in problems:
             if line not in self.problems:
                 self.problems.append(line)

@@ -1,8 +1,7 @@
-"""Past its budget, a session lets go of its oldest batches.
+"""Deletes the oldest batches of a session that is over its budget.
 
-A call may have begun in a batch that goes and still be running: what is needed to know it
-by (everything but the bytes of its messages) is carried over into the last batch that
-goes, which stays under its number with only that in it.
+A call may have started in a batch that is deleted and still be running: its events, without the bytes of messages, are
+carried over into the last of these batches, which keeps its number and has nothing else in it.
 """
 
 import sqlite3
@@ -11,15 +10,15 @@ import msgspec
 
 from loom.model import MessageSeen, StoredEvent
 
-from .batch import Batch, compressor
+from .batch import Batch, new_compressor
 from .event_codec import unpack
 
-_SHARE = 0.97  # prune to this share of the budget, so that it is not needed with every batch
-_MOST_CARRIED = 4 * 1024 * 1024  # bytes; past it the calls that began first are given up
+_SHARE = 0.97  # of the budget that is left when pruning ends, so that not every batch needs pruning
+_MAX_CARRIED = 4 * 1024 * 1024  # bytes; past it the calls that started first are dropped
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
-    """The bytes of the database that hold something."""
+    """The bytes of the database's pages that are in use."""
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")
@@ -28,9 +27,9 @@ def used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def prune(connection: sqlite3.Connection, budget: int) -> int:
-    """Delete the oldest batches until the rest fits; how many calls began in them.
+    """Delete the oldest batches until the rest fits into ``budget`` bytes; return how many calls started in them.
 
-    The pages that become free are used again, so the file stops growing. Raises :class:`sqlite3.Error`.
+    The pages that become free are reused, so the file stops growing. Raises :class:`sqlite3.Error`.
     """
     excess = used_bytes(connection) - int(budget * _SHARE)
     last, calls = 0, 0
@@ -52,7 +51,7 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
             connection.execute(
                 "UPDATE batches SET first_id = ?, last_id = ?, started = ?, ended = 0, size = ?, events = ?"
                 " WHERE seq = ?",
-                (*carried.ids, carried.started, carried.size, carried.row(compressor()), last),
+                (*carried.ids, carried.started, carried.size, carried.compress(new_compressor()), last),
             )
             calls -= carried.started
         else:
@@ -66,29 +65,29 @@ def prune(connection: sqlite3.Connection, budget: int) -> int:
 
 
 def _carried(connection: sqlite3.Connection, last: int) -> Batch:
-    """What to keep of calls that go on after batch ``last``: their events, messages without their bytes."""
-    carried = Batch(_MOST_CARRIED)
-    going_on = {
+    """The events of calls that continue after batch ``last``; messages come without their bytes."""
+    carried = Batch(_MAX_CARRIED)
+    continued = {
         row[0] for row in connection.execute("SELECT DISTINCT call_id FROM spans WHERE seq > ?", (last,))
     }
-    if not going_on:
+    if not continued:
         return carried
-    kept: dict[int, list[StoredEvent]] = {}
-    for (events,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
+    events_of_calls: dict[int, list[StoredEvent]] = {}
+    for (row,) in connection.execute("SELECT events FROM batches WHERE seq <= ? ORDER BY seq", (last,)):
         try:
-            records = unpack(events)
-        except msgspec.MsgspecError:  # damaged: it goes, whatever is in it
+            events = unpack(row)
+        except msgspec.MsgspecError:  # damaged: its events are deleted with it
             continue
-        for record in records:
-            if record.call_id in going_on:
-                kept.setdefault(record.call_id, []).append(_without_bytes(record))
-    for call_id in sorted(kept, reverse=True):
-        if not carried.add([kept[call_id]]):
+        for event in events:
+            if event.call_id in continued:
+                events_of_calls.setdefault(event.call_id, []).append(_without_bytes(event))
+    for call_id in sorted(events_of_calls, reverse=True):
+        if not carried.add([events_of_calls[call_id]]):
             break
     return carried
 
 
-def _without_bytes(record: StoredEvent) -> StoredEvent:
-    if isinstance(record, MessageSeen) and record.lost is None:
-        return msgspec.structs.replace(record, data=b"", lost=len(record.data))
-    return record
+def _without_bytes(event: StoredEvent) -> StoredEvent:
+    if isinstance(event, MessageSeen) and event.lost is None:
+        return msgspec.structs.replace(event, data=b"", lost=len(event.data))
+    return event

@@ -1,4 +1,4 @@
-"""A session's batches become calls again. Reads beside a Loom that writes, and changes nothing."""
+"""Reads calls and descriptor sets of a session, also while a Loom writes to it. Changes nothing."""
 
 import hashlib
 import sqlite3
@@ -17,12 +17,12 @@ from loom.model.projection import end_interrupted, project
 
 from .database import MASKED, SessionError, explain, open_for_reading
 from .event_codec import unpack
-from .recovery import is_damage, open_otherwise, walk
+from .recovery import is_damage, open_damaged, walk
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a session holds. Times are those of its first and last event; 0 when it is empty."""
+    """Counts of a session. Times are those of its first and last event; 0 when it is empty."""
 
     calls: int
     ended: int
@@ -33,30 +33,33 @@ class Totals:
     pruned: int
 
 
-_MOST_TOLD = 20  # lines about what is damaged
+DEFAULT_MAX_PROBLEMS = 20
 _KINDS = {kind.value: kind for kind in Kind}
 
 
 class SessionReader:
     """Reads one session; use it in a ``with``. Errors are :class:`SessionError`.
 
-    ``damaged`` tells of what could not be read: it is passed over.
-    ``live_from``: calls of this id and up belong to a Loom that is running; older ones
-    that never ended are ended as its predecessor's stop. None: whatever did not end is ended so.
+    What is damaged is skipped, and ``damaged`` has lines about it, at most ``max_problems``.
+    ``live_from`` is the first id of a Loom that is running; calls of smaller ids that did not end were interrupted
+    (see :func:`loom.model.projection.end_interrupted`). None: all calls that did not end were.
     """
 
-    def __init__(self, path: Path, live_from: int | None = None) -> None:
+    def __init__(
+        self, path: Path, live_from: int | None = None, *, max_problems: int = DEFAULT_MAX_PROBLEMS
+    ) -> None:
         self.path = path
         self.damaged: list[str] = []
-        self._told: set[str] = set()
+        self._max_problems = max_problems
+        self._problems: set[str] = set()
         self._live_from = live_from
         try:
             self._connection = open_for_reading(path)
         except SessionError as error:
-            self._connection, missing = open_otherwise(path, error)
+            self._connection, missing = open_damaged(path, error)
             if missing:
-                self._lost(missing)
-        # Text that is damaged is told by what it should have said, not by SQLite's wrapper giving up.
+                self._report(missing)
+        # Damaged text is found by checking its value; SQLite's wrapper would raise for the whole row.
         self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
 
     def __enter__(self) -> Self:
@@ -69,14 +72,14 @@ class SessionReader:
 
     def totals(self) -> Totals:
         """Counts and times, without reading any event."""
-        found = self._readable(
+        rows = self._readable(
             "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0), count(*), coalesce(min(first_ns), 0),"
             " coalesce(max(last_ns), 0), total(typeof(started) || typeof(ended) || typeof(first_ns) || typeof(last_ns)"
             " != 'integerintegerintegerinteger') FROM batches",
             "",
         )
-        if found and not found[0][-1]:
-            calls, ended, batches, first_ns, last_ns, _ = found[0]
+        if rows and not rows[0][-1]:
+            calls, ended, batches, first_ns, last_ns, _ = rows[0]
         else:
             rows = list(self._walk("started, ended, first_ns, last_ns"))
             calls, ended, batches = sum(row[1] for row in rows), sum(row[2] for row in rows), len(rows)
@@ -90,13 +93,13 @@ class SessionReader:
         )
 
     def newest(self, limit: int, max_bytes: int) -> list[Call]:
-        """At most ``limit`` calls, the last that began, oldest first; reads about ``max_bytes`` of events."""
-        first = self._first_of(limit, max_bytes)
-        calls = sorted(self._folded(self._records(first)), key=lambda call: call.id)
-        return [self._settle(call) for call in calls[-limit:]] if limit else []
+        """At most ``limit`` calls, the last that started, oldest first; reads about ``max_bytes`` of events."""
+        first = self._first_batch(limit, max_bytes)
+        calls = sorted(self._project(self._events(first)), key=lambda call: call.id)
+        return [self._finish(call) for call in calls[-limit:]] if limit else []
 
-    def _first_of(self, limit: int, max_bytes: int) -> int:
-        """The number of the batch in which the newest ``limit`` calls begin."""
+    def _first_batch(self, limit: int, max_bytes: int) -> int:
+        """The number of the batch in which the first of the newest ``limit`` calls starts."""
         first = started = size = 0
         for seq, count, length in self._walk("started, size", backwards=True):
             if first and size + length > max_bytes:
@@ -109,35 +112,35 @@ class SessionReader:
     def calls(self, newest: int | None = None) -> Iterator[Call]:
         """Every call: each when its end is read, then those that have not ended.
 
-        Older ones than the ``newest`` may be left out.
+        With ``newest``, at least that many of the newest; older ones may be left out.
         """
-        first = 0 if newest is None else self._first_of(newest, sys.maxsize)
-        for call in self._folded(self._records(first)):
-            yield self._settle(call)
+        first = 0 if newest is None else self._first_batch(newest, sys.maxsize)
+        for call in self._project(self._events(first)):
+            yield self._finish(call)
 
     def oldest_id(self) -> int | None:
-        """The smallest id of a call; None if there is none, or it cannot be told."""
-        [(found,)] = self._readable("SELECT min(first_id) FROM batches", "") or [(None,)]
-        return found if isinstance(found, int) else None
+        """The smallest id of a call; None if there is no call, or it cannot be read."""
+        [(oldest,)] = self._readable("SELECT min(first_id) FROM batches", "") or [(None,)]
+        return oldest if isinstance(oldest, int) else None
 
-    def _folded(self, records: Iterable[StoredEvent]) -> Iterator[Call]:
-        return project(records, self._kinds())
+    def _project(self, events: Iterable[StoredEvent]) -> Iterator[Call]:
+        return project(events, self._kinds())
 
     def find(self, ids: Iterable[int]) -> list[Call]:
-        """The calls of these ids that are there, in order of id."""
+        """The calls of these ids that are in the session, in order of id."""
         wanted = set(ids)
         try:
             batches = self._batches_of(wanted)
-            records = (record for seq in sorted(batches) for record in self._one(seq))
-            found = list(self._folded(record for record in records if record.call_id in wanted))
+            events = (event for seq in sorted(batches) for event in self._events_of_batch(seq))
+            calls = list(self._project(event for event in events if event.call_id in wanted))
         except SessionError as error:
             if not is_damage(error.__cause__):
                 raise
-            found = list(self._folded(record for record in self._records() if record.call_id in wanted))
-        return sorted((self._settle(call) for call in found), key=lambda call: call.id)
+            calls = list(self._project(event for event in self._events() if event.call_id in wanted))
+        return sorted((self._finish(call) for call in calls), key=lambda call: call.id)
 
     def _batches_of(self, ids: Iterable[int]) -> set[int]:
-        """The numbers of the batches that may hold something of these calls."""
+        """The numbers of the batches that may have events of these calls."""
         batches: set[int] = set()
         for call_id in ids:
             batches.update(
@@ -149,99 +152,100 @@ class SessionReader:
         return batches
 
     def descriptors(self) -> list[StoredDescriptorSet]:
-        """Every stored file set, the last fetched first."""
-        what = "some of its descriptors"
-        found = []
+        """Every descriptor set, the last fetched first."""
+        subject = "some of its descriptors"
+        descriptors = []
         query = "SELECT digest, target, source, origin, fetched_ns, file_set FROM descriptors"
-        for digest, *fields in self._readable(query, what):
+        for digest, *fields in self._readable(query, subject):
             if [type(field) for field in fields] == [str, str, str, int, bytes] and hashlib.sha256(
                 fields[-1]
             ).digest() == digest:
-                found.append(StoredDescriptorSet(*fields))
+                descriptors.append(StoredDescriptorSet(*fields))
             else:
-                self._lost(f"{what} could not be read")
-        return sorted(found, key=lambda item: item.fetched_ns, reverse=True)
+                self._report(f"{subject} could not be read")
+        return sorted(descriptors, key=lambda item: item.fetched_ns, reverse=True)
 
     def counters(self) -> tuple[int, int]:
-        """The last id that was given, and the last that was cleared; 0 where it cannot be told."""
+        """The last id that was assigned, and the last that was cleared; 0 where it cannot be read."""
         facts = self._numbers("SELECT name, value FROM facts", "its counters")
         return facts.get("last_id", 0), facts.get("cleared", 0)
 
     def masked(self) -> list[str]:
-        """The keys of metadata that were masked when its calls were recorded, beside those that always are."""
+        """The metadata keys that were masked when its calls were recorded, beside the defaults."""
         names = self._numbers("SELECT name, value FROM facts", "its counters")
         return sorted(name.removeprefix(MASKED) for name in names if name.startswith(MASKED))
 
     def _kinds(self) -> dict[str, Kind]:
-        what = "some kinds of methods"
+        subject = "some kinds of methods"
         kinds = {}
-        for method, kind in self._readable("SELECT method, kind FROM kinds", what):
+        for method, kind in self._readable("SELECT method, kind FROM kinds", subject):
             if isinstance(method, str) and kind in _KINDS:
                 kinds[method] = _KINDS[kind]
             else:
-                self._lost(f"{what} could not be read")
+                self._report(f"{subject} could not be read")
         return kinds
 
-    def _numbers(self, query: str, what: str) -> dict[str, int]:
+    def _numbers(self, query: str, subject: str) -> dict[str, int]:
         numbers = {}
-        for name, value in self._readable(query, what):
+        for name, value in self._readable(query, subject):
             if isinstance(name, str) and isinstance(value, int):
                 numbers[name] = value
             else:
-                self._lost(f"{what} could not be read")
+                self._report(f"{subject} could not be read")
         return numbers
 
-    def _settle(self, call: Call) -> Call:
+    def _finish(self, call: Call) -> Call:
         if self._live_from is None or call.id < self._live_from:
             end_interrupted(call)
             call.restored = True
         return call
 
-    def _records(self, first: int = 0) -> Iterator[StoredEvent]:
-        """The events from batch ``first`` on."""
-        for seq, events in self._walk("events", first=first):
-            yield from self._unpacked(seq, events)
+    def _events(self, first: int = 0) -> Iterator[StoredEvent]:
+        """The events of batch ``first`` and those after it."""
+        for seq, row in self._walk("events", first=first):
+            yield from self._unpack(seq, row)
 
-    def _one(self, seq: int) -> Iterable[StoredEvent]:
+    def _events_of_batch(self, seq: int) -> Iterable[StoredEvent]:
         rows = self._rows("SELECT events FROM batches WHERE seq = ?", (seq,))
-        return self._unpacked(seq, rows[0][0]) if rows else ()
+        return self._unpack(seq, rows[0][0]) if rows else ()
 
-    def _unpacked(self, seq: int, events: Any) -> Iterable[StoredEvent]:
+    def _unpack(self, seq: int, row: Any) -> Iterable[StoredEvent]:
         try:
-            if not isinstance(events, bytes) or not events.startswith(zstandard.FRAME_HEADER):
+            if not isinstance(row, bytes) or not row.startswith(zstandard.FRAME_HEADER):
                 raise msgspec.DecodeError("it is not compressed")
-            return unpack(events)
+            return unpack(row)
         except msgspec.MsgspecError as error:
-            self._lost(f"batch {seq} is damaged and was passed over: {error}")
+            self._report(f"batch {seq} is damaged and was skipped: {error}")
             return ()
 
     def _walk(self, columns: str, *, first: int = 0, backwards: bool = False) -> Iterator[tuple[Any, ...]]:
         try:
-            yield from walk(self._connection, columns, self._lost, first=first, backwards=backwards)
+            yield from walk(self._connection, columns, self._report, first=first, backwards=backwards)
         except sqlite3.Error as error:
             raise SessionError(explain(error, self.path)) from error
 
-    def _readable(self, query: str, what: str) -> list[tuple[Any, ...]]:
-        """The rows up to the first that is damaged."""
+    def _readable(self, query: str, subject: str) -> list[tuple[Any, ...]]:
+        """The rows up to the first damaged one, which is reported as ``subject`` unless that is empty."""
         rows: list[tuple[Any, ...]] = []
         try:
             rows.extend(self._each(query))
         except SessionError as error:
             if not is_damage(error.__cause__):
                 raise
-            if what:
-                self._lost(f"{what} could not be read")
+            if subject:
+                self._report(f"{subject} could not be read")
         return rows
 
-    def _lost(self, what: str) -> None:
-        line = f"{self.path}: {what}"
-        if line in self._told:
+    def _report(self, problem: str) -> None:
+        line = f"{self.path}: {problem}"
+        if line in self._problems:
             return
-        self._told.add(line)
-        if len(self._told) <= _MOST_TOLD:
+        self._problems.add(line)
+        count, limit = len(self._problems), self._max_problems
+        if count <= limit:
             self.damaged.append(line)
         else:
-            self.damaged[_MOST_TOLD:] = [f"{self.path}: and {len(self._told) - _MOST_TOLD} more"]
+            self.damaged[limit:] = [f"{self.path}: and {count - limit} more"]
 
     def _each(self, query: str, values: tuple[int, ...] = ()) -> Iterator[tuple[Any, ...]]:
         try:

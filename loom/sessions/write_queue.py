@@ -1,4 +1,4 @@
-"""Events that wait to be written: packed into batches by whoever brings them, within a budget of bytes."""
+"""The queue of events to be written: encoded into batches by the threads that emit them, within a budget of bytes."""
 
 import sys
 import threading
@@ -9,71 +9,85 @@ import msgspec
 
 from loom.model import MessageSeen, StoredEvent
 
-from .batch import Batch
+from .batch import Batch, Group
 
-EVENT_COST = 200  # what an event is counted as beside its payload, where it is asked whether it fits
-_BATCH_BYTES = 1024 * 1024
+EVENT_COST = 200
+"""Bytes that an event is assumed to take beside its payload, where the queue is nearly full."""
+
+DEFAULT_BATCH_BYTES = 1024 * 1024
 
 
-class Waiting:
-    """A queue of batches of at most ``budget`` bytes, for any number of threads.
+class WriteQueue:
+    """A thread-safe queue of batches, of at most ``budget`` bytes together and about ``batch_bytes`` each.
 
-    What does not fit is dropped and counted: first the bytes of messages, then whole events.
+    What does not fit is dropped and counted: first the bytes of messages, then whole events. So are events that cannot
+    be encoded.
 
-    Events are packed by whoever adds them: the interpreter is held for that in any thread, and in this one they are in
-    the cache.
+    Events are encoded by the thread that puts them: encoding holds the interpreter in any thread, and in this one they
+    are still in the processor's cache.
     """
 
-    def __init__(self, budget: int) -> None:
-        self.dropped_events = 0
-        self.dropped_bytes = 0
+    def __init__(self, budget: int, batch_bytes: int = DEFAULT_BATCH_BYTES) -> None:
         self._budget = budget
-        self._batch = Batch(budget)  # what comes is added to it
-        self._filling = threading.Lock()  # held while events come, and while another batch takes its place
+        self._batch_bytes = batch_bytes
+        self._open_batch = Batch(budget)
+        self._lock = threading.Lock()  # held while events are added, and while the open batch is replaced
         self._batches: deque[Batch] = deque()
-        self._packed = 0  # bytes of all batches that were closed
-        self._done = 0  # ... and of those of them that have been written
+        self._closed_bytes = 0  # of all batches that were ever closed
+        self._done_bytes = 0  # of those of them that are done
+        self._dropped_events = 0  # but for those of the open batch
+        self.dropped_bytes = 0
 
     def __len__(self) -> int:
-        """How many batches are closed and have not been taken."""
+        """How many batches are closed and have not been got."""
         return len(self._batches)
 
     @property
     def bytes(self) -> int:
-        """What has been added and is not done."""
-        with self._filling:
-            return self._packed - self._done + self._batch.size
+        """The bytes of encoded events that were put and are not done."""
+        with self._lock:
+            return self._closed_bytes - self._done_bytes + self._open_batch.size
 
-    def add(self, calls: Sequence[Sequence[StoredEvent]]) -> None:
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped."""
+        with self._lock:
+            return self._dropped_events + self._open_batch.dropped_events
+
+    def put(self, group: Group) -> None:
         """Add events of calls, each call's in their order."""
-        with self._filling:
-            if not self._batch.add(calls):
-                for events in calls:
-                    self._add_what_fits(events)
-            if self._batch.size >= _BATCH_BYTES:
+        with self._lock:
+            if not self._open_batch.add(group):
+                for events in group:
+                    self._put_what_fits(events)
+            if self._open_batch.size >= self._batch_bytes:
                 self._close_batch()
 
     def close_batch(self) -> None:
-        """Let all that has been added be taken."""
-        with self._filling:
+        """Make everything that was put available to :meth:`get`."""
+        with self._lock:
             self._close_batch()
 
-    def take(self) -> Batch:
-        """The oldest batch that is closed. :class:`IndexError` if there is none."""
+    def get(self) -> Batch:
+        """Take the oldest closed batch. :class:`IndexError` if there is none."""
         return self._batches.popleft()
 
-    def done(self, batch: Batch) -> None:
-        """Make room: a batch that was taken has been written."""
-        self._done += batch.size
+    def task_done(self, batch: Batch) -> None:
+        """Free the bytes of a batch that was taken and has been written, or given up."""
+        self._done_bytes += batch.size
 
-    def _add_what_fits(self, events: Sequence[StoredEvent]) -> None:
-        """Drop and count what there is no room for: the bytes of messages first."""
-        self._close_batch()  # the next one may have more
-        room = self._batch.limit
+    def count_dropped(self, events: int) -> None:
+        """Count events of a taken batch that could not be written."""
+        with self._lock:
+            self._dropped_events += events
+
+    def _put_what_fits(self, events: Sequence[StoredEvent]) -> None:
+        self._close_batch()  # there may be more room for the next one
+        room = self._open_batch.limit
         kept: list[StoredEvent] = []
         for event in events:
             if room <= 0:
-                self.dropped_events += 1
+                self._dropped_events += 1
                 continue
             room -= EVENT_COST
             if isinstance(event, MessageSeen):
@@ -85,12 +99,15 @@ class Waiting:
                 room -= size
             kept.append(event)
         if kept:
-            self._batch.limit = sys.maxsize
-            self._batch.add([kept])
+            self._open_batch.limit = sys.maxsize
+            self._open_batch.add([kept])
             self._close_batch()
 
     def _close_batch(self) -> None:
-        if self._batch.size:
-            self._packed += self._batch.size
-            self._batches.append(self._batch)
-        self._batch = Batch(self._budget - (self._packed - self._done), self._batch.wary)
+        self._dropped_events += self._open_batch.dropped_events
+        if self._open_batch.size:
+            self._closed_bytes += self._open_batch.size
+            self._batches.append(self._open_batch)
+        self._open_batch = Batch(
+            self._budget - (self._closed_bytes - self._done_bytes), large_search=self._open_batch.large_search
+        )

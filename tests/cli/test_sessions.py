@@ -183,7 +183,7 @@ def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data:
 @pytest.mark.parametrize("name", ["../mine", ".hidden", "a/b", "x" * 101, ""])
 def test_a_name_that_cannot_be_one(loom, name: str) -> None:
     ran = loom("show", name)
-    assert (ran.code, "cannot be a session's name" in ran.err) == (2, True)
+    assert (ran.code, "is not a valid session name" in ran.err) == (2, True)
 
 
 def test_what_was_masked_when_it_was_recorded_is_masked_in_an_export(loom, kept: Path, data: Path) -> None:

@@ -160,7 +160,7 @@ async def test_a_call_in_flight_tells_how_long_it_has_taken(page: Page, feed: Fa
 
 async def test_the_footer_says_what_is_wrong_with_the_session(page: Page, feed: FakeFeed) -> None:
     await opened(page, feed)
-    full = "the disk is full: calls are not kept in /data/default.loom.db until there is room"
+    full = "the disk is full: calls are not stored in /data/default.loom.db until there is room"
     feed.tick(sinks={"session": {"error": full, "problems": ["batch 2 is damaged"]}})
     footer = page.get_by_text("Session: the disk is full")
     await expect(footer).to_have_text(f"Session: {full} (and 1 more)")

@@ -1,4 +1,4 @@
-"""A session store on a file of its own."""
+"""A session writer on a file of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +15,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SessionWriter]:
-    store = SessionWriter(path)
-    store.open()
-    assert store.status()["error"] == ""
-    yield store
-    store.close()
+def writer(path: Path) -> Iterator[SessionWriter]:
+    writer = SessionWriter(path)
+    writer.open()
+    assert writer.status()["error"] == ""
+    yield writer
+    writer.close()
 
 
-def emit(store: SessionWriter, *events: Event) -> None:
+def emit(writer: SessionWriter, *events: Event) -> None:
     for event in events:
-        store.emit(event)
-    assert store.flush()
+        writer.emit(event)
+    assert writer.flush()

@@ -6,7 +6,7 @@ import zstandard
 
 from loom.model import Direction, MessageSeen
 from loom.sessions import SessionWriter, session_path
-from loom.sessions.batch import _LARGE, _WARY, Batch, compressor
+from loom.sessions.batch import DEFAULT_LARGE_MESSAGE, LARGE_SEARCH_GROUPS, Batch, new_compressor
 from loom.sessions.event_codec import unpack
 from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
 
@@ -17,11 +17,11 @@ def kept(*groups):
     for group in groups:
         assert batch.add(group)
     events = [event for group in groups for part in group for event in part]
-    assert unpack(batch.row(compressor())) == events
+    assert unpack(batch.compress(new_compressor())) == events
     return batch
 
 
-@pytest.mark.parametrize("size", [0, _LARGE, _LARGE + 1, 65_535, 65_536])
+@pytest.mark.parametrize("size", [0, DEFAULT_LARGE_MESSAGE, DEFAULT_LARGE_MESSAGE + 1, 65_535, 65_536])
 @pytest.mark.parametrize("calls", [1, 3, 15, 16, 17])
 def test_large_messages_are_packed_as_small_ones_are(size, calls):
     parts = [
@@ -33,13 +33,20 @@ def test_large_messages_are_packed_as_small_ones_are(size, calls):
         [[*part[:2], message(part[0].call_id, UP, b""), *part[3:]] for part in parts]
     )
     # The bytes of a message that repeats are there once; the others say in at most six bytes which they are.
-    assert batch.size <= len(once) + (size + 6 * calls if size > _LARGE else (size + 6) * calls)
+    assert batch.size <= len(once) + (
+        size + 6 * calls if size > DEFAULT_LARGE_MESSAGE else (size + 6) * calls
+    )
 
 
 @pytest.mark.parametrize("call_id", [0xC4, 0xC400, 0xC4_0000, 0xC400C400])
 def test_what_stands_for_no_bytes_may_occur_anywhere_before_them(call_id):
     event = MessageSeen(
-        call_id, 0xC400_C400_C400, Direction.REQUEST, b"\xc4\0" * _LARGE, True, "\u0100\0\xc4\0"
+        call_id,
+        0xC400_C400_C400,
+        Direction.REQUEST,
+        b"\xc4\0" * DEFAULT_LARGE_MESSAGE,
+        True,
+        "\u0100\0\xc4\0",
     )
     kept([[event]])
 
@@ -59,8 +66,8 @@ def test_large_messages_of_one_size_are_told_apart():
 
 
 def test_large_messages_are_noticed_after_many_small_ones():
-    small = [[unary(number)] for number in range(1, _WARY + 2)]
-    large = [[message(1, UP, dense(2 * _LARGE))]]
+    small = [[unary(number)] for number in range(1, LARGE_SEARCH_GROUPS + 2)]
+    large = [[message(1, UP, dense(2 * DEFAULT_LARGE_MESSAGE))]]
     batch = kept(*small, large, *small, large, large)
     assert batch.size < len(msgspec.msgpack.encode([*small, large, *small])) + 200
 
@@ -71,7 +78,7 @@ def test_one_that_cannot_be_packed_does_not_stand_for_another():
     batch = Batch()
     for part in ([message(1, UP, data[::-1])], [lost], [message(1, UP, data)], [message(1, UP, data)]):
         assert batch.add([part])
-    assert [event.data for event in unpack(batch.row(compressor()))] == [data[::-1], data, data]
+    assert [event.data for event in unpack(batch.compress(new_compressor()))] == [data[::-1], data, data]
 
 
 def test_one_that_there_is_no_room_for_does_not_stand_for_another():
@@ -79,7 +86,7 @@ def test_one_that_there_is_no_room_for_does_not_stand_for_another():
     assert batch.add([[message(1, UP, b"1" * 20_000)]])
     assert not batch.add([[message(1, UP, b"2" * 20_000), message(1, UP, b"2" * 30_000)]])
     assert batch.add([[message(1, UP, b"2" * 20_000)]])
-    assert [event.data[:1] for event in unpack(batch.row(compressor()))] == [b"1", b"2"]
+    assert [event.data[:1] for event in unpack(batch.compress(new_compressor()))] == [b"1", b"2"]
 
 
 def test_a_batch_takes_no_more_than_there_is_room_for():
@@ -90,26 +97,26 @@ def test_a_batch_takes_no_more_than_there_is_room_for():
 
 
 def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path):
-    store = SessionWriter(session_path("default", tmp_path))
-    store.open()
+    writer = SessionWriter(session_path("default", tmp_path))
+    writer.open()
     sent = [
         dense(size + number) if number % 7 else b"same" * 5000
         for number, size in enumerate([9, 40_000] * 100)
     ]
     for event in began(1):
-        store.emit(event)
+        writer.emit(event)
     for data in sent:
-        store.emit(message(1, DOWN, data))
-    assert store.flush(20)
-    [call] = store.restore(1)
+        writer.emit(message(1, DOWN, data))
+    assert writer.flush(20)
+    [call] = writer.restore(1)
     assert [held.data for held in call.messages] == sent
-    store.close()
+    writer.close()
 
 
 def test_bytes_that_were_changed_are_not_taken_for_genuine():
     batch = Batch()
     batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
-    row = batch.row(compressor())
+    row = batch.compress(new_compressor())
     assert unpack(row)[2].data == dense(100_000)
     changed = row[:50_000] + bytes(4) + row[50_004:]
     with pytest.raises(msgspec.DecodeError, match="checksum"):
@@ -119,5 +126,33 @@ def test_bytes_that_were_changed_are_not_taken_for_genuine():
 def test_a_batch_of_an_earlier_loom_has_no_checksum_and_is_read():
     batch = Batch()
     batch.add([unary(1)])
-    row = batch.row(zstandard.ZstdCompressor(level=1))
+    row = batch.compress(zstandard.ZstdCompressor(level=1))
     assert [event.call_id for event in unpack(row)] == [1] * len(unary(1))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        [0, "1", 1, "/a.B/C"],
+        [0, 1, 1, 2],
+        [0, 1, 1, "/a.B/C", "", "", "", "relay", "soon"],
+        [1, 1, 1, "request", [["key", 5]]],
+        [1, 1, 1, "request", [["key"]]],
+        [1, 1, 1, "other", []],
+        [2, 1, 1, "request", None],
+        [2, 1, 1, "request", "text"],
+        [2, 1, 1, "request", 17],
+        [2, 1, 1, "request", [b"x", b"y"]],
+        [2, 1, 1, "request", b"", False, "", "long"],
+        [3, 1],
+        [4, 1, 1, {"code": "OK"}],
+        [4, 1, 1, {"code": 0}, "nobody"],
+        [5, 1, 1, "odd"],
+        [6, 1, 1],
+        [],
+        "text",
+    ],
+)
+def test_an_event_with_fields_of_other_types_is_damage(event):
+    with pytest.raises(msgspec.DecodeError):
+        unpack(msgspec.msgpack.encode([[[event]]]))

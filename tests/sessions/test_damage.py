@@ -30,23 +30,23 @@ SETS = [
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A session of small calls, large ones, and a stream that goes on through all batches."""
     path = session_path("whole", tmp_path_factory.mktemp("whole"))
-    store = SessionWriter(path, declared_kind=lambda _: Kind.UNARY)
-    store.open()
+    writer = SessionWriter(path, declared_kind=lambda _: Kind.UNARY)
+    writer.open()
     for item in SETS:
-        store.put_descriptors(item)
+        writer.put_descriptors(item)
     for event in began(STREAM, "/acme.shop.v1.Shop/Watch"):
-        store.emit(event)
+        writer.emit(event)
     for first in range(2, LAST, 10):
         for event in many(first, first + 6):
-            store.emit(event)
+            writer.emit(event)
         for call_id in range(first + 7, first + 10):
             for event in unary(call_id, dense(call_id * 50), dense(call_id * 30)):
-                store.emit(event)
-        store.emit(message(STREAM, DOWN, dense(100 + first), first))
-        assert store.flush()
+                writer.emit(event)
+        writer.emit(message(STREAM, DOWN, dense(100 + first), first))
+        assert writer.flush()
     for event in ended(STREAM):
-        store.emit(event)
-    store.close()
+        writer.emit(event)
+    writer.close()
     content = path.read_bytes()
     assert len(content) > 500_000
     return content
@@ -144,8 +144,8 @@ def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path
             incoming = file.read()
             list(incoming.calls)
             StoredSchema(incoming.descriptors)
-        store = SessionWriter(path)
-        store.open()
-        store.restore(1000)
-        store.stored_descriptors()
-        store.close()
+        writer = SessionWriter(path)
+        writer.open()
+        writer.restore(1000)
+        writer.stored_descriptors()
+        writer.close()

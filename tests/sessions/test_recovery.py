@@ -18,14 +18,14 @@ BYTES = 60_000
 def path(tmp_path: Path) -> Path:
     """A session of forty batches of one call each, four pages long."""
     path = session_path("default", tmp_path / "sessions")
-    store = SessionWriter(path)
-    store.open()
-    store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"set"))
+    writer = SessionWriter(path)
+    writer.open()
+    writer.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"set"))
     for call_id in range(1, CALLS + 1):
         for event in unary(call_id, dense(BYTES)):
-            store.emit(event)
-        assert store.flush()
-    store.close()
+            writer.emit(event)
+        assert writer.flush()
+    writer.close()
     return path
 
 
@@ -56,7 +56,7 @@ def test_pages_in_the_middle(path: Path) -> None:
     assert {1, CALLS} <= set(found)
     assert found == sorted(found)
     assert damaged
-    assert all("passed over" in line and line.startswith(f"{path}: ") for line in damaged)
+    assert all("skipped" in line and line.startswith(f"{path}: ") for line in damaged)
 
 
 def test_the_newest_are_found_beyond_damage(path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_file_that_lost_its_end(path: Path) -> None:
     assert len(found) > CALLS // 3
     assert found == list(range(1, len(found) + 1))
     assert damaged[0] == f"{path}: its end is missing"
-    assert "could not be read and were passed over" in damaged[1]
+    assert "could not be read and were skipped" in damaged[1]
     with SessionReader(path) as reader:
         totals = reader.totals()
         assert totals.calls >= len(found)
@@ -85,7 +85,7 @@ def test_without_its_table_of_batches_nothing_is_read_and_that_is_told(path: Pat
     overwrite(path, *page_of(path, "batches"))
     assert read(path) == (
         [],
-        [f"{path}: {CALLS} batches between 1 and {CALLS} could not be read and were passed over"],
+        [f"{path}: {CALLS} batches between 1 and {CALLS} could not be read and were skipped"],
     )
 
 

@@ -41,6 +41,11 @@ _UNITS = {
     "u": 1_000,
     "n": 1,
 }
+_MAX_TIMEOUT_NS = (
+    10 * 365 * 24 * 3600 * _UNITS["S"]
+)  # a legal grpc-timeout may be past 64 bits of nanoseconds
+_MAX_DIGITS = 10  # of a status code; longer ones are recorded as the largest
+_MAX_CODE = 10**_MAX_DIGITS - 1
 _STATUS_KEYS = frozenset({GRPC_STATUS, GRPC_MESSAGE})
 
 
@@ -160,13 +165,16 @@ def _status(text: dict[str, str], details: bytes | None) -> Status | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MAX_DIGITS else _MAX_CODE
 
 
 def parse_timeout(text: str) -> int | None:
-    """``grpc-timeout`` in nanoseconds; None if it is absent or malformed."""
+    """``grpc-timeout`` in nanoseconds, at most ten years; None if it is absent or malformed."""
     match = _TIMEOUT.fullmatch(text)
-    return int(match[1]) * _UNITS[match[2]] if match else None
+    return min(int(match[1]) * _UNITS[match[2]], _MAX_TIMEOUT_NS) if match else None
 
 
 def _from_base64(text: str) -> str | bytes:

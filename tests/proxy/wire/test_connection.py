@@ -292,3 +292,24 @@ def test_grpc_web_trailers_are_in_the_body():
     )
     assert (observed.call_ended().status.code, observed.call_ended().status.message) == (9, "nope")
     assert [event.data for event in observed.sink.of(MessageSeen)] == [b"hi", b"yo"]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("99999999H", 315_360_000), ("99999999S", 99_999_999), ("00000001S", 1)]
+)
+def test_a_timeout_past_64_bits_of_nanoseconds_is_recorded_as_ten_years(timeout: str, seconds: int):
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", timeout)]))
+    [started] = observed.sink.of(CallStarted)
+    assert started.deadline_ns == 1_000 + seconds * 1_000_000_000
+    assert started.deadline_ns < 1 << 63
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("9" * 30, 9_999_999_999), ("9" * 5_000, 9_999_999_999), ("0" * 5_000 + "5", 5)]
+)
+def test_a_status_of_any_length_is_recorded(status: str, code: int):
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True))
+    observed.server_sends(observed.server.response(1), observed.server.trailers(1, status))
+    assert observed.call_ended().status.code == code

@@ -86,7 +86,7 @@ async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp
         change(kept.loom.store.path, "UPDATE batches SET events = x'dc00'")
         code, out, err = await loom(kept, "calls", "-q", "body:one")
     assert (code, out) == (0, "")
-    assert "is damaged and was passed over" in err
+    assert "is damaged and was skipped" in err
 
 
 async def test_a_search_whose_loom_goes_away_is_one_line(api: Running) -> None:

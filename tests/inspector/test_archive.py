@@ -253,7 +253,7 @@ async def test_what_cannot_be_read_is_said(
     change(store.path, "UPDATE batches SET events = x'dc00' WHERE first_id = 2")
     async with running(mirror, tmp_path) as at:
         [problem] = (await at.get("/api/stats"))["sinks"]["session"]["problems"]
-        assert problem.endswith("is damaged and was passed over: it is not compressed")
+        assert problem.endswith("is damaged and was skipped: it is not compressed")
         answer = await at.get("/api/calls", q="body:/./")
         assert ([call["id"] for call in answer["calls"]], answer["problems"]) == ([1, 3], [problem])
         caplog.clear()

@@ -1,10 +1,23 @@
-"""The command line: ``loom`` runs the proxy, ``loom COMMAND`` does something else with calls.
+"""The command line: ``loom`` runs the proxy, ``loom COMMAND`` works with calls.
 
-* :mod:`~loom.cli.root`: the ``loom`` command itself.
-* :mod:`~loom.cli.flags`: its flags, made from :mod:`loom.runtime.settings`.
-* :mod:`~loom.cli.commands`: the table of subcommands; each is a module of its own, imported when used.
-* :mod:`~loom.cli.run`: a Loom from start to end.
-* :mod:`~loom.cli.reference`: docs/configuration.md.
+* :mod:`~loom.cli.root`: the ``loom`` command, and errors as one line.
+* :mod:`~loom.cli.flags`: its flags, from :mod:`loom.runtime.settings`.
+* :mod:`~loom.cli.run`: runs the proxy.
+* :mod:`~loom.cli.commands`: the table of subcommands, each imported when used.
+* :mod:`~loom.cli.open`: ``loom open``.
+* :mod:`~loom.cli.tail`: ``loom tail``.
+* :mod:`~loom.cli.calls`: ``loom calls``.
+* :mod:`~loom.cli.show`: ``loom show``.
+* :mod:`~loom.cli.grpcurl`: ``loom grpcurl``.
+* :mod:`~loom.cli.replay`: ``loom replay``.
+* :mod:`~loom.cli.sessions`: ``loom sessions``.
+* :mod:`~loom.cli.completion`: ``loom completion``, and completion of ids and session names.
+* :mod:`~loom.cli.options`: parameter types and options that commands share.
+* :mod:`~loom.cli.api_client`: the client of a running Loom's HTTP API.
+* :mod:`~loom.cli.feed`: its live feed, followed across reconnects.
+* :mod:`~loom.cli.formatting`: calls of the API as lines.
+* :mod:`~loom.cli.output`: writes text: escaped, coloured, cut to the terminal.
+* :mod:`~loom.cli.reference`: generates the reference in docs/configuration.md.
 
 Imports are late on purpose: ``loom --help`` and shell completion answer at once.
 """

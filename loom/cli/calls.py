@@ -1,4 +1,4 @@
-"""``loom calls``: the calls that a running Loom holds, in memory and in its session."""
+"""``loom calls``: list the calls of a running Loom, in memory and in its session."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -19,9 +19,9 @@ from loom.api.feed import (
 from loom.errors import LoomError
 from loom.recording.query import Query
 
-from .api_client import Attached
-from .feed import events, live
-from .formatting import listing_options, write_row
+from .api_client import ApiClient
+from .feed import events, streaming_client
+from .formatting import listing_options, write_summary
 from .options import filter_option
 from .output import Output, run
 
@@ -29,9 +29,15 @@ from .output import Output, run
 @click.command("calls")
 @filter_option
 @click.option(
-    "-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="The newest so many."
+    "-n",
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="List at most N calls, the newest ones.",
 )
-@click.option("--before", type=int, metavar="ID", help="Only calls older than this one.")
+@click.option("--before", type=int, metavar="ID", help="List only calls with a smaller id.")
 @listing_options
 @click.pass_context
 def command(
@@ -51,62 +57,58 @@ def command(
         loom calls -q 'method:Get* duration:>250ms'
         loom calls --json -n 1000 | jq .duration_us
     """
-    output = Output(color=color)
+    output, errors = Output(color=color), Output(sys.stderr, color=color)
 
-    async def work() -> None:
-        async with live(ui, token) as attached:
+    async def list_calls() -> None:
+        async with streaming_client(ui, token) as client:
             if query.needs_details or query.has_regex:
-                found = await _searched(attached, query, limit, before)
+                calls, problems = await _search(client, query, limit, before, errors)
             else:
-                answer = await attached.get(
+                page = await client.get(
                     "/api/calls", CallsPage, limit=limit, before=before, q=query.text or None
                 )
-                found = answer.calls
-                _tell(answer.problems)
-        for summary in found:
-            write_row(summary, output, as_json=as_json)
-        if not found and output.terminal:
+                calls, problems = page.calls, page.problems
+        for problem in problems:
+            errors.warning(problem)
+        for summary in calls:
+            write_summary(summary, output, as_json=as_json)
+        if not calls and output.is_terminal:
             output.line("no calls match" if query.text else "no calls yet")
 
-    ctx.exit(run(work))
+    ctx.exit(run(list_calls))
 
 
-async def _searched(attached: Attached, query: Query, limit: int, before: int | None) -> list[Summary]:
-    """What has to be looked for in metadata and bodies, with how far the search is; Ctrl-C ends it in Loom, too."""
-    found: list[Summary] = []
-    complaints = Output(sys.stderr)
+async def _search(
+    client: ApiClient, query: Query, limit: int, before: int | None, errors: Output
+) -> tuple[list[Summary], list[str]]:
+    """Search metadata and bodies, with a progress bar. Closing the connection (Ctrl-C) ends the search in Loom."""
+    calls: list[Summary] = []
+    problems: list[str] = []
     with click.progressbar(
-        length=1, label="searching", file=sys.stderr, hidden=not complaints.terminal
+        length=1, label="searching", file=sys.stderr, hidden=not errors.is_terminal
     ) as bar:
-        async for event in _answers(attached, q=query.text, limit=limit, before=before):
+        async for event in _search_events(client, q=query.text, limit=limit, before=before):
             if isinstance(event, SearchProgress):
                 bar.length = max(event.of, 1)
                 bar.update(event.searched - bar.pos)
             elif isinstance(event, SearchFound):
-                found += event.calls
+                calls += event.calls
             elif isinstance(event, SearchDone):
-                _tell(event.problems)
-    return sorted(found, key=lambda summary: summary.id)
+                problems = event.problems
+    return sorted(calls, key=lambda summary: summary.id), problems
 
 
-def _tell(problems: list[str]) -> None:
-    """What could not be read, for a person beside the data."""
-    complaints = Output(sys.stderr)
-    for problem in problems:
-        complaints.line(complaints.palette.doubtful(f"loom: {problem}"))
-
-
-async def _answers(attached: Attached, **wanted: Any) -> AsyncIterator[SearchEvent]:
-    """What a search answers, up to its end; :class:`LoomError` if that does not come."""
-    ended = f"{attached.base} went away before the search was done"
-    async with attached.open("/api/search", **wanted) as answer:
+async def _search_events(client: ApiClient, **parameters: Any) -> AsyncIterator[SearchEvent]:
+    """Yield the events of a search up to the last one; raise :class:`LoomError` if that does not come."""
+    disconnected = f"{client.base_url} closed the connection before the search was done; try again"
+    async with client.open("/api/search", **parameters) as response:
         try:
-            async for _, event in events(answer, SEARCH_EVENTS):
+            async for _, event in events(response, SEARCH_EVENTS):
                 if isinstance(event, SearchFailed):
                     raise LoomError(event.error.message)
                 yield event
                 if isinstance(event, SearchDone):
                     return
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise LoomError(ended) from error
-    raise LoomError(ended)
+            raise LoomError(disconnected) from error
+    raise LoomError(disconnected)

@@ -1,7 +1,4 @@
-"""The table of subcommands: name, module, what it does. Modules are imported when used.
-
-Each module has a click command named ``command``.
-"""
+"""The table of subcommands: name, module, summary. A module is imported when its command is used."""
 
 import importlib
 from dataclasses import dataclass
@@ -10,8 +7,8 @@ import click
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """``module`` below :mod:`loom.cli`; ``summary`` is the line in ``loom --help``."""
+class CommandEntry:
+    """``module`` is below :mod:`loom.cli` and has a click command named ``command``; ``summary`` is for ``--help``."""
 
     module: str
     summary: str
@@ -21,13 +18,13 @@ class Entry:
         return command
 
 
-COMMANDS: dict[str, Entry] = {
-    "open": Entry("open", "Show a bundle, or another file of calls, in the page: offline, read-only."),
-    "tail": Entry("tail", "Follow the calls of a running Loom."),
-    "calls": Entry("calls", "List the calls that a running Loom holds."),
-    "show": Entry("show", "Show one call: status, metadata, timing, decoded messages."),
-    "grpcurl": Entry("grpcurl", "Print the grpcurl command that sends a call again."),
-    "replay": Entry("replay", "Send a session or a file of calls again, and compare what comes back."),
-    "sessions": Entry("sessions", "What is kept on disk: list, show, delete, export, import."),
-    "completion": Entry("completion", "Print what bash, zsh or fish need to complete loom's commands."),
+COMMANDS: dict[str, CommandEntry] = {
+    "open": CommandEntry("open", "Show a file of calls (a bundle, NDJSON, …) in the inspector, offline."),
+    "tail": CommandEntry("tail", "Follow the calls of a running Loom."),
+    "calls": CommandEntry("calls", "List the calls of a running Loom."),
+    "show": CommandEntry("show", "Show one call: status, metadata, timing, decoded messages."),
+    "grpcurl": CommandEntry("grpcurl", "Print the grpcurl command that sends a call again."),
+    "replay": CommandEntry("replay", "Send recorded calls again, and compare the responses."),
+    "sessions": CommandEntry("sessions", "Manage sessions on disk: list, show, delete, export, import."),
+    "completion": CommandEntry("completion", "Print the completion script for bash, zsh or fish."),
 }

@@ -1,4 +1,4 @@
-"""The live feed of a running Loom, read for as long as there is one: it reconnects and resumes."""
+"""The live feed of a running Loom: server-sent events, followed across reconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,34 +10,34 @@ import msgspec
 from loom.api.feed import FEED_EVENTS, FeedEvent
 from loom.errors import LoomError
 
-from .api_client import Attached
+from .api_client import ApiClient
 
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 5.0
-_SILENCE = 40.0  # seconds; the feed sends something every 15
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE)
-
-
-def live(ui: str, token: str | None) -> Attached:
-    """A connection that may stay open as long as it likes."""
-    return Attached(ui, token, _NO_TIMEOUT)
+_MIN_DELAY = 0.25
+_MAX_DELAY = 5.0
+_READ_TIMEOUT = 40.0  # seconds; the feed sends something every 15
+_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_READ_TIMEOUT)
 
 
-async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterator[FeedEvent]:
-    """Every event of the feed, across reconnects; ``lost`` is told why the connection went.
+def streaming_client(ui: str, token: str | None) -> ApiClient:
+    """Return a client whose requests may take any time, as long as something is received."""
+    return ApiClient(ui, token, _STREAM_TIMEOUT)
 
-    The first connection must succeed (:class:`LoomError` otherwise); after that this goes on until it is closed.
+
+async def follow(client: ApiClient, on_disconnect: Callable[[str], None]) -> AsyncIterator[FeedEvent]:
+    """Yield every event of the feed; reconnect and resume when the connection is lost.
+
+    ``on_disconnect`` is called with the reason. The first connection must succeed, else :class:`LoomError` is raised.
     """
-    last = ""
-    pause = _FIRST_PAUSE
+    last_id = ""
+    delay = _MIN_DELAY
     connected = False
     while True:
         try:
-            headers = {"Last-Event-ID": last} if last else {}
-            async with attached.open("/api/events", headers=headers) as answer:
-                async for position, event in events(answer, FEED_EVENTS):
+            headers = {"Last-Event-ID": last_id} if last_id else {}
+            async with client.open("/api/events", headers=headers) as response:
+                async for event_id, event in events(response, FEED_EVENTS):
                     connected = True
-                    last, pause = position or last, _FIRST_PAUSE
+                    last_id, delay = event_id or last_id, _MIN_DELAY
                     yield event
             reason = "the feed has ended"
         except LoomError as error:
@@ -45,26 +45,28 @@ async def follow(attached: Attached, lost: Callable[[str], None]) -> AsyncIterat
                 raise
             reason = str(error)
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = " ".join(str(error).split()) or "nothing came for too long"
-        lost(f"{reason}; trying again in {pause:g} s")
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+            reason = " ".join(str(error).split()) or f"nothing received for {_READ_TIMEOUT:g} s"
+        on_disconnect(f"{reason}; trying again in {delay:g} s")
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, _MAX_DELAY)
 
 
-async def events(answer: aiohttp.ClientResponse, kinds: Mapping[str, Any]) -> AsyncIterator[tuple[str, Any]]:
-    """The data of events of these ``kinds``, with their ids.
+async def events(
+    response: aiohttp.ClientResponse, kinds: Mapping[str, Any]
+) -> AsyncIterator[tuple[str, Any]]:
+    """Yield id and data of each event of one of ``kinds``, decoded as its type there.
 
     Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
-    kind, position, data = "message", "", list[str]()
-    pending = b""
-    async for chunk in answer.content.iter_any():
-        *lines, pending = (pending + chunk).split(b"\n")
+    kind, event_id, data = "message", "", list[str]()
+    buffer = b""
+    async for chunk in response.content.iter_any():
+        *lines, buffer = (buffer + chunk).split(b"\n")
         for raw in lines:
             line = raw.decode().removesuffix("\r")
             if not line:
                 if data and kind in kinds:
-                    yield position, _decoded("\n".join(data), kinds[kind])
+                    yield event_id, _decode("\n".join(data), kinds[kind])
                 kind, data = "message", []
                 continue
             name, _, value = line.partition(":")
@@ -72,13 +74,15 @@ async def events(answer: aiohttp.ClientResponse, kinds: Mapping[str, Any]) -> As
             if name == "event":
                 kind = value
             elif name == "id":
-                position = value
+                event_id = value
             elif name == "data":
                 data.append(value)
 
 
-def _decoded(data: str, kind: Any) -> Any:
+def _decode(data: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
-        raise LoomError(f"the feed has an event that this version of Loom does not know: {error}") from error
+        raise LoomError(
+            f"an event of the feed does not fit this version of Loom ({error}); use the same version for both"
+        ) from error

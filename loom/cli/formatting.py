@@ -1,39 +1,39 @@
-"""Calls as the API tells them, as lines of text or JSON, and the options of the commands that list them."""
+"""Format calls of the API as lines of text or JSON; the options of commands that list calls."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from loom.api.calls import Summary
 from loom.model import Call, Status
-from loom.runtime.call_formatting import ended_line
-from loom.runtime.palette import Palette
+from loom.runtime.call_formatting import format_call
+from loom.runtime.terminal import Palette
 
-from .api_client import attach_options
+from .api_client import api_options
 from .output import Output, color_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _US = 1000
+_ID_WIDTH = 6
 
 
-def call_of(summary: Summary) -> Call:
-    """As much of the call as its summary holds."""
+def to_call(summary: Summary) -> Call:
+    """Return a call with what its summary contains."""
     duration, status = summary.duration_us, summary.status
-    started = summary.started_us * _US
+    started_ns = summary.started_us * _US
     call = Call(
         summary.id,
         summary.method,
-        started,
+        started_ns,
         summary.peer,
         summary.authority,
         summary.target,
         summary.engine,
         replay_of=summary.replay_of,
         declared_kind=summary.kind,
-        ended_ns=None if duration is None else started + duration * _US,
+        ended_ns=None if duration is None else started_ns + duration * _US,
         status=None if status is None else Status(status.code, status.message),
         ended_by=summary.ended_by,
     )
@@ -43,28 +43,24 @@ def call_of(summary: Summary) -> Call:
 
 
 def listing_options(function: F) -> F:
-    """``--json`` and what every command has that lists calls of a running Loom."""
-    made: F = click.option(
-        "--json", "as_json", is_flag=True, help="One JSON object a line: the summaries of docs/api.md."
-    )(color_option(attach_options(function)))
-    return made
+    """Add ``--json`` and the other options of commands that list calls of a running Loom."""
+    json_option = click.option(
+        "--json", "as_json", is_flag=True, help="Print a JSON object per line: the summaries of docs/api.md."
+    )
+    decorated: F = json_option(color_option(api_options(function)))
+    return decorated
 
 
-def write_row(summary: Summary, output: Output, *, as_json: bool) -> None:
-    """Write the call as a line of text, cut to the terminal, or as a line of JSON."""
+def write_summary(summary: Summary, output: Output, *, as_json: bool) -> None:
+    """Write a call as a line of text, cut to the terminal, or as a line of JSON."""
     if as_json:
-        output.line(as_json_line(summary))
+        output.json(summary)
     else:
-        output.line(row(summary, output.palette, output.width), cut=True)
+        output.line(format_summary(summary, output.palette, output.width), cut=True)
 
 
-def as_json_line(value: object) -> str:
-    """JSON in one line."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
-
-
-def row(summary: Summary, palette: Palette, width: int | None = None) -> str:
-    """The call's id before the line that a running Loom prints of it."""
-    number = str(summary.id).rjust(6)
-    rest = None if width is None else width - len(number) - 1
-    return f"{palette.dim(number)} {ended_line(call_of(summary), palette, rest)}"
+def format_summary(summary: Summary, palette: Palette, width: int | None = None) -> str:
+    """Format a call as its id and the line that the console of the running Loom prints."""
+    call_id = str(summary.id).rjust(_ID_WIDTH)
+    call_width = None if width is None else width - len(call_id) - 1
+    return f"{palette.dim(call_id)} {format_call(to_call(summary), palette, call_width)}"

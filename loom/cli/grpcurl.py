@@ -1,4 +1,4 @@
-"""``loom grpcurl ID``: a recorded call as a command that sends it again."""
+"""``loom grpcurl ID``: print the grpcurl command of a recorded call."""
 
 import sys
 from pathlib import Path
@@ -8,27 +8,25 @@ import click
 from loom.api.replay import GrpcurlCommand
 from loom.errors import LoomError
 
-from .api_client import Attached, attach_options
+from .api_client import ApiClient, api_options
 from .completion import call_id
 from .options import CallId
 from .output import Output, run
 
-_EXIT_NONE = 1
+_EXIT_NO_COMMAND = 1
 
 
 @click.command("grpcurl")
 @click.argument("call", type=CallId(), metavar="ID", shell_complete=call_id)
 @click.option("--reveal", is_flag=True, help="Show secrets instead of masking them.")
-@click.option(
-    "--via-loom", is_flag=True, help="Address Loom instead of the target, so that the call is recorded again."
-)
+@click.option("--via-loom", is_flag=True, help="Address Loom instead of the target, to record the new call.")
 @click.option(
     "--protoset",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Save the schema to this file and have the command read it; needed where the server has no reflection.",
+    help="Save the schema to FILE and use it in the command, for servers without reflection.",
 )
-@attach_options
+@api_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -40,20 +38,20 @@ def command(
     ui: str,
     token: str | None,
 ) -> None:
-    """Print the grpcurl command that sends a recorded call again; notes about it go to stderr.
+    """Print the grpcurl command that sends a recorded call again. Notes about it go to stderr.
 
-    Exit code 1 if grpcurl cannot send the call.
+    The exit code is 1 if grpcurl cannot send the call.
 
     \b
         loom grpcurl 12 --reveal | sh
     """
     output, notes = Output(), Output(sys.stderr)
 
-    async def work() -> int:
-        async with Attached(ui, token) as attached:
+    async def print_command() -> int:
+        async with ApiClient(ui, token) as client:
             if protoset is not None:
-                _save(protoset, await attached.get_bytes(f"/api/calls/{call}/protoset"))
-            answer = await attached.get(
+                _save(protoset, await client.get_bytes(f"/api/calls/{call}/protoset"))
+            answer = await client.get(
                 f"/api/calls/{call}/grpcurl",
                 GrpcurlCommand,
                 reveal=int(reveal),
@@ -61,13 +59,13 @@ def command(
                 protoset=protoset,
             )
         for note in answer.notes:
-            notes.line(notes.palette.doubtful(f"# {note}"))
+            notes.line(notes.palette.warning(f"# {note}"))
         if not answer.command:
-            return _EXIT_NONE
-        output.line(answer.command)
+            return _EXIT_NO_COMMAND
+        output.verbatim(answer.command)
         return 0
 
-    ctx.exit(run(work))
+    ctx.exit(run(print_command))
 
 
 def _save(file: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What commands take: filters, and the numbers of calls."""
+"""Parameter types and options that several commands have: filters and call ids."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,8 +10,8 @@ from loom.recording.query import FilterError, Query, parse
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Filter(click.ParamType[Query]):
-    """A filter (docs/filter.md); what is wrong with it is told with its column, before anything is done."""
+class FilterType(click.ParamType[Query]):
+    """A filter (docs/filter.md). Errors name the column, before the command does anything."""
 
     name = "filter"
 
@@ -22,11 +22,11 @@ class Filter(click.ParamType[Query]):
             return parse(value)
         except FilterError as error:
             hint = f" ({error.hint})" if error.hint else ""
-            self.fail(f"{value!r} is wrong at column {error.column}: {error}{hint}", param, ctx)
+            self.fail(f"{value!r}, column {error.column}: {error}{hint}", param, ctx)
 
 
 class CallId(click.IntRange):
-    """The number of a call."""
+    """The id of a call."""
 
     name = "call id"
 
@@ -34,14 +34,13 @@ class CallId(click.IntRange):
         super().__init__(1)
 
 
+FILTER_NAMES = ("-q", "--query")
+FILTER_HELP = "Only calls that match FILTER (docs/filter.md)."
+
+
 def filter_option(function: F) -> F:
-    """``-q FILTER``, which becomes a :class:`Query`."""
-    made: F = click.option(
-        "-q",
-        "--query",
-        default="",
-        type=Filter(),
-        metavar="FILTER",
-        help="Only calls that match (docs/filter.md).",
+    """Add ``-q FILTER``, parsed to a :class:`Query`."""
+    decorated: F = click.option(
+        *FILTER_NAMES, default="", type=FilterType(), metavar="FILTER", help=FILTER_HELP
     )(function)
-    return made
+    return decorated

@@ -1,8 +1,7 @@
-"""``loom replay``: a recorded session, or a file of calls, sent to a target and compared."""
+"""``loom replay``: send the calls of a session or a file to a target, and compare the responses."""
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,16 +30,16 @@ from loom.replay.batch import (
 from loom.replay.ignore_paths import IgnorePaths, PathError
 from loom.replay.plan import Timing, parse_metadata
 from loom.replay.report import Tally, junit_xml, result_json, result_lines, summary_table
-from loom.runtime import wiring as parts
-from loom.runtime.call_formatting import one_line
+from loom.runtime import wiring
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
+from loom.runtime.terminal import shorten
 from loom.search.matching import CallMatcher
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory
 
-from .completion import session_name
+from .completion import session_or_file
 from .flags import flag_values, flags
-from .options import Filter
+from .options import FILTER_HELP, FILTER_NAMES, FilterType
 from .output import Output, color_option, run
 
 _SETTINGS = frozenset(
@@ -49,21 +48,21 @@ _SETTINGS = frozenset(
         "reflection_header", "proto", "import_path", "protoset", "data_dir", "mask",
     }
 )  # fmt: skip
-"""The settings that mean the same here as when the proxy runs; flags, variables and loom.toml set them alike."""
+"""The settings of the proxy that apply to replays too, from flags, variables and loom.toml alike."""
 
-_LINE = 2000
+_MAX_LINE = 2000
 _EXIT_DIFFERENT = 1
 _EXIT_FAILED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the flags ask for."""
+class _Request:
+    """The arguments of the command, parsed."""
 
     source: str
     query: Query
-    rules: BatchOptions
-    replays: bool
+    batch: BatchOptions
+    include_replays: bool
     fail_on_diff: bool
     junit: Path | None
     as_json: bool
@@ -86,23 +85,23 @@ def _callback(
     color: bool | None,
     **parameters: Any,
 ) -> None:
-    """Send the calls of SESSION again, compare what comes back, and report.
+    """Send the calls of SESSION again, compare the responses, and report the differences.
 
-    SESSION is the name of a session, or a file: NDJSON, a bundle, a session's database or grpc-dump's JSON.
+    SESSION is the name of a session, or a file: NDJSON, a bundle, a session file or grpc-dump's JSON.
 
     \b
         loom replay default --target staging:50051 --ignore user.updated_at --fail-on-diff
         loom replay calls.ndjson --target localhost:50051 --junit report.xml
 
-    Exit codes: 0 all was sent (and, with --fail-on-diff, nothing differs); 1 something differs, with --fail-on-diff;
-    2 wrong usage, or nothing to send; 3 a call could not be sent or did not end, or the recording is damaged;
-    130 interrupted.
+    Exit codes: 0 every call was sent (and, with --fail-on-diff, no response differs); 1 a response differs, with
+    --fail-on-diff; 2 usage error, or no call to send; 3 a call could not be sent or did not end, or the recording is
+    damaged; 130 interrupted.
     """
-    loaded = load(flag_values(parameters), os.environ, config=config)
-    settings = loaded.settings
-    if "target" not in loaded.origins:
-        raise click.UsageError("name the backend to send to: --target HOST:PORT")
-    rules = BatchOptions(
+    configuration = load(flag_values(parameters), os.environ, config=config)
+    settings = configuration.settings
+    if "target" not in configuration.origins:
+        raise click.UsageError("missing --target HOST:PORT, the backend to send the calls to")
+    batch = BatchOptions(
         timing=Timing(timing),
         ignore=_ignore_paths(ignore),
         metadata=_metadata(metadata),
@@ -110,47 +109,51 @@ def _callback(
         concurrency=concurrency,
         secrets=Secrets(settings.secrets),
     )
-    wanted = _Wanted(source, query, rules, include_replays, fail_on_diff, junit, as_json)
+    request = _Request(source, query, batch, include_replays, fail_on_diff, junit, as_json)
     click.get_current_context().exit(
-        run(lambda: _Command(wanted, settings, Output(color=color), Output(sys.stderr, color=color)).run())
+        run(
+            lambda: _ReplayCommand(
+                request, settings, Output(color=color), Output(sys.stderr, color=color)
+            ).run()
+        )
     )
 
 
-class _Command:
-    """One run: two passes over the recording (what is there, then sending it), and the report."""
+class _ReplayCommand:
+    """One run: a pass over the recording that selects calls, a second that sends them, and the report."""
 
-    def __init__(self, wanted: _Wanted, settings: Settings, output: Output, complaints: Output) -> None:
-        self._wanted = wanted
+    def __init__(self, request: _Request, settings: Settings, output: Output, errors: Output) -> None:
+        self._request = request
         self._settings = settings
         self._output = output
-        self._complaints = complaints
-        self._path = _find(wanted.source, settings)
+        self._errors = errors
+        self._path = _find_source(request.source, settings)
         self._tally = Tally()
         self._results: list[ReplayResult] = []
         self._damaged = False
         self._schema = StoredSchema(())
 
     async def run(self) -> int:
-        if self._wanted.junit is not None:
-            _check_writable(self._wanted.junit)
-        starts, descriptors = await asyncio.to_thread(self._survey)
+        if self._request.junit is not None:
+            _check_writable(self._request.junit)
+        starts, descriptors = await asyncio.to_thread(self._select)
         if not starts:
             raise LoomError(
-                f"{self._path} holds no call to send" + (" that matches" if self._wanted.query.text else "")
+                f"{self._path}: no call to send" + (" matches the filter" if self._request.query.text else "")
             )
-        target = await parts.target(self._settings)
-        local = parts.local_files(self._settings)
+        target = await wiring.target(self._settings)
+        local = wiring.local_files(self._settings)
         await local.load()
-        schema = parts.schema(self._settings, target, local)
+        schema = wiring.schema(self._settings, target, local)
         stored = StoredDescriptorSource(descriptors)
         for problem in stored.problems:
-            self._complain(f"{self._path}: {problem}")
+            self._errors.warning(f"{self._path}: {problem}")
         schema.sources.append(stored)
         try:
-            await self._send(ReplayBatch(target, schema, self._wanted.rules), starts)
+            await self._send(ReplayBatch(target, schema, self._request.batch), starts)
         except asyncio.CancelledError:
             self._report()
-            self._complain(f"interrupted after {self._tally.total} of {len(starts)} calls")
+            self._errors.warning(f"interrupted after {self._tally.total} of {len(starts)} calls")
             raise
         finally:
             await schema.close()
@@ -158,115 +161,112 @@ class _Command:
         self._report()
         return self._exit_code()
 
-    def _survey(self) -> tuple[list[tuple[int, int]], list[StoredDescriptorSet]]:
-        """What is to be sent, in order; complaints about the recording go out here."""
+    def _select(self) -> tuple[list[tuple[int, int]], list[StoredDescriptorSet]]:
+        """Return start time and id of each call to send, in order, and the descriptors; report problems."""
         masked: set[str] = set()
-        uncompared: set[str] = set()
+        masked_responses: set[str] = set()
         starts = []
-        if self._wanted.query.needs_bodies:
-            self._schema = StoredSchema(self._read_through())
-        with self._opened() as incoming:
-            self._wanted.rules.secrets.add(incoming.masked)
-            for call in self._chosen(incoming):
+        if self._request.query.needs_bodies:
+            self._schema = StoredSchema(self._read_descriptors())
+        with self._open() as content:
+            self._request.batch.secrets.add(content.masked)
+            for call in self._matching(content):
                 starts.append((call.started_ns, call.id))
                 masked |= masked_request_keys([call])
-                uncompared |= masked_response_keys(call)
-            for problem in incoming.problems:
-                self._complain(problem)
-            self._damaged = bool(incoming.problems)
-        masked -= {key for key, _ in self._wanted.rules.metadata}
+                masked_responses |= masked_response_keys(call)
+            for problem in content.problems:
+                self._errors.warning(problem)
+            self._damaged = bool(content.problems)
+        masked -= {key for key, _ in self._request.batch.metadata}
         if masked:
             names = ", ".join(sorted(masked))
-            self._complain(
-                f"masked in the recording and not sent: {names} (give values with -H 'KEY: VALUE')"
+            self._errors.warning(
+                f"masked in the recording, so not sent: {names} (pass values with -H 'KEY: VALUE')"
             )
-        if uncompared:
-            self._complain(f"masked in the recording and not compared: {', '.join(sorted(uncompared))}")
-        return sorted(starts), incoming.descriptors
+        if masked_responses:
+            self._errors.warning(
+                f"masked in the recording, so not compared: {', '.join(sorted(masked_responses))}"
+            )
+        return sorted(starts), content.descriptors
 
-    def _read_through(self) -> list[StoredDescriptorSet]:
-        """The descriptors of the whole file: a filter over bodies needs them before the first call."""
-        with self._opened() as incoming:
-            for _ in incoming.calls:
+    def _read_descriptors(self) -> list[StoredDescriptorSet]:
+        """Read the whole file for its descriptors, which a filter on bodies needs before the first call."""
+        with self._open() as content:
+            for _ in content.calls:
                 pass
-            return incoming.descriptors
+            return content.descriptors
 
-    async def _send(self, rerun: ReplayBatch, starts: list[tuple[int, int]]) -> None:
-        hidden = not self._complaints.terminal
+    async def _send(self, batch: ReplayBatch, starts: list[tuple[int, int]]) -> None:
+        hidden = not self._errors.is_terminal
         with (
-            self._opened() as incoming,
+            self._open() as content,
             click.progressbar(length=len(starts), label="replaying", file=sys.stderr, hidden=hidden) as bar,
         ):
-            async for result in rerun.results(by_start_time(self._chosen(incoming), starts)):
-                self._take(result)
+            async for result in batch.results(by_start_time(self._matching(content), starts)):
+                self._add(result)
                 bar.update(1)
 
-    def _take(self, result: ReplayResult) -> None:
+    def _add(self, result: ReplayResult) -> None:
         self._tally.add(result)
-        if self._wanted.as_json:
-            self._output.line(json.dumps(result_json(result), ensure_ascii=False, default=str))
+        if self._request.as_json:
+            self._output.json(result_json(result))
         for call in (result.call, result.replay):
             if call is not None:
-                call.messages = Messages()  # the report needs none, and there may be many calls
-        if self._wanted.junit is not None or result.outcome is not Outcome.SAME:
+                call.messages = Messages()  # not in the report, and there may be many calls
+        if self._request.junit is not None or result.outcome is not Outcome.SAME:
             self._results.append(result)
 
     def _report(self) -> None:
-        if self._wanted.junit is not None:
-            _write(self._wanted.junit, junit_xml(self._results, fail_on_diff=self._wanted.fail_on_diff))
-        if self._wanted.as_json:
+        if self._request.junit is not None:
+            _write(self._request.junit, junit_xml(self._results, fail_on_diff=self._request.fail_on_diff))
+        if self._request.as_json:
             return
         for result in self._results:
             if result.outcome is not Outcome.SAME:
-                self._tell(result)
+                self._print(result)
         for line in summary_table(self._tally):
-            self._output.line(one_line(line, _LINE))
+            self._output.line(shorten(line, _MAX_LINE))
 
     def _exit_code(self) -> int:
         outcomes = self._tally.outcomes
         if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
-            for path in self._wanted.rules.ignore.unmatched_paths():
-                self._complain(
-                    f"--ignore {path} matched nothing: check its names and its place (docs/replay.md)"
-                )
+            for path in self._request.batch.ignore.unmatched_paths():
+                self._errors.warning(f"--ignore {path} matched nothing: check the path (docs/replay.md)")
         if outcomes[Outcome.FAILED] or self._damaged:
             return _EXIT_FAILED
-        return _EXIT_DIFFERENT if self._wanted.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
+        return _EXIT_DIFFERENT if self._request.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
 
-    def _tell(self, result: ReplayResult) -> None:
-        paint = (
-            self._output.palette.doubtful if result.outcome is Outcome.SKIPPED else self._output.palette.bad
-        )
-        head, *rest = result_lines(result)
-        self._output.line(paint(one_line(head, _LINE)))
+    def _print(self, result: ReplayResult) -> None:
+        palette = self._output.palette
+        paint = palette.warning if result.outcome is Outcome.SKIPPED else palette.error
+        first, *rest = result_lines(result)
+        self._output.line(paint(shorten(first, _MAX_LINE)))
         for line in rest:
-            self._output.line(one_line(line, _LINE))
+            self._output.line(shorten(line, _MAX_LINE))
 
-    def _chosen(self, incoming: CallFileContent) -> Iterator[Call]:
-        calls = (call for call in incoming.calls if is_replayable(call, replays=self._wanted.replays))
-        return CallMatcher(self._wanted.query, self._schema).select(calls)
+    def _matching(self, content: CallFileContent) -> Iterator[Call]:
+        include_replays = self._request.include_replays
+        calls = (call for call in content.calls if is_replayable(call, replays=include_replays))
+        return CallMatcher(self._request.query, self._schema).select(calls)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[CallFileContent]:
+    def _open(self) -> Iterator[CallFileContent]:
         with CallFile(self._path) as file:
             yield file.read()
 
-    def _complain(self, text: str) -> None:
-        self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))
 
-
-def _find(source: str, settings: Settings) -> Path:
-    """A file of that path, or else the session of that name."""
+def _find_source(source: str, settings: Settings) -> Path:
+    """Return the file of that path, or else of the session of that name."""
     path = Path(source)
     if path.is_file():
         return path
     if path.name != source:
-        raise LoomError(f"there is no file {source}")
+        raise LoomError(f"no such file: {source}")
     directory = sessions_directory(settings.data_dir)
     stored = session_path(check_name(source), directory)
     if not stored.exists():
-        known = ", ".join(info.name for info in list_sessions(directory)) or "none"
-        raise LoomError(f"there is no file and no session {source!r}; sessions in {directory}: {known}")
+        names = ", ".join(info.name for info in list_sessions(directory)) or "none"
+        raise LoomError(f"no file and no session {source!r}; sessions in {directory}: {names}")
     return stored
 
 
@@ -277,19 +277,19 @@ def _ignore_paths(texts: Sequence[str]) -> IgnorePaths:
         raise LoomError(f"--ignore {error.text!r}, column {error.column}: {error}") from error
 
 
-def _metadata(given_items: Sequence[str]) -> Metadata:
-    """``KEY: VALUE`` as grpcurl takes it: values of ``-bin`` keys are base64."""
+def _metadata(headers: Sequence[str]) -> Metadata:
+    """Parse ``KEY: VALUE`` as grpcurl does: values of ``-bin`` keys are base64."""
     items = []
-    for text in given_items:
+    for text in headers:
         key, colon, value = text.partition(":")
         if not colon:
-            raise LoomError(f"-H {text!r}: write KEY: VALUE")
+            raise LoomError(f"-H: expected KEY: VALUE, got {text!r}")
         items.append({"key": key.strip().lower(), "value": value.strip()})
     return parse_metadata(items, ())
 
 
 def _check_writable(path: Path) -> None:
-    """Before anything is sent, and without leaving an empty report. A pipe is not opened twice."""
+    """Check before anything is sent, without leaving an empty report. A pipe is not opened twice."""
     try:
         new = not path.exists()
         if new or path.is_file():
@@ -307,41 +307,41 @@ def _write(path: Path, data: bytes) -> None:
         raise LoomError(f"--junit {path}: {error.strerror}") from error
 
 
-def _command() -> click.Command:
+def _make_command() -> click.Command:
     options = [
-        click.Argument(["source"], metavar="SESSION|FILE", shell_complete=session_name),
+        click.Argument(["source"], metavar="SESSION|FILE", shell_complete=session_or_file),
         click.Option(
-            ["-q", "--query"],
+            FILTER_NAMES,
             default="",
-            type=Filter(),
+            type=FilterType(),
             metavar="FILTER",
-            help="Only calls that match (docs/filter.md).",
+            help=FILTER_HELP,
         ),
         click.Option(
             ["--ignore"],
             multiple=True,
             metavar="PATH",
-            help="Leave this path out of the comparison; may be repeated, or a list with commas (docs/replay.md).",
+            help="Do not compare this path (docs/replay.md). May be repeated, or a comma-separated list.",
         ),
         click.Option(
             ["-H", "--metadata"],
             multiple=True,
             metavar="KEY: VALUE",
-            help="Send this instead of the recorded values of the key; may be repeated.",
+            help="Send this instead of the recorded values of KEY. May be repeated.",
         ),
         click.Option(
             ["--timing"],
             type=click.Choice([item.value for item in Timing]),
             default="fast",
             show_default=True,
-            help="Messages of a stream back to back, as they were timed, or in turns with the responses.",
+            help="When to send the messages of a stream: back to back, as recorded, or in turns with the responses.",
         ),
         click.Option(
             ["--concurrency"],
             type=click.IntRange(1, 1000),
             default=1,
             show_default=True,
-            help="Calls under way at a time.",
+            help="Maximum number of calls in flight.",
         ),
         click.Option(
             ["--patience"],
@@ -349,29 +349,34 @@ def _command() -> click.Command:
             default=60.0,
             show_default=True,
             metavar="SECONDS",
-            help="How long a call may take.",
+            help="Timeout of each call.",
         ),
         click.Option(
-            ["--include-replays"], is_flag=True, help="Send also calls that were replays themselves."
+            ["--include-replays"], is_flag=True, help="Also send calls that are replays themselves."
         ),
-        click.Option(["--fail-on-diff"], is_flag=True, help="Exit with 1 if anything differs."),
+        click.Option(["--fail-on-diff"], is_flag=True, help="Exit with 1 if a response differs."),
         click.Option(
             ["--junit"],
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help="Write a JUnit XML report.",
+            help="Write a JUnit XML report to this file.",
         ),
         click.Option(
-            ["--json", "as_json"], is_flag=True, help="One JSON object a call instead of the table."
+            ["--json", "as_json"], is_flag=True, help="Print a JSON object per call instead of the table."
         ),
         click.Option(
-            ["--config"], type=click.Path(path_type=Path), metavar="FILE", help="Read this loom.toml."
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Read settings from this file.",
         ),
     ]
     settings = [flag for flag in flags() if (flag.name or "").removeprefix("no_") in _SETTINGS]
-    made = click.Command("replay", callback=_callback, params=[*options, *settings], help=_callback.__doc__)
-    colored: click.Command = color_option(made)
-    return colored
+    command = click.Command(
+        "replay", callback=_callback, params=[*options, *settings], help=_callback.__doc__
+    )
+    decorated: click.Command = color_option(command)
+    return decorated
 
 
-command = _command()
+command = _make_command()

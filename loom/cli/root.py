@@ -71,14 +71,14 @@ def _broken_pipe_is_success() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        _forget_output()
+        _discard_output()
         raise click.exceptions.Exit(0) from None
 
 
-def _forget_output() -> None:
-    from .output import forget  # noqa: PLC0415 (rarely needed)
+def _discard_output() -> None:
+    from loom.runtime.terminal import discard_output  # noqa: PLC0415 (rarely needed)
 
-    forget(sys.stdout)
+    discard_output(sys.stdout)
 
 
 def _run(ctx: click.Context, /, config: Path | None, **parameters: Any) -> None:
@@ -130,21 +130,23 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. An error is one line on stderr and exit code 2, never a traceback."""
     try:
         code = make_command().main(arguments, prog_name="loom", standalone_mode=False)
-    except click.exceptions.Exit as done:
-        code = done.exit_code
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
     except click.ClickException as error:
-        code = _print_error(error.format_message(), error.exit_code)
+        code = _fail(error.format_message(), error.exit_code)
     except LoomError as error:
-        code = _print_error(str(error), _EXIT_USAGE)
+        code = _fail(str(error), _EXIT_USAGE)
     except OSError as error:  # such as a full disk under the output
-        _forget_output()
+        _discard_output()
         prefix = f"{error.filename}: " if error.filename else ""
-        code = _print_error(f"{prefix}{error.strerror or error}", _EXIT_USAGE)
+        code = _fail(f"{prefix}{error.strerror or error}", _EXIT_USAGE)
     except (click.Abort, KeyboardInterrupt):
         code = _EXIT_INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _print_error(text: str, code: int) -> int:
-    click.echo(f"loom: {' '.join(text.split())}", err=True)
+def _fail(text: str, code: int) -> int:
+    from .output import print_error  # noqa: PLC0415 (completion does not need it)
+
+    print_error(text)
     return code

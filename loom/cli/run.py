@@ -1,4 +1,4 @@
-"""A Loom from start to end: settings in, lines on the console, an exit code out."""
+"""Run the proxy from start to shutdown: console, logging, demo, exit code."""
 
 import asyncio
 import contextlib
@@ -15,33 +15,35 @@ from loom.model import Address
 from loom.runtime.config_loading import Configuration
 from loom.runtime.console import Console
 from loom.runtime.loom import Loom
-from loom.runtime.palette import Palette
 from loom.runtime.settings import Settings
+from loom.runtime.terminal import LogFormatter, Palette
 
-_EXIT_WRONG = 2
+from .output import print_error
+
+_EXIT_ERROR = 2
 _EXIT_INTERRUPTED = 130
 _ANY_PORT = Address("127.0.0.1", 0)
 
 
 def run(configuration: Configuration) -> int:
-    """Run until told to stop; 0 then, 2 with one line on stderr if it could not start."""
+    """Run until a signal; return 0, or 2 with a one-line error on stderr if Loom cannot start."""
     settings = configuration.settings
     stream = _standard_output()
-    palette = Palette.chosen(settings.color, stream, os.environ)
+    palette = Palette.for_stream(settings.color, stream, os.environ)
     _set_up_logging(verbose=settings.verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(configuration, stream, palette))
-    except (KeyboardInterrupt, asyncio.CancelledError):  # told twice to stop
+    except (KeyboardInterrupt, asyncio.CancelledError):  # a second signal
         return _EXIT_INTERRUPTED
     except LoomError as error:
-        print(f"loom: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return _EXIT_WRONG
+        print_error(str(error))
+        return _EXIT_ERROR
     return 0
 
 
 def _standard_output() -> TextIO:
-    """Where lines go: a character that its encoding lacks becomes ``?``; nowhere, if it was closed."""
+    """Return stdout, with ``?`` for characters that its encoding lacks; the null device if stdout is closed."""
     if sys.stdout is None:
         return Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -50,19 +52,21 @@ def _standard_output() -> TextIO:
 
 
 def _set_up_logging(*, verbose: bool) -> None:
-    """Warnings of everybody; with ``--verbose`` all that Loom itself has to say, and grpcio's errors."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    """Log warnings; with ``--verbose`` also Loom's debug records and grpcio's errors."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(handlers=[handler])
     if verbose:
         logging.getLogger("loom").setLevel(logging.DEBUG)
         return
-    # What grpcio prints of connections and clients that went away Loom tells itself.
+    # Loom reports closed connections itself.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop  # noqa: PLC0415 (it is not on every platform)
+        import uvloop  # noqa: PLC0415 (not available on every platform)
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
@@ -76,7 +80,7 @@ async def _run(configuration: Configuration, stream: TextIO, palette: Palette) -
             await loom.start()
             try:
                 with console:
-                    console.say(*_greeting(loom, settings, configuration, palette))
+                    console.print_lines(*_banner(loom, settings, configuration, palette))
                     async with _demo_traffic(loom, settings):
                         await loom.run_until_stopped()
             finally:
@@ -85,11 +89,11 @@ async def _run(configuration: Configuration, stream: TextIO, palette: Palette) -
 
 @contextlib.asynccontextmanager
 async def _demo_backend(configuration: Configuration) -> AsyncGenerator[Settings]:
-    """With ``--demo``, a backend beside Loom, and settings that point to it."""
+    """Yield the settings; with ``--demo``, start a backend and point them to it."""
     if not configuration.settings.demo:
         yield configuration.settings
         return
-    from loom.demo.backend import DemoBackend  # noqa: PLC0415 (compiles .proto files; nobody else needs it)
+    from loom.demo.backend import DemoBackend  # noqa: PLC0415 (it compiles .proto files, which only the demo needs)
 
     backend = DemoBackend(_ANY_PORT)
     await backend.start()
@@ -114,17 +118,23 @@ async def _demo_traffic(loom: Loom, settings: Settings) -> AsyncGenerator[None]:
         await traffic.stop()
 
 
-def _greeting(loom: Loom, settings: Settings, configuration: Configuration, palette: Palette) -> list[str]:
-    """Where to point the client and where the page is, before anything else."""
-    here = palette.strong(str(loom.listen_address)) + (" (TLS)" if settings.listen_cert else "")
+def _banner(loom: Loom, settings: Settings, configuration: Configuration, palette: Palette) -> list[str]:
+    """Lines for the console at start: the addresses, and which file the settings are from."""
+    address = palette.bold(str(loom.listen_address)) + (" (TLS)" if settings.listen_cert else "")
     target = f"{settings.target} (TLS)" if settings.target_uses_tls else str(settings.target)
     if settings.demo:
-        lines = [f"Loom {here} → its demo backend", f"  client   the demo's own; yours may call {here} too"]
+        lines = [
+            f"Loom {address} → demo backend",
+            f"  client   demo traffic; your client can call {address} too",
+        ]
     else:
-        lines = [f"Loom {here} → {target}", f"  client   point it at {here} instead of {settings.target}"]
+        lines = [
+            f"Loom {address} → {target}",
+            f"  client   point it at {address} instead of {settings.target}",
+        ]
     if loom.page_url:
-        lines.append(f"  page     {palette.strong(loom.page_url)}")
+        lines.append(f"  page     {palette.bold(loom.page_url)}")
     if configuration.file:
         lines.append(f"  settings {configuration.file}")
-    lines.append("  Ctrl-C   ends it")
+    lines.append("  Ctrl-C   stops it")
     return lines

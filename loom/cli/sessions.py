@@ -1,14 +1,13 @@
-"""``loom sessions``: what is kept on disk, listed, shown, deleted, exported and imported."""
+"""``loom sessions``: list, show, delete, export and import sessions on disk."""
 
 import contextlib
-import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -16,13 +15,13 @@ from loom.archive.call_importer import CallImporter
 from loom.archive.parent_order import parents_first
 from loom.errors import LoomError
 from loom.formats import FORMATS, get_writer
-from loom.formats.call_file import CallFile
+from loom.formats.call_file import CallFile, CallFileContent
 from loom.formats.destination import Destination
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.recording.query import Query
-from loom.runtime.call_formatting import show_count
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
+from loom.runtime.terminal import terminal_safe
 from loom.search import Origin
 from loom.search.call_source import SessionCallSource
 from loom.search.matching import select_calls
@@ -37,95 +36,118 @@ from loom.sessions import (
 from loom.sessions.database import SessionLock
 from loom.sessions.paths import SessionInfo, session_files
 from loom.sessions.reader import Totals
+from loom.units import format_bytes, format_count
 
-from .completion import existing_session
-from .options import Filter
+from .completion import DATA_DIR_META, existing_session
+from .options import FILTER_HELP, FILTER_NAMES, FilterType
+from .output import Output, open_file_output
 
-_NEWEST = 10
-_NEWEST_BYTES = 4 * 1024 * 1024
-_IMPORT_QUEUE = 4 * 1024 * 1024 * 1024  # a call is taken in whole, whatever its size
+_MAX_NEWEST = 10
+_MAX_NEWEST_BYTES = 4 * 1024 * 1024
+_QUEUE_BUDGET = 4 * 1024 * 1024 * 1024  # an imported call is queued whole, whatever its size
+_FLUSH_TIMEOUT = 60  # seconds
 _EXIT_DAMAGED = 1
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
+_EXIT_USAGE = 2
+_MASK_META = f"{__name__}.mask"
+_CONFIG_META = f"{__name__}.config"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _where(function: F) -> F:
-    """``--data-dir`` and ``--config``, before a subcommand as after it."""
+def _location_options(function: F) -> F:
+    """Add ``--data-dir`` and ``--config``, which may precede or follow the subcommand."""
     data_dir = click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Where sessions are kept.",
+        help="Directory of the sessions.",
         expose_value=False,
-        callback=_noted,
+        callback=_save_as(DATA_DIR_META),
     )
     config = click.option(
         "--config",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Read this loom.toml.",
+        help="Read settings from this file.",
         expose_value=False,
-        callback=_noted,
+        callback=_save_as(_CONFIG_META),
     )
     return data_dir(config(function))
 
 
-def _noted(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Keep what was given, for :func:`_settings`."""
-    if value not in (None, ()):
-        ctx.meta[f"{__name__}.{parameter.name}"] = value
+def _save_as(key: str) -> Callable[[click.Context, click.Parameter, object], None]:
+    """Return a callback that saves a parameter in the context's ``meta``, for :func:`_settings`."""
+
+    def save(ctx: click.Context, parameter: click.Parameter, value: object) -> None:  # noqa: ARG001
+        if value not in (None, ()):
+            ctx.meta[key] = value
+
+    return save
 
 
 def _settings() -> Settings:
-    """With what was given before the subcommand or after it."""
+    """Load the settings, with the flags before and after the subcommand."""
     meta = click.get_current_context().meta
-    data_dir, mask, config = (meta.get(f"{__name__}.{name}") for name in ("data_dir", "mask", "config"))
-    flags: dict[str, object] = {} if data_dir is None else {"data_dir": str(data_dir)}
-    return load(flags if mask is None else flags | {"mask": mask}, os.environ, config=config).settings
+    flags: dict[str, object] = {}
+    if DATA_DIR_META in meta:
+        flags["data_dir"] = str(meta[DATA_DIR_META])
+    if _MASK_META in meta:
+        flags["mask"] = meta[_MASK_META]
+    return load(flags, os.environ, config=meta.get(_CONFIG_META)).settings
 
 
-@click.group("sessions")
-@_where
-def command() -> None:
-    """What is kept on disk across runs."""
-    # What goes wrong with a session is an error of these commands, not a line in somebody's log.
+@click.group("sessions", invoke_without_command=True)
+@_location_options
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Manage sessions: the calls that are stored on disk, across runs."""
+    # Errors of sessions are errors of these commands, not log lines.
     logging.getLogger("loom.sessions").addHandler(logging.NullHandler())
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(_EXIT_USAGE)
 
 
 def _directory(settings: Settings) -> Path:
     return sessions_directory(settings.data_dir)
 
 
-def _existing(settings: Settings, name: str) -> Path:
+def _existing_path(settings: Settings, name: str) -> Path:
     path = session_path(name, _directory(settings))
     if not path.exists():
-        known = ", ".join(info.name for info in list_sessions(path.parent)) or "none"
-        raise LoomError(f"there is no session {name!r} in {path.parent}; there are: {known}")
+        names = ", ".join(info.name for info in list_sessions(path.parent)) or "none"
+        raise LoomError(f"no session {name!r} in {path.parent}; existing sessions: {names}")
     return path
 
 
+def _print_problems(problems: Iterable[str]) -> None:
+    errors = Output(sys.stderr)
+    for problem in problems:
+        errors.warning(problem)
+
+
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@_where
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line.")
+@_location_options
 def list_(*, as_json: bool) -> None:
-    """List the sessions, the last used first."""
+    """List the sessions, the most recently used first."""
     settings = _settings()
-    found = list_sessions(_directory(settings))
-    if not found and not as_json:
-        click.echo(f"no sessions in {_directory(settings)}")
-    if found and not as_json:
-        click.echo(f"{'NAME':<24} {'CALLS':>10} {'SIZE':>10}  {'LAST CALL':<19}")
-    for info in found:
+    output = Output()
+    sessions = list_sessions(_directory(settings))
+    if not sessions and not as_json:
+        output.line(f"no sessions in {_directory(settings)}")
+    if sessions and not as_json:
+        output.line(f"{'NAME':<24} {'CALLS':>10} {'SIZE':>10}  {'LAST CALL':<19}")
+    for info in sessions:
         totals, problem = _totals(info)
         if as_json:
-            click.echo(json.dumps(_described(info, totals, problem)))
-        elif totals is None:
-            click.echo(f"{info.name:<24} {'?':>10} {_size(info.size):>10}  {problem}")
-        else:
-            row = f"{info.name:<24} {totals.calls:>10} {_size(info.size):>10}  {_when(totals.last_ns):<19}"
-            click.echo(f"{row}  {problem}".rstrip())
+            output.json(_to_json(info, totals, problem))
+            continue
+        calls = "?" if totals is None else totals.calls
+        last = "" if totals is None else _format_time(totals.last_ns)
+        output.line(
+            f"{info.name:<24} {calls:>10} {format_bytes(info.size):>10}  {last:<19}  {problem}".rstrip()
+        )
 
 
 def _totals(info: SessionInfo) -> tuple[Totals | None, str]:
@@ -136,7 +158,7 @@ def _totals(info: SessionInfo) -> tuple[Totals | None, str]:
         return None, str(error)
 
 
-def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[str, object]:
+def _to_json(info: SessionInfo, totals: Totals | None, problem: str) -> dict[str, object]:
     return {
         "name": info.name,
         "path": str(info.path),
@@ -151,50 +173,51 @@ def _described(info: SessionInfo, totals: Totals | None, problem: str) -> dict[s
 
 @command.command("show")
 @click.argument("name", shell_complete=existing_session)
-@_where
+@_location_options
 def show(name: str) -> None:
-    """Show what a session holds, and its newest calls."""
-    path = _existing(_settings(), name)
+    """Show a session: its file, totals, schemas and newest calls."""
+    path = _existing_path(_settings(), name)
+    output = Output()
     size = sum(part.stat().st_size for part in session_files(path) if part.exists())
     with SessionReader(path) as reader:
         totals = reader.totals()
-        click.echo(f"session   {name}")
-        click.echo(f"file      {path} ({_size(size)})")
+        output.line(f"session   {name}")
+        output.line(f"file      {path} ({format_bytes(size)})")
         pruned = f", {totals.pruned} older ones pruned" if totals.pruned else ""
-        click.echo(f"calls     {totals.calls}{pruned}")
+        output.line(f"calls     {totals.calls}{pruned}")
         if totals.calls:
-            click.echo(f"from      {_when(totals.first_ns)}")
-            click.echo(f"to        {_when(totals.last_ns)}")
+            output.line(f"from      {_format_time(totals.first_ns)}")
+            output.line(f"to        {_format_time(totals.last_ns)}")
         for item in reader.descriptors():
-            click.echo(f"schema    {item.source} of {item.origin or item.target}, {_when(item.fetched_ns)}")
-        newest = reader.newest(_NEWEST, _NEWEST_BYTES)
+            fetched = _format_time(item.fetched_ns)
+            output.line(f"schema    {item.source} of {item.origin or item.target}, {fetched}")
+        newest = reader.newest(_MAX_NEWEST, _MAX_NEWEST_BYTES)
     if newest:
-        click.echo("newest")
+        output.line("newest")
     for call in newest:
-        click.echo(f"  {_line(call)}")
-    for problem in reader.damaged:
-        click.echo(f"loom: {problem}", err=True)
+        output.line(f"  {_format_call(call)}")
+    _print_problems(reader.damaged)
 
 
-def _line(call: Call) -> str:
-    status = call.status.name if call.status else "live"
-    return f"{call.id:>8}  {_when(call.started_ns)}  {status:<18} {call.method}"
+def _format_call(call: Call) -> str:
+    status = call.status.name if call.status else "in flight"
+    return f"{call.id:>8}  {_format_time(call.started_ns)}  {status:<18} {call.method}"
 
 
 @command.command("delete")
 @click.argument("name", shell_complete=existing_session)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@_where
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@_location_options
 def delete(name: str, *, yes: bool) -> None:
-    """Delete a session, for good."""
-    path = _existing(_settings(), name)
+    """Delete a session permanently."""
+    path = _existing_path(_settings(), name)
     if not yes:
-        click.confirm(f"Delete session {name!r} ({path})?", abort=True)
+        click.confirm(terminal_safe(f"Delete session {name!r} ({path})?"), abort=True)
     with _locked(path):
         for part in session_files(path):
             part.unlink(missing_ok=True)
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    click.echo(f"session {name!r} is deleted")
+    Output().line(f"session {name!r} is deleted")
 
 
 @contextlib.contextmanager
@@ -203,19 +226,19 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except SessionError as error:
-        raise LoomError(_busy(str(error))) from error
+        raise LoomError(_for_command(str(error))) from error
     try:
         yield
     finally:
         lock.release()
 
 
-def _busy(error: str) -> str:
-    """What is said to a Loom that would write to the session, for a command that cannot choose to go without."""
-    who, this_run, _ = error.partition(": this run is not stored")
-    if this_run:
-        return f"{who}: end that one first, or choose another session"
-    return error.replace(", or use --no-session", ", or give it as --data-dir")
+def _for_command(error: str) -> str:
+    """Reword an error for a running proxy, which could go on without the session, for a command, which cannot."""
+    in_use, separator, _ = error.partition(": this run is not stored")
+    if separator:
+        return f"{in_use}: stop that one first, or choose another session"
+    return error.replace(", or use --no-session", ", or pass one with --data-dir")
 
 
 @command.command("export")
@@ -223,9 +246,10 @@ def _busy(error: str) -> str:
 @click.option(
     "-o",
     "--output",
+    "file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write to this file, not to standard output.",
+    help="Write to this file. [default: standard output]",
 )
 @click.option(
     "--format",
@@ -233,37 +257,36 @@ def _busy(error: str) -> str:
     type=click.Choice(list(FORMATS)),
     default="ndjson",
     show_default=True,
-    help="What to write.",
+    help="The file format (docs/formats.md).",
 )
 @click.option(
-    "-q",
-    "--query",
+    *FILTER_NAMES,
     "--filter",
     default="",
-    type=Filter(),
+    type=FilterType(),
     metavar="FILTER",
-    help="Only calls that match (docs/filter.md).",
+    help=FILTER_HELP,
 )
-@click.option("--reveal", is_flag=True, help="Write secrets, too: they are masked otherwise.")
+@click.option("--reveal", is_flag=True, help="Write secrets instead of masking them.")
 @click.option(
     "--mask",
     multiple=True,
     metavar="KEY",
-    help="Mask this metadata key, too, beside those that Loom masked when it recorded. May be repeated.",
+    help="Mask this metadata key, besides those masked when recording. May be repeated.",
     expose_value=False,
-    callback=_noted,
+    callback=_save_as(_MASK_META),
 )
 @click.option(
     "--target",
     default="",
     metavar="HOST:PORT",
-    help="The address in grpcurl commands and tests.  [default: each call's own]",
+    help="The address in grpcurl commands and tests. [default: the target of each call]",
 )
-@_where
-def export(name: str, output: Path | None, kind: str, query: Query, target: str, *, reveal: bool) -> None:
-    """Write a session's calls to a file that other tools read."""
+@_location_options
+def export(name: str, file: Path | None, kind: str, query: Query, target: str, *, reveal: bool) -> None:
+    """Export a session's calls to a file."""
     settings = _settings()
-    source = SessionCallSource(Origin(str(_existing(settings, name))))
+    source = SessionCallSource(Origin(str(_existing_path(settings, name))))
     schema = source.schema()
     secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
     calls = select_calls(source, schema, query.text)
@@ -271,31 +294,12 @@ def export(name: str, output: Path | None, kind: str, query: Query, target: str,
         destination = Destination(Endpoint(Address.parse(target), tls=None), override=True)
     else:
         destination = Destination.recorded(next((item.target for item in schema.stored), ""))
-    with _out(output) as file:
-        for piece in get_writer(kind)(calls, schema, secrets, destination):
-            file.write(piece)
-    for problem in source.problems:
-        click.echo(f"loom: {problem}", err=True)
+    with open_file_output(file) as output:
+        for chunk in get_writer(kind)(calls, schema, secrets, destination):
+            output.write(chunk)
+    _print_problems(source.problems)
     if source.problems:
         sys.exit(_EXIT_DAMAGED)
-
-
-@contextlib.contextmanager
-def _out(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        # Calls may hold secrets that no key gives away: nobody else may read the file.
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise LoomError(f"{path} cannot be written to: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-    except OSError as error:
-        raise LoomError(f"{path} is incomplete: {error.strerror}") from error
 
 
 @command.command("import")
@@ -305,50 +309,51 @@ def _out(path: Path | None) -> Iterator[BinaryIO]:
     default="default",
     show_default=True,
     metavar="NAME",
-    help="The session that the calls join.",
+    help="The session to add the calls to.",
     shell_complete=existing_session,
 )
-@_where
+@_location_options
 def import_(file: Path, session: str) -> None:
-    """Add the calls of a file: NDJSON, a bundle, another session, or grpc-dump's JSON."""
+    """Add the calls of a file to a session: NDJSON, a bundle, another session, or grpc-dump's JSON."""
     settings = _settings()
     path = session_path(session, _directory(settings))
-    with CallFile(file) as opened:
-        incoming = opened.read()
-        store = SessionWriter(path, budget=settings.session_bytes, queue_budget=_IMPORT_QUEUE)
-        store.mask((*settings.mask, *incoming.masked))
+    with CallFile(file) as call_file:
+        content = call_file.read()
+        store = SessionWriter(path, budget=settings.session_bytes, queue_budget=_QUEUE_BUDGET)
+        store.mask((*settings.mask, *content.masked))
         store.open()
         if not store.active:
-            raise LoomError(_busy(str(store.status()["error"])))
-        count = 0
+            raise LoomError(_for_command(str(store.status()["error"])))
         try:
-            importer = CallImporter(CallIds(store.last_id + 1).allocate, store)
-            for call in parents_first(incoming.calls):
-                importer.add(call)
-                count += 1
-                if importer.must_flush and not store.flush(60):
-                    raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
-            for item in incoming.descriptors:
-                store.put_descriptors(item)
-            if not store.flush(60):
-                raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
+            count = _import_calls(content, store, path)
         finally:
             store.close()
-    for problem in incoming.problems:
-        click.echo(f"loom: {problem}", err=True)
-    are = "is" if count == 1 else "are"
-    click.echo(f"{show_count(count, 'call')} from {file} ({incoming.kind}) {are} in session {session!r}")
-    if incoming.problems:
+    _print_problems(content.problems)
+    verb = "is" if count == 1 else "are"
+    Output().line(f"{format_count(count, 'call')} from {file} ({content.kind}) {verb} in session {session!r}")
+    if content.problems:
         sys.exit(_EXIT_DAMAGED)
 
 
-def _when(time_ns: int) -> str:
+def _import_calls(content: CallFileContent, store: SessionWriter, path: Path) -> int:
+    """Write the calls of a file under new ids; return their number."""
+    count = 0
+    importer = CallImporter(CallIds(store.last_id + 1).allocate, store)
+    for call in parents_first(content.calls):
+        importer.add(call)
+        count += 1
+        if importer.must_flush:
+            _flush(store, path)
+    for item in content.descriptors:
+        store.put_descriptors(item)
+    _flush(store, path)
+    return count
+
+
+def _flush(store: SessionWriter, path: Path) -> None:
+    if not store.flush(_FLUSH_TIMEOUT):
+        raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
+
+
+def _format_time(time_ns: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9)) if time_ns else "-"
-
-
-def _size(count: float) -> str:
-    for unit in _UNITS[:-1]:
-        if count < 1024:  # noqa: PLR2004 (the step between units)
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} {_UNITS[-1]}"

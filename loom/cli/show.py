@@ -1,4 +1,4 @@
-"""``loom show ID``: all that is known of one call."""
+"""``loom show ID``: print everything about one call."""
 
 import json
 import time
@@ -8,19 +8,19 @@ from typing import Any
 import click
 import msgspec
 
-from loom.api.calls import CallDetail, MetadataItem, MethodSchema
+from loom.api.calls import CallDetail, MetadataItem, MethodSchema, StatusDetails
 from loom.api.messages import MessagesPage, MessageView
-from loom.runtime.call_formatting import one_line, show_bytes, show_duration
-from loom.runtime.palette import Palette
+from loom.runtime.terminal import Palette, shorten
+from loom.units import format_bytes, format_count, format_duration
 
-from .api_client import Attached, attach_options
+from .api_client import ApiClient, api_options
 from .completion import call_id
-from .formatting import as_json_line, row
+from .formatting import format_summary
 from .options import CallId
 from .output import Output, color_option, run
 
 _PAGE = 200
-_LINE = 4000
+_MAX_LINE = 4000
 _US = 1000
 _ARROWS = {"request": "↑", "response": "↓"}
 
@@ -33,14 +33,18 @@ _ARROWS = {"request": "↑", "response": "↓"}
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="The first so many messages.",
+    metavar="N",
+    help="Print at most N messages, the first ones.",
 )
 @click.option("--reveal", is_flag=True, help="Show secrets instead of masking them.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object: the call of docs/api.md with its messages."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object: the call of docs/api.md and its messages.",
 )
 @color_option
-@attach_options
+@api_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -56,46 +60,47 @@ def command(
     """Show a call: status, metadata, timing, and its messages decoded."""
     output = Output(color=color)
 
-    async def work() -> None:
-        async with Attached(ui, token) as attached:
-            found = await attached.get(f"/api/calls/{call}", CallDetail, reveal=int(reveal))
+    async def show() -> None:
+        async with ApiClient(ui, token) as client:
+            detail = await client.get(f"/api/calls/{call}", CallDetail, reveal=int(reveal))
             if as_json:
-                views = [view async for view in _views(attached, call, messages)]
-                output.line(as_json_line(msgspec.structs.asdict(found) | {"message_views": views}))
+                views = [view async for view in _message_views(client, call, messages)]
+                output.json(msgspec.structs.asdict(detail) | {"message_views": views})
                 return
-            for line in described(found, output.palette):
+            for line in call_lines(detail, output.palette):
                 output.line(line)
-            shown = 0
-            async for view in _views(attached, call, messages):
-                for line in message_lines(view, found.started_us, output.palette):
+            count = 0
+            async for view in _message_views(client, call, messages):
+                for line in message_lines(view, detail.started_us, output.palette):
                     output.line(line)
-                shown += 1
-            left = sum(found.messages) - shown
-            if left > 0:
-                output.line(output.palette.dim(f"… and {left} more messages: raise --messages"))
+                count += 1
+            remaining = sum(detail.messages) - count
+            if remaining > 0:
+                more = format_count(remaining, "more message")
+                output.line(output.palette.dim(f"… and {more}: raise --messages"))
 
-    ctx.exit(run(work))
+    ctx.exit(run(show))
 
 
-async def _views(attached: Attached, call: int, limit: int) -> AsyncIterator[MessageView]:
-    """The first messages that are held, each in every view."""
+async def _message_views(client: ApiClient, call: int, limit: int) -> AsyncIterator[MessageView]:
+    """Yield the first ``limit`` messages that are in memory."""
     start = count = 0
     while count < limit:
-        page = await attached.get(
+        page = await client.get(
             f"/api/calls/{call}/messages", MessagesPage, limit=min(_PAGE, limit - count), **{"from": start}
         )
         rows = page.messages
-        for item in rows:
-            yield await attached.get(f"/api/calls/{call}/messages/{item.index}", MessageView, bytes=_LINE)
+        for row in rows:
+            yield await client.get(f"/api/calls/{call}/messages/{row.index}", MessageView, bytes=_MAX_LINE)
         count += len(rows)
         if not rows or rows[-1].index + 1 >= page.total:
             return
         start = rows[-1].index + 1
 
 
-def described(call: CallDetail, palette: Palette) -> Iterator[str]:
-    """Everything but the messages, in lines."""
-    yield row(call, palette)
+def call_lines(call: CallDetail, palette: Palette) -> Iterator[str]:
+    """Format a call without its messages."""
+    yield format_summary(call, palette)
     yield from _facts(call, palette)
     blocks = (
         ("request metadata", call.metadata.request),
@@ -104,73 +109,79 @@ def described(call: CallDetail, palette: Palette) -> Iterator[str]:
     )
     for title, items in blocks:
         if items:
-            yield palette.strong(title)
-            yield from (_item(item, palette) for item in items)
+            yield palette.bold(title)
+            yield from (_metadata_line(item, palette) for item in items)
     status = call.status
     if status is not None and status.message:
-        yield palette.strong("status")
-        yield f"  {status.name} ({status.code}): {one_line(status.message, _LINE)}"
-    details = call.status_details
-    if details:
-        yield palette.strong("status details")
-        if details.error:
-            yield f"  {palette.bad(details.error)}"
-        for item in details.details:
-            yield f"  {item.type} {_json(item.json) if item.error is None else palette.bad(item.error)}"
+        yield palette.bold("status")
+        yield f"  {status.name} ({status.code}): {_safe(status.message)}"
+    if call.status_details:
+        yield from _status_detail_lines(call.status_details, palette)
+
+
+def _status_detail_lines(details: StatusDetails, palette: Palette) -> Iterator[str]:
+    yield palette.bold("status details")
+    if details.error:
+        yield f"  {palette.error(_safe(details.error))}"
+    for item in details.details:
+        if item.error is None:
+            value = _safe(json.dumps(item.json, ensure_ascii=False))
+        else:
+            value = palette.error(_safe(item.error))
+        yield f"  {_safe(item.type)} {value}"
 
 
 def _facts(call: CallDetail, palette: Palette) -> Iterator[str]:
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(call.started_us // 1_000_000))
+    replay_of = "a call that was not imported" if call.replay_of == 0 else call.replay_of
     facts: list[tuple[str, Any]] = [
         ("started", started),
         ("peer", call.peer),
         ("target", call.target),
-        ("deadline", _after(call, call.timing.deadline_us)),
+        ("deadline", _after_start(call, call.timing.deadline_us)),
         ("ended by", call.ended_by),
-        ("note", one_line(call.note, _LINE)),
-        ("replay of", "a call that was not imported" if call.replay_of == 0 else call.replay_of),
-        ("replays", ", ".join(str(item) for item in call.replays)),
+        ("note", call.note),
+        ("replay of", replay_of),
+        ("replays", ", ".join(map(str, call.replays))),
         ("flags", ", ".join(call.flags)),
-        ("schema", _schema(call.schema)),
+        ("schema", _schema_text(call.schema)),
     ]
     for name, value in facts:
         if value not in (None, ""):
-            yield f"  {palette.dim(f'{name:<10}')} {value}"
+            yield f"  {palette.dim(f'{name:<10}')} {_safe(str(value))}"
 
 
-def _after(call: CallDetail, time_us: int | None) -> str | None:
+def _after_start(call: CallDetail, time_us: int | None) -> str | None:
     if time_us is None:
         return None
-    return f"{show_duration((time_us - call.started_us) * _US)} after the start"
+    return f"{format_duration((time_us - call.started_us) * _US)} after the start"
 
 
-def _schema(schema: MethodSchema) -> str:
+def _schema_text(schema: MethodSchema) -> str:
     if schema.error:
         return schema.error
     return f"{schema.request_type} → {schema.response_type} ({schema.source} from {schema.origin})"
 
 
-def _item(item: MetadataItem, palette: Palette) -> str:
-    value = one_line(item.value, _LINE)
-    decoded = f"  {palette.dim(one_line(item.decoded, _LINE))}" if item.decoded else ""
-    return f"  {item.key}: {value}{decoded}"
+def _metadata_line(item: MetadataItem, palette: Palette) -> str:
+    decoded = f"  {palette.dim(_safe(item.decoded))}" if item.decoded else ""
+    return f"  {_safe(item.key)}: {_safe(item.value)}{decoded}"
 
 
 def message_lines(view: MessageView, started_us: int, palette: Palette) -> Iterator[str]:
-    """A message: a line of facts, then its JSON, or its bytes where there is none."""
-    head = f"{_ARROWS[view.direction]} {view.direction} {view.index}"
-    offset = show_duration(max(view.time_us - started_us, 0) * _US)
-    compressed = f", {view.encoding or 'compressed'}" if view.compressed else ""
-    facts = f"{show_bytes(view.size)} at {offset}{compressed}"
-    yield f"{palette.strong(head)} {palette.dim(facts)}"
+    """Format a message: direction, size and time, then its JSON, or its bytes if there is none."""
+    title = f"{_ARROWS[view.direction]} {view.direction} {view.index}"
+    offset = format_duration(max(view.time_us - started_us, 0) * _US)
+    compression = f", {_safe(view.encoding) or 'compressed'}" if view.compressed else ""
+    yield f"{palette.bold(title)} {palette.dim(f'{format_bytes(view.size)} at {offset}{compression}')}"
     if view.error:
-        yield f"  {palette.bad(one_line(view.error, _LINE))}"
+        yield f"  {palette.error(_safe(view.error))}"
     if view.json_text:
-        yield from (f"  {one_line(line, _LINE)}" for line in view.json_text.splitlines())
+        yield from (f"  {_safe(line)}" for line in view.json_text.splitlines())
     elif view.hex:
-        more = f" … {view.truncated} more bytes" if view.truncated else ""
+        more = f" … {format_bytes(view.truncated)} more" if view.truncated else ""
         yield f"  {view.hex}{more}"
 
 
-def _json(value: Any) -> str:
-    return one_line(json.dumps(value, ensure_ascii=False), _LINE)
+def _safe(text: str) -> str:
+    return shorten(text, _MAX_LINE)

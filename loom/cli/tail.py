@@ -1,4 +1,4 @@
-"""``loom tail``: the calls of a running Loom as they end."""
+"""``loom tail``: follow the calls of a running Loom."""
 
 import sys
 
@@ -9,14 +9,16 @@ from loom.api.feed import Gap, Hello, HistoryCleared
 from loom.model import CallState
 from loom.recording.query import Query
 
-from .api_client import Attached
-from .feed import follow, live
-from .formatting import listing_options, write_row
+from .api_client import ApiClient
+from .feed import follow, streaming_client
+from .formatting import listing_options, write_summary
 from .options import filter_option
 from .output import Output, run
 
-_REFETCH = 1000
-_REMEMBERED = 50_000
+_PAGE = 1000
+_MAX_SEEN = 50_000
+_MAX_LIMIT = 10_000
+_IN_FLIGHT_ALLOWANCE = 200  # calls in flight that a page may contain besides those that have ended
 
 
 @click.command("tail")
@@ -27,7 +29,8 @@ _REMEMBERED = 50_000
     default=10,
     show_default=True,
     type=click.IntRange(0, 10_000),
-    help="Begin with so many that have ended already.",
+    metavar="N",
+    help="Print the last N calls that have ended, then follow.",
 )
 @listing_options
 @click.pass_context
@@ -41,134 +44,137 @@ def command(
     ui: str,
     token: str | None,
 ) -> None:
-    """Follow the calls of a running Loom, each once it has ended.
+    """Follow the calls of a running Loom: print each when it ends.
 
-    The connection is made anew when it is lost; what was missed meanwhile is fetched, or said if it is gone.
+    Reconnects when the connection is lost, fetches the calls that ended meanwhile, and reports those that are no
+    longer available.
 
     \b
         loom tail -q 'status:NOT_FOUND,INTERNAL'
         loom tail --json | jq -r .method
     """
-    output, complaints = Output(color=color), Output(sys.stderr, color=color)
+    output, errors = Output(color=color), Output(sys.stderr, color=color)
 
-    async def work() -> None:
-        async with live(ui, token) as attached:
-            await Tail(attached, query, output, complaints, as_json=as_json).run(lines)
+    async def tail() -> None:
+        async with streaming_client(ui, token) as client:
+            await Tail(client, query, output, errors, as_json=as_json).run(lines)
 
-    ctx.exit(run(work))
+    ctx.exit(run(tail))
 
 
 class Tail:
-    """Prints each ended call once, in the order in which it learns of them."""
+    """Prints each ended call once, in the order in which the feed reports them."""
 
     def __init__(
-        self, attached: Attached, query: Query, output: Output, complaints: Output, *, as_json: bool = False
+        self, client: ApiClient, query: Query, output: Output, errors: Output, *, as_json: bool = False
     ) -> None:
-        self._attached = attached
+        self._client = client
         self._query = query
         self._output = output
-        self._complaints = complaints
+        self._errors = errors
         self._as_json = as_json
-        self._printed: dict[tuple[int, int], None] = {}
-        self._last = 0
+        self._seen: dict[tuple[int, int], None] = {}
+        self._last_id = 0
         self._boot = ""
-        self._began_us = 0
+        self._start_us = 0
 
     async def run(self, lines: int) -> None:
         """Print the last ``lines`` calls that have ended, then every one that ends."""
-        first = True
-        async for event in follow(self._attached, self._lost):
+        is_first = True
+        async for event in follow(self._client, self._errors.warning):
             if isinstance(event, Hello):
-                self._said_hello(event)
-                if first:
-                    await self._begin(lines)
-                    first = False
+                self._on_hello(event)
+                if is_first:
+                    await self._print_last(lines)
+                    is_first = False
             elif isinstance(event, list):
                 await self._print(event)
             elif isinstance(event, Gap):
-                await self._fill(event.missed)
+                await self._fetch_missed(event.missed)
             elif isinstance(event, HistoryCleared):
-                self._printed.clear()
+                self._seen.clear()
 
-    def _said_hello(self, hello: Hello) -> None:
+    def _on_hello(self, hello: Hello) -> None:
         if self._boot and hello.boot != self._boot:
-            self._say("Loom was started again")
-            if hello.oldest_id <= self._last:
-                self._last = 0  # it may count from the beginning again
-        self._began_us = self._began_us or hello.stats.now_us
+            self._errors.warning("Loom was restarted")
+            if hello.oldest_id <= self._last_id:
+                self._last_id = 0  # without a session its ids start at 1 again
+        self._start_us = self._start_us or hello.stats.now_us
         self._boot = hello.boot
 
-    async def _begin(self, lines: int) -> None:
-        limit = max(lines, 1) if self._query.text.strip() else max(lines, 1) + 200
-        answer = await self._attached.get(
-            "/api/calls", CallsPage, limit=limit, q=self._query.text or None, memory=1
+    async def _print_last(self, lines: int) -> None:
+        limit = max(lines, 1) + (0 if self._query.text.strip() else _IN_FLIGHT_ALLOWANCE)
+        page = await self._client.get(
+            "/api/calls", CallsPage, limit=min(limit, _MAX_LIMIT), q=self._query.text or None, memory=1
         )
-        ended = [summary for summary in answer.calls if summary.state is CallState.ENDED]
-        self._remember(ended)
-        for summary in ended[len(ended) - lines if lines < len(ended) else 0 :] if lines else []:
+        ended = [summary for summary in page.calls if summary.state is CallState.ENDED]
+        self._mark_seen(ended)
+        for summary in ended[max(len(ended) - lines, 0) :]:
             self._write(summary)
 
-    async def _fill(self, missed: int | None) -> None:
-        """Fetch what the feed skipped; say what cannot be had any more."""
-        after = self._last
+    async def _fetch_missed(self, missed: int | None) -> None:
+        """Fetch the calls whose updates the feed skipped, and report those that are no longer available."""
+        after = self._last_id
         while True:
-            answer = await self._attached.get("/api/calls", CallsPage, after=after, limit=_REFETCH)
-            if after == self._last and answer.oldest_id > after + 1 and after:
-                self._say(f"calls {after + 1} to {answer.oldest_id - 1} are no longer held: they were missed")
-            self._remember([item for item in answer.calls if self._is_old(item)])
-            await self._print(answer.calls)
-            if not answer.calls or len(answer.calls) < _REFETCH:
+            page = await self._client.get("/api/calls", CallsPage, after=after, limit=_PAGE)
+            if after == self._last_id and page.oldest_id > after + 1 and after:
+                self._errors.warning(
+                    f"calls {after + 1} to {page.oldest_id - 1} were missed and are no longer in memory"
+                )
+            self._mark_seen([item for item in page.calls if self._predates_tail(item)])
+            await self._print(page.calls)
+            if not page.calls or len(page.calls) < _PAGE:
                 break
-            after = answer.calls[-1].id
+            after = page.calls[-1].id
         if missed:
-            self._say(f"too slow for the feed: {missed} updates were skipped, the calls were fetched instead")
+            self._errors.warning(
+                f"{missed} updates were skipped, as tail was too slow; fetched the calls instead"
+            )
 
-    def _is_old(self, summary: Summary) -> bool:
-        """Whether a Loom that was started again brought it back from before this tail."""
+    def _predates_tail(self, summary: Summary) -> bool:
+        """Whether a restarted Loom restored the call from before this tail started."""
         ended_us = summary.started_us + (summary.duration_us or 0)
-        return Flag.RESTORED in summary.flags and ended_us < self._began_us
+        return Flag.RESTORED in summary.flags and ended_us < self._start_us
 
     async def _print(self, summaries: list[Summary]) -> None:
-        fresh = [
-            item for item in summaries if item.state is CallState.ENDED and _key(item) not in self._printed
+        unseen = [
+            item for item in summaries if item.state is CallState.ENDED and _key(item) not in self._seen
         ]
-        self._remember(fresh)
-        if self._query.needs_details and fresh:
-            matching = await self._ask(fresh)
+        self._mark_seen(unseen)
+        if self._query.needs_details and unseen:
+            matches = await self._match_details(unseen)
         else:
-            matching = [item for item in fresh if self._query.matches(item)]
-        for summary in matching:
+            matches = [item for item in unseen if self._query.matches(item)]
+        for summary in matches:
             self._write(summary)
 
-    async def _ask(self, fresh: list[Summary]) -> list[Summary]:
-        """Have Loom say which match: metadata and bodies are not in a summary."""
-        maybe = [item for item in fresh if self._query.answer(item) is not False]
-        if not maybe:
+    async def _match_details(self, summaries: list[Summary]) -> list[Summary]:
+        """Have Loom match metadata and bodies, which summaries do not contain."""
+        candidates = [item for item in summaries if self._query.answer(item) is not False]
+        if not candidates:
             return []
-        first, last = min(item.id for item in maybe), max(item.id for item in maybe)
-        answer = await self._attached.get(
-            "/api/calls", CallsPage, q=self._query.text, after=first - 1, limit=min(last - first + 1, 10_000)
+        first, last = min(item.id for item in candidates), max(item.id for item in candidates)
+        page = await self._client.get(
+            "/api/calls",
+            CallsPage,
+            q=self._query.text,
+            after=first - 1,
+            limit=min(last - first + 1, _MAX_LIMIT),
         )
-        found = {item.id for item in answer.calls}
-        return [item for item in maybe if item.id in found]
+        ids = {item.id for item in page.calls}
+        return [item for item in candidates if item.id in ids]
 
-    def _remember(self, summaries: list[Summary]) -> None:
+    def _mark_seen(self, summaries: list[Summary]) -> None:
         for summary in summaries:
-            self._printed[_key(summary)] = None
-            self._last = max(self._last, summary.id)
-        while len(self._printed) > _REMEMBERED:
-            del self._printed[next(iter(self._printed))]
+            self._seen[_key(summary)] = None
+            self._last_id = max(self._last_id, summary.id)
+        while len(self._seen) > _MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
 
     def _write(self, summary: Summary) -> None:
-        write_row(summary, self._output, as_json=self._as_json)
-
-    def _lost(self, reason: str) -> None:
-        self._say(reason)
-
-    def _say(self, text: str) -> None:
-        self._complaints.line(self._complaints.palette.doubtful(f"loom: {text}"))
+        write_summary(summary, self._output, as_json=self._as_json)
 
 
 def _key(summary: Summary) -> tuple[int, int]:
-    """What tells a call from one of the same number of another launch."""
+    """Identify a call across restarts, after which ids may be used again."""
     return summary.id, summary.started_us

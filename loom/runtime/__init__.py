@@ -1,9 +1,16 @@
-"""Configuration, wiring, metrics, logging, start and shutdown.
+"""Settings, wiring, console, metrics, start and shutdown.
 
-* :mod:`~loom.runtime.settings`: every setting, once.
-* :mod:`~loom.runtime.option_types`: how values of settings are written.
-* :mod:`~loom.runtime.config_loading`: flags, variables and loom.toml, and which wins.
-* :mod:`~loom.runtime.console`, :mod:`~loom.runtime.call_formatting`, :mod:`~loom.runtime.palette`: a line per call.
-* :mod:`~loom.runtime.metrics`, :mod:`~loom.runtime.stats`: the numbers of ``/metrics`` and of the page.
-* :mod:`~loom.runtime.tasks`: background tasks, owned and never silent.
+* :mod:`~loom.runtime.settings`: every setting: the source of flags, variables, help and reference.
+* :mod:`~loom.runtime.option_types`: types of option values: parsing and description.
+* :mod:`~loom.runtime.config_loading`: flags, variables and loom.toml, and their precedence.
+* :mod:`~loom.runtime.loom`: a running Loom: start, shutdown, signals.
+* :mod:`~loom.runtime.wiring`: factories of its parts, from settings.
+* :mod:`~loom.runtime.viewer`: ``loom open``: the inspector over a file.
+* :mod:`~loom.runtime.schema_prefetch`: fetches the schema of a method when its first call comes in.
+* :mod:`~loom.runtime.stats`: the figures of ``/api/stats``.
+* :mod:`~loom.runtime.metrics`: the metrics of ``/metrics``.
+* :mod:`~loom.runtime.tasks`: background tasks: owned, and logged when they fail.
+* :mod:`~loom.runtime.console`: prints a line per call.
+* :mod:`~loom.runtime.call_formatting`: formats that line.
+* :mod:`~loom.runtime.terminal`: colours, and escaping for terminals and logs.
 """

@@ -26,8 +26,8 @@ from loom.publishing import Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
+from loom.units import format_count
 
-from .call_formatting import show_count
 from .metrics import Metrics
 from .settings import Settings
 from .stats import Stats
@@ -157,7 +157,7 @@ class Viewer:
         self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]
         if self.history.evicted:
             self.problems.append(
-                f"{self.path}: {show_count(self.history.evicted, 'call')} did not fit into memory and cannot be shown: "
+                f"{self.path}: {format_count(self.history.evicted, 'call')} did not fit into memory: "
                 "raise --history-bytes, or import the file into a session"
             )
 

@@ -8,6 +8,7 @@ from loom.decoding.call_decoder import decode_call
 from loom.decoding.stored_schema import StoredSchema
 from loom.model import Call, Observer
 from loom.recording.query import Query, parse
+from loom.runtime.terminal import terminal_safe
 from loom.schema import Schema
 from loom.search.matching import CallMatcher
 
@@ -111,4 +112,4 @@ def call_lines(calls: list[Call]) -> str:
         message = f": {call.status.message}" if call.status and call.status.message else ""
         counts = f"↑{call.request_messages} ↓{call.response_messages}"
         lines.append(f"  #{call.id} {call.method} {call.kind} {counts} {status}{message}")
-    return "\n".join(lines)
+    return "\n".join(map(terminal_safe, lines))

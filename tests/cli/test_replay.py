@@ -97,7 +97,7 @@ async def test_a_field_is_ignored_by_either_name_and_a_path_that_matched_nothing
             code, out, err = await replay(recorded, mirror, "--fail-on-diff", *ignore)
             assert code == 0, out
             assert err.splitlines() == [
-                "loom: --ignore request_id matched nothing: check its names and its place (docs/replay.md)"
+                "loom: --ignore request_id matched nothing: check the path (docs/replay.md)"
             ]
 
 
@@ -183,7 +183,7 @@ async def test_a_file_is_sent_as_a_session_is_and_its_masked_secrets_are_asked_f
     async with running_mirror(described=False) as mirror:
         code, out, err = await replay(recorded, mirror, "--fail-on-diff", source=str(file))
         assert code == 0, out
-        assert "masked in the recording and not sent: authorization" in err
+        assert "masked in the recording, so not sent: authorization" in err
         assert not any(key == "authorization" for key, _ in mirror.received[0].metadata)
         code, _, err = await replay(
             recorded, mirror, "-q", "method:Say", "-H", "Authorization: Bearer new", source=str(file)
@@ -203,7 +203,7 @@ async def test_what_is_masked_in_an_answer_is_not_compared_and_told_once(recorde
     async with running_mirror() as mirror:
         code, out, err = await replay(recorded, mirror, "--fail-on-diff", source=str(file))
     assert code == 0, out
-    assert err.splitlines()[1:] == ["loom: masked in the recording and not compared: mirrored"]
+    assert err.splitlines()[1:] == ["loom: masked in the recording, so not compared: mirrored"]
 
 
 async def test_half_a_recording_does_not_pass(recorded: Path) -> None:
@@ -252,11 +252,11 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("ci",), "name the backend to send to: --target"),
-        (("no-such", "--target", "h:1"), "there is no file and no session 'no-such'"),
-        (("./no/such", "--target", "h:1"), "there is no file ./no/such"),
-        (("ci", "--target", "h:1", "-q", "method:Nothing"), "holds no call to send that matches"),
-        (("ci", "--target", "h:1", "-H", "nonsense"), "write KEY: VALUE"),
+        (("ci",), "missing --target HOST:PORT"),
+        (("no-such", "--target", "h:1"), "no file and no session 'no-such'"),
+        (("./no/such", "--target", "h:1"), "no such file: ./no/such"),
+        (("ci", "--target", "h:1", "-q", "method:Nothing"), "no call to send matches the filter"),
+        (("ci", "--target", "h:1", "-H", "nonsense"), "expected KEY: VALUE"),
         (("ci", "--target", "h:1", "-H", "te: x"), "'te' cannot be set"),
         (("ci", "--target", "nonsense"), "'nonsense'"),
         (("ci", "--target", "h:1", "--ignore", "[["), "--ignore '[[', column 1: write [0]"),

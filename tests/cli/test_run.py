@@ -27,7 +27,7 @@ async def test_a_call_passes_and_has_its_line(tmp_path: Path):
             client, page = addresses(loom)
             async with grpc.aio.insecure_channel(client) as channel:
                 assert await channel.unary_unary("/zoo.Zoo/Echo")(b"hello") == b"hello"
-            loom.expect(r"✓ OK +/zoo\.Zoo/Echo +→ unary +↑1 5B ↓1 5B +\d")
+            loom.expect(r"✓ OK +/zoo\.Zoo/Echo +→ unary +↑1 5 B ↓1 5 B +\d")
             (call,) = fetch_json(page, "/api/calls")["calls"]
             assert call["method"] == "/zoo.Zoo/Echo"
             loom.interrupt()

@@ -1,16 +1,13 @@
 """``loom sessions`` on real files."""
 
-import errno
 import json
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from loom.cli import main
-from loom.cli import sessions as command_module
 from loom.sessions import SessionWriter, session_path
 from tests.support.exports import export, imported
 from tests.support.keeping import keep
@@ -63,6 +60,13 @@ def test_lists(loom, kept: Path, data: Path) -> None:
     assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
 
 
+def test_without_a_subcommand_the_help_is_printed(loom) -> None:
+    ran = loom()
+    assert ran.code == 2
+    assert ran.err.startswith("Usage: ")
+    assert ran.err.count("\n") > 10
+
+
 def test_lists_nothing(loom, data: Path) -> None:
     assert loom("list").out == f"no sessions in {data / 'sessions'}\n"
 
@@ -79,8 +83,8 @@ def test_a_session_that_is_not_there(loom, kept: Path) -> None:
     for words in (("show", "other"), ("delete", "other", "--yes"), ("export", "other")):
         ran = loom(*words)
         assert ran.code == 2
-        assert "there is no session 'other'" in ran.err
-        assert "there are: mine" in ran.err
+        assert "no session 'other' in" in ran.err
+        assert "existing sessions: mine" in ran.err
         assert ran.err.count("\n") == 1
 
 
@@ -93,10 +97,10 @@ def test_does_not_delete_what_is_in_use(loom, kept: Path) -> None:
     store = keep(kept, [])
     ran = loom("delete", "mine", "--yes")
     who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
-    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
+    assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
     assert kept.exists()
     ran = loom("import", str(kept), "--session", "mine")
-    assert (ran.code, ran.err) == (2, f"{who}: end that one first, or choose another session\n")
+    assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
     assert loom("show", "mine").code == 0  # reading is no trouble
     store.close()
 
@@ -147,22 +151,15 @@ def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> 
         assert out.stat().st_size > 100
 
 
-def test_an_export_to_a_full_disk_is_said_to_be_incomplete(
-    loom, kept: Path, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> Iterator[bytes]:
-        yield b"a beginning"
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(command_module, "get_writer", lambda _: full)
-    out = data / "calls.ndjson"
-    ran = loom("export", "mine", "-o", str(out))
-    assert (ran.code, ran.err) == (2, f"loom: {out} is incomplete: No space left on device\n")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+def test_an_export_to_a_full_disk_is_reported_as_incomplete(loom, kept: Path) -> None:
+    ran = loom("export", "mine", "-o", "/dev/full")
+    assert (ran.code, ran.err) == (2, "loom: /dev/full is incomplete: No space left on device\n")
 
 
 def test_a_wrong_filter_is_told_with_its_column(loom, kept: Path) -> None:
     ran = loom("export", "mine", "-q", "order status:FOO")
-    assert (ran.code, "is wrong at column 13: 'FOO' is no status" in ran.err) == (2, True)
+    assert (ran.code, "'order status:FOO', column 13: 'FOO' is" in ran.err) == (2, True)
 
 
 def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data: Path) -> None:
@@ -221,7 +218,7 @@ def test_an_import_into_a_directory_that_cannot_be_written_to(loom, kept: Path, 
     (data / "file").write_text("")
     ran = loom("import", str(kept), "--data-dir", str(data / "file"))
     assert ran.code == 2
-    assert "set LOOM_DATA_DIR to a directory that you may write to, or give it as --data-dir" in ran.err
+    assert "set LOOM_DATA_DIR to a directory that you may write to, or pass one with --data-dir" in ran.err
     assert "--no-session" not in ran.err
 
 

@@ -47,7 +47,7 @@ async def test_a_row_says_what_a_call_was(page: Page, feed: FakeFeed) -> None:
         "OK",
         "ms",
         "1\u202f500",
-        "2.62\u00a0MB",
+        "2.50\u00a0MiB",
         "127.0.0.1:50412",
     ):
         await expect(ended).to_contain_text(text)

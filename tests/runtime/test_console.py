@@ -1,12 +1,12 @@
-"""The console writes every line, never blocks who calls it, and says what it left out."""
+"""The console prints a line per call, never blocks its caller, and counts the lines that it skips."""
 
 import io
 import os
 import threading
 
 from loom.model import Call, Status
-from loom.runtime.console import QUEUE, Console
-from loom.runtime.palette import Palette
+from loom.runtime.console import Console
+from loom.runtime.terminal import Palette
 
 PLAIN = Palette(enabled=False)
 
@@ -18,7 +18,7 @@ def ended_call(number: int) -> Call:
 
 
 class StuckStream(io.StringIO):
-    """A terminal that takes nothing until it is released."""
+    """A terminal that blocks writes until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,10 +31,10 @@ class StuckStream(io.StringIO):
         return super().write(text)
 
 
-def test_every_ended_call_has_a_line():
+def test_every_ended_call_is_printed():
     stream = io.StringIO()
     with Console(stream, PLAIN) as console:
-        console.say("hello")
+        console.print_lines("hello")
         for number in range(1000):
             console.started([ended_call(number)])
             console.ended([ended_call(number)])
@@ -43,7 +43,7 @@ def test_every_ended_call_has_a_line():
     assert [line.split("/M")[1].split()[0] for line in lines[1:]] == [str(number) for number in range(1000)]
 
 
-def test_starts_are_printed_when_asked_for():
+def test_starts_are_printed_on_request():
     stream = io.StringIO()
     with Console(stream, PLAIN, starts=True) as console:
         console.started([ended_call(1)])
@@ -51,23 +51,36 @@ def test_starts_are_printed_when_asked_for():
     assert ["started" in line for line in stream.getvalue().splitlines()] == [True, False]
 
 
-def test_a_stuck_terminal_holds_nothing_up_and_the_rest_is_counted():
+def test_a_blocked_terminal_blocks_no_caller_and_skipped_lines_are_counted():
     stream = StuckStream()
-    with Console(stream, PLAIN) as console:
+    with Console(stream, PLAIN, queue_size=20) as console:
         console.ended([ended_call(0)])
         assert stream.entered.wait(5)
-        for number in range(QUEUE + 42):
+        for number in range(20 + 42):
             console.ended([ended_call(number)])
         stream.released.set()
     lines = stream.getvalue().splitlines()
-    assert len(lines) == 1 + QUEUE + 1
+    assert len(lines) == 1 + 20 + 1
     assert lines[-1].startswith("… and 42 more")
 
 
-def test_a_reader_that_has_gone_ends_the_writing_quietly():
+def test_a_broken_pipe_stops_the_console_without_an_error():
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "w")
     with Console(stream, PLAIN) as console:
         console.ended([ended_call(1)])
     stream.close()  # does not fail a second time
+
+
+def test_lines_are_escaped():
+    stream = io.StringIO()
+    with Console(stream, PLAIN, starts=True) as console:
+        console.print_lines("a\x1b[2Jb\nc")
+        call = ended_call(1)
+        call.peer = call.method = "/a.B/\x1b]0;title\x07\r\u202e"
+        console.started([call])
+        console.ended([call])
+    text = stream.getvalue()
+    assert text.count("\n") == 3
+    assert all(char.isprintable() for char in text.replace("\n", ""))

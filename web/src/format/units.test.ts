@@ -21,14 +21,6 @@ test.each([
 
 test.each([
   [0, "0 B"],
-<<<<<<< HEAD
-  [999, "999 B"],
-  [1_000, "1.00 kB"],
-  [2_621_440, "2.62 MB"],
-  [999_600, "1.00 MB"],
-  [3e9, "3.00 GB"],
-] as const)("%s bytes are %s", (size, text) => expect(plain(formatBytes(size))).toBe(text));
-=======
   [1_023, "1023 B"],
   [1_024, "1.00 KiB"],
   [2_150, "2.10 KiB"],
@@ -36,8 +28,7 @@ test.each([
   [16 * 2 ** 20, "16.0 MiB"],
   [3 * 2 ** 30, "3.00 GiB"],
   [5 * 2 ** 40, "5.00 TiB"],
-] as const)("%s bytes are %s", (size, text) => expect(plain(bytes(size))).toBe(text));
->>>>>>> 2d00573 (Format sizes, durations and times alike in terminal and page; escape the text of others on every way to a terminal or log; word commands plainly)
+] as const)("%s bytes are %s", (size, text) => expect(plain(formatBytes(size))).toBe(text));
 
 test("counts", () => {
   expect(plain(formatNumber(1_234_567))).toBe("1 234 567");

@@ -16,16 +16,8 @@ export function formatDuration(us: number | null): string {
   return `${Math.floor(minutes / 60)}${NBSP}h${NBSP}${pad(minutes % 60)}${NBSP}m`;
 }
 
-<<<<<<< HEAD
-/** 0 B, 24 B, 2.62 MB. Powers of 1000, as in the filter language. */
-export function formatBytes(count: number): string {
-  if (count < 1_000) return `${count}${NBSP}B`;
-  if (count < 999_500) return `${significant(count / 1e3)}${NBSP}kB`;
-  if (count < 999_500_000) return `${significant(count / 1e6)}${NBSP}MB`;
-  return `${significant(count / 1e9)}${NBSP}GB`;
-=======
 /** 0 B, 24 B, 2.50 MiB. Binary units, as everywhere in Loom (loom/units.py). */
-export function bytes(count: number): string {
+export function formatBytes(count: number): string {
   if (count < 1_024) return `${count}${NBSP}B`;
   let size = count;
   for (const unit of ["KiB", "MiB", "GiB"]) {
@@ -33,7 +25,6 @@ export function bytes(count: number): string {
     if (size < 999.5) return `${significant(size)}${NBSP}${unit}`;
   }
   return `${significant(size / 1_024)}${NBSP}TiB`;
->>>>>>> 2d00573 (Format sizes, durations and times alike in terminal and page; escape the text of others on every way to a terminal or log; word commands plainly)
 }
 
 /** 7, 1 234, 5.2 M. */

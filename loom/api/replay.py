@@ -3,7 +3,7 @@
 import enum
 from typing import Annotated
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import Meta, field
 
 from .base import MAX_INTEGER, Answer, Json, Parameters, Question
 
@@ -32,13 +32,13 @@ class MetadataEdit(Question):
 class ReplayRequest(Question):
     """What differs from the recorded call. What is left out stays as recorded."""
 
-    target: str | UnsetType | None = UNSET
+    target: str | None = None
     """Where to send the call: `host:port`."""
-    metadata: list[MetadataEdit] | UnsetType | None = UNSET
+    metadata: list[MetadataEdit] | None = None
     """The whole request metadata."""
-    messages: list[Json] | UnsetType | None = UNSET
+    messages: list[Json] | None = None
     """The request messages in canonical protobuf JSON."""
-    deadline_ms: float | UnsetType | None = UNSET
+    deadline_ms: float | None = None
     """The deadline in milliseconds after the start; 0 is none."""
     timing: ReplayTiming = ReplayTiming.FAST
     """`fast`: back to back; `recorded`: as long after the start as they were recorded; `turns`: each once as many

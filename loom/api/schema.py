@@ -25,7 +25,7 @@ class SchemaSources(Answer):
     """In the order in which they are asked."""
 
 
-class OutlinedField(Answer):
+class OutlineField(Answer):
     """A field of a message."""
 
     number: int
@@ -46,20 +46,20 @@ class OutlinedField(Answer):
     """Whether it is deprecated."""
 
 
-class OutlinedMessage(Answer):
+class OutlineMessage(Answer):
     """A message type."""
 
     name: str
     """Its full name."""
     file: str
     """The file that defines it."""
-    fields: list[OutlinedField]
+    fields: list[OutlineField]
     """Its fields, in the order of the file."""
     deprecated: bool
     """Whether it is deprecated."""
 
 
-class OutlinedEnum(Answer):
+class OutlineEnum(Answer):
     """An enum type."""
 
     name: str
@@ -72,7 +72,7 @@ class OutlinedEnum(Answer):
     """Whether it is deprecated."""
 
 
-class OutlinedMethod(Answer):
+class OutlineMethod(Answer):
     """A method of a service."""
 
     name: str
@@ -87,25 +87,25 @@ class OutlinedMethod(Answer):
     """Whether it is deprecated."""
 
 
-class OutlinedService(Answer):
+class OutlineService(Answer):
     """A service."""
 
     name: str
     """Its full name."""
     file: str
     """The file that defines it."""
-    methods: list[OutlinedMethod]
+    methods: list[OutlineMethod]
     """Its methods, in the order of the file."""
 
 
 class Outline(Answer):
     """What a method's schema describes: services, and all types that their methods reach."""
 
-    services: list[OutlinedService]
+    services: list[OutlineService]
     """The method's own service first."""
-    messages: list[OutlinedMessage]
+    messages: list[OutlineMessage]
     """Message types, those nearest to the method first."""
-    enums: list[OutlinedEnum]
+    enums: list[OutlineEnum]
     """Enum types, those nearest to the method first."""
     more: int
     """Types left out of a schema of more than 1,000."""

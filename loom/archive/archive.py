@@ -195,7 +195,7 @@ class Archive:
 
     def _has_older(self, call_id: int) -> bool:
         """Whether the session has calls with a lower id."""
-        if self._store is None or not self._may_be_on_disk(call_id - 1) or self._store.status()["error"]:
+        if self._store is None or not self._may_be_on_disk(call_id - 1) or self._store.status().error:
             return False
         self._store.flush()
         try:

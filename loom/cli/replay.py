@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from loom.api.replay import MetadataEdit, ReplayTiming
 from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
@@ -28,7 +29,7 @@ from loom.replay.batch import (
     masked_response_keys,
 )
 from loom.replay.ignore_paths import IgnorePaths, PathError
-from loom.replay.plan import Timing, parse_metadata
+from loom.replay.plan import parse_metadata
 from loom.replay.report import Tally, junit_xml, result_json, result_lines, summary_table
 from loom.runtime import wiring
 from loom.runtime.config_loading import load
@@ -102,7 +103,7 @@ def _callback(
     if "target" not in configuration.origins:
         raise click.UsageError("missing --target HOST:PORT, the backend to send the calls to")
     batch = BatchOptions(
-        timing=Timing(timing),
+        timing=ReplayTiming(timing),
         ignore=_ignore_paths(ignore),
         metadata=_metadata(metadata),
         patience=patience,
@@ -284,7 +285,7 @@ def _metadata(headers: Sequence[str]) -> Metadata:
         key, colon, value = text.partition(":")
         if not colon:
             raise LoomError(f"-H: expected KEY: VALUE, got {text!r}")
-        items.append({"key": key.strip().lower(), "value": value.strip()})
+        items.append(MetadataEdit(key.strip().lower(), value.strip()))
     return parse_metadata(items, ())
 
 
@@ -331,7 +332,7 @@ def _make_command() -> click.Command:
         ),
         click.Option(
             ["--timing"],
-            type=click.Choice([item.value for item in Timing]),
+            type=click.Choice([item.value for item in ReplayTiming]),
             default="fast",
             show_default=True,
             help="When to send the messages of a stream: back to back, as recorded, or in turns with the responses.",

@@ -323,7 +323,7 @@ def import_(file: Path, session: str) -> None:
         store.mask((*settings.mask, *content.masked))
         store.open()
         if not store.active:
-            raise LoomError(_for_command(str(store.status()["error"])))
+            raise LoomError(_for_command(store.status().error))
         try:
             count = _import_calls(content, store, path)
         finally:
@@ -352,7 +352,7 @@ def _import_calls(content: CallFileContent, store: SessionWriter, path: Path) ->
 
 def _flush(store: SessionWriter, path: Path) -> None:
     if not store.flush(_FLUSH_TIMEOUT):
-        raise LoomError(str(store.status()["error"]) or f"{path} cannot be written to")
+        raise LoomError(store.status().error or f"{path} cannot be written to")
 
 
 def _format_time(time_ns: int) -> str:

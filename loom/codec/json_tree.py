@@ -23,10 +23,11 @@ def json_tree(value: Any, key: str = "", budget: Budget | None = None, depth: in
             key, "scalar", _TYPE_NAMES.get(type(value), "value"), value=value if exact else str(value)
         )
     if depth >= _MAX_DEPTH:
-        return tree | {"note": f"nested deeper than {_MAX_DEPTH}: not shown", "more": len(items)}
+        tree.note, tree.more = f"nested deeper than {_MAX_DEPTH}: not shown", len(items)
+        return tree
     for position, (name, item) in enumerate(items):
         if not budget.take():
-            tree["more"] = len(items) - position
+            tree.more = len(items) - position
             break
-        tree["children"].append(json_tree(item, name, budget, depth + 1))
+        tree.children.append(json_tree(item, name, budget, depth + 1))
     return tree

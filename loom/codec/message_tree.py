@@ -64,21 +64,21 @@ class TreeBuilder:
         descriptor = type(message).DESCRIPTOR
         tree = node(key, "message", descriptor.full_name, number=number)
         if descriptor.full_name in WELL_KNOWN and self._is_inline(message):
-            tree["value"] = self._printer.value(message)
-            tree["note"] = "; ".join(self._printer.problems)
+            tree.value = self._printer.value(message)
+            tree.note = "; ".join(self._printer.problems)
             self._printer.problems.clear()
         if descriptor.full_name == ANY:
             self._add_any(tree, message, depth)
             return tree
         if depth >= _MAX_DEPTH:
             self._cut = True
-            tree["note"] = f"nested deeper than {_MAX_DEPTH}: not shown"
+            tree.note = f"nested deeper than {_MAX_DEPTH}: not shown"
             return tree
         for field, value in set_fields(message):
             if not self._budget.take():
-                tree["more"] += 1
+                tree.more += 1
                 continue
-            tree["children"].append(self._field(field, value, depth + 1))
+            tree.children.append(self._field(field, value, depth + 1))
         self._add_unknown_fields(tree, message)
         return tree
 
@@ -86,7 +86,7 @@ class TreeBuilder:
         unknown = UnknownFieldSet(message)
         if len(unknown):
             self.unknown_fields = True
-            tree["children"] += unknown_nodes(unknown, self._budget)
+            tree.children += unknown_nodes(unknown, self._budget)
 
     def _is_inline(self, message: Any) -> bool:
         """Whether the node gets its JSON as a value: not a large Struct, which would repeat it at every level."""
@@ -98,23 +98,23 @@ class TreeBuilder:
         return leaves < _MAX_INLINE_LEAVES and self._leaves_left > 0
 
     def _add_any(self, tree: Node, message: Any, depth: int) -> None:
-        tree["kind"] = "any"
+        tree.kind = "any"
         name = type_name(message.type_url)
-        tree["value"] = message.type_url
+        tree.value = message.type_url
         self._add_unknown_fields(tree, message)
         try:
             message_class = message_factory.GetMessageClass(self._resolver.FindMessageTypeByName(name))
             inner = message_class.FromString(message.value)
         except KeyError:
             self.missing_types.add(name)
-            tree["note"] = f"no source knows {name or 'a type without a name'}: shown without a schema"
+            tree.note = f"no source knows {name or 'a type without a name'}: shown without a schema"
         except DecodeError as error:
-            tree["note"] = f"its content is not a valid {name}: {error}"
+            tree.note = f"its content is not a valid {name}: {error}"
         else:
             if self._budget.take():
-                tree["children"].append(self.build(inner, key=name, number=None, depth=depth + 1))
+                tree.children.append(self.build(inner, key=name, number=None, depth=depth + 1))
             return
-        tree["children"] += wire_view(message.value, self._budget)["children"]
+        tree.children += wire_view(message.value, self._budget).children
 
     def _field(self, field: FieldDescriptor, value: Any, depth: int) -> Node:
         key = json_key(field)
@@ -124,14 +124,14 @@ class TreeBuilder:
             tree = node(key, "list", _type_of(field), number=field.number)
             for index, item in enumerate(value):
                 if not self._budget.take():
-                    tree["more"] = len(value) - index
+                    tree.more = len(value) - index
                     break
-                tree["children"].append(self._value(field, item, str(index), None, depth))
+                tree.children.append(self._value(field, item, str(index), None, depth))
         else:
             tree = self._value(field, value, key, field.number, depth)
         oneof = field.containing_oneof
         if oneof is not None and not is_synthetic(oneof):
-            tree["oneof"] = oneof.name
+            tree.oneof = oneof.name
         return tree
 
     def _map(self, field: FieldDescriptor, value: Any, key: str, depth: int) -> Node:
@@ -140,9 +140,9 @@ class TreeBuilder:
         tree = node(key, "map", types, number=field.number)
         for position, name in enumerate(sorted(value)):
             if not self._budget.take():
-                tree["more"] = len(value) - position
+                tree.more = len(value) - position
                 break
-            tree["children"].append(self._value(entry["value"], value[name], key_text(name), None, depth))
+            tree.children.append(self._value(entry["value"], value[name], key_text(name), None, depth))
         return tree
 
     def _value(self, field: FieldDescriptor, value: Any, key: str, number: int | None, depth: int) -> Node:
@@ -180,9 +180,9 @@ def _count_leaves(message: Any, limit: int) -> int:
 def _enum(kind: EnumDescriptor, value: int, key: str, number: int | None) -> Node:
     enum_value = kind.values_by_number.get(value)
     tree = node(key, "enum", kind.full_name, number=number, value=enum_value.name if enum_value else value)
-    tree["enum_number"] = value
+    tree.enum_number = value
     if enum_value is None:
-        tree["note"] = "the enum has no name for this number"
+        tree.note = "the enum has no name for this number"
     return tree
 
 

@@ -1,22 +1,15 @@
-"""The nodes of a message's tree, ready for JSON (the node of docs/api.md), and the budget of a tree."""
+"""Builds the nodes of a message's tree, and limits its cost."""
 
 from typing import Any
 
-Node = dict[str, Any]
+from loom.api.messages import Node, NodeKind
+
+__all__ = ["Budget", "Node", "node"]
 
 
-def node(key: str, kind: str, type_name: str, *, number: int | None = None, value: Any = None) -> Node:
-    """A node without children; ``kind`` and ``value`` as docs/api.md says."""
-    return {
-        "key": key,
-        "number": number,
-        "kind": kind,
-        "type": type_name,
-        "value": value,
-        "children": [],
-        "note": "",
-        "more": 0,
-    }
+def node(key: str, kind: NodeKind, type_name: str, *, number: int | None = None, value: Any = None) -> Node:
+    """A node without children."""
+    return Node(key=key, number=number, kind=kind, type=type_name, value=value)
 
 
 class Budget:

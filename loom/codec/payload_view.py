@@ -3,7 +3,6 @@
 Pure and synchronous: it runs on the event loop for small payloads and in the worker process for large ones.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,12 +30,31 @@ _PREVIEW_STEPS = 2_000
 _PREVIEW_HEX_BYTES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadView:
-    """``fields`` is a part of the API's answer; ``missing_types`` are those of Anys that the resolver did not know."""
+class PayloadView(msgspec.Struct):
+    """The part of :class:`loom.api.messages.MessageView` that the payload decides.
 
-    fields: dict[str, Any]
+    ``missing_types`` are those of Anys that the resolver did not know.
+    """
+
+    payload: str
+    json: Any = None
+    json_text: str | None = None
+    json_cut: bool = False
+    tree: Node | msgspec.Raw | None = None
+    wire: Node | msgspec.Raw | None = None
+    error: str | None = None
+    drift: bool = False
+    preview: str = ""
+    hex: str = ""
+    data_base64: str = ""
+    truncated: int = 0
     missing_types: frozenset[str] = frozenset()
+
+    def show_bytes(self, data: bytes, max_bytes: int) -> None:
+        """Set the views of the bytes."""
+        shown = data[:max_bytes]
+        self.hex, self.data_base64 = shown.hex(), as_base64(shown)
+        self.truncated = len(data) - len(shown)
 
 
 def view_payload(
@@ -51,35 +69,28 @@ def view_payload(
     ``max_bytes`` limits the bytes in hex and base64, ``max_text`` the JSON text; there is no JSON value
     if that is cut.
     """
-    fields: dict[str, Any] = {
-        "json": None,
-        "json_text": None,
-        "json_cut": False,
-        "tree": None,
-        "wire": None,
-        "error": None,
-        "drift": False,
-        "payload": payload.encoding,
-    }
+    view = PayloadView(payload.encoding)
     decoded = decode_payload(payload, descriptor)
     data = decoded.data
+    view.show_bytes(payload.data if data is None else data, max_bytes)
     if data is None:
-        return PayloadView(fields | {"error": decoded.error} | _bytes_fields(payload.data, max_bytes))
-    fields |= _bytes_fields(data, max_bytes)
-    if payload.encoding == JSON:
-        return PayloadView(fields | _json_fields(data, max_text))
-    if payload.encoding != PROTOBUF:
-        return PayloadView(fields | {"error": f"{payload.encoding} is not decoded: see the bytes"})
-    large = descriptor is not None and len(data) > _LARGE_MESSAGE_BYTES
-    fields["wire"] = wire_view(data, Budget(_LARGE_MESSAGE_WIRE_NODES) if large else None)
-    if decoded.message is not None:
-        content = _content_fields(decoded.message, len(data), resolver, max_text)
-        return PayloadView(fields | content.fields, content.missing_types)
-    if descriptor is None:
-        fields["preview"] = _preview_without_schema(fields["wire"], data)
+        view.error = decoded.error
+    elif payload.encoding == JSON:
+        view.error = _show_json(view, data, max_text)
+    elif payload.encoding != PROTOBUF:
+        view.error = f"{payload.encoding} is not decoded: see the bytes"
     else:
-        fields["error"] = decoded.error
-    return PayloadView(fields | _undeclared_json(data, max_text))
+        large = descriptor is not None and len(data) > _LARGE_MESSAGE_BYTES
+        view.wire = wire = wire_view(data, Budget(_LARGE_MESSAGE_WIRE_NODES) if large else None)
+        if decoded.message is not None:
+            _show_content(view, decoded.message, len(data), resolver, max_text)
+        else:
+            if descriptor is None:
+                view.preview = _preview_without_schema(wire, data)
+            else:
+                view.error = decoded.error
+            _show_undeclared_json(view, data, max_text)
+    return view
 
 
 def preview_payload(
@@ -102,53 +113,45 @@ def preview_payload(
     return preview(tree), None
 
 
-def _content_fields(message: Message, size: int, resolver: TypeResolver, max_text: int | None) -> PayloadView:
+def _show_content(
+    view: PayloadView, message: Message, size: int, resolver: TypeResolver, max_text: int | None
+) -> None:
     nodes = _LARGE_MESSAGE_NODES if size > _LARGE_MESSAGE_BYTES else MAX_NODES
     try:
         content = decode_content(message, size, resolver, max_nodes=nodes, max_text=max_text)
     except DecodeError as error:
-        return PayloadView({"error": str(error)})
-    fields = {
-        "json": content.value.json,
-        "json_text": content.text,
-        "json_cut": content.cut,
-        "tree": content.tree,
-        "error": content.value.problems or None,
-        "drift": content.value.unknown_fields,
-        "preview": preview(content.tree),
-    }
-    return PayloadView(fields, content.value.missing_types)
+        view.error = str(error)
+        return
+    view.json, view.json_text, view.json_cut = content.value.json, content.text, content.cut
+    view.tree, view.preview = content.tree, preview(content.tree)
+    view.error = content.value.problems or None
+    view.drift, view.missing_types = content.value.unknown_fields, content.value.missing_types
 
 
-def _json_fields(data: bytes, max_text: int | None) -> dict[str, Any]:
+def _show_json(view: PayloadView, data: bytes, max_text: int | None) -> str | None:
+    """Set the views of a payload that is JSON; return why there are none."""
     try:
         tree = json_tree(msgspec.json.decode(data))
         text = msgspec.json.format(data, indent=2 if max_text is None else -1).decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return {"error": f"not valid JSON: {error}"}
-    cut = max_text is not None and len(text) > max_text
-    return {
-        "json": None if cut else msgspec.Raw(text.encode()),  # the original text: every digit of every number
-        "json_text": text[:max_text],
-        "json_cut": cut,
-        "tree": tree,
-        "preview": _one_line(data),
-    }
+        return f"not valid JSON: {error}"
+    view.json_cut = max_text is not None and len(text) > max_text
+    # The original text: every digit of every number.
+    view.json = None if view.json_cut else msgspec.Raw(text.encode())
+    view.json_text = text[:max_text]
+    view.tree, view.preview = tree, _one_line(data)
+    return None
 
 
-def _undeclared_json(data: bytes, max_text: int | None) -> dict[str, Any]:
-    """The views of a payload that is JSON although its content type, which the relay cannot see, is missing."""
-    if data[:1] not in {b"{", b"["}:
-        return {}
-    fields = _json_fields(data, max_text)
-    if fields.get("error"):
-        return {}
-    return fields | {"error": "not protobuf: this is JSON", "payload": JSON, "wire": None}
+def _show_undeclared_json(view: PayloadView, data: bytes, max_text: int | None) -> None:
+    """Set the views of a payload that is JSON although its content type, which the relay cannot see, is missing."""
+    if data[:1] in {b"{", b"["} and _show_json(view, data, max_text) is None:
+        view.error, view.payload, view.wire = "not protobuf: this is JSON", JSON, None
 
 
 def _preview_without_schema(wire: Node, data: bytes) -> str:
     """The fields by number; if the bytes are not a message, their text or their hex."""
-    if wire["kind"] != "bytes":
+    if wire.kind != "bytes":
         return preview(wire)
     line = _one_line(data)
     if line.isprintable() and "\ufffd" not in line:
@@ -160,8 +163,3 @@ def _preview_without_schema(wire: Node, data: bytes) -> str:
 def _one_line(data: bytes) -> str:
     text = " ".join(data[: MAX_LENGTH * 4].decode("utf-8", "replace").split())
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
-
-
-def _bytes_fields(data: bytes, max_bytes: int) -> dict[str, Any]:
-    shown = data[:max_bytes]
-    return {"hex": shown.hex(), "data_base64": as_base64(shown), "truncated": len(data) - len(shown)}

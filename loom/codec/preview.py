@@ -17,8 +17,8 @@ def preview(tree: Node, max_length: int = MAX_LENGTH) -> str:
 def _write(node: Node, parts: list[str], room: list[int], *, top: bool = False) -> None:
     if room[0] <= 0:
         return
-    kind, value = node["kind"], node["value"]
-    if kind in {"scalar", "unknown"} and isinstance(value, str) and node["type"] in {"string", "len: string"}:
+    kind, value = node.kind, node.value
+    if kind in {"scalar", "unknown"} and isinstance(value, str) and node.type in {"string", "len: string"}:
         _put(parts, room, '"' + value[: room[0] + 1].replace("\n", "⏎") + '"')
     elif kind == "bytes":
         _put(parts, room, f"<{_decoded_size(value)} bytes>")
@@ -29,16 +29,16 @@ def _write(node: Node, parts: list[str], room: list[int], *, top: bool = False) 
 
 
 def _nested(node: Node, parts: list[str], room: list[int], *, top: bool) -> None:
-    opening, closing = ("[", "]") if node["kind"] == "list" else ("{", "}")
+    opening, closing = ("[", "]") if node.kind == "list" else ("{", "}")
     if not top:
         _put(parts, room, opening)
-    for position, child in enumerate(node["children"][:_MAX_CHILDREN]):
+    for position, child in enumerate(node.children[:_MAX_CHILDREN]):
         if position:
             _put(parts, room, ", ")
-        if node["kind"] != "list":
-            _put(parts, room, f"{child['key']}: ")
+        if node.kind != "list":
+            _put(parts, room, f"{child.key}: ")
         _write(child, parts, room)
-    left = len(node["children"]) - _MAX_CHILDREN + node["more"]
+    left = len(node.children) - _MAX_CHILDREN + node.more
     if left > 0:
         _put(parts, room, ", …")
     if not top:

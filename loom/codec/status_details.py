@@ -7,32 +7,23 @@ from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
+from loom.api.calls import StatusDetail
+
 from .json_printer import JsonPrinter
-from .scalars import as_base64
 from .type_resolver import TypeResolver, type_name
 from .wire_view import wire_view
 
 
 @dataclass(slots=True)
 class StatusDetails:
-    """``details`` as in docs/api.md; ``missing_types`` are those that the resolver did not know."""
+    """``missing_types`` are those that the resolver did not know."""
 
     code: int
     message: str
-    details: list[dict[str, Any]] = field(default_factory=list)
+    details: list[StatusDetail] = field(default_factory=list)
     missing_types: set[str] = field(default_factory=set)
     error: str | None = None
     raw: bytes = b""
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "type": "google.rpc.Status",
-            "code": self.code,
-            "message": self.message,
-            "details": self.details,
-            "raw_base64": as_base64(self.raw),
-            "error": self.error,
-        }
 
 
 def decode_status_details(raw: bytes, resolver: TypeResolver) -> StatusDetails:
@@ -47,17 +38,16 @@ def decode_status_details(raw: bytes, resolver: TypeResolver) -> StatusDetails:
     return decoded
 
 
-def _detail(item: Any, resolver: TypeResolver, missing_types: set[str]) -> dict[str, Any]:
+def _detail(item: Any, resolver: TypeResolver, missing_types: set[str]) -> StatusDetail:
     name = type_name(item.type_url)
-    detail: dict[str, Any] = {"type": name, "json": None, "error": None}
     try:
         message = message_factory.GetMessageClass(resolver.FindMessageTypeByName(name)).FromString(item.value)
     except KeyError:
         missing_types.add(name)
-        return detail | {"error": f"no source knows {name}", "wire": wire_view(item.value)}
+        return StatusDetail(name, None, f"no source knows {name}", wire_view(item.value))
     except DecodeError as error:
-        return detail | {"error": f"not a valid {name}: {error}", "wire": wire_view(item.value)}
+        return StatusDetail(name, None, f"not a valid {name}: {error}", wire_view(item.value))
     printer = JsonPrinter(resolver)
     value = printer.value(message)
     missing_types |= printer.missing_types
-    return detail | {"json": value, "error": "; ".join(printer.problems) or None}
+    return StatusDetail(name, value, "; ".join(printer.problems) or None)

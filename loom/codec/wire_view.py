@@ -38,13 +38,19 @@ def wire_view(data: bytes, budget: Budget | None = None) -> Node:
     try:
         fields, complete = parse_fields(data, budget, max(budget.left, _PROBE_FIELDS))
     except WireFormatError as error:
-        return tree | {"kind": "bytes", "type": "bytes", "note": f"not a protobuf message: {error}"}
+        return _opaque(f"not a protobuf message: {error}")
     except BudgetExceededError:
-        return tree | {"kind": "bytes", "type": "bytes", "note": "too complex to be parsed"}
+        return _opaque("too complex to be parsed")
     _fill(tree, fields, budget, 0)
     if not complete:
-        tree["note"] = f"only the first {len(fields)} fields were read"
-        tree["more"] = max(tree["more"], 1)
+        tree.note = f"only the first {len(fields)} fields were read"
+        tree.more = max(tree.more, 1)
+    return tree
+
+
+def _opaque(note: str) -> Node:
+    tree = node("", "bytes", "bytes")
+    tree.note = note
     return tree
 
 
@@ -52,10 +58,10 @@ def unknown_nodes(unknown: UnknownFieldSet, budget: Budget) -> list[Node]:
     """The nodes of fields that a descriptor lacks."""
     tree = node("", "message", "message")
     _fill(tree, list(_from_unknown(unknown)), budget, 0)
-    for child in tree["children"]:
-        child["kind"] = "unknown" if child["kind"] in {"scalar", "bytes"} else child["kind"]
-        child["note"] = "; ".join(filter(None, ("unknown field", child["note"])))
-    return list(tree["children"])
+    for child in tree.children:
+        child.kind = "unknown" if child.kind in {"scalar", "bytes"} else child.kind
+        child.note = "; ".join(filter(None, ("unknown field", child.note)))
+    return list(tree.children)
 
 
 def _from_unknown(unknown: UnknownFieldSet) -> Iterator[Field]:
@@ -71,19 +77,19 @@ def _from_unknown(unknown: UnknownFieldSet) -> Iterator[Field]:
 def _fill(tree: Node, fields: list[Field], budget: Budget, depth: int) -> None:
     for position, (number, kind, value) in enumerate(fields):
         if not budget.take():
-            tree["more"] = len(fields) - position
+            tree.more = len(fields) - position
             return
-        tree["children"].append(_field(number, kind, value, budget, depth))
+        tree.children.append(_field(number, kind, value, budget, depth))
 
 
 def _field(number: int, kind: int, value: Any, budget: Budget, depth: int) -> Node:
     key = str(number)
     if kind == VARINT:
         tree = node(key, "scalar", "varint", number=number, value=str(value))
-        tree["note"] = _varint_meanings(value)
+        tree.note = _varint_meanings(value)
     elif kind in {I64, I32}:
         tree = node(key, "scalar", "i64" if kind == I64 else "i32", number=number, value=str(value))
-        tree["note"] = _fixed_meanings(value, kind)
+        tree.note = _fixed_meanings(value, kind)
     elif kind == SGROUP:
         tree = node(key, "message", "group", number=number)
         _fill(tree, value, budget, depth + 1)
@@ -126,14 +132,14 @@ def _length_delimited(key: str, number: int, value: bytes, budget: Budget, depth
         tree, best = node(key, "message", "len: message", number=number), "message"
         _fill(tree, fields, budget, depth + 1)
         if not complete:
-            tree["more"] = max(tree["more"], 1)
+            tree.more = max(tree.more, 1)
     else:
         tree, best = node(key, "bytes", "len: bytes", number=number, value=as_base64(value)), "bytes"
     fits = {"string": text is not None, "message": fields is not None, "bytes": True}
     others = [name for name, fit in fits.items() if fit and name != best]
     others += packed if text is None else [item.partition(" [")[0] for item in packed]
     notes = [f"{best}; could be {', '.join(others)}"] if others else []
-    tree["note"] = "; ".join([*notes, *(["not parsed any further"] if exhausted else [])])
+    tree.note = "; ".join([*notes, *(["not parsed any further"] if exhausted else [])])
     return tree
 
 

@@ -92,6 +92,6 @@ async def _decode_details(schema: Schema, call: Call, resolver: TypeResolver) ->
         return decode_status_details(raw, ChainResolver([resolver, *(item.pool for item in extra)]))
 
     decoded = await decode_with_any_types(schema, decode, lambda details: details.missing_types)
-    if decoded.error or any(item["json"] is None for item in decoded.details):
+    if decoded.error or any(item.json is None for item in decoded.details):
         return None
-    return [{"@type": item["type"], "value": item["json"]} for item in decoded.details]
+    return [{"@type": item.type, "value": item.json} for item in decoded.details]

@@ -1,23 +1,25 @@
 """Decode recorded messages for display: the rows and views that the inspector shows."""
 
 import asyncio
+import base64
 from collections import OrderedDict
-from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
+from loom.api.calls import MethodSchema, StatusDetails
+from loom.api.messages import MessageRow, MessageView
 from loom.api.summary import micros
 from loom.codec import (
     ChainResolver,
     ContentType,
     PayloadView,
-    StatusDetails,
     decode_status_details,
     parse_content_type,
     preview_payload,
     view_payload,
 )
 from loom.codec.payload_view import TOO_LARGE
+from loom.codec.status_details import StatusDetails as DecodedDetails
 from loom.model import Call, Direction, Message
 from loom.model.metadata import GRPC_STATUS_DETAILS
 from loom.schema import LinkedDescriptorSet, Method, Schema, SchemaError
@@ -53,7 +55,7 @@ class DisplayDecoder:
         """End the worker process."""
         await self.worker.close()
 
-    async def row(self, call: Call, message: Message) -> dict[str, Any]:
+    async def row(self, call: Call, message: Message) -> MessageRow:
         """A message on one line."""
         await asyncio.sleep(0)  # rows are decoded by the page: traffic gets its turn between them
         row = _row(message)
@@ -62,18 +64,19 @@ class DisplayDecoder:
         content_type = parse_content_type(call.content_type)
         method, _ = await self._method(call, content_type)
         descriptor = _descriptor(method, message.direction)
-        row["type"] = _type_name(descriptor, content_type)
+        row.type = _type_name(descriptor, content_type)
         if not self._is_inline(message):
             self.worker.prepare()
         if message.size > _MAX_PREVIEW_BYTES:
-            return row | {"preview": TOO_LARGE}
+            row.preview = TOO_LARGE
+            return row
         resolver = self._resolver(*_linked(method))
-        preview, error = preview_payload(payload_of(message, content_type), descriptor, resolver)
-        return row | {"preview": preview, "error": error}
+        row.preview, row.error = preview_payload(payload_of(message, content_type), descriptor, resolver)
+        return row
 
     async def view(
         self, call: Call, message: Message, max_bytes: int, max_text: int | None = None
-    ) -> dict[str, Any]:
+    ) -> MessageView:
         """A message in every view, with at most ``max_bytes`` in hex and base64 and ``max_text`` of JSON text.
 
         The views of a large message are :class:`msgspec.Raw` JSON.
@@ -81,35 +84,44 @@ class DisplayDecoder:
         content_type = parse_content_type(call.content_type)
         method, problem = await self._method(call, content_type)
         if message.data is None:
-            error = {"error": "the bytes of this message are no longer held"}
-            return _header(message, method, problem, content_type) | _EMPTY_VIEW | error
-        fields = await self._view_fields(message, method, content_type, max_bytes, max_text)
-        if method is not None and (fields["drift"] or fields["tree"] is None):
+            empty = PayloadView(content_type.encoding, error="the bytes of this message are no longer held")
+            return _view(message, method, problem, content_type, empty)
+        view = await self._view_payload(message, method, content_type, max_bytes, max_text)
+        if method is not None and (view.drift or view.tree is None):
             refreshed = await self.schema.refresh_on_drift(method)
             if refreshed is not None:
                 method = refreshed
-                fields = await self._view_fields(message, method, content_type, max_bytes, max_text)
-            if fields["drift"]:
+                view = await self._view_payload(message, method, content_type, max_bytes, max_text)
+            if view.drift:
                 self._record_drift(method)
-        return _header(message, method, problem, content_type) | fields
+        return _view(message, method, problem, content_type, view)
 
-    async def schema_info(self, call: Call) -> dict[str, Any]:
+    async def schema_info(self, call: Call) -> MethodSchema:
         """Where the descriptors of the call's method came from, or why there are none."""
         method, problem = await self._method(call, parse_content_type(call.content_type))
         if method is None:
-            return _NO_SCHEMA | {"error": problem, "problems": self.schema.problems}
-        return {
-            "source": method.provenance.source,
-            "origin": method.provenance.origin,
-            "fetched_us": micros(method.provenance.fetched_ns),
-            "request_type": method.request.full_name,
-            "response_type": method.response.full_name,
-            "error": None,
-            "drift": self._has_drifted(method),
-            "problems": [*method.problems, *self.schema.problems],
-        }
+            return MethodSchema(
+                source=None,
+                origin=None,
+                fetched_us=None,
+                request_type=None,
+                response_type=None,
+                error=problem,
+                drift=False,
+                problems=self.schema.problems,
+            )
+        return MethodSchema(
+            source=method.provenance.source,
+            origin=method.provenance.origin,
+            fetched_us=micros(method.provenance.fetched_ns),
+            request_type=method.request.full_name,
+            response_type=method.response.full_name,
+            error=None,
+            drift=self._has_drifted(method),
+            problems=[*method.problems, *self.schema.problems],
+        )
 
-    async def status_details(self, call: Call) -> dict[str, Any] | None:
+    async def status_details(self, call: Call) -> StatusDetails | None:
         """The decoded error details of an ended call; None if it has none."""
         raw = call.status.details if call.status else None
         if raw is None:
@@ -117,13 +129,20 @@ class DisplayDecoder:
         if raw is None:
             return None
 
-        async def decode(extra: list[LinkedDescriptorSet]) -> StatusDetails:
+        async def decode(extra: list[LinkedDescriptorSet]) -> DecodedDetails:
             return decode_status_details(raw, self._resolver(*extra))
 
         details = await decode_with_any_types(
             self.schema, decode, lambda result: result.missing_types, fetch_timeout=self._schema_timeout
         )
-        return details.as_json()
+        return StatusDetails(
+            type="google.rpc.Status",
+            code=details.code,
+            message=details.message,
+            details=details.details,
+            raw_base64=base64.b64encode(details.raw).decode(),
+            error=details.error,
+        )
 
     async def _method(self, call: Call, content_type: ContentType) -> tuple[Method | None, str]:
         if not content_type.is_protobuf:
@@ -136,22 +155,21 @@ class DisplayDecoder:
         except TimeoutError:
             return None, "the schema is still being fetched: try again in a moment"
 
-    async def _view_fields(
+    async def _view_payload(
         self,
         message: Message,
         method: Method | None,
         content_type: ContentType,
         max_bytes: int,
         max_text: int | None,
-    ) -> dict[str, Any]:
+    ) -> PayloadView:
         async def decode(extra: list[LinkedDescriptorSet]) -> PayloadView:
             descriptor_sets = [*_linked(method), *extra]
             return await self._decode(message, method, content_type, descriptor_sets, max_bytes, max_text)
 
-        view = await decode_with_any_types(
+        return await decode_with_any_types(
             self.schema, decode, lambda result: result.missing_types, fetch_timeout=self._schema_timeout
         )
-        return view.fields
 
     async def _decode(
         self,
@@ -174,9 +192,9 @@ class DisplayDecoder:
         try:
             return await self.worker.view_payload(payload, type_name, serialized, max_bytes, max_text)
         except DecodingWorkerError as error:
-            shown = payload.data[:max_bytes]
-            fields = {"error": str(error), "hex": shown.hex(), "truncated": len(payload.data) - len(shown)}
-            return PayloadView(_EMPTY_VIEW | fields)
+            view = PayloadView(content_type.encoding, error=str(error))
+            view.show_bytes(payload.data, max_bytes)
+            return view
 
     def _is_inline(self, message: Message) -> bool:
         return message.size <= self._inline_bytes and not message.compressed
@@ -196,54 +214,49 @@ class DisplayDecoder:
                 self._drifted.popitem(last=False)
 
 
-_EMPTY_VIEW: dict[str, Any] = {
-    "json": None,
-    "json_text": None,
-    "json_cut": False,
-    "tree": None,
-    "wire": None,
-    "error": None,
-    "drift": False,
-    "hex": "",
-    "data_base64": "",
-    "truncated": 0,
-}
-_NO_SCHEMA: dict[str, Any] = {
-    "source": None,
-    "origin": None,
-    "fetched_us": None,
-    "request_type": None,
-    "response_type": None,
-    "drift": False,
-}
+def _row(message: Message) -> MessageRow:
+    return MessageRow(
+        index=message.index,
+        direction=message.direction,
+        time_us=message.time_ns // 1000,
+        size=message.size,
+        compressed=message.compressed,
+        encoding=message.encoding,
+        dropped=message.data is None,
+        type=None,
+        preview="",
+        error=None,
+    )
 
 
-def _row(message: Message) -> dict[str, Any]:
-    return {
-        "index": message.index,
-        "direction": message.direction.value,
-        "time_us": micros(message.time_ns),
-        "size": message.size,
-        "compressed": message.compressed,
-        "encoding": message.encoding,
-        "dropped": message.data is None,
-        "type": None,
-        "preview": "",
-        "error": None,
-    }
-
-
-def _header(
-    message: Message, method: Method | None, problem: str, content_type: ContentType
-) -> dict[str, Any]:
-    """What a view says beside the decoded fields."""
-    return _row(message) | {
-        "type": _type_name(_descriptor(method, message.direction), content_type),
-        "source": method.provenance.source if method else None,
-        "schema_error": problem or None,
-        "protocol": content_type.protocol,
-        "payload": content_type.encoding,
-    }
+def _view(
+    message: Message, method: Method | None, problem: str, content_type: ContentType, view: PayloadView
+) -> MessageView:
+    return MessageView(
+        index=message.index,
+        direction=message.direction,
+        time_us=message.time_ns // 1000,
+        size=message.size,
+        compressed=message.compressed,
+        encoding=message.encoding,
+        dropped=message.data is None,
+        type=_type_name(_descriptor(method, message.direction), content_type),
+        preview=view.preview,
+        error=view.error,
+        json=view.json,
+        json_text=view.json_text,
+        json_cut=view.json_cut,
+        tree=view.tree,
+        wire=view.wire,
+        hex=view.hex,
+        data_base64=view.data_base64,
+        truncated=view.truncated,
+        source=method.provenance.source if method else None,
+        schema_error=problem or None,
+        drift=view.drift,
+        protocol=content_type.protocol,
+        payload=view.payload,
+    )
 
 
 def _type_name(descriptor: Descriptor | None, content_type: ContentType) -> str | None:

@@ -50,17 +50,17 @@ def handle(request: DecodeRequest, cache: PoolCache) -> DecodeResponse:
             cache.add(digest, descriptor_set)
     pools = [pool for digest in request.digests if (pool := cache.get(digest)) is not None]
     if len(pools) < len(request.digests):
-        return DecodeResponse(needs_descriptor_sets=True)
+        return DecodeResponse()
     descriptor = pools[0].FindMessageTypeByName(request.type_name) if request.type_name else None
     payload = Payload(request.data, request.compression, request.encoding)
     view = view_payload(payload, descriptor, ChainResolver(pools), request.max_bytes, request.max_text)
-    json_fields = {
-        name: msgspec.json.encode(view.fields[name])
-        for name in _JSON_FIELDS
-        if view.fields.get(name) is not None
-    }
-    fields = {name: value for name, value in view.fields.items() if name not in json_fields}
-    return DecodeResponse(fields, json_fields, list(view.missing_types))
+    json_fields = {}
+    for name in _JSON_FIELDS:
+        value = getattr(view, name)
+        if value is not None:
+            json_fields[name] = msgspec.json.encode(value)
+            setattr(view, name, "" if isinstance(value, str) else None)
+    return DecodeResponse(view, json_fields)
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:

@@ -82,8 +82,11 @@ class WorkerClient:
                 response = await self._respond(request, descriptor_sets)
         finally:
             self._queued -= 1
-        views = {name: msgspec.Raw(data) for name, data in response.json_fields.items()}
-        return PayloadView(response.fields | views, frozenset(response.missing_types))
+        view = response.view
+        assert view is not None  # noqa: S101 (all descriptor sets were sent)
+        for name, data in response.json_fields.items():
+            setattr(view, name, msgspec.Raw(data))
+        return view
 
     def prepare(self) -> None:
         """Start the process in the background, because a large payload is about to be viewed."""
@@ -147,7 +150,7 @@ class WorkerClient:
     ) -> DecodeResponse:
         request.descriptor_sets = []
         response = await self._send(request)
-        if response.needs_descriptor_sets:
+        if response.view is None:
             request.descriptor_sets = [item.data for item in descriptor_sets]
             response = await self._send(request)
         return response

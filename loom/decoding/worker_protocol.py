@@ -1,9 +1,10 @@
 """The messages between Loom and its decoding worker."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
+
+from loom.codec import PayloadView
 
 
 class DecodeRequest(msgspec.Struct):
@@ -25,15 +26,13 @@ class DecodeRequest(msgspec.Struct):
 
 
 class DecodeResponse(msgspec.Struct):
-    """The views of a payload: ``fields`` are values, ``json_fields`` are JSON that is passed on as it is.
+    """The view of a payload without its ``json_fields``, which are JSON that is passed on as it is.
 
-    ``needs_descriptor_sets``: the worker has not got all of them (any longer), and did nothing else.
+    No ``view``: the worker has not got all descriptor sets (any longer), and did nothing else.
     """
 
-    fields: dict[str, Any] = {}
+    view: PayloadView | None = None
     json_fields: dict[str, bytes] = {}
-    missing_types: list[str] = []
-    needs_descriptor_sets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

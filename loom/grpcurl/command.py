@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loom.api.replay import GrpcurlCommand
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import (
@@ -56,18 +57,6 @@ class SchemaOptions:
     reflection_headers: tuple[tuple[str, str], ...] = ()
     note: str = ""
     shell_text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GrpcurlCommand:
-    """``command`` is empty where grpcurl cannot send the call at all; the notes say why."""
-
-    command: str
-    notes: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """As in docs/api.md."""
-        return {"command": self.command, "notes": list(self.notes)}
 
 
 def grpcurl_command(

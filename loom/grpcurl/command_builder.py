@@ -6,11 +6,12 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from loom.api.replay import GrpcurlCommand
 from loom.decoding.call_decoder import decode_call
 from loom.model import Call, Direction, Endpoint, Secrets
 from loom.schema import Method, Schema
 
-from .command import GrpcurlCommand, SchemaOptions, grpcurl_command
+from .command import SchemaOptions, grpcurl_command
 
 _REFLECTION = "reflection"
 _DESCRIPTOR_SETS = "descriptor sets"

@@ -1,13 +1,14 @@
-"""The HTTP API and the page (docs/api.md is its contract).
+"""The HTTP API (:mod:`loom.api` is its contract) and the page.
 
-* :mod:`~loom.inspector.app`: puts the parts together.
-* :mod:`~loom.inspector.context`: what the handlers work on, handed in by the runtime.
-* :mod:`~loom.inspector.security`: who may ask (docs/security.md).
-* :mod:`~loom.inspector.calls`: the list, one call, its messages.
-* :mod:`~loom.inspector.feed`: the live feed as server-sent events.
-* :mod:`~loom.inspector.health`: ``/live``, ``/ready``, ``/health``, ``/metrics``.
-* :mod:`~loom.inspector.page`: the built page.
-* :mod:`~loom.inspector.responses`: JSON and errors in one shape.
+* :mod:`~loom.inspector.app`: assembles routes and middleware.
+* :mod:`~loom.inspector.routes`: the endpoints, a module per resource.
+* :mod:`~loom.inspector.routing`: routes of the declared endpoints.
+* :mod:`~loom.inspector.context`: what the handlers work on.
+* :mod:`~loom.inspector.requests`: parameters, bodies and paths as structures.
+* :mod:`~loom.inspector.responses`: JSON, and errors in one shape.
+* :mod:`~loom.inspector.call_detail`: metadata and timing of one call.
+* :mod:`~loom.inspector.security`: Host, Origin and token checks (docs/security.md).
+* :mod:`~loom.inspector.read_only`: refuses changes where a file is shown.
 * :mod:`~loom.inspector.server`: uvicorn on the running loop.
 """
 

@@ -1,4 +1,4 @@
-"""Puts the inspector's parts together into one ASGI app."""
+"""Assembles routes and middleware into one ASGI app."""
 
 from collections.abc import Callable
 
@@ -7,40 +7,44 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import calls, exchange, feed, health, schema, search
 from .context import Inspector
-from .page import page_routes
-from .readonly import ReadOnly
-from .responses import ApiError, on_api_error
+from .read_only import ReadOnly
+from .responses import ApiError, handle_error
+from .routes import calls, diff, feed, files, grpcurl, health, messages, replay, schema, search
+from .routes.page import page_routes
 from .security import Guard
+
+API_ROUTES = [
+    *health.routes,
+    *feed.routes,
+    *calls.routes,
+    *messages.routes,
+    *schema.routes,
+    *search.routes,
+    *files.routes,
+    *grpcurl.routes,
+    *diff.routes,
+    *replay.routes,
+]
 
 
 def create_app(inspector: Inspector) -> Starlette:
-    """The whole HTTP side of Loom, guarded."""
+    """The API and the page, behind the guard."""
     app = Starlette(
-        routes=[
-            *health.routes,
-            *feed.routes,
-            *calls.routes,
-            *schema.routes,
-            *search.routes,
-            *exchange.routes,
-            *inspector.routes,
-            *page_routes(calls.newest),
-        ],
+        routes=[*API_ROUTES, *page_routes(calls.newest_calls)],
         middleware=[
             Middleware(Guard, access=inspector.access),
-            Middleware(_FlushBeforeRequest, flush=inspector.flush),
+            Middleware(_FlushEvents, flush=inspector.flush),
             *([Middleware(ReadOnly, name=inspector.read_only)] if inspector.read_only else []),
         ],
-        exception_handlers={ApiError: on_api_error, HTTPException: on_api_error},
+        exception_handlers={ApiError: handle_error, HTTPException: handle_error, Exception: handle_error},
     )
     app.state.inspector = inspector
     return app
 
 
-class _FlushBeforeRequest:
-    """Flushes the engine's event buffer before each request, so that a client finds every call that it has seen end."""
+class _FlushEvents:
+    """ASGI middleware: record what the engine has buffered, so that a client that saw a call end finds it ended."""
 
     def __init__(self, app: ASGIApp, flush: Callable[[], None]) -> None:
         self._app = app

@@ -1,48 +1,50 @@
-"""What the handlers work on. The runtime makes it; handlers find it with :func:`inspector_of`."""
+"""What the handlers work on. The runtime makes it; handlers get it with :func:`inspector_of`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute
 
+from loom.api.feed import Launch
+from loom.api.stats import Stats
 from loom.archive.archive import Archive
 from loom.decoding.display import DisplayDecoder
+from loom.grpcurl.command_builder import CommandBuilder
 from loom.model import Secrets
 from loom.publishing import Hub
 from loom.recording.history import History
+from loom.replay.runner import ReplayRunner
 
 from .security import Access
 
 
 @dataclass(slots=True)
 class Inspector:
-    """Everything that the HTTP side may touch.
+    """Everything that the handlers may use.
 
-    ``stats`` answers the body of ``/api/stats``; ``hello`` the constant part of the feed's first
-    event; ``metrics`` the Prometheus exposition; ``ready``
-    None or why Loom is not ready; ``flush`` flushes the engine's event buffer; ``routes``
-    are added by packages whose handlers need more than this; ``read_only`` names the file that is only looked at, where
-    one is.
+    ``metrics`` returns the Prometheus exposition; ``ready`` None, or why Loom is not ready; ``flush`` records what the
+    engine has buffered. Without ``replays`` calls cannot be sent. ``read_only`` is the name of the file whose calls
+    are shown, where it is one.
     """
 
     history: History
     hub: Hub
     decoder: DisplayDecoder
     archive: Archive
+    commands: CommandBuilder
+    replays: ReplayRunner | None
     secrets: Secrets
     access: Access
-    stats: Callable[[], dict[str, Any]]
-    hello: Callable[[], dict[str, Any]]
+    stats: Callable[[], Stats]
+    launch: Callable[[], Launch]
     metrics: Callable[[], bytes]
     ready: Callable[[], str | None] = lambda: None
     on_clear: Callable[[], None] = lambda: None
     flush: Callable[[], None] = lambda: None
     read_only: str = ""
-    routes: list[BaseRoute] = field(default_factory=list)
 
 
 def inspector_of(connection: HTTPConnection) -> Inspector:
-    """The inspector that this request's app was made with."""
+    """The inspector whose app serves this request."""
     return cast("Inspector", connection.app.state.inspector)

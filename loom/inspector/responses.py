@@ -1,63 +1,69 @@
-"""JSON answers, and errors in the one shape of docs/api.md."""
+"""JSON answers, and errors in the one shape of :mod:`loom.api.errors`."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from loom.api.errors import ErrorAnswer, Problem
+
 _encoder = msgspec.json.Encoder()
 
 
-def encoded(content: object) -> bytes:
+def encode_json(content: object) -> bytes:
     """JSON as every answer has it."""
     return _encoder.encode(content)
 
 
-class Json(Response):
+class JsonResponse(Response):
     """A JSON body, never cached."""
 
     media_type = "application/json"
 
     def __init__(
-        self, content: object, status_code: int = 200, headers: Mapping[str, str] | None = None
+        self, content: msgspec.Struct, status_code: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(content, status_code, {"Cache-Control": "no-store", **(headers or {})})
 
     def render(self, content: object) -> bytes:
-        return encoded(content)
+        return encode_json(content)
+
+
+def error_response(
+    status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error without a place."""
+    return JsonResponse(ErrorAnswer(Problem(message, hint)), status, headers)
 
 
 class ApiError(Exception):
-    """An error for the person who asked: what is wrong, and what to do about it."""
+    """An error for the client: what is wrong, and what to do about it; where, if that can be said."""
 
-    def __init__(self, status: int, message: str, hint: str = "", **more: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        hint: str = "",
+        *,
+        column: int | UnsetType = UNSET,
+        field: str | UnsetType = UNSET,
+        message_index: int | UnsetType | None = UNSET,
+        evicted: bool | UnsetType = UNSET,
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.body: dict[str, Any] = {"error": {"message": message, "hint": hint, **more}}
+        self.problem = Problem(message, hint, column, field, message_index, evicted)
 
 
-def on_api_error(_: Request, error: Exception) -> Response:
-    """Exception handler for :class:`ApiError` and Starlette's own HTTP errors."""
+def handle_error(_: Request, error: Exception) -> Response:
+    """Exception handler: an answer for :class:`ApiError`, for Starlette's own errors, and for a bug."""
     if isinstance(error, ApiError):
-        return Json(error.body, error.status)
+        return JsonResponse(ErrorAnswer(error.problem), error.status)
     if isinstance(error, HTTPException):
-        return Json({"error": {"message": error.detail, "hint": ""}}, error.status_code, error.headers)
-    raise error
-
-
-def integer(request: Request, name: str, default: int | None, low: int = 0, high: int = 2**53) -> int | None:
-    """A query parameter that is a whole number within bounds; :class:`ApiError` 400 otherwise."""
-    text = request.query_params.get(name)
-    if text is None or not text:
-        return default
-    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
-        raise ApiError(400, f"{name}={text!r} is not a whole number from {low} to {high}")
-    return int(text)
-
-
-def flag(request: Request, name: str) -> bool:
-    """A query parameter that is on with 1 or true."""
-    return request.query_params.get(name, "").lower() in {"1", "true", "yes"}
+        return error_response(error.status_code, error.detail, headers=error.headers)
+    return error_response(
+        500, "Loom failed to answer this request", "its log has the traceback: please report it"
+    )

@@ -12,6 +12,7 @@ visits can send requests to. So:
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -20,7 +21,9 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .responses import Json
+from loom.api.endpoints import ENDPOINTS
+
+from .responses import error_response
 
 CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -36,7 +39,8 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _SAFE = frozenset({"GET", "HEAD"})
-_OPEN = frozenset({"/live", "/ready", "/health", "/metrics"})
+_OPEN = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.open)
+_HOST_HEADER = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/?#@\\]+)(:[0-9]*)?")
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -70,14 +74,32 @@ class Access:
             return False
         return True
 
+    def authenticates(self, headers: Headers) -> bool:
+        """Whether a request brings the token, as a bearer token or in the cookie."""
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.knows(bearer.strip())
+        return self.knows(cookie_parser(headers.get("cookie", "")).get(self.cookie, ""))
+
     def knows(self, token: str) -> bool:
         """Compare in constant time."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
 
 def _host(header: str) -> str | None:
+    """The host of a Host header, which is a host and perhaps a port, nothing else (RFC 9110, section 7.2)."""
+    if not _HOST_HEADER.fullmatch(header):
+        return None
     try:
         return (urlsplit(f"//{header}").hostname or "").lower() or None
+    except ValueError:
+        return None
+
+
+def _origin_host(origin: str) -> str | None:
+    """Host and port of an Origin header; None if it has none, or is malformed."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
     except ValueError:
         return None
 
@@ -110,7 +132,7 @@ class Guard:
         method: str = scope["method"]
         host = headers.get("host", "")
         if not self.access.allows_host(host):
-            return _no(
+            return error_response(
                 403,
                 f"the Host header {host!r} is not one that Loom answers to",
                 "open the page as localhost or by IP address, or name the host with --ui-host",
@@ -125,8 +147,10 @@ class Guard:
     def _foreign(self, headers: Headers, host: str, method: str, path: str) -> Response | None:
         site = headers.get("sec-fetch-site")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _no(403, "requests from other origins are refused", "use the page that Loom serves")
+        if origin is not None and _origin_host(origin) != host.lower():
+            return error_response(
+                403, "requests from other origins are refused", "use the page that Loom serves"
+            )
         if site in {None, "same-origin", "none"}:
             return None
         navigation = (
@@ -134,7 +158,7 @@ class Guard:
         )
         if navigation and headers.get("sec-fetch-dest") == "document":
             return None  # a link to the page from elsewhere
-        return _no(403, "requests from other sites are refused", "use the page that Loom serves")
+        return error_response(403, "requests from other sites are refused", "use the page that Loom serves")
 
     def _authenticate(self, scope: Scope, headers: Headers, method: str) -> Response | None:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -148,10 +172,9 @@ class Guard:
             return self._exchange(scope["path"], query)
         if not self.access.required:
             return None
-        cookie = cookie_parser(headers.get("cookie", "")).get(self.access.cookie, "")
-        if self.access.knows(cookie):
+        if self.access.authenticates(headers):
             return None
-        return _no(
+        return error_response(
             401,
             "this Loom asks for its token",
             "open the address that Loom printed at start, or send 'Authorization: Bearer TOKEN'",
@@ -168,11 +191,7 @@ class Guard:
         return response
 
 
-def _no(status: int, message: str, hint: str) -> Response:
-    return Json({"error": {"message": message, "hint": hint}}, status)
-
-
 def _wrong_token() -> Response:
-    return _no(
+    return error_response(
         401, "the token is wrong", "each launch has its own: use the address that Loom printed at start"
     )

@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from loom.api.stats import LogStatus
 from loom.model import Call, Observer, Secrets
 
 from .ndjson import header_line, to_line
@@ -69,14 +69,9 @@ class CallLog(Observer):
             self._idle = False
             self._wake.set()
 
-    def status(self) -> dict[str, Any]:
-        """How it goes, ready for ``/api/stats``: ``error`` is "" while all is well."""
-        return {
-            "path": str(self.path),
-            "written": self.written,
-            "dropped": self.dropped,
-            "error": self.error,
-        }
+    def status(self) -> LogStatus:
+        """How many calls were written and lost; ``error`` is empty while calls are written."""
+        return LogStatus(str(self.path), self.written, self.dropped, self.error)
 
     def close(self, timeout: float = 3.0) -> None:
         """Write what is queued, then close."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from loom.api.replay import Change, ChangeKind, ReplayTiming
 from loom.decoding.call_decoder import decode_call
 from loom.model import (
     MASK,
@@ -25,9 +26,9 @@ from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 
-from .diff import Change, ChangeKind, diff_calls
+from .diff import diff_calls
 from .ignore_paths import IgnorePaths
-from .plan import Edits, ReplayError, Timing, plan_replay
+from .plan import Edits, ReplayError, plan_replay
 from .runner import ReplayRunner
 
 ANSWER_BYTES = 1024 * 1024 * 1024
@@ -62,7 +63,7 @@ class BatchOptions:
     its own deadline. ``secrets`` are the metadata keys whose values are masked in the differences.
     """
 
-    timing: Timing = Timing.FAST
+    timing: ReplayTiming = ReplayTiming.FAST
     ignore: IgnorePaths = field(default_factory=IgnorePaths)
     metadata: Metadata = ()
     patience: float = 60.0

@@ -3,11 +3,11 @@
 Paths name fields of a message (``items[2].price``); :mod:`~loom.replay.ignore_paths` says which are ignored.
 """
 
-import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loom.api.replay import Change, ChangeKind
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
@@ -18,36 +18,6 @@ from .ignore_paths import FieldNames, IgnorePaths, PathCursor, Step, path_text
 _SHOWN_BYTES = 64
 CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
 """Ends that come from the client's side: how far the backend had come by then varies from run to run."""
-
-
-class ChangeKind(enum.StrEnum):
-    CHANGED = "changed"
-    ADDED = "added"
-    REMOVED = "removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. ``where`` is a place ("response 0", "status", "trailing metadata"), ``path`` a field in it.
-
-    ``left`` and ``right`` are JSON values; None on the side that lacks the field.
-    """
-
-    where: str
-    path: str
-    kind: ChangeKind
-    left: Any = None
-    right: Any = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As in docs/api.md."""
-        return {
-            "where": self.where,
-            "path": self.path,
-            "kind": self.kind.value,
-            "left": self.left,
-            "right": self.right,
-        }
 
 
 def diff_values(

@@ -6,12 +6,12 @@ encoded with its descriptor, and keeps the fields that the schema does not have.
 
 import base64
 import binascii
-import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loom.api.replay import MetadataEdit, ReplayTiming
 from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage, decompress_message
@@ -49,14 +49,6 @@ class ReplayError(LoomError):
         self.message_index = message_index
 
 
-class Timing(enum.StrEnum):
-    """When messages are sent."""
-
-    FAST = "fast"  # without pauses
-    RECORDED = "recorded"  # at the recorded offsets from the call's start
-    TURNS = "turns"  # each after as many responses as had preceded it
-
-
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What to change in the recorded call; None leaves a part as recorded.
@@ -68,7 +60,7 @@ class Edits:
     metadata: Metadata | None = None
     messages: Sequence[Any] | None = None
     deadline: float | None = None
-    timing: Timing = Timing.FAST
+    timing: ReplayTiming = ReplayTiming.FAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ class Plan:
     metadata: Metadata
     user_agent: str
     messages: tuple[PlannedMessage, ...]
-    timing: Timing = Timing.FAST
+    timing: ReplayTiming = ReplayTiming.FAST
     timeout: float | None = None
     encoding: str = ""
     half_close_offset: float | None = 0.0
@@ -143,14 +135,14 @@ def plan_replay(
         half_close_offset=_half_close(call, cancelled=cancelled),
         cancel_offset=_cancel_offset(call, edits.timing, cancel_slack) if cancelled else None,
         cancel_responses=(call.response_messages or None)
-        if cancelled and edits.timing is not Timing.RECORDED
+        if cancelled and edits.timing is not ReplayTiming.RECORDED
         else None,
         notes=tuple(notes),
     )
 
 
-def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Metadata:
-    """Parse metadata items of docs/api.md. A masked value stands for the recorded value of its key.
+def parse_metadata(items: Sequence[MetadataEdit], recorded: Metadata) -> Metadata:
+    """Parse edited metadata. A masked value stands for the recorded value of its key.
 
     Raises :class:`ReplayError`.
     """
@@ -158,15 +150,13 @@ def parse_metadata(items: Sequence[Mapping[str, Any]], recorded: Metadata) -> Me
     masked: dict[str, int] = {}
     for index, item in enumerate(items):
         where = f"metadata[{index}]"
-        key, value = item.get("key"), item.get("value")
-        if not isinstance(key, str) or not _KEY.fullmatch(key) or key in CONNECTION_KEYS:
+        key, value = item.key, item.value
+        if not _KEY.fullmatch(key) or key in CONNECTION_KEYS:
             raise ReplayError(
                 f"{key!r} cannot be set: a key has lower case letters, digits, '_', '-' and '.',"
                 " and is not one that gRPC sets itself",
                 field=f"{where}.key",
             )
-        if not isinstance(value, str):
-            raise ReplayError(f"the value of {key} must be a string", field=f"{where}.value")
         if value == MASK:
             originals = [original for name, original in recorded if name == key]
             position = masked.get(key, 0)
@@ -272,10 +262,10 @@ def _offset(call: Call, time_ns: int) -> float:
     return max(time_ns - call.started_ns, 0) / 1e9
 
 
-def _cancel_offset(call: Call, timing: Timing, slack: float) -> float:
+def _cancel_offset(call: Call, timing: ReplayTiming, slack: float) -> float:
     """When to cancel, in seconds; later than recorded if the number of responses decides."""
     duration = max((call.duration_ns or 0) / 1e9, 0.001)
-    by_responses = call.response_messages and timing is not Timing.RECORDED
+    by_responses = call.response_messages and timing is not ReplayTiming.RECORDED
     return duration + slack if by_responses else duration
 
 

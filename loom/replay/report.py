@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from msgspec import structs
+
+from loom.api.replay import Change
+
 from .batch import Outcome, ReplayResult
-from .diff import Change
 
 _MAX_VALUE = 120
 _MAX_CHANGES = 50
@@ -101,7 +104,7 @@ def result_json(result: ReplayResult) -> dict[str, Any]:
         "duration_us": [
             (item.duration_ns or 0) // 1000 if item else None for item in (result.call, result.replay)
         ],
-        "changes": [change.as_json() for change in result.changes],
+        "changes": [structs.asdict(change) for change in result.changes],
     }
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from loom.api.replay import ReplayTiming
 from loom.grpc_core.custom_metadata import filter_metadata
 from loom.grpc_core.deadlines import MAX_TIMEOUT, deadline_passed
 from loom.model import (
@@ -25,7 +26,7 @@ from loom.model import (
 from loom.proxy import local_status
 from loom.proxy.target import Target
 
-from .plan import Plan, PlannedMessage, Timing
+from .plan import Plan, PlannedMessage
 from .self_dial import refuse_self_dial
 
 if TYPE_CHECKING:
@@ -160,16 +161,16 @@ class _ReplayCall:
                 return
         if plan.half_close_offset is None:
             return
-        if plan.timing is Timing.RECORDED:
+        if plan.timing is ReplayTiming.RECORDED:
             await self._sleep_until(plan.half_close_offset)
         self._emit(HalfClosed(self.id, time.time_ns()))
         await upstream.half_close()
 
     async def _wait_until_due(self, message: PlannedMessage) -> None:
         """Wait until a message is to be sent."""
-        if self._plan.timing is Timing.RECORDED:
+        if self._plan.timing is ReplayTiming.RECORDED:
             await self._sleep_until(message.offset)
-        elif self._plan.timing is Timing.TURNS:
+        elif self._plan.timing is ReplayTiming.TURNS:
             while self._responses < message.responses and not self._received_all:
                 self._progress.clear()
                 await self._progress.wait()

@@ -7,9 +7,12 @@ import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+import msgspec
 
 from loom import __version__
+from loom.api.feed import Launch
+from loom.api.stats import BreakerStatus
 from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
@@ -18,7 +21,6 @@ from loom.errors import ConfigError
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
-from loom.inspector.actions import Actions
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
 from loom.proxy.binding import open_sockets
 from loom.proxy.engine import Engine
@@ -32,7 +34,7 @@ from . import wiring as parts
 from .metrics import Metrics
 from .schema_prefetch import Warming
 from .settings import Settings
-from .stats import Stats
+from .stats import StatsCollector
 from .tasks import Tasks
 
 _STATS_SECONDS = 1.0
@@ -119,18 +121,16 @@ class Loom:
         if self.log is not None:
             self.recorder.observe(self.log)
             self._exit.push_async_callback(asyncio.to_thread, self.log.close)
-        self.stats = Stats(
+        self.stats = StatsCollector(
             history=self.history,
             hub=self.hub,
             recorder=self.recorder,
             target=self.target,
             address=str(settings.target),
             tls=settings.target_uses_tls,
-            breaker=lambda: dict(self.breaker.snapshot()) if self.breaker else None,
-            sinks={
-                "log": self.log.status if self.log else lambda: None,
-                "session": self.store.status if self.store else lambda: None,
-            },
+            breaker=self._breaker_status,
+            log=self.log.status if self.log else lambda: None,
+            session=self.store.status if self.store else lambda: None,
         )
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
@@ -180,6 +180,8 @@ class Loom:
             history=self.history,
             hub=self.hub,
             decoder=self.decoder,
+            commands=self._command_builder(),
+            replays=self.replayer,
             archive=Archive(
                 self.history,
                 self.store,
@@ -198,12 +200,11 @@ class Loom:
                 hosts=frozenset(name.lower() for name in (ui.host, *self.settings.ui_host)),
             ),
             stats=self.stats,
-            hello=self._hello,
+            launch=self._launch,
             metrics=self.metrics.exposition,
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
             flush=self.flush,
-            routes=[*Actions(self._command_builder(), self.replayer).routes()],
         )
         await server.start(create_app(inspector))
         self.inspector = server
@@ -220,14 +221,17 @@ class Loom:
         if target.is_loopback and target.port == port:
             raise ConfigError(f"--target {target} is the page's own address: name the backend's")
 
-    def _hello(self) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "listen": str(self.listen_address),
-            "ui": str(self.ui_address),
-            "target": str(self.settings.target),
-            "engine": self.settings.engine,
-        }
+    def _launch(self) -> Launch:
+        return Launch(
+            version=__version__,
+            listen=str(self.listen_address),
+            ui=str(self.ui_address),
+            target=str(self.settings.target),
+            engine=self.settings.engine,
+        )
+
+    def _breaker_status(self) -> BreakerStatus | None:
+        return None if self.breaker is None else msgspec.convert(self.breaker.snapshot(), BreakerStatus)
 
     def _not_ready(self) -> str | None:
         if self._stopping.is_set():
@@ -236,7 +240,7 @@ class Loom:
 
     def _roll(self) -> None:
         stats_before = self.stats()
-        self.hub.rates.roll(stats_before["now_us"], self.history.live)
+        self.hub.rates.roll(stats_before.now_us, self.history.live)
         if self.hub.subscribers:
             self.hub.send("stats", self.stats())
 

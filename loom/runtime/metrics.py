@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -14,6 +13,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from loom.api.stats import Stats
 from loom.model import Call, Observer, Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -26,10 +26,10 @@ _BREAKER_STATES = ("closed", "open", "half_open")
 class Metrics(Collector, Observer):
     """An observer of calls, and the collector of a registry of its own.
 
-    ``stats`` answers what ``/api/stats`` does.
+    ``stats`` returns the figures of this moment.
     """
 
-    def __init__(self, version: str, stats: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, version: str, stats: Callable[[], Stats]) -> None:
         self.registry = CollectorRegistry()
         self._version = version
         self._stats = stats
@@ -103,34 +103,34 @@ class Metrics(Collector, Observer):
         duration.add_metric([], buckets=buckets, sum_value=self._duration_ns / 1e9)
         yield duration
 
-    def _held(self, stats: dict[str, Any]) -> Iterator[Metric]:
+    def _held(self, stats: Stats) -> Iterator[Metric]:
         for name, key, text in (
             ("loom_calls_in_flight", "in_flight", "Calls under way."),
             ("loom_history_calls", "held", "Calls held in memory."),
             ("loom_history_bytes", "held_bytes", "What they are counted as."),
             ("loom_feed_subscribers", "subscribers", "Browsers and tails that listen."),
         ):
-            yield GaugeMetricFamily(name, text, value=stats[key])
+            yield GaugeMetricFamily(name, text, value=getattr(stats, key))
         for name, key, text in (
             ("loom_history_evicted", "evicted", "Calls let go of, oldest first."),
             ("loom_history_dropped_messages", "dropped_messages", "Messages dropped from held calls."),
             ("loom_history_dropped_bytes", "dropped_bytes", "Their payload bytes."),
             ("loom_recording_failures", "recording_failures", "Events that could not be recorded."),
         ):
-            yield CounterMetricFamily(name, text, value=stats[key])
+            yield CounterMetricFamily(name, text, value=getattr(stats, key))
         up = GaugeMetricFamily("loom_target_ready", "Whether the target is connected.", labels=["target"])
-        up.add_metric([stats["target"]["address"]], int(stats["target"]["state"] == "ready"))
+        up.add_metric([stats.target.address], int(stats.target.state == "ready"))
         yield up
-        if stats["breaker"] is not None:
+        if stats.breaker is not None:
             breaker = GaugeMetricFamily("loom_breaker_state", "The circuit breaker.", labels=["state"])
             for state in _BREAKER_STATES:
-                breaker.add_metric([state], int(stats["breaker"]["state"] == state))
+                breaker.add_metric([state], int(stats.breaker.state == state))
             yield breaker
         written = CounterMetricFamily("loom_sink_written", "Records written.", labels=["sink"])
         dropped = CounterMetricFamily("loom_sink_dropped", "Records that were lost.", labels=["sink"])
-        for sink, status in stats["sinks"].items():
+        for sink, status in (("log", stats.sinks.log), ("session", stats.sinks.session)):
             if status is not None:
-                written.add_metric([sink], status.get("written", 0))
-                dropped.add_metric([sink], status.get("dropped", 0))
+                written.add_metric([sink], status.written)
+                dropped.add_metric([sink], status.dropped)
         yield written
         yield dropped

@@ -1,25 +1,26 @@
-"""The numbers of this moment, for the page, ``/health`` and ``/metrics`` alike."""
+"""The figures of this moment, for the API, ``/health`` and ``/metrics`` alike."""
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
+from loom.api.stats import BreakerStatus, LogStatus, SessionStatus, Sinks, Stats, TargetState, TargetStatus
 from loom.publishing import Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
 
-class TargetState(Protocol):
-    """What is said of the target: ``state`` is idle, connecting, ready or down."""
+class ObservedTarget(Protocol):
+    """What the figures say of the target."""
 
     @property
-    def state(self) -> str: ...
+    def state(self) -> TargetState: ...
     @property
     def error(self) -> str: ...
 
 
-class Stats:
-    """Answers the body of ``/api/stats`` (docs/api.md). ``sinks`` answer their own status by name."""
+class StatsCollector:
+    """Collects the figures when called. ``breaker``, ``log`` and ``session`` return None where there is none."""
 
     def __init__(
         self,
@@ -27,11 +28,12 @@ class Stats:
         history: History,
         hub: Hub,
         recorder: Recorder,
-        target: TargetState,
+        target: ObservedTarget,
         address: str,
         tls: bool,
-        breaker: Callable[[], dict[str, Any] | None],
-        sinks: dict[str, Callable[[], dict[str, Any] | None]],
+        breaker: Callable[[], BreakerStatus | None] = lambda: None,
+        log: Callable[[], LogStatus | None] = lambda: None,
+        session: Callable[[], SessionStatus | None] = lambda: None,
     ) -> None:
         self._history = history
         self._hub = hub
@@ -40,36 +42,32 @@ class Stats:
         self._address = address
         self._tls = tls
         self._breaker = breaker
-        self._sinks = sinks
+        self._log = log
+        self._session = session
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Stats:
         history, rates = self._history, self._hub.rates
         last = rates.last
-        return {
-            "boot": self._hub.boot,
-            "now_us": time.time_ns() // 1000,
-            "calls_total": rates.calls_total,
-            "errors_total": rates.errors_total,
-            "in_flight": history.live,
-            "held": len(history),
-            "held_bytes": history.bytes,
-            "oldest_id": history.oldest_id,
-            "evicted": history.evicted,
-            "dropped_messages": history.dropped_messages,
-            "dropped_bytes": history.dropped_bytes,
-            "recording_failures": self._recorder.failures,
-            "rate": last.calls if last else 0,
-            "error_rate": last.errors if last else 0,
-            "p50_us": last.p50_us if last else None,
-            "p95_us": last.p95_us if last else None,
-            "subscribers": self._hub.subscribers,
-            "skipped": self._hub.skipped,
-            "target": {
-                "address": self._address,
-                "tls": self._tls,
-                "state": self._target.state,
-                "error": self._target.error,
-            },
-            "breaker": self._breaker(),
-            "sinks": {name: status() for name, status in self._sinks.items()},
-        }
+        return Stats(
+            boot=self._hub.boot,
+            now_us=time.time_ns() // 1000,
+            calls_total=rates.calls_total,
+            errors_total=rates.errors_total,
+            in_flight=history.live,
+            held=len(history),
+            held_bytes=history.bytes,
+            oldest_id=history.oldest_id,
+            evicted=history.evicted,
+            dropped_messages=history.dropped_messages,
+            dropped_bytes=history.dropped_bytes,
+            recording_failures=self._recorder.failures,
+            rate=last.calls if last else 0,
+            error_rate=last.errors if last else 0,
+            p50_us=last.p50_us if last else None,
+            p95_us=last.p95_us if last else None,
+            subscribers=self._hub.subscribers,
+            skipped=self._hub.skipped,
+            target=TargetStatus(self._address, self._tls, self._target.state, self._target.error),
+            breaker=self._breaker(),
+            sinks=Sinks(self._log(), self._session()),
+        )

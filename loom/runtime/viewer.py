@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from loom import __version__
+from loom.api.feed import Launch
+from loom.api.stats import TargetState
 from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
@@ -18,7 +20,6 @@ from loom.formats.call_file import CallFile
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
-from loom.inspector.actions import Actions
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.model.memory import CALL_COST
 from loom.proxy.binding import open_sockets
@@ -30,7 +31,7 @@ from loom.units import format_count
 
 from .metrics import Metrics
 from .settings import Settings
-from .stats import Stats
+from .stats import StatsCollector
 from .tasks import Tasks
 
 _STATS_SECONDS = 1.0
@@ -41,7 +42,7 @@ _NOWHERE = Address("localhost", 50051)
 class _NoTarget:
     """What is said of the target where there is none."""
 
-    state = "idle"
+    state: TargetState = "idle"
     error = "a file is open: there is no target"
 
 
@@ -73,15 +74,13 @@ class Viewer:
         self._exit.push_async_callback(schema.close)
         masked = Secrets(self.settings.secrets)
         await self._read(kept, masked)
-        stats = Stats(
+        stats = StatsCollector(
             history=self.history,
             hub=self.hub,
             recorder=Recorder(self.history),
             target=_NoTarget(),
             address=self._recorded_target(),
             tls=False,
-            breaker=lambda: None,
-            sinks={},
         )
         decoder = DisplayDecoder(schema)
         self._exit.push_async_callback(decoder.close)
@@ -93,6 +92,8 @@ class Viewer:
             history=self.history,
             hub=self.hub,
             decoder=decoder,
+            commands=CommandBuilder(schema, masked, endpoint, lambda: endpoint),
+            replays=None,
             archive=Archive(
                 self.history,
                 None,
@@ -109,9 +110,8 @@ class Viewer:
                 hosts=frozenset(name.lower() for name in (ui.host, *self.settings.ui_host)),
             ),
             stats=stats,
-            hello=self._hello,
+            launch=self._launch,
             metrics=Metrics(__version__, stats).exposition,
-            routes=[*Actions(CommandBuilder(schema, masked, endpoint, lambda: endpoint), None).routes()],
             read_only=self.path.name,
         )
         await server.start(create_app(inspector))
@@ -174,16 +174,16 @@ class Viewer:
     def _recorded_target(self) -> str:
         return next((call.target for call in self.history if call.target), "")
 
-    def _hello(self) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "listen": "",
-            "ui": str(self.settings.ui),
-            "target": self._recorded_target(),
-            "engine": "file",
-            "read_only": self.path.name,
-            "problems": self.problems,
-        }
+    def _launch(self) -> Launch:
+        return Launch(
+            version=__version__,
+            listen="",
+            ui=str(self.settings.ui),
+            target=self._recorded_target(),
+            engine="file",
+            read_only=self.path.name,
+            problems=self.problems,
+        )
 
 
 def _size(path: Path) -> int:

@@ -18,7 +18,7 @@
 from .descriptor_index import DescriptorIndex, MemorySource
 from .file_watcher import LocalSources
 from .linker import LinkedDescriptorSet
-from .outline import Outline, outline
+from .outline import outline
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
 from .source import DescriptorSet, Method, Provenance, SchemaError, Source
@@ -32,7 +32,6 @@ __all__ = [
     "LocalSources",
     "MemorySource",
     "Method",
-    "Outline",
     "ProtocError",
     "Provenance",
     "Schema",

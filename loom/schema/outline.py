@@ -5,7 +5,6 @@ Pure. Types are named in full; what a field refers to is named beside its type, 
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from google.protobuf.descriptor_pb2 import (
@@ -17,6 +16,15 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from loom.api.schema import (
+    Label,
+    Outline,
+    OutlineEnum,
+    OutlineField,
+    OutlineMessage,
+    OutlineMethod,
+    OutlineService,
+)
 from loom.model import Kind
 
 from .linker import BUILT_IN_FILES
@@ -34,70 +42,6 @@ _KINDS = {
     (True, False): Kind.CLIENT,
     (True, True): Kind.BIDI,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineField:
-    """``label``: "", "optional", "repeated", "required" or "map"; ``refers``: a message or enum of the outline."""
-
-    number: int
-    name: str
-    type: str
-    label: str = ""
-    refers: str | None = None
-    oneof: str | None = None
-    default: str = ""
-    deprecated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineMessage:
-    """A message; ``file`` defines it."""
-
-    name: str
-    file: str
-    fields: list[OutlineField]
-    deprecated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineEnum:
-    """An enum; ``values`` are pairs of number and name, aliases included."""
-
-    name: str
-    file: str
-    values: list[tuple[int, str]]
-    deprecated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineMethod:
-    """A method with the full names of its types."""
-
-    name: str
-    kind: Kind
-    request: str
-    response: str
-    deprecated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OutlineService:
-    """A service; ``file`` defines it."""
-
-    name: str
-    file: str
-    methods: list[OutlineMethod]
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """``services`` with the method's own first; types nearest to the method first; ``more`` types were left out."""
-
-    services: list[OutlineService]
-    messages: list[OutlineMessage]
-    enums: list[OutlineEnum]
-    more: int
 
 
 def outline(method: Method, most: int = MOST_TYPES) -> Outline:
@@ -189,6 +133,7 @@ def _field(
     field: FieldDescriptorProto, message: DescriptorProto, entry: DescriptorProto | None, *, optional: bool
 ) -> OutlineField:
     in_oneof = field.HasField("oneof_index") and not field.proto3_optional
+    label: Label
     shown, refers, label = _type(field), _refers(field), _label(field, optional=optional and not in_oneof)
     if entry is not None:
         key, value = entry.field
@@ -215,7 +160,7 @@ def _refers(field: FieldDescriptorProto) -> str | None:
     return field.type_name.lstrip(".") if field.type in _REFERRING else None
 
 
-def _label(field: FieldDescriptorProto, *, optional: bool) -> str:
+def _label(field: FieldDescriptorProto, *, optional: bool) -> Label:
     """``optional``: whether it is set is told apart from whether it has its default, where types do not say so."""
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return "repeated"

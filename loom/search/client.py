@@ -48,7 +48,7 @@ class SearchClient:
     async def origin(self) -> Origin:
         """Flush the session, and say where a job finds the calls recorded up to now."""
         store = self._store
-        if store is not None and store.active and not store.status()["error"]:
+        if store is not None and store.active and not store.status().error:
             await asyncio.to_thread(store.flush)
             return Origin(str(store.path), store.last_id + 1, store.cleared)
         return Origin(total=len(self._history))

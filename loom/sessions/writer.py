@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from loom.api.stats import SessionStatus
 from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 
 from .batch import Batch, new_compressor
@@ -217,24 +217,24 @@ class SessionWriter:
             self._wake.set()
             return self._flushed.wait_for(lambda: self._flushes_done >= requested, timeout)
 
-    def status(self) -> dict[str, Any]:
-        """The fields of :class:`loom.api.stats.SessionStatus`: ``error`` is "" while calls are stored.
+    def status(self) -> SessionStatus:
+        """Counters and sizes; ``error`` is "" while calls are stored.
 
         ``problems`` are lines about what could not be read of previous runs.
         """
-        return {
-            "name": self.name,
-            "path": str(self.path),
-            "written": self.written_calls,
-            "dropped": self._queue.dropped_events,
-            "dropped_bytes": self._queue.dropped_bytes,
-            "waiting_bytes": self.queued_bytes,
-            "bytes": self._bytes,
-            "budget": self._budget,
-            "pruned": self._pruned,
-            "error": self._error,
-            "problems": list(self.previous_runs.problems),
-        }
+        return SessionStatus(
+            name=self.name,
+            path=str(self.path),
+            written=self.written_calls,
+            dropped=self._queue.dropped_events,
+            dropped_bytes=self._queue.dropped_bytes,
+            waiting_bytes=self.queued_bytes,
+            bytes=self._bytes,
+            budget=self._budget,
+            pruned=self._pruned,
+            error=self._error,
+            problems=list(self.previous_runs.problems),
+        )
 
     def close(self, timeout: float = 3.0) -> None:
         """Write the queue, then close; gives up after ``timeout`` seconds of a disk that fails."""

@@ -160,7 +160,7 @@ def test_the_schemaless_view_takes_any_bytes(data):
 def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, name):
     kind = descriptor(name) if name else None
     payload = Payload(data, compression, encoding)
-    view = view_payload(payload, kind, linked_protos().pool, 64).fields
+    view = view_payload(payload, kind, linked_protos().pool, 64)
     msgspec.json.encode(view)
     line, _ = preview_payload(payload, kind, linked_protos().pool)
     assert len(line) <= 200

@@ -240,7 +240,7 @@ def test_names_that_are_keywords_or_hide_methods():
     hiding = message("Names", DESCRIPTOR="d", ListFields="l", HasField="h")
     decoded = content(hiding.SerializeToString(), descriptor("Names"))
     assert decoded.value.json == {"HasField": "h", "ListFields": "l", "DESCRIPTOR": "d"}
-    assert len(decoded.tree["children"]) == 3
+    assert len(decoded.tree.children) == 3
 
 
 def test_names_that_python_cannot_say():

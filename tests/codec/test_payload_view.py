@@ -15,8 +15,8 @@ SCALARS = message("Scalars", f_string="héllo", f_int64=7)
 def view(data, name="Scalars", max_bytes=65536, max_text=None, **fields):
     shown = view_payload(
         Payload(data, **fields), name and descriptor(name), linked_protos().pool, max_bytes, max_text
-    ).fields
-    return msgspec.json.decode(msgspec.json.encode(shown))
+    )
+    return msgspec.json.decode(msgspec.json.encode(shown), type=type(shown))
 
 
 def line(data, name="Scalars", **fields):
@@ -26,17 +26,17 @@ def line(data, name="Scalars", **fields):
 def test_every_view_of_a_message():
     data = SCALARS.SerializeToString()
     shown = view(data)
-    assert shown["json"] == {"fString": "héllo", "fInt64": "7"}
-    assert json.loads(shown["json_text"]) == shown["json"]
-    assert "héllo" in shown["json_text"]
-    assert [child["key"] for child in shown["tree"]["children"]] == ["fInt64", "fString"]
-    assert [child["key"] for child in shown["wire"]["children"]] == ["4", "14"]
-    assert (shown["hex"], shown["truncated"]) == (data.hex(), 0)
-    assert (shown["error"], shown["drift"]) == (None, False)
+    assert shown.json == {"fString": "héllo", "fInt64": "7"}
+    assert json.loads(shown.json_text) == shown.json
+    assert "héllo" in shown.json_text
+    assert [child.key for child in shown.tree.children] == ["fInt64", "fString"]
+    assert [child.key for child in shown.wire.children] == ["4", "14"]
+    assert (shown.hex, shown.truncated) == (data.hex(), 0)
+    assert (shown.error, shown.drift) == (None, False)
 
 
 def test_a_compressed_message_shows_what_is_in_it():
-    assert view(gzip.compress(SCALARS.SerializeToString()), compression="gzip")["json"]["fString"] == "héllo"
+    assert view(gzip.compress(SCALARS.SerializeToString()), compression="gzip").json["fString"] == "héllo"
     assert line(gzip.compress(SCALARS.SerializeToString()), compression="gzip")[0].startswith("fInt64: 7")
 
 
@@ -47,28 +47,28 @@ def test_a_bomb_has_no_preview():
 
 def test_what_cannot_be_decompressed_shows_its_error_and_its_bytes():
     shown = view(b"not gzip", compression="gzip")
-    assert shown["error"].startswith("not valid gzip")
-    assert shown["hex"] == b"not gzip".hex()
+    assert shown.error.startswith("not valid gzip")
+    assert shown.hex == b"not gzip".hex()
     assert line(b"not gzip", compression="gzip")[1].startswith("not valid gzip")
 
 
 def test_what_does_not_decode_shows_its_error_its_fields_and_its_bytes():
     shown = view(b"\x72\x02\xff\xfe")  # a string that is no UTF-8
-    assert "not a valid loom.test.Scalars" in shown["error"]
-    assert shown["json"] is None
-    assert shown["wire"]["children"][0]["key"] == "14"
-    assert shown["hex"] == "7202fffe"
+    assert "not a valid loom.test.Scalars" in shown.error
+    assert shown.json is None
+    assert shown.wire.children[0].key == "14"
+    assert shown.hex == "7202fffe"
 
 
 def test_hex_is_cut_where_asked():
     shown = view(SCALARS.SerializeToString(), max_bytes=3)
-    assert (len(shown["hex"]), shown["truncated"]) == (6, SCALARS.ByteSize() - 3)
+    assert (len(shown.hex), shown.truncated) == (6, SCALARS.ByteSize() - 3)
 
 
 def test_without_a_descriptor_the_wire_view_is_the_preview():
     shown = view(SCALARS.SerializeToString(), name=None)
-    assert (shown["json"], shown["tree"]) == (None, None)
-    assert shown["preview"] == '4: 7, 14: "héllo"'
+    assert (shown.json, shown.tree) == (None, None)
+    assert shown.preview == '4: 7, 14: "héllo"'
     assert line(SCALARS.SerializeToString(), name=None) == ('4: 7, 14: "héllo"', None)
 
 
@@ -83,32 +83,32 @@ def test_without_a_descriptor_the_wire_view_is_the_preview():
 )
 def test_bytes_that_are_no_message_are_previewed_as_what_they_are(data, expected):
     assert line(data, None) == (expected, None)
-    assert view(data, None)["preview"] == expected
+    assert view(data, None).preview == expected
 
 
 def test_json_payloads_are_shown_as_json():
     shown = view(b'{"a": [1, null, {"b": "c"}]}', encoding="json")
-    assert shown["json"] == {"a": [1, None, {"b": "c"}]}
-    assert shown["tree"]["children"][0]["kind"] == "list"
-    assert (shown["wire"], shown["error"], shown["payload"]) == (None, None, "json")
+    assert shown.json == {"a": [1, None, {"b": "c"}]}
+    assert shown.tree.children[0].kind == "list"
+    assert (shown.wire, shown.error, shown.payload) == (None, None, "json")
     assert line(b'{\n "a": 1}', encoding="json") == ('{ "a": 1}', None)
 
 
 def test_json_payloads_that_are_none():
-    assert view(b"{oops", encoding="json")["error"].startswith("not valid JSON")
+    assert view(b"{oops", encoding="json").error.startswith("not valid JSON")
 
 
 def test_json_under_a_content_type_that_nobody_saw_is_recognised():
     shown = view(b'{"orderId": 17}')
-    assert shown["json"] == {"orderId": 17}
-    assert shown["error"] == "not protobuf: this is JSON"
-    assert view(b'{"orderId": 17}', name=None)["payload"] == "json"
+    assert shown.json == {"orderId": 17}
+    assert shown.error == "not protobuf: this is JSON"
+    assert view(b'{"orderId": 17}', name=None).payload == "json"
 
 
 def test_other_encodings_are_named_and_shown_as_bytes():
     shown = view(b"\1\2", encoding="thrift")
-    assert shown["error"] == "thrift is not decoded: see the bytes"
-    assert shown["hex"] == "0102"
+    assert shown.error == "thrift is not decoded: see the bytes"
+    assert shown.hex == "0102"
     assert line(b"\1\2", encoding="thrift") == ("2 bytes of thrift", None)
 
 
@@ -119,47 +119,47 @@ def test_an_any_of_unknown_type_names_it_and_shows_its_fields():
         descriptor("WellKnown"), linked_protos().pool, 100,
     )  # fmt: skip
     assert view.missing_types == {"no.Such"}
-    assert view.fields["json"] == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
-    assert "no source knows no.Such" in view.fields["error"]
-    [node, _] = view.fields["tree"]["children"]
-    assert (node["kind"], node["value"]) == ("any", "x.io/no.Such")
-    assert node["children"][0]["key"] == "1"
+    assert view.json == {"any": {"@type": "x.io/no.Such", "@value": "CAE="}, "wInt32": 1}
+    assert "no source knows no.Such" in view.error
+    [node, _] = view.tree.children
+    assert (node.kind, node.value) == ("any", "x.io/no.Such")
+    assert node.children[0].key == "1"
 
 
 def test_an_any_of_known_type_is_opened_in_the_tree():
     shown = view(message("WellKnown", any=an_any(SCALARS)).SerializeToString(), "WellKnown")
-    assert shown["tree"]["children"][0]["children"][0]["type"] == "loom.test.Scalars"
+    assert shown.tree.children[0].children[0].type == "loom.test.Scalars"
 
 
 def test_fields_that_the_schema_does_not_have_are_drift():
     newer = message("New", kept="k", added=5).SerializeToString()
     shown = view(newer, "Old")
-    assert shown["drift"]
-    last = shown["tree"]["children"][-1]
-    assert (last["key"], last["kind"], last["value"]) == ("100", "unknown", "5")
-    assert last["note"].startswith("unknown field")
+    assert shown.drift
+    last = shown.tree.children[-1]
+    assert (last.key, last.kind, last.value) == ("100", "unknown", "5")
+    assert last.note.startswith("unknown field")
 
 
 def test_the_tree_tells_oneofs_enums_maps_and_well_known_values():
-    shown = view(message("Choice", colour=1).SerializeToString(), "Choice")["tree"]["children"][0]
-    assert (shown["oneof"], shown["value"], shown["enum_number"]) == ("choice", "RED", 1)
+    shown = view(message("Choice", colour=1).SerializeToString(), "Choice").tree.children[0]
+    assert (shown.oneof, shown.value, shown.enum_number) == ("choice", "RED", 1)
     made = message("Maps")
     made.by_bool[True] = "x"
-    shown = view(made.SerializeToString(), "Maps")["tree"]["children"][0]
-    assert (shown["kind"], shown["type"], shown["children"][0]["key"]) == ("map", "map<bool, string>", "true")
+    shown = view(made.SerializeToString(), "Maps").tree.children[0]
+    assert (shown.kind, shown.type, shown.children[0].key) == ("map", "map<bool, string>", "true")
     shown = view(message("WellKnown", timestamp={"seconds": 1}).SerializeToString(), "WellKnown")
-    stamp = shown["tree"]["children"][0]
-    assert (stamp["value"], stamp["children"][0]["value"]) == ("1970-01-01T00:00:01Z", "1")
+    stamp = shown.tree.children[0]
+    assert (stamp.value, stamp.children[0].value) == ("1970-01-01T00:00:01Z", "1")
 
 
 def test_a_very_large_message_has_all_its_json_and_the_beginning_of_its_tree():
     shown = view(
         message("Lists", f_message=[{"f_int32": i} for i in range(1, 20_001)]).SerializeToString(), "Lists"
     )
-    assert len(shown["json"]["fMessage"]) == 20_000
-    [items] = shown["tree"]["children"]
-    assert len(items["children"]) + items["more"] == 20_000
-    assert items["more"]
+    assert len(shown.json["fMessage"]) == 20_000
+    [items] = shown.tree.children
+    assert len(items.children) + items.more == 20_000
+    assert items.more
 
 
 @pytest.mark.parametrize("size", [1, 150, 10_000])
@@ -173,44 +173,42 @@ def test_a_preview_is_one_short_line(size):
 def test_of_a_very_large_message_the_beginning_of_its_json_will_do():
     data = message("Lists", f_message=[{"f_int32": i} for i in range(1, 20_001)]).SerializeToString()
     shown = view(data, "Lists", max_text=1000)
-    assert (shown["json"], shown["json_cut"]) == (None, True)
-    assert len(shown["json_text"]) == 1000
-    assert shown["json_text"].startswith('{"fMessage":[{"fInt32":1},{"fInt32":2},')
-    assert shown["tree"]["children"][0]["more"]
+    assert (shown.json, shown.json_cut) == (None, True)
+    assert len(shown.json_text) == 1000
+    assert shown.json_text.startswith('{"fMessage":[{"fInt32":1},{"fInt32":2},')
+    assert shown.tree.children[0].more
     whole = view(data, "Lists", max_text=10_000_000)
-    assert (whole["json_cut"], len(whole["json"]["fMessage"])) == (False, 20_000)
+    assert (whole.json_cut, len(whole.json["fMessage"])) == (False, 20_000)
 
 
 def test_a_short_message_with_a_long_text_is_cut_all_the_same():
     shown = view(message("Lists", f_bool=[True] * 1000).SerializeToString(), "Lists", max_text=20)
-    assert (shown["json_text"], shown["json"], shown["json_cut"]) == ('{"fBool":[true,true,', None, True)
+    assert (shown.json_text, shown.json, shown.json_cut) == ('{"fBool":[true,true,', None, True)
     shown = view(b"[" + b"1," * 1000 + b"1]", max_text=5, encoding="json")
-    assert (shown["json_text"], shown["json"], shown["json_cut"]) == ("[1,1,", None, True)
+    assert (shown.json_text, shown.json, shown.json_cut) == ("[1,1,", None, True)
 
 
 def test_unknown_fields_are_seen_behind_the_part_that_is_shown():
     message_of = message("Lists", f_message=[{"f_int32": 1}] * 6_000)
     shown = view(message_of.SerializeToString() + b"\xf8\x3f\x01", "Lists", max_text=10)
-    assert shown["drift"]
-    assert not view(message_of.SerializeToString(), "Lists", max_text=10)["drift"]
+    assert shown.drift
+    assert not view(message_of.SerializeToString(), "Lists", max_text=10).drift
 
 
 def test_numbers_in_json_payloads_keep_their_digits():
     text = '{"a":123456789012345678901234567890,"b":1.0000000000000000000001,"c":9007199254740993}'
-    shown = view_payload(Payload(text.encode(), "", "json"), None, linked_protos().pool, 100).fields
-    assert msgspec.json.format(msgspec.json.encode(shown["json"]), indent=-1) == text.encode()
-    assert json.loads(shown["json_text"])["a"] == 123456789012345678901234567890
-    values = [child["value"] for child in shown["tree"]["children"]]
+    shown = view_payload(Payload(text.encode(), "", "json"), None, linked_protos().pool, 100)
+    assert msgspec.json.format(msgspec.json.encode(shown.json), indent=-1) == text.encode()
+    assert json.loads(shown.json_text)["a"] == 123456789012345678901234567890
+    values = [child.value for child in shown.tree.children]
     assert values == ["123456789012345678901234567890", 1.0, "9007199254740993"]
     msgspec.json.encode(shown)
 
 
 @pytest.mark.parametrize("depth", [50, 900, 100_000])
 def test_json_payloads_of_any_depth_can_be_shown(depth):
-    shown = view_payload(
-        Payload(b"[" * depth + b"]" * depth, "", "json"), None, linked_protos().pool, 100
-    ).fields
-    assert b"nested deeper" in msgspec.json.encode(shown) or depth == 50 or shown["error"]
+    shown = view_payload(Payload(b"[" * depth + b"]" * depth, "", "json"), None, linked_protos().pool, 100)
+    assert b"nested deeper" in msgspec.json.encode(shown) or depth == 50 or shown.error
 
 
 def test_a_large_struct_is_not_repeated_at_each_of_its_levels():
@@ -221,4 +219,4 @@ def test_a_large_struct_is_not_repeated_at_each_of_its_levels():
         place.update({"inner": {"depth": depth}})
         place = place.fields["inner"].struct_value
     data = made.SerializeToString()
-    assert len(msgspec.json.encode(view(data, "WellKnown")["tree"])) < 10 * len(data)
+    assert len(msgspec.json.encode(view(data, "WellKnown").tree)) < 10 * len(data)

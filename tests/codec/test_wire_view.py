@@ -5,61 +5,61 @@ import struct
 
 import pytest
 
+from loom.api.messages import Node
 from loom.codec import wire_view
 from loom.codec.node import Budget
 from tests.support.protos import message
 
 
 def only(data):
-    [child] = wire_view(data)["children"]
+    [child] = wire_view(data).children
     return child
 
 
 def test_varints_may_be_signed_zigzag_or_booleans():
-    assert only(b"\x08\x01") | {"children": []} == {
-        "key": "1", "number": 1, "kind": "scalar", "type": "varint", "value": "1", "children": [],
-        "note": "bool true", "more": 0,
-    }  # fmt: skip
-    assert only(b"\x08\x96\x01")["note"] == "sint 75"
-    assert "int64 -1" in only(b"\x08" + b"\xff" * 9 + b"\x01")["note"]
+    assert only(b"\x08\x01") == Node(
+        key="1", number=1, kind="scalar", type="varint", value="1", note="bool true"
+    )
+    assert only(b"\x08\x96\x01").note == "sint 75"
+    assert "int64 -1" in only(b"\x08" + b"\xff" * 9 + b"\x01").note
 
 
 def test_fixed_numbers_may_be_floats_or_signed():
-    assert only(b"\x0d" + struct.pack("<f", 1.1))["note"] == "float 1.1"
-    assert only(b"\x09" + struct.pack("<d", -2.5))["note"].startswith("double -2.5, signed ")
+    assert only(b"\x0d" + struct.pack("<f", 1.1)).note == "float 1.1"
+    assert only(b"\x09" + struct.pack("<d", -2.5)).note.startswith("double -2.5, signed ")
 
 
 def test_text_is_text_and_says_what_else_it_could_be():
     found = only(b"\x12\x05hello")
-    assert (found["type"], found["value"]) == ("len: string", "hello")
-    assert "could be bytes" in found["note"]
+    assert (found.type, found.value) == ("len: string", "hello")
+    assert "could be bytes" in found.note
 
 
 def test_text_that_is_also_a_message_says_so():
-    assert "message" in only(b"\x0a\x02(A")["note"]  # "(A" is field 5 = 65 as well
+    assert "message" in only(b"\x0a\x02(A").note  # "(A" is field 5 = 65 as well
 
 
 def test_nested_messages():
     found = only(b"\x1a\x04\x08\x01\x12\x00")
-    assert found["type"] == "len: message"
-    assert [child["key"] for child in found["children"]] == ["1", "2"]
-    assert "could be bytes" in found["note"]
+    assert found.type == "len: message"
+    assert [child.key for child in found.children] == ["1", "2"]
+    assert "could be bytes" in found.note
 
 
 def test_packed_numbers_are_named():
-    assert "packed varints [1, 300, 2]" in only(b"\x22\x04\x01\xac\x02\x02")["note"]
-    assert "packed floats [1.0, 2.5]" in only(b"\x22\x08" + struct.pack("<2f", 1, 2.5))["note"]
+    assert "packed varints [1, 300, 2]" in only(b"\x22\x04\x01\xac\x02\x02").note
+    assert "packed floats [1.0, 2.5]" in only(b"\x22\x08" + struct.pack("<2f", 1, 2.5)).note
 
 
 def test_bytes_that_are_nothing_else():
     found = only(b"\x0a\x03\xff\xfe\x80")
-    assert found["kind"] == "bytes"
-    assert base64.b64decode(found["value"]) == b"\xff\xfe\x80"
+    assert found.kind == "bytes"
+    assert base64.b64decode(found.value) == b"\xff\xfe\x80"
 
 
 def test_groups():
     found = only(b"\x0b\x10\x01\x13\x14\x0c")
-    assert (found["type"], [child["key"] for child in found["children"]]) == ("group", ["2", "2"])
+    assert (found.type, [child.key for child in found.children]) == ("group", ["2", "2"])
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_groups():
 )
 def test_what_is_no_message_says_why(data):
     view = wire_view(data)
-    assert view["kind"] == "bytes"
-    assert view["note"].startswith("not a protobuf message: ")
+    assert view.kind == "bytes"
+    assert view.note.startswith("not a protobuf message: ")
 
 
 def test_an_empty_message_is_a_message():
-    assert wire_view(b"")["kind"] == "message"
+    assert wire_view(b"").kind == "message"
 
 
 def nested(levels, data=b""):
@@ -110,7 +110,7 @@ def varint(value):
 
 
 def nodes(node):
-    return 1 + sum(map(nodes, node["children"]))
+    return 1 + sum(map(nodes, node.children))
 
 
 def test_nesting_without_end_is_looked_into_so_far():
@@ -119,14 +119,14 @@ def test_nesting_without_end_is_looked_into_so_far():
 
 
 def test_groups_without_end_are_refused():
-    assert wire_view(b"\x0b" * 100_000)["kind"] == "bytes"
+    assert wire_view(b"\x0b" * 100_000).kind == "bytes"
 
 
 def test_a_very_large_message_shows_its_beginning_and_counts_the_rest():
     view = wire_view(b"\x08\x01" * 500_000)
-    assert len(view["children"]) == 2000
-    assert view["more"]
-    assert "only the first" in view["note"]
+    assert len(view.children) == 2000
+    assert view.more
+    assert "only the first" in view.note
 
 
 def test_guessing_is_bounded_for_bytes_that_invite_it():
@@ -138,10 +138,10 @@ def test_guessing_is_bounded_for_bytes_that_invite_it():
 
 def test_when_the_budget_is_used_up_the_bytes_are_shown_as_they_are():
     view = wire_view(b"\x0a\x04\x08\x01\x10\x02", Budget(100, 1))
-    assert view["children"][0]["kind"] == "bytes"
-    assert "not parsed any further" in view["children"][0]["note"]
+    assert view.children[0].kind == "bytes"
+    assert "not parsed any further" in view.children[0].note
 
 
 def test_every_field_of_a_real_message_is_there():
     data = message("Scalars", f_int32=1, f_string="é", f_double=1.5, f_bytes=b"\xff").SerializeToString()
-    assert sorted(int(child["key"]) for child in wire_view(data)["children"]) == [1, 3, 14, 15]
+    assert sorted(int(child.key) for child in wire_view(data).children) == [1, 3, 14, 15]

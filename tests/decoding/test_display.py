@@ -8,6 +8,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from loom.api.messages import MessageRow
 from loom.decoding.display import DisplayDecoder
 from loom.model import Call, Direction, Message, Status
 from loom.schema import DescriptorIndex, DescriptorSet, MemorySource, Provenance, Schema, SchemaError
@@ -49,68 +50,68 @@ def a_message(data, direction=Direction.REQUEST, **fields):
 
 def sent(view):
     """A view as the page receives it: that of a large message is partly JSON already."""
-    return msgspec.json.decode(msgspec.json.encode(view))
+    return msgspec.json.decode(msgspec.json.encode(view), type=type(view))
 
 
 SCALARS = message("Scalars", f_string="x", f_int64=7).SerializeToString()
 
 
 async def test_a_row(decoder):
-    assert await decoder.row(a_call(), a_message(SCALARS)) == {
-        "index": 0, "direction": "request", "time_us": 1, "size": len(SCALARS), "compressed": False, "encoding": "",
-        "dropped": False, "type": "loom.test.Scalars", "preview": 'fInt64: 7, fString: "x"', "error": None,
-    }  # fmt: skip
+    assert await decoder.row(a_call(), a_message(SCALARS)) == MessageRow(
+        index=0, direction=Direction.REQUEST, time_us=1, size=len(SCALARS), compressed=False, encoding="",
+        dropped=False, type="loom.test.Scalars", preview='fInt64: 7, fString: "x"', error=None,
+    )  # fmt: skip
 
 
 async def test_a_view(decoder):
     view = await decoder.view(a_call(), a_message(SCALARS), 65536)
-    assert view["json"] == {"fInt64": "7", "fString": "x"}
-    assert (view["source"], view["type"]) == ("proto files", "loom.test.Scalars")
-    assert (view["protocol"], view["payload"]) == ("gRPC", "proto")
-    assert (view["drift"], view["error"], view["schema_error"]) == (False, None, None)
+    assert view.json == {"fInt64": "7", "fString": "x"}
+    assert (view.source, view.type) == ("proto files", "loom.test.Scalars")
+    assert (view.protocol, view.payload) == ("gRPC", "proto")
+    assert (view.drift, view.error, view.schema_error) == (False, None, None)
 
 
 async def test_a_response_is_decoded_as_one(decoder):
     data = message("WellKnown", w_int32={"value": 3}).SerializeToString()
     view = await decoder.view(a_call(), a_message(data, Direction.RESPONSE), 100)
-    assert view["json"] == {"wInt32": 3}
+    assert view.json == {"wInt32": 3}
 
 
 @pytest.mark.parametrize("method", ["/no.Such/Method", "/t.S/Gone", "nonsense"])
 async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
     view = await decoder.view(a_call(method), a_message(SCALARS), 100)
-    assert view["json"] is None
-    assert [child["key"] for child in view["wire"]["children"]] == ["4", "14"]
-    assert view["schema_error"]
-    assert (await decoder.row(a_call(method), a_message(SCALARS)))["preview"] == '4: 7, 14: "x"'
-    assert (await decoder.schema_info(a_call(method)))["error"] == view["schema_error"]
+    assert view.json is None
+    assert [child.key for child in view.wire.children] == ["4", "14"]
+    assert view.schema_error
+    assert (await decoder.row(a_call(method), a_message(SCALARS))).preview == '4: 7, 14: "x"'
+    assert (await decoder.schema_info(a_call(method))).error == view.schema_error
 
 
 async def test_dropped_bytes_are_said_to_be_dropped(decoder):
-    assert (await decoder.row(a_call(), a_message(None)))["dropped"]
-    assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100))["error"]
+    assert (await decoder.row(a_call(), a_message(None))).dropped
+    assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error
 
 
 async def test_a_compressed_message(decoder):
     packed = a_message(gzip.compress(SCALARS), compressed=True, encoding="gzip")
-    assert (await decoder.row(a_call(), packed))["preview"].startswith("fInt64: 7")
+    assert (await decoder.row(a_call(), packed)).preview.startswith("fInt64: 7")
     view = sent(await decoder.view(a_call(), packed, 100))
-    assert view["json"]["fString"] == "x"
-    assert view["compressed"]
+    assert view.json["fString"] == "x"
+    assert view.compressed
 
 
 async def test_a_json_call_needs_no_schema(decoder):
     call = a_call("/no.Such/Method", content_type="application/grpc+json")
     view = sent(await decoder.view(call, a_message(b'{"a": 1}'), 100))
-    assert (view["json"], view["payload"], view["type"], view["error"]) == ({"a": 1}, "json", "json", None)
+    assert (view.json, view.payload, view.type, view.error) == ({"a": 1}, "json", "json", None)
 
 
 async def test_a_large_message_is_decoded_elsewhere_with_the_same_result(decoder):
     data = message("Scalars", f_string="é" * 20_000).SerializeToString()
     call = a_call()
     large = sent(await decoder.view(call, a_message(data), 10))
-    assert large["json"] == {"fString": "é" * 20_000}
-    assert (large["truncated"], large["source"]) == (len(data) - 10, "proto files")
+    assert large.json == {"fString": "é" * 20_000}
+    assert (large.truncated, large.source) == (len(data) - 10, "proto files")
     again = sent(await decoder.view(call, a_message(data), 10))
     assert again == large
 
@@ -138,8 +139,8 @@ async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
         "WellKnown", any={"type_url": strange.type_url, "value": strange.value}
     ).SerializeToString()
     view = await decoding.view(a_call(), a_message(data, Direction.RESPONSE), 100)
-    assert view["json"] == {"any": {"@type": "x/late.Thing", "is": "known"}}
-    assert view["error"] is None
+    assert view.json == {"any": {"@type": "x/late.Thing", "is": "known"}}
+    assert view.error is None
     await decoding.close()
     await decoding.schema.close()
 
@@ -160,11 +161,11 @@ async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
     newer = a_message(message("New", kept="k", added=5).SerializeToString())
     for _ in range(3):
         view = await decoding.view(call, newer, 100)
-        assert view["drift"]
-        assert view["json"] == {"kept": "k"}
+        assert view.drift
+        assert view.json == {"kept": "k"}
     assert source.asked == 2
-    assert (await decoding.schema_info(call))["drift"]
-    assert not (await decoding.schema_info(a_call("/t.S/Do")))["drift"]
+    assert (await decoding.schema_info(call)).drift
+    assert not (await decoding.schema_info(a_call("/t.S/Do"))).drift
     await decoding.schema.close()
 
 
@@ -186,7 +187,7 @@ async def test_bytes_that_fit_no_longer_are_decoded_by_the_newer_schema(files, t
     newer.add(new.file, "test")
     source.replace(newer, [])
     view = await decoding.view(a_call(), a_message(b"\x08\x01\x12\x03new"), 100)
-    assert (view["json"], view["drift"]) == ({"a": 1, "b": "new"}, False)
+    assert (view.json, view.drift) == ({"a": 1, "b": "new"}, False)
     await decoding.schema.close()
 
 
@@ -202,8 +203,8 @@ async def test_a_schema_that_does_not_come_is_not_waited_for_long():
 
     decoding = DisplayDecoder(Schema([Never()]), schema_timeout=0.01)
     view = await decoding.view(a_call(), a_message(SCALARS), 100)
-    assert "try again" in view["schema_error"]
-    assert view["wire"]["children"]
+    assert "try again" in view.schema_error
+    assert view.wire.children
     await decoding.schema.close()
 
 
@@ -219,20 +220,20 @@ async def test_error_details_of_standard_types_and_of_the_sources(decoder):
     status = details_of(bad, message("Scalars", f_bool=True))
     status.details.add(type_url="x/no.Such", value=b"\x08\x01")
     shown = await decoder.status_details(a_call(status=Status(3, "bad", status.SerializeToString())))
-    standard, own, strange = shown["details"]
-    assert standard["json"] == {"fieldViolations": [{"field": "a", "description": "no"}]}
-    assert own["type"] == "loom.test.Scalars"
-    assert own["json"] == {"fBool": True}
-    assert strange["error"] == "no source knows no.Such"
-    assert strange["wire"]["children"][0]["key"] == "1"
-    assert (shown["code"], shown["message"], shown["error"]) == (3, "bad", None)
+    standard, own, strange = shown.details
+    assert standard.json == {"fieldViolations": [{"field": "a", "description": "no"}]}
+    assert own.type == "loom.test.Scalars"
+    assert own.json == {"fBool": True}
+    assert strange.error == "no source knows no.Such"
+    assert strange.wire.children[0].key == "1"
+    assert (shown.code, shown.message, shown.error) == (3, "bad", None)
 
 
 async def test_details_that_are_no_status_are_shown_raw(decoder):
     raw = b"\xff\xff\xff"
     shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
-    assert shown["error"].startswith("not a google.rpc.Status")
-    assert shown["raw_base64"] == "////"
+    assert shown.error.startswith("not a google.rpc.Status")
+    assert shown.raw_base64 == "////"
     assert await decoder.status_details(a_call()) is None
 
 
@@ -243,9 +244,9 @@ async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_work
     data = message("Scalars", f_string="x" * 300_000).SerializeToString()
     if compressed:
         row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))
-        assert row["preview"].startswith('fString: "xxx')
+        assert row.preview.startswith('fString: "xxx')
     else:
         row = await decoder.row(a_call(), a_message(data))
-        assert row["preview"] == "too large for a preview: open it to see it"
+        assert row.preview == "too large for a preview: open it to see it"
     await decoder.worker._start_task
     assert decoder.worker._process is not None

@@ -1,13 +1,13 @@
 """The grpcurl command as text: its flags, what it leaves out, and what it says of that."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from loom.api.replay import GrpcurlCommand
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
-from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command, json_text
+from loom.grpcurl.command import SchemaOptions, grpcurl_command, json_text
 from loom.model import (
     CONNECTION_KEYS,
     DEFAULT_SECRETS,
@@ -191,10 +191,3 @@ def test_a_stand_in_for_the_default_secrets() -> None:
 
 def test_json_escapes_what_does_not_print() -> None:
     assert json_text({"a": "\u202e\x9b🐈\U000e0001"}) == '{"a": "\\u202e\\u009b🐈\\udb40\\udc01"}'
-
-
-def test_as_json_is_the_contracts_shape() -> None:
-    assert replace(GrpcurlCommand("grpcurl"), notes=("a",)).as_json() == {
-        "command": "grpcurl",
-        "notes": ["a"],
-    }

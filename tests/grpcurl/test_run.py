@@ -11,8 +11,9 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
+from loom.api.replay import GrpcurlCommand
 from loom.decoding.call_decoder import decode_call
-from loom.grpcurl.command import GrpcurlCommand, SchemaOptions, grpcurl_command
+from loom.grpcurl.command import SchemaOptions, grpcurl_command
 from loom.model import CONNECTION_KEYS, MASK, Call, Direction, Endpoint, Message, Secrets
 from loom.proxy.engine import TargetTls
 from tests.support.bench import Bench, running_bench

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.inspector.page import FIRST_CALLS, page_routes
+from loom.inspector.routes.page import FIRST_CALLS, page_routes
 from tests.support.mirror import running_mirror, thing
 from tests.support.whole import running
 

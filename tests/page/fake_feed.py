@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.inspector.page import page_routes
 from loom.inspector.responses import Json
+from loom.inspector.routes.page import page_routes
 from loom.inspector.security import Access, Guard
 from loom.replay.diff import diff_values
 from loom.replay.ignore_paths import IgnorePaths
@@ -308,7 +308,7 @@ class FakeFeed:
                 Route("/api/calls", self.clear, methods=["DELETE"]),
                 Route("/api/calls/{id:int}", self.one_call),
                 Route("/api/calls/{id:int}/messages", self.messages),
-                Route("/api/calls/{id:int}/rail", self.rail),
+                Route("/api/calls/{id:int}/samples", self.rail),
                 Route("/api/calls/{id:int}/diff/{other:int}", self.diff),
                 Route("/api/calls/{id:int}/messages/{index:int}", self.one_message),
                 *page_routes(lambda _, limit: self.newest(limit)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from loom.api.stats import LogStatus
 from loom.model import Call, Secrets
 from loom.recording.log import CallLog
 from loom.recording.ndjson import Problem, read_lines
@@ -45,7 +46,7 @@ def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> 
     assert read(path) == ([1, 2, 3], [])
     assert b"s3cret" not in path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert log.status() == {"path": str(path), "written": 3, "dropped": 0, "error": ""}
+    assert log.status() == LogStatus(str(path), written=3, dropped=0, error="")
 
 
 def test_a_later_run_appends(log: CallLog, path: Path) -> None:
@@ -81,16 +82,16 @@ def test_a_full_disk_is_told_and_drops_are_counted() -> None:
         log.ended([call])
     log.close()
     status = log.status()
-    assert status["error"] == "calls are not logged to /dev/full: No space left on device"
-    assert status["dropped"] > 50
-    assert status["written"] == 0
+    assert status.error == "calls are not logged to /dev/full: No space left on device"
+    assert status.dropped > 50
+    assert status.written == 0
 
 
 def test_a_directory_that_is_missing_is_told_and_overcome(tmp_path: Path) -> None:
     path = tmp_path / "later" / "calls.ndjson"
     log = CallLog(path, Secrets())
     log.start()
-    assert log.status()["error"] == f"calls are not logged to {path}: {os.strerror(2)}"
+    assert log.status().error == f"calls are not logged to {path}: {os.strerror(2)}"
     log.ended(finished(1))
     path.parent.mkdir()
     log.close()

@@ -15,7 +15,6 @@ from loom.replay.batch import (
     masked_request_keys,
     masked_response_keys,
 )
-from loom.replay.plan import Timing
 from tests.support.bench import Bench
 from tests.support.mirror import thing
 
@@ -99,7 +98,7 @@ async def test_what_a_cancelled_replay_had_not_sent_yet_is_no_difference(bench: 
     cancelled.ended_ns, cancelled.half_closed_ns = cancelled.started_ns + 300_000_000, None
     cancelled.trailing_metadata = None
     list(cancelled.messages)[1].time_ns = cancelled.started_ns + 10_000_000_000
-    rerun = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=Timing.RECORDED))
+    rerun = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=ReplayTiming.RECORDED))
     [result] = [item async for item in rerun.results([cancelled])]
     assert result.replay is not None
     assert result.replay.request_messages == 1
@@ -116,7 +115,7 @@ async def test_a_backend_that_answers_before_it_has_read_all_requests_is_no_diff
         early.messages.append(message)
     early.initial_metadata = early.trailing_metadata = None
     early.status = Status(StatusCode.UNIMPLEMENTED, "Method not found!")
-    batch = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=Timing.RECORDED))
+    batch = ReplayBatch(bench.target, bench.schema, BatchOptions(timing=ReplayTiming.RECORDED))
     [result] = [item async for item in batch.results([early])]
     assert result.replay is not None
     assert result.replay.ended_by is EndedBy.BACKEND

@@ -4,9 +4,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from loom.api.replay import Change, ChangeKind
 from loom.model import Call
 from loom.replay.batch import Outcome, ReplayResult
-from loom.replay.diff import Change, ChangeKind
 from loom.replay.report import Tally, change_line, junit_xml, result_json, result_lines, summary_table
 
 MS = 1_000_000

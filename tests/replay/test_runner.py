@@ -9,9 +9,10 @@ from typing import Any
 import grpc
 import pytest
 
+from loom.api.replay import MetadataEdit, ReplayTiming
 from loom.decoding.call_decoder import decode_call
 from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status, StatusCode
-from loom.replay.plan import Edits, ReplayError, Timing, parse_metadata, plan_replay
+from loom.replay.plan import Edits, ReplayError, parse_metadata, plan_replay
 from loom.replay.runner import ReplayRunner
 from tests.support.bench import Bench, running_bench
 from tests.support.mirror import SERVICE, make, running_mirror, thing
@@ -151,9 +152,9 @@ async def test_edited_metadata_takes_the_place_of_the_recorded(bench: Bench) -> 
         "Say", [b""], metadata=[("authorization", "one"), ("authorization", "two"), ("gone", "x")]
     )
     items = [
-        {"key": "authorization", "value": MASK},
-        {"key": "b-bin", "value": "AP8"},
-        {"key": "authorization", "value": MASK},
+        MetadataEdit("authorization", MASK),
+        MetadataEdit("b-bin", "AP8"),
+        MetadataEdit("authorization", MASK),
     ]
     await again(bench, call, Edits(metadata=parse_metadata(items, call.request_metadata)))
     sent = [
@@ -165,16 +166,15 @@ async def test_edited_metadata_takes_the_place_of_the_recorded(bench: Bench) -> 
 @pytest.mark.parametrize(
     ("item", "field"),
     [
-        ({"key": "Upper", "value": ""}, "metadata[0].key"),
-        ({"key": "grpc-timeout", "value": "1S"}, "metadata[0].key"),
-        ({"key": ":path", "value": "/"}, "metadata[0].key"),
-        ({"key": "x", "value": "é"}, "metadata[0].value"),
-        ({"key": "x-bin", "value": "!"}, "metadata[0].value"),
-        ({"key": "x", "value": 1}, "metadata[0].value"),
-        ({"key": "x", "value": MASK}, "metadata[0].value"),
+        (MetadataEdit("Upper", ""), "metadata[0].key"),
+        (MetadataEdit("grpc-timeout", "1S"), "metadata[0].key"),
+        (MetadataEdit(":path", "/"), "metadata[0].key"),
+        (MetadataEdit("x", "é"), "metadata[0].value"),
+        (MetadataEdit("x-bin", "!"), "metadata[0].value"),
+        (MetadataEdit("x", MASK), "metadata[0].value"),
     ],
 )
-def test_metadata_that_gRPC_does_not_allow_is_named(item: dict[str, Any], field: str) -> None:  # noqa: N802
+def test_metadata_that_gRPC_does_not_allow_is_named(item: MetadataEdit, field: str) -> None:  # noqa: N802
     with pytest.raises(ReplayError) as caught:
         parse_metadata([item], ())
     assert caught.value.field == field
@@ -257,7 +257,7 @@ async def test_recorded_timing_waits_and_fast_does_not(bench: Bench) -> None:
     assert second is not None
     second.time_ns = call.started_ns + 400_000_000
     call.half_closed_ns = call.started_ns + 500_000_000
-    replay = await again(bench, call, Edits(timing=Timing.RECORDED))
+    replay = await again(bench, call, Edits(timing=ReplayTiming.RECORDED))
     times = [item.time_ns - replay.started_ns for item in replay.messages if item.direction is UP]
     assert times[1] >= 400_000_000 > times[0]
     assert replay.half_closed_ns is not None
@@ -274,7 +274,7 @@ async def test_in_turns_a_message_waits_for_the_responses_before_it(bench: Bench
     await stream.done_writing()
     assert await stream.read() is grpc.aio.EOF
     call = await bench.recorded(1)
-    replay = await again(bench, call, Edits(timing=Timing.TURNS))
+    replay = await again(bench, call, Edits(timing=ReplayTiming.TURNS))
     assert [item.direction for item in replay.messages] == list(itertools.chain(*[(UP, DOWN)] * 4))
 
 

@@ -3,23 +3,34 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from loom.api.stats import BreakerStatus, LogStatus, Sinks, Stats, TargetStatus
 from loom.model import Call, Status
 from loom.runtime import metrics as metrics_module
 from loom.runtime.metrics import Metrics
 
-STATS = {
-    "in_flight": 2,
-    "held": 7,
-    "held_bytes": 700,
-    "subscribers": 1,
-    "evicted": 3,
-    "dropped_messages": 4,
-    "dropped_bytes": 400,
-    "recording_failures": 0,
-    "target": {"address": "localhost:50051", "state": "ready"},
-    "breaker": {"state": "half_open"},
-    "sinks": {"log": {"written": 5, "dropped": 1}, "session": None},
-}
+STATS = Stats(
+    boot="one",
+    now_us=0,
+    calls_total=9,
+    errors_total=1,
+    in_flight=2,
+    held=7,
+    held_bytes=700,
+    oldest_id=1,
+    evicted=3,
+    dropped_messages=4,
+    dropped_bytes=400,
+    recording_failures=0,
+    rate=0,
+    error_rate=0,
+    p50_us=None,
+    p95_us=None,
+    subscribers=1,
+    skipped=0,
+    target=TargetStatus("localhost:50051", tls=False, state="ready", error=""),
+    breaker=BreakerStatus("half_open", failures=3, retry_in_ms=None),
+    sinks=Sinks(LogStatus("calls.ndjson", written=5, dropped=1, error=""), session=None),
+)
 
 
 def ended(metrics: Metrics, method: str, code: int = 0, seconds: float = 0.004) -> None:

@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 def writer(path: Path) -> Iterator[SessionWriter]:
     writer = SessionWriter(path)
     writer.open()
-    assert writer.status()["error"] == ""
+    assert writer.status().error == ""
     yield writer
     writer.close()
 

@@ -24,8 +24,8 @@ def test_a_locked_file_does_not_open(path: Path, writer: SessionWriter) -> None:
     blocker.execute("BEGIN EXCLUSIVE")
     again = SessionWriter(path)
     again.open()
-    assert "is locked by another program" in again.status()["error"]
-    assert "restart Loom" in again.status()["error"]
+    assert "is locked by another program" in again.status().error
+    assert "restart Loom" in again.status().error
     blocker.close()
     again.close()
 
@@ -38,11 +38,11 @@ def test_a_lock_is_told_and_overcome(path: Path) -> None:
     for event in unary(1):
         writer.emit(event)
     assert not writer.flush(1.5)
-    assert "locked by another program" in writer.status()["error"]
+    assert "locked by another program" in writer.status().error
     blocker.execute("COMMIT")
     blocker.close()
     assert writer.flush(20)
-    assert writer.status()["error"] == ""
+    assert writer.status().error == ""
     assert [call.id for call in writer.restore(10)] == [1]
     writer.close()
 
@@ -52,7 +52,7 @@ def test_another_loom_has_the_session(path: Path, writer: SessionWriter) -> None
     second.open()
     second.emit(unary(1)[0])
     assert not second.active
-    assert second.status()["error"] == (
+    assert second.status().error == (
         f"session 'default' is in use by another Loom (process {os.getpid()}): this run is not stored; "
         "give each its own --session NAME"
     )
@@ -76,10 +76,10 @@ def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, writer: SessionWrit
     for event in unary(2, dense(1_000_000)):
         writer.emit(event)
     assert not writer.flush(1.0)
-    assert writer.status()["error"] == f"the disk is full: calls are not stored in {path} until there is room"
+    assert writer.status().error == f"the disk is full: calls are not stored in {path} until there is room"
     connection.execute("PRAGMA max_page_count=1000000")
     assert writer.flush(20)
-    assert writer.status()["error"] == ""
+    assert writer.status().error == ""
     assert [call.id for call in writer.restore(10)] == [1, 2]
 
 
@@ -106,17 +106,17 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
     writer = SessionWriter(path, retry_interval=0.05)
     writer.open()
     said = f"the disk is full: calls are not stored in {path} until there is room"
-    assert (writer.active, writer.status()["error"]) == (False, said)
+    assert (writer.active, writer.status().error) == (False, said)
     first = writer.last_id + 1
     assert first == (2 if had_calls else 1)
     assert len(writer.restore(10)) == first - 1
     for event in unary(first):
         writer.emit(event)
     assert not writer.flush(0.2)
-    assert writer.status()["error"] == said
+    assert writer.status().error == said
     full = False
     assert writer.flush(10)
-    assert (writer.active, writer.status()["error"]) == (True, "")
+    assert (writer.active, writer.status().error) == (True, "")
     assert [call.id for call in writer.restore(10)] == list(range(1, first + 1))
     writer.close()
 
@@ -130,8 +130,8 @@ def test_a_damaged_file_is_told(path: Path, content: bytes) -> None:
     writer = SessionWriter(path)
     writer.open()
     writer.emit(unary(1)[0])
-    assert f"{path} is damaged" in writer.status()["error"]
-    assert "choose another --session" in writer.status()["error"]
+    assert f"{path} is damaged" in writer.status().error
+    assert "choose another --session" in writer.status().error
     assert writer.restore(10) == []
     writer.close()
     assert path.read_bytes() == content
@@ -167,12 +167,12 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
     assert [call.id for call in again.restore(10)] == [1, 3, 4]
     assert again.stored_descriptors() == []
     status = again.status()
-    assert status["error"] == ""
-    assert status["problems"] == [
+    assert status.error == ""
+    assert status.problems == [
         f"{path}: batch 2 is damaged and was skipped: it is not compressed",
         f"{path}: some of its descriptors could not be read",
     ]
-    assert all(line in caplog.text for line in status["problems"])
+    assert all(line in caplog.text for line in status.problems)
     again.close()
 
 
@@ -182,7 +182,7 @@ def test_counters_that_are_lost_are_damage(path: Path, writer: SessionWriter) ->
     again = SessionWriter(path)
     again.open()
     assert not again.active
-    assert again.status()["error"].startswith(f"{path} is damaged (its counters are missing)")
+    assert again.status().error.startswith(f"{path} is damaged (its counters are missing)")
 
 
 def test_a_table_that_is_not_there_is_damage(path: Path, writer: SessionWriter) -> None:
@@ -190,7 +190,7 @@ def test_a_table_that_is_not_there_is_damage(path: Path, writer: SessionWriter) 
     change(path, "DROP TABLE facts", "DROP TABLE batches")
     again = SessionWriter(path)
     again.open()
-    assert f"{path} is damaged (no such table: facts)" in again.status()["error"]
+    assert f"{path} is damaged (no such table: facts)" in again.status().error
     with SessionReader(path) as reader:
         assert reader.totals().calls == 0
         assert reader.damaged[0] == f"{path}: it is damaged: its batches could not be found"
@@ -204,8 +204,8 @@ def test_pruning_passes_over_a_damaged_batch(path: Path) -> None:
     change(path, "UPDATE batches SET events = x'dc00' WHERE seq = 2")
     for call_id in range(3, 31):
         emit(writer, message(1, DOWN, b"y"), *unary(call_id, dense(200_000)))
-    assert writer.status()["error"] == ""
-    assert writer.status()["pruned"] >= 10
+    assert writer.status().error == ""
+    assert writer.status().pruned >= 10
     writer.close()
 
 
@@ -213,7 +213,7 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, writer: SessionWriter) ->
     writer.close()
     change(path, "PRAGMA user_version=99")
     writer.open()
-    assert "was written by a newer Loom (session format 99; this one reads 5)" in writer.status()["error"]
+    assert "was written by a newer Loom (session format 99; this one reads 5)" in writer.status().error
     with pytest.raises(SessionError, match="newer Loom"):
         SessionReader(path)
 
@@ -223,7 +223,7 @@ def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
     change(path, "CREATE TABLE notes (text)")
     writer = SessionWriter(path)
     writer.open()
-    assert "is a database, but not a Loom session" in writer.status()["error"]
+    assert "is a database, but not a Loom session" in writer.status().error
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
     connection.close()
@@ -235,7 +235,7 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     writer.open()
     for event in unary(1):
         writer.emit(event)
-    assert "set LOOM_DATA_DIR to a directory that you may write to" in writer.status()["error"]
+    assert "set LOOM_DATA_DIR to a directory that you may write to" in writer.status().error
     writer.close()
 
 
@@ -249,7 +249,7 @@ def test_events_that_cannot_be_encoded_are_dropped_and_counted(
     writer.emit_all([[*began(5), large, CallEnded(5, 5, Status(number))], [CallEnded(6, 1, Status(number))]])
     assert writer.flush()
     status = writer.status()
-    assert (status["dropped"], status["error"]) == (4, "")
+    assert (status.dropped, status.error) == (4, "")
     logged = [record.getMessage() for record in caplog.records]
     assert [line.split(" cannot")[0] for line in logged] == [
         "1 events of calls from 1 on",
@@ -272,15 +272,15 @@ def test_a_batch_that_the_database_refuses_is_dropped_and_counted(
     refused = [event for call_id in (1, 2) for event in unary(call_id)]
     writer.emit_all([refused, [CallStarted(2**63, 1, "/a.B/C")]])  # an id that SQLite has no integer for
     assert writer.flush()
-    assert (writer.status()["dropped"], writer.status()["error"]) == (len(refused) + 1, "")
+    assert (writer.status().dropped, writer.status().error) == (len(refused) + 1, "")
     assert "rows that the database refuses were dropped: " in caplog.text
     emit(writer, *unary(3))
     writer.emit_all([[MessageSeen(2**63, 2, UP, b"x")], unary(4)])  # refused for its row in another table
     assert writer.flush()
     emit(writer, *unary(5))
     assert [call.id for call in writer.restore(10)] == [3, 5]
-    assert writer.status()["dropped"] == len(refused) + 1 + 1 + len(unary(4))
-    assert writer.status()["written"] == 2
+    assert writer.status().dropped == len(refused) + 1 + 1 + len(unary(4))
+    assert writer.status().written == 2
     assert writer.queued_bytes == 0
     with SessionReader(path) as reader:
         assert reader.totals().batches == 2
@@ -303,7 +303,7 @@ def test_a_descriptor_set_that_the_database_refuses_is_dropped(
     writer.put_descriptors(StoredDescriptorSet(*fields))
     writer.put_descriptors(StoredDescriptorSet("a:1", "s", "o", 5, b"other"))
     emit(writer, *unary(1))
-    assert writer.status()["error"] == ""
+    assert writer.status().error == ""
     assert "rows that the database refuses were dropped: a descriptor set" in caplog.text
     assert [item.file_set for item in writer.stored_descriptors()] == [b"other"]
     assert [call.id for call in writer.restore(10)] == [1]
@@ -314,6 +314,6 @@ def test_names_that_the_database_refuses_cost_nothing_else(path: Path) -> None:
     writer.open()
     writer.mask(["x-\udcff", "x-key"])
     emit(writer, *unary(1))
-    assert writer.status()["error"] == ""
+    assert writer.status().error == ""
     assert [call.declared_kind for call in writer.restore(10)] == [Kind.UNARY]
     writer.close()

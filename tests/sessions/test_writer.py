@@ -39,7 +39,7 @@ def test_gives_back_calls_as_the_recorder_had_them(writer: SessionWriter) -> Non
     for call, wanted in zip(found, expected, strict=True):
         call.messages = wanted.messages
     assert found == expected
-    assert writer.status()["written"] == 3
+    assert writer.status().written == 3
 
 
 def test_only_the_newest_are_restored(writer: SessionWriter) -> None:
@@ -161,9 +161,9 @@ def test_the_queue_is_bounded_and_counts_what_it_drops(path: Path) -> None:
     for event in [*began(1), message(1, UP, b"x" * 200_000), *ended(1), *many(2, 500)]:
         writer.emit(event)
     status = writer.status()
-    assert status["dropped_bytes"] == 200_000
-    assert status["dropped"] > 1000
-    assert status["waiting_bytes"] <= 100_000 + 500
+    assert status.dropped_bytes == 200_000
+    assert status.dropped > 1000
+    assert status.waiting_bytes <= 100_000 + 500
     blocker.execute("COMMIT")
     blocker.close()
     assert writer.flush(20)
@@ -181,8 +181,8 @@ def test_past_the_budget_the_oldest_go(path: Path) -> None:
     for call_id in range(1, 41):
         emit(writer, *unary(call_id, dense(200_000)))
     status = writer.status()
-    assert status["bytes"] <= 2_000_000
-    assert status["pruned"] >= 30
+    assert status.bytes <= 2_000_000
+    assert status.pruned >= 30
     found = writer.restore(100)
     assert [call.id for call in found] == list(range(found[0].id, 41))
     assert len(found) >= 5
@@ -238,7 +238,7 @@ def test_what_was_written_survives_a_kill(path: Path) -> None:
         process.wait()
     again = SessionWriter(path)
     again.open()
-    assert again.status()["error"] == ""
+    assert again.status().error == ""
     found = again.restore(3000)
     assert len(found) == 201
     assert found[-1].note == INTERRUPTED

@@ -1,11 +1,10 @@
-"""Refuses whatever would change something, where calls of a file are only looked at."""
+"""Refuses whatever would change something, where the calls of a file are shown."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .responses import Json
+from .responses import error_response
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-_FORBIDDEN = 403
 
 
 class ReadOnly:
@@ -17,10 +16,11 @@ class ReadOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in _SAFE:
-            error = {
-                "message": f"{self._name} is open read-only: nothing can be changed or sent from here",
-                "hint": "import the file into a running Loom to work with its calls",
-            }
-            await Json({"error": error}, _FORBIDDEN)(scope, receive, send)
+            refusal = error_response(
+                403,
+                f"{self._name} is open read-only: nothing can be changed or sent from here",
+                "import the file into a running Loom to work with its calls",
+            )
+            await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)

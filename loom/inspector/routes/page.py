@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from .responses import encoded
+from loom.inspector.responses import encode_json
 
 FIRST_CALLS = 60
 """How many summaries the page comes with: more than a screen has rows."""
@@ -38,7 +38,7 @@ class _Assets(StaticFiles):
 
 def _inert(content: object) -> bytes:
     """JSON that ends no element and opens none, whatever its strings hold."""
-    return encoded(content).replace(b"<", b"\\u003c")
+    return encode_json(content).replace(b"<", b"\\u003c")
 
 
 def page_routes(newest: Callable[[Request, int], object], folder: Path | None = None) -> list[Mount | Route]:

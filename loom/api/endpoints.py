@@ -1,0 +1,164 @@
+"""Every endpoint of the API: method, path, parameters, body, answer. Routes, OpenAPI and docs are made from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .base import Parameters, Question
+from .calls import CallDetail, CallsPage, CallsParameters, Cleared, RevealParameter
+from .feed import FEED_EVENTS, SEARCH_EVENTS, FeedParameters, SearchParameters
+from .files import ExportParameters, ImportResult
+from .messages import (
+    MessageParameters,
+    MessagesPage,
+    MessagesParameters,
+    MessageView,
+    SamplesParameters,
+    StreamSamples,
+)
+from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
+from .schema import CallSchema, SchemaSources, SchemaUpload, UploadResult
+from .stats import Health, Live, Ready, StatsSeries
+
+JSON = "application/json"
+BINARY = "application/octet-stream"
+EVENTS = "text/event-stream"
+TEXT = "text/plain"
+
+BAD_REQUEST = {400: "A parameter or the body is not valid."}
+NOT_FOUND = {404: "There is no such call."}
+FILTER = {400: "A parameter is not valid; `column` says where the filter is wrong."}
+SEARCH_FAILURES = {500: "The search failed.", 504: "The filter took too long."}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path.
+
+    ``answer`` is the structure of a JSON answer, ``media_types`` of the others, ``events`` the data of server-sent
+    events by name; ``body`` is the structure of a JSON body, ``body_type`` the media type of another. ``errors`` are
+    statuses with what they mean, ``also`` further statuses that have the ordinary answer.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    answer: type | None = None
+    parameters: type[Parameters] | None = None
+    body: type[Question] | None = None
+    body_type: str = JSON
+    media_types: tuple[str, ...] = ()
+    events: Mapping[str, Any] | None = None
+    errors: Mapping[int, str] = field(default_factory=dict)
+    also: tuple[int, ...] = ()
+    open: bool = False  # answered without a token
+
+
+LIST_CALLS = Endpoint(
+    "list_calls", "GET", "/api/calls",
+    "List calls, oldest first: the newest `limit`, those of a filter, or those after an id.",
+    CallsPage, CallsParameters, errors=FILTER | SEARCH_FAILURES,
+)  # fmt: skip
+CLEAR_CALLS = Endpoint(
+    "clear_calls", "DELETE", "/api/calls", "Clear the history. Calls under way stay.", Cleared
+)
+GET_CALL = Endpoint(
+    "get_call", "GET", "/api/calls/{id}", "Get a call in full, but for its messages.",
+    CallDetail, RevealParameter, errors=BAD_REQUEST | NOT_FOUND,
+)  # fmt: skip
+LIST_MESSAGES = Endpoint(
+    "list_messages", "GET", "/api/calls/{id}/messages", "List messages of a call, in the order in which they passed.",
+    MessagesPage, MessagesParameters, errors=BAD_REQUEST | NOT_FOUND,
+)  # fmt: skip
+GET_MESSAGE = Endpoint(
+    "get_message", "GET", "/api/calls/{id}/messages/{index}", "Get a message in every view, or its bytes.",
+    MessageView, MessageParameters, media_types=(BINARY,),
+    errors=BAD_REQUEST | {404: "There is no such call or message.", 410: "The message is no longer held."},
+)  # fmt: skip
+SAMPLE_MESSAGES = Endpoint(
+    "sample_messages", "GET", "/api/calls/{id}/samples",
+    "Sample a stream: messages at evenly spaced indices, as cheap for a million as for a few.",
+    StreamSamples, SamplesParameters, errors=BAD_REQUEST | NOT_FOUND,
+)  # fmt: skip
+GET_GRPCURL = Endpoint(
+    "get_grpcurl", "GET", "/api/calls/{id}/grpcurl", "Get the grpcurl command that sends the call again.",
+    GrpcurlCommand, GrpcurlParameters, errors=BAD_REQUEST | NOT_FOUND,
+)  # fmt: skip
+GET_PROTOSET = Endpoint(
+    "get_protoset", "GET", "/api/calls/{id}/protoset",
+    "Get the schema of the call's method, with all that it imports, as a serialized `FileDescriptorSet`.",
+    media_types=(BINARY,), errors={404: "There is no such call, or no source knows its method."},
+)  # fmt: skip
+GET_CALL_SCHEMA = Endpoint(
+    "get_call_schema", "GET", "/api/calls/{id}/schema", "Get the outline of the schema of the call's method.",
+    CallSchema,
+    errors={404: "There is no such call, or no source knows its method.", 503: "The schema is still being fetched."},
+)  # fmt: skip
+REPLAY_CALL = Endpoint(
+    "replay_call", "POST", "/api/calls/{id}/replay",
+    "Send the call again, as recorded or edited. Answers once it has begun.",
+    ReplayStarted, body=ReplayRequest,
+    errors=BAD_REQUEST
+    | NOT_FOUND
+    | {413: "The body is too large.", 422: "The call cannot be sent so: `field` and `message_index` say where."},
+)  # fmt: skip
+DIFF_CALLS = Endpoint(
+    "diff_calls", "GET", "/api/calls/{id}/diff/{other}", "Compare two calls, or one message of each.",
+    Diff, DiffParameters,
+    errors={400: "A parameter is not valid; `column` says where a path is wrong."}
+    | {404: "There is no such call or message."},
+)  # fmt: skip
+LIST_SOURCES = Endpoint(
+    "list_sources", "GET", "/api/schema", "List where descriptors come from.", SchemaSources
+)
+UPLOAD_SCHEMA = Endpoint(
+    "upload_schema", "POST", "/api/schema/protos",
+    "Upload `.proto` files or descriptor sets. Recorded calls are decoded with them, too, from now on.",
+    UploadResult, body=SchemaUpload,
+    errors=BAD_REQUEST | {413: "The files are too large.", 422: "A name is not a relative path, or there is too much."},
+)  # fmt: skip
+SEARCH_CALLS = Endpoint(
+    "search_calls", "GET", "/api/search",
+    "Search all calls, in memory and in the session, with progress. Closing the connection cancels the search.",
+    parameters=SearchParameters, events=SEARCH_EVENTS, errors=FILTER,
+)  # fmt: skip
+EXPORT_CALLS = Endpoint(
+    "export_calls", "GET", "/api/export",
+    "Download the calls of `ids`, or those that match the filter, or all.",
+    parameters=ExportParameters, media_types=(BINARY, JSON, TEXT),
+    errors={400: "A parameter is not valid.", 500: "The calls cannot be read."},
+)  # fmt: skip
+IMPORT_CALLS = Endpoint(
+    "import_calls", "POST", "/api/import",
+    "Import a file of calls (NDJSON, a bundle, a session's database, grpc-dump's JSON) under new ids.",
+    ImportResult, body_type=BINARY,
+    errors={413: "The file is larger than 1 GiB.", 422: "The file is not one that Loom reads."},
+)  # fmt: skip
+GET_STATS = Endpoint(
+    "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries
+)
+FOLLOW_FEED = Endpoint(
+    "follow_feed", "GET", "/api/events",
+    "Follow the live feed. A client that comes back names the last event that it has seen.",
+    parameters=FeedParameters, events=FEED_EVENTS,
+)  # fmt: skip
+GET_OPENAPI = Endpoint("get_openapi", "GET", "/api/openapi.json", "Get this description of the API.", dict)
+GET_LIVE = Endpoint(
+    "get_live", "GET", "/live", "Whether the process serves requests at all.", Live, open=True
+)
+GET_READY = Endpoint(
+    "get_ready", "GET", "/ready",
+    "Whether Loom takes traffic: 503 while it starts and while it drains.", Ready, also=(503,), open=True,
+)  # fmt: skip
+GET_HEALTH = Endpoint(
+    "get_health", "GET", "/health",
+    "Readiness with the state of the target, the breaker and the sinks. Where a token is required, these are shown "
+    "only to a client that has it.",
+    Health, also=(503,), open=True,
+)  # fmt: skip
+GET_METRICS = Endpoint(
+    "get_metrics", "GET", "/metrics", "Metrics in the Prometheus text format.", media_types=(TEXT,), open=True
+)
+
+ENDPOINTS: tuple[Endpoint, ...] = tuple(item for item in list(vars().values()) if isinstance(item, Endpoint))

@@ -1,0 +1,117 @@
+"""Requests as the structures of :mod:`loom.api`: parameters, bodies, the call that a path names."""
+
+from functools import cache
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+from msgspec import UNSET, inspect
+from starlette.requests import Request
+
+from loom.api.base import Parameters, Question
+from loom.model import Call
+
+from .context import inspector_of
+from .responses import ApiError
+
+P = TypeVar("P", bound=Parameters)
+B = TypeVar("B", bound=Question)
+
+_SHOWN = 100  # characters of a value
+_SEE = "see docs/api.md"
+
+
+def read_parameters(request: Request, kind: type[P]) -> P:
+    """The query parameters; :class:`ApiError` 400 names the one that is not valid."""
+    fields = _fields(kind)
+    given: dict[str, Any] = {}
+    for name, field in fields.items():
+        values = request.query_params.getlist(name)
+        if get_origin(field.type) is list:
+            given[name] = values
+        elif values and (values[-1] or _takes_text(field.type)):
+            given[name] = values[-1]
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError:
+        for name, value in given.items():
+            _check(name, value, fields[name].type)
+        raise
+
+
+@cache
+def _fields(kind: type[Parameters]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+@cache
+def _takes_text(kind: Any) -> bool:
+    found = inspect.type_info(kind)
+    kinds = found.types if isinstance(found, inspect.UnionType) else (found,)
+    return any(isinstance(item, inspect.StrType) for item in kinds)
+
+
+def _check(name: str, value: Any, kind: Any) -> None:
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, f"{name}={value[:_SHOWN]!r} is not {_expected(kind)}", field=name) from error
+
+
+def _expected(kind: Any) -> str:
+    found = inspect.type_info(kind)
+    for item in found.types if isinstance(found, inspect.UnionType) else (found,):
+        if isinstance(item, inspect.IntType):
+            return f"a whole number from {item.ge} to {item.le}"
+        if isinstance(item, inspect.BoolType):
+            return "1 or 0"
+    return "valid"
+
+
+async def read_body(request: Request, kind: type[B], limit: int, *, empty: bytes = b"") -> B:
+    """The JSON body, ``empty`` where there is none.
+
+    :class:`ApiError` 413 if it has more than ``limit`` bytes, 400 with the field if it is not a ``kind``.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise ApiError(413, f"the body is larger than {limit} bytes")
+    try:
+        return msgspec.json.decode(bytes(body) or empty, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").removeprefix(".") or UNSET
+        raise ApiError(400, f"the body is not valid: {message}", _SEE, field=field) from error
+    except msgspec.DecodeError as error:
+        raise ApiError(400, f"the body is not valid JSON: {error}", _SEE) from error
+    except UnicodeDecodeError as error:
+        raise ApiError(400, f"the body is not UTF-8: {error.reason}", _SEE) from error
+    except RecursionError as error:
+        raise ApiError(400, "the body is nested too deeply", _SEE) from error
+
+
+async def find_call(request: Request, name: str = "id") -> Call:
+    """The call that the path names, from memory or from the session.
+
+    :class:`ApiError` 404 says whether it was evicted, was cleared, or never existed.
+    """
+    inspector = inspector_of(request)
+    call_id: int = request.path_params[name]
+    call = await inspector.archive.find(call_id)
+    if call is not None:
+        return call
+    if 0 < call_id <= inspector.archive.cleared:
+        kept = inspector.archive.on_disk
+        hint = "the session still has it until it is pruned: 'loom sessions export'" if kept else ""
+        raise ApiError(404, f"call {call_id} was cleared", hint, evicted=True)
+    newest = inspector.history.last_id
+    if 0 < call_id <= newest:
+        raise ApiError(
+            404,
+            f"call {call_id} is no longer held",
+            "raise --history-bytes to hold more in memory, or --session-bytes on disk",
+            evicted=True,
+        )
+    hint = f"the newest is {newest}" if newest else "there are no calls yet"
+    raise ApiError(404, f"there is no call {call_id}", hint, evicted=False)

@@ -1,0 +1,91 @@
+"""Messages of a call (``/api/calls/{id}/messages``, ``/api/calls/{id}/samples``)."""
+
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from loom.api import endpoints
+from loom.api.messages import (
+    MessageParameters,
+    MessagesPage,
+    MessagesParameters,
+    SamplesParameters,
+    StreamSamples,
+)
+from loom.inspector.context import inspector_of
+from loom.inspector.requests import find_call, read_parameters
+from loom.inspector.responses import ApiError, JsonResponse
+from loom.inspector.routing import route
+from loom.model import Call, Direction, Message
+
+
+async def list_messages(request: Request) -> Response:
+    """A page of rows."""
+    wanted = read_parameters(request, MessagesParameters)
+    call = await find_call(request)
+    decoder = inspector_of(request).decoder
+    rows = [await decoder.row(call, message) for message in call.messages.page(wanted.start, wanted.limit)]
+    gap = call.messages.gap()
+    return JsonResponse(
+        MessagesPage(
+            total=call.request_messages + call.response_messages,
+            gap=(gap.start, gap.stop) if gap else None,
+            half_closed_after=call.half_closed_after,
+            messages=rows,
+        )
+    )
+
+
+async def sample_messages(request: Request) -> Response:
+    """Messages at evenly spaced indices, the first and the last among them."""
+    points = read_parameters(request, SamplesParameters).points
+    call = await find_call(request)
+    total = call.request_messages + call.response_messages
+    step = max(1.0, (total - 1) / (points - 1))
+    indices = sorted({min(total - 1, round(at * step)) for at in range(min(points, total))})
+    held = (call.messages.get(index) for index in indices)
+    return JsonResponse(StreamSamples(total, [_sample(message) for message in held if message is not None]))
+
+
+def _sample(message: Message) -> tuple[int, int, Literal[0, 1], int]:
+    direction: Literal[0, 1] = 1 if message.direction is Direction.RESPONSE else 0
+    return message.index, message.time_ns // 1000, direction, message.size
+
+
+async def get_message(request: Request) -> Response:
+    """One message in every view, or its bytes."""
+    wanted = read_parameters(request, MessageParameters)
+    call = await find_call(request)
+    message = _find_message(call, request.path_params["index"])
+    if not wanted.raw:
+        decoder = inspector_of(request).decoder
+        return JsonResponse(await decoder.view(call, message, wanted.bytes, wanted.text))
+    if message.data is None:
+        raise ApiError(410, f"the bytes of message {message.index} of call {call.id} are not held")
+    name = f"call-{call.id}-message-{message.index}.bin"
+    return Response(
+        message.data,
+        media_type=endpoints.BINARY,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+def _find_message(call: Call, index: int) -> Message:
+    message = call.messages.get(index)
+    if message is not None:
+        return message
+    if index in call.messages.gap():
+        raise ApiError(
+            410,
+            f"message {index} of call {call.id} was dropped to stay within the history's budget",
+            "raise --history-bytes to hold more",
+        )
+    raise ApiError(404, f"call {call.id} has no message {index}")
+
+
+routes = [
+    route(endpoints.LIST_MESSAGES, list_messages),
+    route(endpoints.SAMPLE_MESSAGES, sample_messages),
+    route(endpoints.GET_MESSAGE, get_message),
+]

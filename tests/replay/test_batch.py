@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from loom.api.replay import ReplayTiming
 from loom.model import MASK, Call, Direction, EndedBy, Messages, Status, StatusCode
 from loom.model.projection import INTERRUPTED
 from loom.replay.batch import (

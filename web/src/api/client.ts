@@ -120,7 +120,7 @@ export const api = {
   /** With the first `PREVIEW_CHARS` characters of the JSON, or all of it if `full`. */
   message: (id: number, index: number, full: boolean, signal?: AbortSignal) =>
     request<MessageView>(`/api/calls/${id}/messages/${index}${full ? "" : `?text=${PREVIEW_CHARS}`}`, { signal }),
-  messageSamples: (id: number, points: number) => request<StreamSamples>(`/api/calls/${id}/rail${query({ points })}`),
+  messageSamples: (id: number, points: number) => request<StreamSamples>(`/api/calls/${id}/samples${query({ points })}`),
   rawMessageUrl: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
   grpcurl: (id: number, reveal = false) => request<GrpcurlCommand>(`/api/calls/${id}/grpcurl${query({ reveal })}`),
   replay: (id: number, body: ReplayRequest) =>

@@ -21,7 +21,7 @@ from loom.codec import (
 from loom.codec.payload_view import TOO_LARGE
 from loom.codec.status_details import StatusDetails as DecodedDetails
 from loom.model import Call, Direction, Message
-from loom.model.metadata import GRPC_STATUS_DETAILS
+from loom.model.metadata import status_details
 from loom.schema import LinkedDescriptorSet, Method, Schema, SchemaError
 
 from .any_types import decode_with_any_types
@@ -106,9 +106,9 @@ class DisplayDecoder:
                 fetched_us=None,
                 request_type=None,
                 response_type=None,
-                error=problem,
+                error=str(problem),
                 drift=False,
-                problems=self.schema.problems,
+                problems=[*(problem.problems if problem else ()), *self.schema.problems],
             )
         return MethodSchema(
             source=method.provenance.source,
@@ -125,7 +125,7 @@ class DisplayDecoder:
         """The decoded error details of an ended call; None if it has none."""
         raw = call.status.details if call.status else None
         if raw is None:
-            raw = _status_details_trailer(call)
+            raw = status_details(call.trailing_metadata or ())
         if raw is None:
             return None
 
@@ -144,16 +144,22 @@ class DisplayDecoder:
             error=details.error,
         )
 
-    async def _method(self, call: Call, content_type: ContentType) -> tuple[Method | None, str]:
+    async def _method(
+        self, call: Call, content_type: ContentType
+    ) -> tuple[Method | None, SchemaError | None]:
         if not content_type.is_protobuf:
-            return None, f"the messages are {content_type.encoding}, not protobuf: no schema is needed"
+            return None, SchemaError(
+                f"the messages are {content_type.encoding}, not protobuf: no schema is needed"
+            )
         try:
             async with asyncio.timeout(self._schema_timeout):
-                return await self.schema.method(call.method), ""
+                return await self.schema.method(call.method), None
         except SchemaError as error:
-            return None, str(error)
+            return None, error
         except TimeoutError:
-            return None, "the schema is still being fetched: try again in a moment"
+            return None, SchemaError(
+                "the schema is still being fetched: try again in a moment", temporary=True
+            )
 
     async def _view_payload(
         self,
@@ -230,7 +236,11 @@ def _row(message: Message) -> MessageRow:
 
 
 def _view(
-    message: Message, method: Method | None, problem: str, content_type: ContentType, view: PayloadView
+    message: Message,
+    method: Method | None,
+    problem: SchemaError | None,
+    content_type: ContentType,
+    view: PayloadView,
 ) -> MessageView:
     return MessageView(
         index=message.index,
@@ -252,7 +262,7 @@ def _view(
         data_base64=view.data_base64,
         truncated=view.truncated,
         source=method.provenance.source if method else None,
-        schema_error=problem or None,
+        schema_error=str(problem) if problem else None,
         drift=view.drift,
         protocol=content_type.protocol,
         payload=view.payload,
@@ -272,10 +282,3 @@ def _descriptor(method: Method | None, direction: Direction) -> Descriptor | Non
 def _linked(method: Method | None) -> list[LinkedDescriptorSet]:
     """The descriptor set of a method, as a list of one or none."""
     return [] if method is None or method.descriptor_set is None else [method.descriptor_set]
-
-
-def _status_details_trailer(call: Call) -> bytes | None:
-    for key, value in call.trailing_metadata or ():
-        if key == GRPC_STATUS_DETAILS and isinstance(value, bytes):
-            return value
-    return None

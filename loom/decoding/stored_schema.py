@@ -8,19 +8,13 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from loom.codec import ChainResolver
-from loom.model import Call, Kind, Message, StoredDescriptorSet
-from loom.schema import Method, Provenance, SchemaError
-from loom.schema.linker import BUILT_IN_FILES, LinkedDescriptorSet, link
+from loom.model import Call, Message, StoredDescriptorSet
+from loom.schema import LinkedDescriptorSet, Method, Provenance, SchemaError, split_path
+from loom.schema.built_in_files import BUILT_IN_FILES
+from loom.schema.linker import link
 from loom.schema.stored import parse_stored
 
 from .message_decoder import DecodedMessage, MessageDecoder
-
-_KINDS = {
-    (False, False): Kind.UNARY,
-    (False, True): Kind.SERVER,
-    (True, False): Kind.CLIENT,
-    (True, True): Kind.BIDI,
-}
 
 
 class StoredSchema:
@@ -38,17 +32,17 @@ class StoredSchema:
         self._files: dict[int, list[FileDescriptorProto]] = {}
         self._decoders: dict[str, MessageDecoder] = {}
         self._built_in_types: DescriptorPool | None = None
-        for number, item in enumerate(self.stored):
+        for index, item in enumerate(self.stored):
             try:
                 files = list(parse_stored(item).file)
             except SchemaError as error:
                 self.problems.append(str(error))
                 continue
-            self._files[number] = files
+            self._files[index] = files
             for file in files:
                 prefix = f"{file.package}." if file.package else ""
                 for service in file.service:
-                    self._services.setdefault(prefix + service.name, []).append(number)
+                    self._services.setdefault(prefix + service.name, []).append(index)
 
     def files(self) -> Iterable[FileDescriptorProto]:
         """Every file of every set."""
@@ -96,33 +90,28 @@ class StoredSchema:
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:  # noqa: N802 (protobuf's own name)
         """The same; :class:`KeyError` if there is none."""
-        for number in self._files:
+        for index in self._files:
             try:
-                return self._pool(number).FindMessageTypeByName(full_name)
+                return self._link(index).pool.FindMessageTypeByName(full_name)
             except KeyError:
                 continue
         raise KeyError(full_name)
 
     def _look_up(self, path: str) -> tuple[Method, StoredDescriptorSet] | None:
         if path not in self._methods:
-            self._methods[path] = self._find(path)
+            self._methods[path] = self._find_method(path)
         return self._methods[path]
 
-    def _find(self, path: str) -> tuple[Method, StoredDescriptorSet] | None:
-        service, _, name = path.lstrip("/").rpartition("/")
-        for number in self._services.get(service, ()):
-            pool, stored = self._pool(number), self.stored[number]
-            try:
-                found = pool.FindServiceByName(service).FindMethodByName(name)
-            except KeyError:
-                continue
-            kind = _KINDS[found.client_streaming, found.server_streaming]
+    def _find_method(self, path: str) -> tuple[Method, StoredDescriptorSet] | None:
+        for index in self._services.get(split_path(path)[0], ()):
+            linked, stored = self._link(index), self.stored[index]
             provenance = Provenance(stored.source, stored.origin, stored.fetched_ns)
-            method = Method(path, kind, found.input_type, found.output_type, provenance, pool)
-            return method, replace(stored, file_set=self._linked[number].serialized)
+            method = Method.find(linked, path, provenance, with_files=False)
+            if method is not None:
+                return method, replace(stored, file_set=linked.serialized)
         return None
 
-    def _pool(self, number: int) -> DescriptorPool:
-        if number not in self._linked:
-            self._linked[number] = link(self._files[number])
-        return self._linked[number].pool
+    def _link(self, index: int) -> LinkedDescriptorSet:
+        if index not in self._linked:
+            self._linked[index] = link(self._files[index])
+        return self._linked[index]

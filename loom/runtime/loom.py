@@ -144,7 +144,7 @@ class Loom:
             await self._start_inspector(settings.ui)
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
-        self.tasks.start(local.watch(self.schema.forget), "local schema files")
+        self.tasks.start(local.watch(self.schema.clear), "local schema files")
         self.tasks.every(_STATS_SECONDS, self._roll, "stats")
         if self._tuned:
             self._tune()

@@ -1,18 +1,28 @@
-"""Where descriptors come from (reflection, ``.proto`` files, descriptor sets).
+"""The schema of the calls: descriptors from reflection, ``.proto`` files and descriptor sets.
 
-* :mod:`~loom.schema.schema`: the face: which method is this, which message type is that.
+* :mod:`~loom.schema.schema`: looks up methods and message types in the sources, and caches them.
+* :mod:`~loom.schema.single_flight`: that cache; concurrent callers share one fetch.
+* :mod:`~loom.schema.source`: the interface of a source; descriptor sets with provenance, methods.
+
+Sources:
+
+* :mod:`~loom.schema.reflection`: the target's reflection service.
+* :mod:`~loom.schema.reflection_stream`: one stream of it.
+* :mod:`~loom.schema.descriptor_index`: descriptors in memory.
+* :mod:`~loom.schema.local_files`: loads ``.proto`` files and descriptor sets.
+* :mod:`~loom.schema.file_watcher`: reloads them when they change.
+* :mod:`~loom.schema.uploads`: files that are uploaded from the page.
+* :mod:`~loom.schema.protoc`: compiles ``.proto`` files.
+* :mod:`~loom.schema.built_in_services`: gRPC's own services.
 * :mod:`~loom.schema.stored`: parses descriptor sets that were stored with calls.
-* :mod:`~loom.schema.source`: what a source is; a set of files and where it came from.
-* :mod:`~loom.schema.reflection`, :mod:`~loom.schema.reflection_stream`: asks the target (v1, then v1alpha).
-* :mod:`~loom.schema.descriptor_index`: descriptors in memory, found by what they define.
-* :mod:`~loom.schema.local_files`: ``.proto`` files and descriptor sets on this machine.
-* :mod:`~loom.schema.file_watcher`: reads them again when they change.
-* :mod:`~loom.schema.uploads`: files that somebody attaches from the page.
-* :mod:`~loom.schema.protoc`: compiles ``.proto`` files, no compiler to install.
-* :mod:`~loom.schema.linker`: files become descriptors; what is missing or broken is named.
-* :mod:`~loom.schema.repair`: mends files that no compiler wrote.
-* :mod:`~loom.schema.outline`: what a schema says, as a person reads it.
-* :mod:`~loom.schema.single_flight`: many who want one thing fetch it once.
+
+From files to types:
+
+* :mod:`~loom.schema.linker`: links files in a descriptor pool.
+* :mod:`~loom.schema.repair`: repairs files that no compiler wrote.
+* :mod:`~loom.schema.placeholders`: stands in for missing imports.
+* :mod:`~loom.schema.built_in_files`: the well-known types, google.rpc and google.api.
+* :mod:`~loom.schema.outline`: services, messages and enums for display.
 """
 
 from .descriptor_index import DescriptorIndex, MemorySource
@@ -21,7 +31,7 @@ from .linker import LinkedDescriptorSet
 from .outline import outline
 from .protoc import ProtocError, compile_protos
 from .schema import Schema
-from .source import DescriptorSet, Method, Provenance, SchemaError, Source
+from .source import DescriptorSet, Method, Provenance, SchemaError, Source, method_kind, split_path
 from .stored import parse_stored
 from .uploads import UploadError
 
@@ -39,6 +49,8 @@ __all__ = [
     "Source",
     "UploadError",
     "compile_protos",
+    "method_kind",
     "outline",
     "parse_stored",
+    "split_path",
 ]

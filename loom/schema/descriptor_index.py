@@ -1,4 +1,4 @@
-"""Descriptors in memory: found by the symbols they define, with what they import and what extends them."""
+"""An index of descriptors in memory by the symbols that they define, and the source that answers from it."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -11,15 +11,19 @@ from .source import DescriptorSet, Provenance, SchemaError
 
 @dataclass(slots=True)
 class DescriptorIndex:
-    """Files by name and by the symbols that they define. Of several with one name, or of one symbol, the first wins."""
+    """Files by name and by the symbols that they define.
+
+    Of several files with one name, and of several definitions of one symbol, the first wins. ``origins`` says where
+    each file was read; ``extensions`` are the files that extend each message.
+    """
 
     by_name: dict[str, FileDescriptorProto] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
-    extending: dict[str, list[str]] = field(default_factory=dict)
+    extensions: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, files: Iterable[FileDescriptorProto], origin: str) -> None:
-        """Take files in."""
+        """Add files that were read from ``origin``."""
         for file in files:
             if file.name in self.by_name:
                 continue
@@ -28,91 +32,97 @@ class DescriptorIndex:
             prefix = f"{file.package}." if file.package else ""
             for name in (*(item.name for item in file.service), *(item.name for item in file.message_type)):
                 self.symbols.setdefault(prefix + name, file.name)
-            for extended in extended_by(file):
-                self.extending.setdefault(extended, []).append(file.name)
+            for extended in extended_messages(file):
+                self.extensions.setdefault(extended, []).append(file.name)
 
-    def defining(self, symbol: str) -> str | None:
-        """The name of the file that defines a symbol; a nested message lives where its outer one does."""
+    def file_of(self, symbol: str) -> str | None:
+        """The name of the file that defines a symbol; that of a nested message is that of its outermost one."""
         while symbol:
             if symbol in self.symbols:
                 return self.symbols[symbol]
             symbol = symbol.rpartition(".")[0]
         return None
 
-    def closure(self, names: Iterable[str]) -> dict[str, FileDescriptorProto]:
-        """These files, with all that they import and that is here."""
-        wanted: dict[str, FileDescriptorProto] = {}
+    def with_imports(self, names: Iterable[str]) -> dict[str, FileDescriptorProto]:
+        """Files by name, with everything they import that is in the index."""
+        files: dict[str, FileDescriptorProto] = {}
         stack = list(names)
         while stack:
-            current = stack.pop()
-            if current in self.by_name and current not in wanted:
-                wanted[current] = self.by_name[current]
-                stack += wanted[current].dependency
-        return wanted
+            name = stack.pop()
+            if name in self.by_name and name not in files:
+                files[name] = self.by_name[name]
+                stack += files[name].dependency
+        return files
 
     def extensions_of(self, files: Mapping[str, FileDescriptorProto]) -> list[str]:
-        """The names of files here that extend messages of ``files``."""
-        if not self.extending:
+        """The names of files in the index that extend messages of ``files``."""
+        if not self.extensions:
             return []
-        return [name for message in extensible(files.values()) for name in self.extending.get(message, ())]
+        return [
+            name
+            for message in extensible_messages(files.values())
+            for name in self.extensions.get(message, ())
+        ]
 
 
 class MemorySource:
-    """A source that has its files in memory. :meth:`replace` exchanges them all at once."""
+    """A source that answers from an index, which :meth:`replace` exchanges at once."""
 
-    def __init__(self, name: str, files: DescriptorIndex | None = None, problems: Iterable[str] = ()) -> None:
+    def __init__(self, name: str, index: DescriptorIndex | None = None, problems: Iterable[str] = ()) -> None:
         self.name = name
         self.problems: list[str] = list(problems)
-        self._files = files or DescriptorIndex()
-        self._since = time.time_ns()
+        self._index = index or DescriptorIndex()
+        self._loaded_ns = time.time_ns()
 
-    def replace(self, files: DescriptorIndex, problems: Iterable[str]) -> None:
-        """What was read anew."""
-        self._files = files
+    def replace(self, index: DescriptorIndex, problems: Iterable[str]) -> None:
+        """Answer from another index."""
+        self._index = index
         self.problems = list(problems)
-        self._since = time.time_ns()
+        self._loaded_ns = time.time_ns()
 
     @property
     def services(self) -> list[str]:
         """The full names of the services that the files define."""
         return sorted(
             f"{file.package}.{service.name}".lstrip(".")
-            for file in self._files.by_name.values()
+            for file in self._index.by_name.values()
             for service in file.service
         )
 
     async def fetch(self, symbol: str) -> DescriptorSet:
-        """The defining file with all that it imports, and what extends their messages."""
-        name = self._files.defining(symbol)
+        """The file that defines a symbol, its imports, and the extensions of their messages."""
+        name = self._index.file_of(symbol)
         if name is None:
-            broken = f" ({len(self.problems)} could not be read: {self.problems[0]})" if self.problems else ""
-            raise SchemaError(f"no {self.name} define {symbol}{broken}")
-        found = self._files.closure([name])
-        found |= self._files.closure(self._files.extensions_of(found))
-        provenance = Provenance(self.name, self._files.origins[name], self._since)
-        return DescriptorSet(tuple(found.values()), provenance)
+            count = len(self.problems)
+            unusable = f" ({count} could not be read: {self.problems[0]})" if self.problems else ""
+            raise SchemaError(f"no {self.name} define {symbol}{unusable}")
+        files = self._index.with_imports([name])
+        files |= self._index.with_imports(self._index.extensions_of(files))
+        return DescriptorSet(
+            tuple(files.values()), Provenance(self.name, self._index.origins[name], self._loaded_ns)
+        )
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
-        """Imports that are missing in ``files``, and extensions of its messages."""
-        absent = {name for file in files.values() for name in file.dependency if name not in files}
-        wanted = [*absent, *self._files.extensions_of(files)]
-        return [file for name, file in self._files.closure(wanted).items() if name not in files]
+        """The imports that ``files`` lack, and the extensions of their messages."""
+        missing = {name for file in files.values() for name in file.dependency if name not in files}
+        names = [*missing, *self._index.extensions_of(files)]
+        return [file for name, file in self._index.with_imports(names).items() if name not in files]
 
 
-def extended_by(file: FileDescriptorProto) -> set[str]:
-    """The full names of the messages that a file extends, options of descriptors apart."""
-    found = {item.extendee.lstrip(".") for item in file.extension}
+def extended_messages(file: FileDescriptorProto) -> set[str]:
+    """The full names of the messages that a file extends, except the options of descriptors."""
+    names = {item.extendee.lstrip(".") for item in file.extension}
     stack = list(file.message_type)
     while stack:
         message = stack.pop()
-        found.update(item.extendee.lstrip(".") for item in message.extension)
+        names.update(item.extendee.lstrip(".") for item in message.extension)
         stack += message.nested_type
-    return {name for name in found if not name.startswith("google.protobuf.")}
+    return {name for name in names if not name.startswith("google.protobuf.")}
 
 
-def extensible(files: Iterable[FileDescriptorProto]) -> list[str]:
-    """The full names of all messages that can be extended, options of descriptors apart."""
-    found: list[str] = []
+def extensible_messages(files: Iterable[FileDescriptorProto]) -> list[str]:
+    """The full names of all messages with extension ranges, except the options of descriptors."""
+    names: list[str] = []
     stack: list[tuple[str, DescriptorProto]] = []
     for file in files:
         if file.package != "google.protobuf":
@@ -121,6 +131,6 @@ def extensible(files: Iterable[FileDescriptorProto]) -> list[str]:
     while stack:
         name, message = stack.pop()
         if message.extension_range:
-            found.append(name)
+            names.append(name)
         stack += ((f"{name}.{nested.name}", nested) for nested in message.nested_type)
-    return found
+    return names

@@ -1,70 +1,21 @@
-"""Link files into a descriptor pool; missing and broken files are named, and the others are used."""
+"""Link files into a descriptor pool; name those that are missing or broken, and use the others."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from google.api import annotations_pb2, client_pb2, field_behavior_pb2, http_pb2, httpbody_pb2, resource_pb2
-from google.protobuf import (
-    any_pb2,
-    api_pb2,
-    descriptor_pb2,
-    duration_pb2,
-    empty_pb2,
-    field_mask_pb2,
-    source_context_pb2,
-    struct_pb2,
-    timestamp_pb2,
-    type_pb2,
-    wrappers_pb2,
-)
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from .repair import repaired
-
-_BUILT_IN = (
-    any_pb2,
-    api_pb2,
-    descriptor_pb2,
-    duration_pb2,
-    empty_pb2,
-    field_mask_pb2,
-    source_context_pb2,
-    struct_pb2,
-    timestamp_pb2,
-    type_pb2,
-    wrappers_pb2,
-    code_pb2,
-    error_details_pb2,
-    status_pb2,
-    annotations_pb2,
-    client_pb2,
-    field_behavior_pb2,
-    http_pb2,
-    httpbody_pb2,
-    resource_pb2,
-)
-
-
-def _built_in() -> dict[str, FileDescriptorProto]:
-    """The well-known types, google.rpc and google.api: servers often leave them out."""
-    found = {}
-    for module in _BUILT_IN:
-        file = FileDescriptorProto()
-        module.DESCRIPTOR.CopyToProto(file)
-        found[file.name] = file
-    return found
-
-
-BUILT_IN_FILES = _built_in()
+from .built_in_files import BUILT_IN_FILES
+from .placeholders import Placeholders
+from .repair import repair
 
 
 class LinkedDescriptorSet:
-    """A pool, and what is wrong with it: one line per file that is missing or broken.
+    """Files that are linked in a descriptor pool of their own.
 
-    ``files`` are the serialized files in it, imports first.
+    ``problems`` name the files that are missing or cannot be linked, a line each.
     """
 
     def __init__(self, pool: DescriptorPool, problems: Sequence[str], files: Sequence[bytes]) -> None:
@@ -74,14 +25,22 @@ class LinkedDescriptorSet:
 
     @cached_property
     def serialized(self) -> bytes:
-        """All files as one ``FileDescriptorSet``: another process makes the same pool of it."""
+        """The linked files as one serialised ``FileDescriptorSet``, imports first: it builds the same pool."""
         # A set is its files, each as field 1: joining their bytes saves parsing them.
         return b"".join(b"\x0a" + _varint(len(file)) + file for file in self._files)
 
     @cached_property
     def digest(self) -> bytes:
-        """What tells this pool from one of other files."""
+        """The SHA-256 of :attr:`serialized`."""
         return hashlib.sha256(self.serialized).digest()
+
+    def has_message(self, full_name: str) -> bool:
+        """Whether a message of this name is linked."""
+        try:
+            self.pool.FindMessageTypeByName(full_name)
+        except KeyError:
+            return False
+        return True
 
 
 def _varint(value: int) -> bytes:
@@ -93,171 +52,104 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def missing(files: Iterable[FileDescriptorProto]) -> set[str]:
-    """The imports that neither these files nor the built-in ones satisfy."""
+def missing_imports(files: Iterable[FileDescriptorProto]) -> set[str]:
+    """The imports that neither these files nor the built-in ones provide."""
     files = list(files)
-    known = {file.name for file in files} | BUILT_IN_FILES.keys()
-    return {name for file in files for name in file.dependency} - known
+    provided = {file.name for file in files} | BUILT_IN_FILES.keys()
+    return {name for file in files for name in file.dependency} - provided
 
 
 def link(files: Iterable[FileDescriptorProto]) -> LinkedDescriptorSet:
-    """Add files, imports first, with built-in ones where a file imports them.
+    """Link files, imports first, with the built-in ones that they import.
 
-    A missing import is replaced by a stand-in that defines, empty, the types that are used from it: their content
-    then shows as unknown fields. A file that cannot be built is left out, and named.
+    A missing import is replaced by a placeholder file in which the types that are used from it are defined without
+    fields, so that their content is shown as unknown fields. A file that conflicts with another one is linked without
+    its extensions; one that still cannot be linked is left out. Both are named in ``problems``.
     """
-    named: dict[str, FileDescriptorProto] = {}
+    by_name: dict[str, FileDescriptorProto] = {}
     for file in files:
-        named.setdefault(file.name, file)
-    named = repaired(named, BUILT_IN_FILES)
-    problems = [f"{name}: imported but not provided" for name in sorted(missing(named.values()))]
-    builder = _Builder(named, problems)
-    for name in named:
-        builder.add(name)
-    return LinkedDescriptorSet(builder.pool, builder.problems, builder.files)
+        by_name.setdefault(file.name, file)
+    by_name = repair(by_name, BUILT_IN_FILES)
+    problems = [f"{name}: imported but not provided" for name in sorted(missing_imports(by_name.values()))]
+    linker = _Linker(by_name, problems)
+    for name in by_name:
+        linker.add(name)
+    return LinkedDescriptorSet(linker.pool, linker.problems, linker.files)
 
 
-class _Builder:
-    def __init__(self, named: dict[str, FileDescriptorProto], problems: list[str]) -> None:
+class _Linker:
+    def __init__(self, by_name: dict[str, FileDescriptorProto], problems: list[str]) -> None:
         self.pool = DescriptorPool()
         self.problems = problems
         self.files: list[bytes] = []
-        self._named = named
-        self._done: set[str] = set()
-        self._entered: set[str] = set()
-        self._broken: set[str] = set()
-        self._defined = _Defined()
+        self._by_name = by_name
+        self._visited: set[str] = set()
+        self._pending: set[str] = set()
+        self._rejected: set[str] = set()
+        self._placeholders = Placeholders()
 
     def add(self, name: str) -> None:
-        """Add a file after its imports, whatever the depth."""
+        """Add a file after its imports, at any depth."""
         stack = [name]
         while stack:
             current = stack[-1]
-            file = self._named.get(current) or BUILT_IN_FILES.get(current)
-            if current in self._done or file is None:
-                self._done.add(current)
+            file = self._by_name.get(current) or BUILT_IN_FILES.get(current)
+            if current in self._visited or file is None:
+                self._visited.add(current)
                 stack.pop()
                 continue
-            waiting = [
-                item for item in file.dependency if item not in self._done and item not in self._entered
+            imports = [
+                item for item in file.dependency if item not in self._visited and item not in self._pending
             ]
-            if waiting:
-                self._entered.add(current)  # a circle of imports ends where it began
-                stack += waiting
+            if imports:
+                self._pending.add(current)  # breaks a cycle of imports where it began
+                stack += imports
                 continue
-            self._done.add(current)
+            self._visited.add(current)
             stack.pop()
             self._add(file)
 
     def _add(self, file: FileDescriptorProto) -> None:
-        absent = [
+        missing = [
             name
             for name in file.dependency
-            if name in self._broken or (name not in self._named and name not in BUILT_IN_FILES)
+            if name in self._rejected or (name not in self._by_name and name not in BUILT_IN_FILES)
         ]
-        if absent:
-            for extra in self._defined.stand_ins(file, absent):
-                self._try(extra)
-        if self._try(file):
-            self._defined.note(file)
+        if missing:
+            for placeholder in self._placeholders.create(file, missing):
+                if error := self._link(placeholder):
+                    self.problems.append(f"{placeholder.name}: {error}")
+        error = self._link(file)
+        if error and (messages := without_extensions(file)) is not None and not self._link(messages):
+            self.problems.append(f"{file.name}: used without its extensions: {error}")
+            error, file = "", messages
+        if error:
+            self.problems.append(f"{file.name}: {error}")
+            self._rejected.add(file.name)
         else:
-            self._broken.add(file.name)
+            self._placeholders.add_defined(file)
 
-    def _try(self, file: FileDescriptorProto) -> bool:
+    def _link(self, file: FileDescriptorProto) -> str:
+        """Add a file to the pool; the reason if the pool rejects it, else ""."""
         data = file.SerializeToString()
         try:
             self.pool.AddSerializedFile(data)
             self.pool.FindFileByName(file.name)
         except Exception as error:  # noqa: BLE001 (the implementations of protobuf raise different classes)
-            self.problems.append(f"{file.name}: {' '.join(str(error).split()) or type(error).__name__}")
-            return False
+            return " ".join(str(error).split()) or type(error).__name__
         self.files.append(data)
-        return True
+        return ""
 
 
-class _Defined:
-    """Which types have been defined so far, to find those that a missing import would have."""
-
-    def __init__(self) -> None:
-        self.files: set[str] = set()
-        self._types: set[str] = set()
-
-    def note(self, file: FileDescriptorProto) -> None:
-        prefix = f".{file.package}" if file.package else ""
-        for message in file.message_type:
-            self._note_message(prefix, message)
-        self._types.update(f"{prefix}.{enum.name}" for enum in file.enum_type)
-
-    def _note_message(self, prefix: str, message: DescriptorProto) -> None:
-        name = f"{prefix}.{message.name}"
-        self._types.add(name)
-        self._types.update(f"{name}.{enum.name}" for enum in message.enum_type)
-        for nested in message.nested_type:
-            self._note_message(name, nested)
-
-    def stand_ins(self, file: FileDescriptorProto, absent: list[str]) -> list[FileDescriptorProto]:
-        """DescriptorIndex for the absent imports that define, empty, each type that ``file`` uses and nobody defines.
-
-        One file has one package, so the types go into a file a package, which the first absent import passes on.
-        """
-        own = _Defined()
-        own._types = set(self._types)
-        own.note(file)
-        used = _used_types(file)
-        undefined = {
-            kind: enum for kind, enum in used.items() if kind.startswith(".") and kind not in own._types
-        }
-        made: dict[str, FileDescriptorProto] = {}
-        messages: dict[str, DescriptorProto] = {}
-        for kind, enum in sorted(undefined.items()):
-            parent, _, name = kind.rpartition(".")
-            outer = messages.get(parent)
-            if outer is None and parent not in made:
-                made[parent] = FileDescriptorProto(
-                    name=f"{absent[0]}#{parent}", syntax="proto3", package=parent.lstrip(".")
-                )
-            if enum:
-                kinds = made[parent].enum_type if outer is None else outer.enum_type
-                kinds.add(name=name).value.add(name=f"{name}_UNKNOWN", number=0)
-            else:
-                places = made[parent].message_type if outer is None else outer.nested_type
-                messages[kind] = places.add(name=name)
-            self._types.add(kind)
-        fresh = [name for name in absent if name not in self.files]
-        self.files.update(fresh)
-        passing = [FileDescriptorProto(name=name, syntax="proto3") for name in fresh]
-        if not passing and made:  # the import was stood in for already: this file needs more of it
-            file.dependency.extend(extra.name for extra in made.values())
-        for position, extra in enumerate(made.values()):
-            if passing:
-                passing[0].dependency.append(extra.name)
-                passing[0].public_dependency.append(position)
-        return [*made.values(), *passing]
-
-
-def _used_types(file: FileDescriptorProto) -> dict[str, bool]:
-    """Every type that a file names, and whether it is an enum."""
-    used: dict[str, bool] = {}
-    for message in file.message_type:
-        _uses(message, used)
-    for field in file.extension:
-        _use(field, used)
-    for service in file.service:
-        for method in service.method:
-            used.setdefault(method.input_type, False)
-            used.setdefault(method.output_type, False)
-    return used
-
-
-def _uses(message: DescriptorProto, used: dict[str, bool]) -> None:
-    for field in (*message.field, *message.extension):
-        _use(field, used)
-    for nested in message.nested_type:
-        _uses(nested, used)
-
-
-def _use(field: FieldDescriptorProto, used: dict[str, bool]) -> None:
-    if field.type_name:
-        used[field.type_name] = field.type == FieldDescriptorProto.TYPE_ENUM
-    if field.extendee:
-        used.setdefault(field.extendee, False)
+def without_extensions(file: FileDescriptorProto) -> FileDescriptorProto | None:
+    """A copy of a file without the extensions that it declares; None if it declares none."""
+    copy = FileDescriptorProto()
+    copy.CopyFrom(file)
+    scopes: list[FileDescriptorProto | DescriptorProto] = [copy]
+    found = False
+    while scopes:
+        scope = scopes.pop()
+        found = found or bool(scope.extension)
+        del scope.extension[:]
+        scopes += scope.message_type if isinstance(scope, FileDescriptorProto) else scope.nested_type
+    return copy if found else None

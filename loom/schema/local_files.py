@@ -1,4 +1,4 @@
-"""Descriptors from this machine: ``.proto`` files, folders of them, and descriptor sets."""
+"""Load descriptors from this machine: ``.proto`` files, folders of them, and descriptor sets."""
 
 import re
 from collections.abc import Sequence
@@ -10,31 +10,35 @@ from google.protobuf.message import DecodeError
 from .descriptor_index import DescriptorIndex
 from .protoc import ProtocError, compile_protos
 
-PROTO_FILES, PROTOSETS, ATTACHED = "proto files", "descriptor sets", "attached files"
-_MOST_ROUNDS = 100
-_NAMED = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<what>.*)$")
+PROTO_FILES, DESCRIPTOR_SETS, UPLOADED_FILES = "proto files", "descriptor sets", "attached files"
+"""The names of the sources."""
+MAX_ATTEMPTS = 100
+_ERROR_LINE = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<text>.*)$")
 
 
 def load_descriptor_sets(paths: Sequence[Path]) -> tuple[DescriptorIndex, list[str]]:
-    """Their files, and a line for each set that could not be read."""
-    files, problems = DescriptorIndex(), []
+    """The descriptors of descriptor sets, and a line for each set that cannot be read."""
+    index, problems = DescriptorIndex(), []
     for path in paths:
         try:
-            found = FileDescriptorSet.FromString(path.read_bytes())
+            descriptor_set = FileDescriptorSet.FromString(path.read_bytes())
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         except DecodeError:
             problems.append(f"{path}: not a descriptor set: make one with protoc --descriptor_set_out")
         else:
-            files.add(found.file, str(path))
-    return files, problems
+            index.add(descriptor_set.file, str(path))
+    return index, problems
 
 
 def load_protos(
-    paths: Sequence[Path], import_paths: Sequence[Path] = ()
+    paths: Sequence[Path], import_paths: Sequence[Path] = (), *, max_attempts: int = MAX_ATTEMPTS
 ) -> tuple[DescriptorIndex, list[str]]:
-    """Their files compiled, and a line for each that could not be."""
-    files, problems = DescriptorIndex(), []
+    """The descriptors of ``.proto`` files and folders, and a line for each file that does not compile.
+
+    protoc may stop at the first broken file: it is run again without it, at most ``max_attempts`` times.
+    """
+    index, problems = DescriptorIndex(), []
     for path in paths:
         if not path.exists():
             problems.append(f"{path}: no such file or folder")
@@ -44,42 +48,42 @@ def load_protos(
         if not protos:
             problems.append(f"{path}: no .proto file in this folder")
             continue
-        compiled, broken = _compile_what_compiles(protos, [*import_paths, folder])
-        files.add(compiled.file, str(path))
-        problems += broken
-    return files, problems
+        compiled, compile_problems = _compile_valid(protos, [*import_paths, folder], max_attempts)
+        index.add(compiled.file, str(path))
+        problems += compile_problems
+    return index, problems
 
 
-def _compile_what_compiles(
-    protos: list[Path], import_paths: list[Path]
+def _compile_valid(
+    protos: list[Path], import_paths: list[Path], max_attempts: int
 ) -> tuple[FileDescriptorSet, list[str]]:
-    """Leave out what protoc complains of until it does not: it may stop at the first culprit."""
+    """Compile the files that compile; leave out those that protoc reports, until it reports none."""
     problems: list[str] = []
-    left = protos
-    for _ in range(_MOST_ROUNDS):
+    remaining = protos
+    for _ in range(max_attempts):
         try:
-            return compile_protos(left, import_paths), problems
+            return compile_protos(remaining, import_paths), problems
         except ProtocError as error:
-            culprits = _culprits(error, left, import_paths)
-            problems += culprits.values()
-            left = [proto for proto in left if proto not in culprits]
-            if not left:
+            reported = _reported_files(error, remaining, import_paths)
+            problems += reported.values()
+            remaining = [proto for proto in remaining if proto not in reported]
+            if not remaining:
                 return FileDescriptorSet(), problems
-    return FileDescriptorSet(), [*problems, f"{len(left)} more files were given up: repair these first"]
+    return FileDescriptorSet(), [*problems, f"{len(remaining)} more files were left out: repair these first"]
 
 
-def _culprits(error: ProtocError, protos: list[Path], import_paths: list[Path]) -> dict[Path, str]:
-    """Which files an error is about, each with its first complaint; all of them if it names none."""
-    known = {proto.as_posix(): proto for proto in protos}
+def _reported_files(error: ProtocError, protos: list[Path], import_paths: list[Path]) -> dict[Path, str]:
+    """The files that an error is about, each with its first line; all files if it names none of them."""
+    by_name = {proto.as_posix(): proto for proto in protos}
     for folder in import_paths:
         for proto in protos:
             if proto.is_relative_to(folder):
-                known.setdefault(proto.relative_to(folder).as_posix(), proto)
-    found: dict[Path, str] = {}
+                by_name.setdefault(proto.relative_to(folder).as_posix(), proto)
+    reported: dict[Path, str] = {}
     for line in error.lines:
-        named = _NAMED.match(line)
-        culprit = known.get(named["file"]) if named else None
-        if culprit is not None:
-            hint = "; tell where it is with --import-path" if "File not found" in str(error) else ""
-            found.setdefault(culprit, f"{line}{hint}")
-    return found or dict.fromkeys(protos, str(error))
+        match = _ERROR_LINE.match(line)
+        reported_file = by_name.get(match["file"]) if match else None
+        if reported_file is not None:
+            hint = "; say where it is with --import-path" if "File not found" in str(error) else ""
+            reported.setdefault(reported_file, f"{line}{hint}")
+    return reported or dict.fromkeys(protos, str(error))

@@ -1,6 +1,6 @@
-"""What a schema says, as a person reads it: services with their methods, messages with their fields, enums.
+"""Outline a schema for display: services with their methods, messages with their fields, enums.
 
-Pure. Types are named in full; what a field refers to is named beside its type, so that a reader can go there.
+Types have their full names; a field that refers to a type of the outline names it, so that the page can link to it.
 """
 
 from collections import deque
@@ -25,42 +25,36 @@ from loom.api.schema import (
     OutlineMethod,
     OutlineService,
 )
-from loom.model import Kind
 
-from .linker import BUILT_IN_FILES
-from .source import Method
+from .built_in_files import BUILT_IN_FILES
+from .source import Method, method_kind, split_path
 
-MOST_TYPES = 1_000
-_REFERRING = {
+MAX_TYPES = 1_000
+_REFERENCE_TYPES = {
     FieldDescriptorProto.TYPE_MESSAGE,
     FieldDescriptorProto.TYPE_GROUP,
     FieldDescriptorProto.TYPE_ENUM,
 }
-_KINDS = {
-    (False, False): Kind.UNARY,
-    (False, True): Kind.SERVER,
-    (True, False): Kind.CLIENT,
-    (True, True): Kind.BIDI,
-}
 
 
-def outline(method: Method, most: int = MOST_TYPES) -> Outline:
-    """The services of a method's files, and all types that their methods reach."""
-    own = method.path.lstrip("/").rpartition("/")[0]
-    found = sorted(_services(method), key=lambda service: service.name != own)
+def outline(method: Method, max_types: int = MAX_TYPES) -> Outline:
+    """The services of a method's files, and at most ``max_types`` of the types that their methods use."""
+    own, _ = split_path(method.path)
+    services = sorted(_services(method), key=lambda service: service.name != own)
     roots = [method.request.full_name, method.response.full_name]
-    roots += [name for service in found for one in service.methods for name in (one.request, one.response)]
+    for service in services:
+        roots += [name for item in service.methods for name in (item.request, item.response)]
     messages: list[OutlineMessage] = []
     enums: list[OutlineEnum] = []
     more = 0
-    for descriptor in _reached(method.pool, roots):
-        if len(messages) + len(enums) >= most:
+    for descriptor in _reachable(method.pool, roots):
+        if len(messages) + len(enums) >= max_types:
             more += 1
         elif isinstance(descriptor, Descriptor):
             messages.append(_message(descriptor))
         else:
             enums.append(_enum(descriptor))
-    return Outline(found, messages, enums, more)
+    return Outline(services, messages, enums, more)
 
 
 def _services(method: Method) -> Iterator[OutlineService]:
@@ -76,31 +70,31 @@ def _services(method: Method) -> Iterator[OutlineService]:
 def _service(name: str, file: str, service: ServiceDescriptorProto) -> OutlineService:
     methods = [
         OutlineMethod(
-            one.name,
-            _KINDS[one.client_streaming, one.server_streaming],
-            one.input_type.lstrip("."),
-            one.output_type.lstrip("."),
-            one.options.deprecated,
+            method.name,
+            method_kind(method),
+            method.input_type.lstrip("."),
+            method.output_type.lstrip("."),
+            method.options.deprecated,
         )
-        for one in service.method
+        for method in service.method
     ]
     return OutlineService(name, file, methods)
 
 
-def _reached(pool: DescriptorPool, roots: Iterable[str]) -> Iterator[Descriptor | EnumDescriptor]:
-    """Messages and enums, those nearest to the roots first; each once, without the entries of maps."""
-    waiting: deque[Descriptor | EnumDescriptor] = deque()
+def _reachable(pool: DescriptorPool, roots: Iterable[str]) -> Iterator[Descriptor | EnumDescriptor]:
+    """Messages and enums in breadth-first order from the roots, without the entry types of maps."""
+    queue: deque[Descriptor | EnumDescriptor] = deque()
     seen: set[str] = set()
     for name in roots:
         if name in seen:
             continue
         seen.add(name)
         try:
-            waiting.append(pool.FindMessageTypeByName(name))
+            queue.append(pool.FindMessageTypeByName(name))
         except KeyError:
-            continue  # its file could not be built: the schema's problems say so
-    while waiting:
-        descriptor = waiting.popleft()
+            continue  # its file could not be linked: the schema's problems say so
+    while queue:
+        descriptor = queue.popleft()
         if isinstance(descriptor, EnumDescriptor):
             yield descriptor
             continue
@@ -110,7 +104,7 @@ def _reached(pool: DescriptorPool, roots: Iterable[str]) -> Iterator[Descriptor 
             type_of = field.message_type or field.enum_type
             if type_of is not None and type_of.full_name not in seen:
                 seen.add(type_of.full_name)
-                waiting.append(type_of)
+                queue.append(type_of)
 
 
 def _message(descriptor: Descriptor) -> OutlineMessage:
@@ -151,17 +145,17 @@ def _field(
 
 
 def _type(field: FieldDescriptorProto) -> str:
-    if field.type in _REFERRING:
+    if field.type in _REFERENCE_TYPES:
         return field.type_name.lstrip(".")
     return FieldDescriptorProto.Type.Name(field.type).removeprefix("TYPE_").lower()
 
 
 def _refers(field: FieldDescriptorProto) -> str | None:
-    return field.type_name.lstrip(".") if field.type in _REFERRING else None
+    return field.type_name.lstrip(".") if field.type in _REFERENCE_TYPES else None
 
 
 def _label(field: FieldDescriptorProto, *, optional: bool) -> Label:
-    """``optional``: whether it is set is told apart from whether it has its default, where types do not say so."""
+    """``optional``: the field has explicit presence although neither its type nor its label implies it."""
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return "repeated"
     if field.label == FieldDescriptorProto.LABEL_REQUIRED:

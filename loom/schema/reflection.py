@@ -1,7 +1,7 @@
-"""Asks the target's reflection service: v1, and v1alpha where v1 is not answered.
+"""A source that asks the target's reflection service: v1, and v1alpha if the server does not answer v1.
 
 Source: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. The two versions differ in the
-service's name alone, so the messages of v1alpha (in grpcio-reflection) serve for both.
+service's name only, so that the messages of v1alpha (in grpcio-reflection) serve for both.
 """
 
 import asyncio
@@ -15,21 +15,22 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, Serv
 
 from loom.model import Metadata
 
-from .descriptor_index import extensible
+from .descriptor_index import extensible_messages
+from .linker import missing_imports
 from .reflection_stream import ReflectionStream, ReflectionUnavailableError
 from .source import DescriptorSet, Provenance, SchemaError
 
 _METHOD = "/grpc.reflection.{}.ServerReflection/ServerReflectionInfo"
 VERSIONS = ("v1", "v1alpha")
-STALL = 5.0
-TOTAL = 60.0
+RESPONSE_TIMEOUT = 5.0
+FETCH_TIMEOUT = 60.0
 
 
 class ReflectionSource:
-    """Fetches from one target.
+    """Fetches descriptors from one target.
 
-    ``metadata`` goes with reflection only, for servers that want to be authorised. An exchange is given up when
-    an answer takes longer than ``stall`` seconds, or all of it longer than ``total``.
+    ``metadata`` is sent to the reflection service only, for servers that require authorisation. A fetch fails when one
+    response takes longer than ``response_timeout`` seconds, or all of it longer than ``fetch_timeout``.
     """
 
     name = "reflection"
@@ -41,26 +42,26 @@ class ReflectionSource:
         origin: str,
         *,
         metadata: Metadata = (),
-        stall: float = STALL,
-        total: float = TOTAL,
+        response_timeout: float = RESPONSE_TIMEOUT,
+        fetch_timeout: float = FETCH_TIMEOUT,
     ) -> None:
         self._channel = channel
         self._origin = origin
         self._metadata = metadata
-        self._stall = stall
-        self._total = total
-        self._versions: tuple[str, ...] = VERSIONS  # the one that has worked comes first
+        self._response_timeout = response_timeout
+        self._fetch_timeout = fetch_timeout
+        self._versions: tuple[str, ...] = VERSIONS  # the one that was answered last comes first
 
     async def fetch(self, symbol: str) -> DescriptorSet:
-        """The files of a service or message, with what they import and the extensions of its files."""
+        """The files of a service or message, their imports, and the extensions of their messages."""
         failures: list[str] = []
         temporary = False
         for version in self._versions:
             try:
-                async with asyncio.timeout(self._total):
+                async with asyncio.timeout(self._fetch_timeout):
                     files = await self._fetch(version, symbol)
             except TimeoutError:
-                failures.append(f"{version}: not done within {self._total:g} s")
+                failures.append(f"{version}: not done within {self._fetch_timeout:g} s")
                 temporary = True
             except ReflectionUnavailableError as error:
                 failures.append(f"{version}: {error}")
@@ -75,27 +76,30 @@ class ReflectionSource:
         )
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
-        """Nothing: all that reflection knows takes an exchange."""
+        """Nothing: reflection needs I/O."""
         del files
         return []
 
     async def _fetch(self, version: str, symbol: str) -> list[FileDescriptorProto]:
-        with self._exchange(version) as exchange:
-            files = await exchange.files_of(symbol)
-        # Servers that cannot answer about extensions may end the stream over the question: it gets one of its own.
-        if messages := extensible(files.values()):
-            with self._exchange(version) as exchange:
-                await exchange.add_extensions(files, messages)
+        with self._stream(version) as stream:
+            files = await stream.fetch_files(symbol)
+        # A server may end the stream over a request that it does not support: optional ones get streams of their own.
+        if missing_imports(files.values()):
+            with self._stream(version) as stream:
+                await stream.add_renamed_imports(files)
+        if messages := extensible_messages(files.values()):
+            with self._stream(version) as stream:
+                await stream.add_extensions(files, messages)
         return list(files.values())
 
     @contextlib.contextmanager
-    def _exchange(self, version: str) -> Iterator[ReflectionStream]:
+    def _stream(self, version: str) -> Iterator[ReflectionStream]:
         call = self._channel().stream_stream(
             _METHOD.format(version),
             request_serializer=ServerReflectionRequest.SerializeToString,
             response_deserializer=ServerReflectionResponse.FromString,
         )(metadata=self._metadata or None)
         try:
-            yield ReflectionStream(call, self._stall)
+            yield ReflectionStream(call, self._response_timeout)
         finally:
             call.cancel()

@@ -1,129 +1,118 @@
-"""Mends files that no compiler wrote: some reflection services make them up from what they loaded.
+"""Repair files that no compiler wrote: some reflection services generate them from what they have loaded.
 
-The one of grpc-js, for one, leaves out every import, names types relative to where they are used, and sends the
-well-known types in a file of its own making. Descriptor pools, and other tools with them, refuse all of that.
+That of grpc-js, for one, omits every import, names types relative to where they are used, and sends the well-known
+types in files under names of its own. Descriptor pools, and other tools with them, reject all of that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
-Files = dict[str, FileDescriptorProto]
+from .placeholders import defined_types, used_types
+
+FilesByName = dict[str, FileDescriptorProto]
 
 
-def repaired(files: Mapping[str, FileDescriptorProto], built_in: Mapping[str, FileDescriptorProto]) -> Files:
-    """The files by name, with type names made absolute and imports added where they are missing.
+def repair(
+    files: Mapping[str, FileDescriptorProto], built_in: Mapping[str, FileDescriptorProto]
+) -> FilesByName:
+    """The files by name, with absolute type names and with the imports that are missing.
 
-    Files that are as they should be are passed on as they are; no file is changed in place.
+    Sound files are returned as they are; no file is changed in place.
     """
-    standard = {name: file for file, types in _types_of(built_in.values()) for name in types}
+    well_known = {name: file.name for file in built_in.values() for name in defined_types(file)}
     kept = {
         name: file
         for name, file in files.items()
-        if name in built_in or not _repeats(file, standard) or _is_imported(name, files)
+        if name in built_in or not _is_copy(file, well_known) or _is_imported(name, files)
     }
-    defined: dict[str, str] = {}
-    for file, types in _types_of(kept.values()):
-        for name in types:
-            defined.setdefault(name, file)
-    for name, file in standard.items():
-        if file not in kept:
-            defined.setdefault(name, file)
-    together = {**built_in, **kept}
-    return {name: _mended(file, defined, together) for name, file in kept.items()}
+    defining: dict[str, str] = {}
+    for file in kept.values():
+        for name in defined_types(file):
+            defining.setdefault(name, file.name)
+    for name, file_name in well_known.items():
+        if file_name not in kept:
+            defining.setdefault(name, file_name)
+    merged = {**built_in, **kept}
+    return {name: _repair_file(file, defining, merged) for name, file in kept.items()}
 
 
-def _mended(file: FileDescriptorProto, defined: Mapping[str, str], files: Files) -> FileDescriptorProto:
-    relative = any(not item.type_name.startswith(".") for _, item in _references(file) if item.type_name)
-    if relative:
-        copied = FileDescriptorProto()
-        copied.CopyFrom(file)
-        file = copied
-        for scope, item in _references(file):
-            if item.type_name and not item.type_name.startswith("."):
-                item.type_name = _absolute(item.type_name, scope, defined)
-    wanted = {defined.get(name) for name in _used(file)} - {None, file.name, *file.dependency}
-    if not wanted:
+def _repair_file(
+    file: FileDescriptorProto, defining: Mapping[str, str], files: FilesByName
+) -> FileDescriptorProto:
+    if any(field.type_name and not field.type_name.startswith(".") for _, field in _fields(file)):
+        file = _copy(file)
+        for scope, field in _fields(file):
+            if field.type_name and not field.type_name.startswith("."):
+                field.type_name = _absolute_name(field.type_name, scope, defining)
+    needed = {defining.get(name) for name in used_types(file)} - {None, file.name, *file.dependency}
+    if not needed:
         return file
-    reached = _reached([file.name], files)
-    absent = [
-        name for name in wanted if name and name not in reached and file.name not in _reached([name], files)
+    imported = _with_imports(file.name, files)
+    missing = [
+        name
+        for name in needed
+        if name and name not in imported and file.name not in _with_imports(name, files)
     ]
-    if absent:
-        mended = FileDescriptorProto()
-        mended.CopyFrom(file)
-        mended.dependency.extend(sorted(absent))
-        files[file.name] = mended
-        return mended
+    if missing:
+        file = _copy(file)
+        file.dependency.extend(sorted(missing))
+        files[file.name] = file
     return file
 
 
-def _absolute(name: str, scope: str, defined: Mapping[str, str]) -> str:
-    """The innermost type that a relative name can mean, as the language resolves names."""
+def _copy(file: FileDescriptorProto) -> FileDescriptorProto:
+    copy = FileDescriptorProto()
+    copy.CopyFrom(file)
+    return copy
+
+
+def _absolute_name(name: str, scope: str, defining: Mapping[str, str]) -> str:
+    """The innermost type that a relative name resolves to, by the scoping rules of the language."""
     while True:
         candidate = f"{scope}.{name}"
-        if candidate in defined:
+        if candidate in defining:
             return candidate
         if not scope:
             return f".{name}"
         scope = scope.rpartition(".")[0]
 
 
-def _reached(names: Iterable[str], files: Mapping[str, FileDescriptorProto]) -> set[str]:
-    """These files and all that they import, directly or not."""
-    found: set[str] = set()
-    stack = list(names)
+def _with_imports(name: str, files: Mapping[str, FileDescriptorProto]) -> set[str]:
+    """The names of a file and of everything that it imports, directly or not."""
+    names: set[str] = set()
+    stack = [name]
     while stack:
-        name = stack.pop()
-        if name not in found:
-            found.add(name)
-            if name in files:
-                stack += files[name].dependency
-    return found
+        current = stack.pop()
+        if current not in names:
+            names.add(current)
+            if current in files:
+                stack += files[current].dependency
+    return names
 
 
-def _repeats(file: FileDescriptorProto, standard: Mapping[str, str]) -> bool:
+def _is_copy(file: FileDescriptorProto, well_known: Mapping[str, str]) -> bool:
     """Whether a file defines well-known types and nothing else."""
-    [(_, types)] = _types_of([file])
-    return bool(types) and not file.service and all(name in standard for name in types)
+    types = defined_types(file)
+    return bool(types) and not file.service and all(name in well_known for name in types)
 
 
 def _is_imported(name: str, files: Mapping[str, FileDescriptorProto]) -> bool:
     return any(name in file.dependency for file in files.values())
 
 
-def _types_of(files: Iterable[FileDescriptorProto]) -> Iterator[tuple[str, list[str]]]:
-    """Each file's name, and the full names of all types in it, with the leading dot."""
-    for file in files:
-        package = f".{file.package}" if file.package else ""
-        names = [f"{package}.{item.name}" for item in file.enum_type]
-        for scope, message in _messages(file):
-            names.append(f"{scope}.{message.name}")
-            names += (f"{scope}.{message.name}.{item.name}" for item in message.enum_type)
-        yield file.name, names
-
-
-def _messages(file: FileDescriptorProto) -> Iterator[tuple[str, DescriptorProto]]:
-    """Every message with the scope that it is defined in."""
-    stack = [(f".{file.package}" if file.package else "", message) for message in file.message_type]
-    while stack:
-        scope, message = stack.pop()
-        yield scope, message
-        stack += ((f"{scope}.{message.name}", nested) for nested in message.nested_type)
-
-
-def _references(file: FileDescriptorProto) -> Iterator[tuple[str, FieldDescriptorProto]]:
-    """Every field that may name a type, with the scope in which the name is meant."""
+def _fields(file: FileDescriptorProto) -> Iterator[tuple[str, FieldDescriptorProto]]:
+    """Every field and extension, with the scope that relative type names are resolved in."""
     package = f".{file.package}" if file.package else ""
-    yield from ((package, item) for item in file.extension)
-    for scope, message in _messages(file):
-        yield from ((f"{scope}.{message.name}", item) for item in (*message.field, *message.extension))
+    yield from ((package, field) for field in file.extension)
+    for scope, message in _messages(file.message_type, package):
+        yield from ((scope, field) for field in (*message.field, *message.extension))
 
 
-def _used(file: FileDescriptorProto) -> set[str]:
-    used = {item.type_name for _, item in _references(file) if item.type_name}
-    used |= {item.extendee for _, item in _references(file) if item.extendee}
-    for service in file.service:
-        for method in service.method:
-            used |= {method.input_type, method.output_type}
-    return used
+def _messages(messages: Iterable[DescriptorProto], package: str) -> Iterator[tuple[str, DescriptorProto]]:
+    """Every message at any depth, with its full name."""
+    stack = [(f"{package}.{message.name}", message) for message in messages]
+    while stack:
+        name, message = stack.pop()
+        yield name, message
+        stack += ((f"{name}.{nested.name}", nested) for nested in message.nested_type)

@@ -1,55 +1,59 @@
-"""The face of the package: which method is this, which message type is that."""
+"""The schema of the calls: looks up methods and message types in several sources, and caches them."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import Kind
 
+from .built_in_files import BUILT_IN_FILES
+from .built_in_services import built_in_services
 from .descriptor_index import MemorySource
-from .linker import BUILT_IN_FILES, LinkedDescriptorSet, link
-from .local_files import ATTACHED
+from .linker import LinkedDescriptorSet, link
+from .local_files import UPLOADED_FILES
 from .single_flight import SingleFlightCache
-from .source import DescriptorSet, Method, SchemaError, Source
+from .source import DescriptorSet, Method, SchemaError, Source, split_path
 from .uploads import Uploads, load_uploads
 
 TTL = 300.0
 FAILURE_TTL = 5.0
 PATIENCE = 1.0
-_MAX_DOUBTED = 10_000
-_MAX_KINDS = 10_000  # clients choose method names
+_MAX_DRIFT_CHECKS = 10_000
+_MAX_CACHED_KINDS = 10_000  # clients choose the method names
 
 _log = logging.getLogger(__name__)
 
-_KINDS = {
-    (False, False): Kind.UNARY,
-    (False, True): Kind.SERVER,
-    (True, False): Kind.CLIENT,
-    (True, True): Kind.BIDI,
-}
 
+class _Resolution:
+    """The linked descriptor set of one symbol. ``provisional``: a preferred source was temporarily unavailable."""
 
-class _Resolved:
-    """The files of one symbol, built once. ``provisional``: an earlier source could not be asked just then."""
+    __slots__ = ("descriptor_set", "linked", "methods", "provisional")
 
-    __slots__ = ("built", "files", "methods", "provisional")
-
-    def __init__(self, files: DescriptorSet, *, provisional: bool) -> None:
-        self.files = files
-        self.built: LinkedDescriptorSet = link(files.files)
+    def __init__(self, descriptor_set: DescriptorSet, *, provisional: bool) -> None:
+        self.descriptor_set = descriptor_set
+        self.linked = link(descriptor_set.files)
         self.provisional = provisional
-        self.methods: dict[str, Method] = {}  # those that were asked for
+        self.methods: dict[str, Method] = {}
+
+    def method(self, path: str) -> Method | None:
+        """The method of a path; None if the descriptor set lacks it."""
+        method = self.methods.get(path)
+        if method is None:
+            method = Method.find(self.linked, path, self.descriptor_set.provenance)
+            if method is not None:
+                self.methods[path] = method
+        return method
 
 
 class Schema:
-    """Asks its sources in their order; the first that knows a symbol answers, the others fill what it lacks.
+    """Looks up symbols in its sources; the first that knows one answers, the others add what it lacks.
 
-    One file set answers for all methods of a service. Nothing of this is awaited by forwarding, which only
-    ever uses :meth:`kind`. Where an earlier source is slow, the answer of a later one is taken after ``patience``
-    seconds.
+    gRPC's own services are known even if no source knows them. The descriptor set of a service is cached for ``ttl``
+    seconds, a failure for ``failure_ttl``. If a source is slow, the answer of a later one is used after ``patience``
+    seconds. Forwarding never waits for any of this: it only calls :meth:`kind`.
     """
 
     def __init__(
@@ -62,25 +66,26 @@ class Schema:
     ) -> None:
         self.sources = list(sources)
         self._patience = patience
-        self._symbols: SingleFlightCache[_Resolved] = SingleFlightCache(
+        self._symbols: SingleFlightCache[_Resolution] = SingleFlightCache(
             self._fetch,
             ttl=ttl,
             failure_ttl=failure_ttl,
-            provisional=lambda resolved: resolved.provisional,
+            provisional=lambda resolution: resolution.provisional,
         )
         self._kinds: dict[str, Kind | None] = {}
-        self._kinds_version = 0  # of the symbols that they were looked up in
-        self._built_in = link(BUILT_IN_FILES.values())
-        self._listeners: list[Callable[[DescriptorSet], None]] = []
-        self._changes: list[Callable[[], None]] = []
-        self._attached = Uploads()
-        self._doubted: set[bytes] = set()
-        self._late: set[asyncio.Task[DescriptorSet]] = set()
+        self._kinds_version = 0  # that of the symbol cache
+        self._built_in_types = link(BUILT_IN_FILES.values())
+        self._built_in_services = built_in_services()
+        self._descriptor_listeners: list[Callable[[DescriptorSet], None]] = []
+        self._change_listeners: list[Callable[[], None]] = []
+        self._uploads = Uploads()
+        self._drift_checks: set[bytes] = set()
+        self._source_tasks: set[asyncio.Task[DescriptorSet]] = set()
 
     @property
     def built_in_types(self) -> LinkedDescriptorSet:
         """The well-known types, google.rpc and google.api."""
-        return self._built_in
+        return self._built_in_types
 
     @property
     def problems(self) -> list[str]:
@@ -88,19 +93,19 @@ class Schema:
         return [problem for source in self.sources for problem in source.problems]
 
     def on_descriptors(self, listener: Callable[[DescriptorSet], None]) -> None:
-        """Call ``listener`` with every file set that is fetched or refresh_on_drift."""
-        self._listeners.append(listener)
+        """Call ``listener`` with every descriptor set that is fetched or refreshed."""
+        self._descriptor_listeners.append(listener)
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` when what was unknown may be known now."""
-        self._changes.append(listener)
+        """Call ``listener`` when symbols that were unknown may have become known."""
+        self._change_listeners.append(listener)
 
     def kind(self, path: str) -> Kind | None:
-        """How the method of a path such as ``/pkg.Service/Method`` streams, if that is known already; no I/O.
+        """The kind of a method such as ``/pkg.Service/Method``, if it is cached; no I/O.
 
-        This is asked of every call, so answers are remembered until a symbol's answer changes.
+        Every call asks for it, so that it has a cache of its own, which is valid until a symbol changes.
         """
-        if self._kinds_version != self._symbols.version or len(self._kinds) >= _MAX_KINDS:
+        if self._kinds_version != self._symbols.version or len(self._kinds) >= _MAX_CACHED_KINDS:
             self._kinds_version = self._symbols.version
             self._kinds = {}
         kinds = self._kinds
@@ -112,140 +117,136 @@ class Schema:
             return kind
 
     def peek(self, path: str) -> Method | None:
-        """A method if it is known already; no I/O."""
-        service, _, name = path.lstrip("/").rpartition("/")
-        resolved = self._symbols.peek(service)
-        return None if resolved is None else _method(resolved, path, service, name)
+        """A method, if it is cached; no I/O."""
+        resolution = self._symbols.peek(split_path(path)[0])
+        return None if resolution is None else resolution.method(path)
 
     async def method(self, path: str) -> Method:
-        """The same, fetched if need be; :class:`SchemaError` says which sources had nothing."""
-        service, _, name = path.lstrip("/").rpartition("/")
+        """A method, fetched if it is not cached; :class:`SchemaError` says why no source has it."""
+        service, name = split_path(path)
         if not service:
             raise SchemaError(f"{path!r} is not the path of a gRPC method")
-        resolved = await self._symbols.get(service)
-        found = _method(resolved, path, service, name)
-        if found is None:
-            raise SchemaError(
-                f"{resolved.files.provenance.source} knows {service}, but no method {name} in it"
-            )
-        return found
+        resolution = await self._symbols.get(service)
+        method = resolution.method(path)
+        if method is None:
+            raise _missing_method(resolution, service, name)
+        return method
 
     async def refresh(self, path: str) -> Method:
-        """Fetch anew what a method's service is; the old answer serves everybody else meanwhile."""
-        service, _, name = path.lstrip("/").rpartition("/")
-        resolved = await self._symbols.refresh(service)
-        return _method(resolved, path, service, name) or await self.method(path)
+        """Fetch a method's service even if it is cached; meanwhile others get the cached one."""
+        resolution = await self._symbols.refresh(split_path(path)[0])
+        return resolution.method(path) or await self.method(path)
 
     async def refresh_on_drift(self, method: Method) -> Method | None:
-        """A newer description of a method that did not fit its traffic; None if there is none.
+        """A changed description of a method that does not fit its traffic; None if it has not changed.
 
-        Each description is doubted once: if what comes instead does not fit either, it stays.
+        Each description is checked once: if the refreshed one does not fit either, it stays.
         """
-        if method.descriptor_set is None or not self._doubt(method.descriptor_set):
+        if method.descriptor_set is None or not self._start_drift_check(method.descriptor_set):
             return None
         try:
-            fresh = await self.refresh(method.path)
+            refreshed = await self.refresh(method.path)
         except SchemaError:
             return None
-        if fresh.descriptor_set is None or fresh.descriptor_set.digest == method.descriptor_set.digest:
+        if (
+            refreshed.descriptor_set is None
+            or refreshed.descriptor_set.digest == method.descriptor_set.digest
+        ):
             return None
-        self._doubt(fresh.descriptor_set)
-        return fresh
+        self._start_drift_check(refreshed.descriptor_set)
+        return refreshed
 
     async def message_type(self, full_name: str) -> Descriptor | None:
-        """The descriptor of a message by name, for an Any: built-in ones first, then every source."""
-        built = await self.find_descriptor_set(full_name)
-        return None if built is None else built.pool.FindMessageTypeByName(full_name)
+        """The descriptor of a message by name, for an Any; built-in types come first."""
+        linked = await self.find_descriptor_set(full_name)
+        return None if linked is None else linked.pool.FindMessageTypeByName(full_name)
 
-    async def find_descriptor_set(self, full_name: str) -> LinkedDescriptorSet | None:
-        """The files that define a message, as :meth:`message_type`; None if nobody knows it."""
-        if _has(self._built_in, full_name):
-            return self._built_in
+    async def find_descriptor_set(self, message: str) -> LinkedDescriptorSet | None:
+        """The descriptor set that defines a message; None if no source knows it."""
+        if self._built_in_types.has_message(message):
+            return self._built_in_types
         try:
-            built = (await self._symbols.get(full_name)).built
+            linked = (await self._symbols.get(message)).linked
         except SchemaError:
             return None
-        return built if _has(built, full_name) else None
+        return linked if linked.has_message(message) else None
 
     async def descriptor_set(self, path: str) -> FileDescriptorSet:
         """All files that a method's service needs, imports first, as protoc would write them."""
-        service = path.lstrip("/").rpartition("/")[0]
-        resolved = await self._symbols.get(service)
-        return FileDescriptorSet.FromString(resolved.built.serialized)
+        resolution = await self._symbols.get(split_path(path)[0])
+        return FileDescriptorSet.FromString(resolution.linked.serialized)
 
     async def add_uploads(self, files: Mapping[str, bytes]) -> MemorySource:
-        """Take in files by their names (``.proto`` text, or descriptor sets) that a person attached.
+        """Add uploaded files by name (``.proto`` text, or descriptor sets) to those uploaded before.
 
-        They join what was attached before, as the first source: somebody has just said what the bytes mean. The
-        answer's ``problems`` name what does not compile; what does is used at once.
+        They make up the first source, because somebody has just supplied them for these calls. What compiles is used at
+        once; the returned source's ``problems`` name what does not. Raises :class:`UploadError`.
         """
-        self._attached.add(files)
-        found, problems = await asyncio.to_thread(load_uploads, self._attached.files)
-        if self._attached.source is None:
-            self._attached.source = MemorySource(ATTACHED)
-            self.sources.insert(0, self._attached.source)
-        self._attached.source.replace(found, problems)
-        self.forget()
-        return self._attached.source
+        self._uploads.add(files)
+        index, problems = await asyncio.to_thread(load_uploads, self._uploads.files)
+        if self._uploads.source is None:
+            self._uploads.source = MemorySource(UPLOADED_FILES)
+            self.sources.insert(0, self._uploads.source)
+        self._uploads.source.replace(index, problems)
+        self.clear()
+        return self._uploads.source
 
     def invalidate(self) -> None:
-        """The target was connected anew or local files changed: renew each answer on its next use."""
+        """Refresh every symbol on its next use, because the target was reconnected."""
         self._symbols.invalidate()
-        self._changed()
+        self._notify_change()
 
-    def forget(self) -> None:
-        """Sources have changed: the next use of each answer waits for the new one."""
-        self._symbols.forget()
-        self._changed()
+    def clear(self) -> None:
+        """Fetch every symbol again before its next use, because sources have changed."""
+        self._symbols.clear()
+        self._notify_change()
 
     async def close(self) -> None:
-        for task in self._late:
+        """Cancel the fetches in flight."""
+        for task in self._source_tasks:
             task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        await asyncio.gather(*self._source_tasks, return_exceptions=True)
         await self._symbols.close()
 
-    def _changed(self) -> None:
-        self._doubted.clear()
-        for listener in self._changes:
+    def _notify_change(self) -> None:
+        self._drift_checks.clear()
+        for listener in self._change_listeners:
             listener()
 
-    def _doubt(self, built: LinkedDescriptorSet) -> bool:
-        """Doubt a description; False if it was doubted before."""
-        if built.digest in self._doubted or len(self._doubted) >= _MAX_DOUBTED:
+    def _start_drift_check(self, linked: LinkedDescriptorSet) -> bool:
+        """Whether a descriptor set is to be checked; False if it has been checked before."""
+        if linked.digest in self._drift_checks or len(self._drift_checks) >= _MAX_DRIFT_CHECKS:
             return False
-        self._doubted.add(built.digest)
+        self._drift_checks.add(linked.digest)
         return True
 
-    async def _fetch(self, symbol: str) -> _Resolved:
-        if not self.sources:
-            raise SchemaError(
-                "reflection is off and no --proto or --protoset is given: messages stay undecoded"
-            )
-        asked = [asyncio.ensure_future(source.fetch(symbol)) for source in self.sources]
-        for task in asked:
-            self._late.add(task)
-            task.add_done_callback(self._settled)
+    async def _fetch(self, symbol: str) -> _Resolution:
+        """Ask every source at once; use the first in order that knows the symbol."""
+        tasks = [asyncio.ensure_future(source.fetch(symbol)) for source in self.sources]
+        for task in tasks:
+            self._source_tasks.add(task)
+            task.add_done_callback(self._source_done)
         failures: list[SchemaError] = []
         try:
-            for position, task in enumerate(asked):
+            for position, task in enumerate(tasks):
                 try:
-                    files = await self._answer(task, asked[position + 1 :])
+                    descriptor_set = await self._result(task, tasks[position + 1 :])
                 except SchemaError as error:
                     failures.append(error)
                 else:
-                    provisional = any(error.temporary for error in failures)
-                    return await self._taken(files, provisional=provisional)
+                    return await self._link(descriptor_set, failures)
         finally:
-            for task in asked:
+            for task in tasks:
                 task.cancel()
-        raise SchemaError(
-            "; ".join(dict.fromkeys(map(str, failures))), temporary=any(error.temporary for error in failures)
-        )
+        try:
+            return await self._link(await self._built_in_services.fetch(symbol), failures)
+        except SchemaError:
+            raise self._not_found(failures) from None
 
-    async def _answer(
+    async def _result(
         self, task: asyncio.Task[DescriptorSet], later: list[asyncio.Task[DescriptorSet]]
     ) -> DescriptorSet:
-        """A source's answer. It may take its time if no later source has one; else only ``patience``."""
+        """The result of a source; of a slow one only as long as no later source has a result."""
         await asyncio.wait([task], timeout=self._patience)
         while not task.done():
             if any(other.done() and not other.exception() for other in later):
@@ -255,53 +256,47 @@ class Schema:
             )
         return task.result()
 
-    def _settled(self, task: asyncio.Task[DescriptorSet]) -> None:
-        self._late.discard(task)
+    def _source_done(self, task: asyncio.Task[DescriptorSet]) -> None:
+        self._source_tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # looked at: whoever needs it has it
+            task.exception()  # retrieved, so that asyncio does not warn of it
 
-    async def _taken(self, files: DescriptorSet, *, provisional: bool) -> _Resolved:
-        complete = self._filled(files)
-        resolved = await asyncio.to_thread(_Resolved, complete, provisional=provisional)
-        for problem in resolved.built.problems:
-            _log.warning("%s: %s", files.provenance.source, problem)
-        for listener in self._listeners:
+    async def _link(self, descriptor_set: DescriptorSet, failures: list[SchemaError]) -> _Resolution:
+        """Link the answer of a source, after the ``failures`` of those before it."""
+        complete = self._complete(descriptor_set)
+        provisional = any(error.temporary for error in failures)
+        resolution = await asyncio.to_thread(_Resolution, complete, provisional=provisional)
+        for problem in resolution.linked.problems:
+            _log.warning("%s: %s", descriptor_set.provenance.source, problem)
+        for listener in self._descriptor_listeners:
             listener(complete)
-        return resolved
+        return resolution
 
-    def _filled(self, files: DescriptorSet) -> DescriptorSet:
-        """With what the other sources know of missing imports and of extensions."""
-        named = {file.name: file for file in files.files}
+    def _complete(self, descriptor_set: DescriptorSet) -> DescriptorSet:
+        """Add the missing imports and the extensions that other sources know."""
+        files = {file.name: file for file in descriptor_set.files}
         for source in self.sources:
-            for file in source.fill(named):
-                named.setdefault(file.name, file)
-        return DescriptorSet(tuple(named.values()), files.provenance)
+            for file in source.fill(files):
+                files.setdefault(file.name, file)
+        return DescriptorSet(tuple(files.values()), descriptor_set.provenance)
+
+    def _not_found(self, failures: list[SchemaError]) -> SchemaError:
+        if not self.sources:
+            return SchemaError(
+                "reflection is off and no --proto or --protoset is given: messages stay undecoded"
+            )
+        return SchemaError(
+            "; ".join(dict.fromkeys(map(str, failures))), temporary=any(error.temporary for error in failures)
+        )
 
 
-def _has(built: LinkedDescriptorSet, message: str) -> bool:
+def _missing_method(resolution: _Resolution, service: str, name: str) -> SchemaError:
+    """Why a method is missing from the descriptor set of its service: the file was rejected, or it has none such."""
+    source = resolution.descriptor_set.provenance.source
+    problems = resolution.linked.problems
     try:
-        built.pool.FindMessageTypeByName(message)
+        resolution.linked.pool.FindServiceByName(service)
     except KeyError:
-        return False
-    return True
-
-
-def _method(resolved: _Resolved, path: str, service: str, name: str) -> Method | None:
-    known = resolved.methods.get(path)
-    if known is not None:
-        return known
-    try:
-        found: MethodDescriptor = resolved.built.pool.FindServiceByName(service).FindMethodByName(name)
-    except KeyError:
-        return None
-    method = resolved.methods[path] = Method(
-        path=path,
-        kind=_KINDS[found.client_streaming, found.server_streaming],
-        request=found.input_type,
-        response=found.output_type,
-        provenance=resolved.files.provenance,
-        pool=resolved.built.pool,
-        problems=resolved.built.problems,
-        descriptor_set=resolved.built,
-    )
-    return method
+        reasons = "; ".join(problems) or "its file cannot be used"
+        return SchemaError(f"{source} describes {service}, but not usably: {reasons}", problems=problems)
+    return SchemaError(f"{source} knows {service}, but no method {name} in it", problems=problems)

@@ -1,7 +1,7 @@
-"""Many who want one thing fetch it once.
+"""A single-flight cache: concurrent callers of one key share one fetch.
 
-async-lru shares a fetch as well, but it knows neither answers that go stale while they serve nor failures
-that are remembered for a short while; with both around it, nothing of it is left.
+async-lru shares fetches too, but it can neither serve stale answers while they are refreshed nor cache failures for a
+time of their own. With both built around it, nothing of it would be left.
 """
 
 import asyncio
@@ -11,22 +11,23 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-_SWEEP_OVER = 1000
+MAX_FAILURES = 1000
 
 
 @dataclass(slots=True)
 class _Entry(Generic[T]):
     value: T | None
     error: Exception | None
-    until: float
+    fresh_until: float
 
 
 class SingleFlightCache(Generic[T]):
-    """A cache by key with one fetch per key at a time.
+    """A cache by key with at most one fetch per key at a time.
 
-    ``ttl`` seconds an answer is fresh; after that it still serves while one fetch in the background renews it.
-    ``failure_ttl`` seconds a failure is remembered, and so long a ``provisional`` answer is fresh. Who stops
-    waiting ends nobody else's wait: the fetch is a task of its own.
+    A value is fresh for ``ttl`` seconds; a stale one is served while one background fetch refreshes it. A failure is
+    cached for ``failure_ttl`` seconds, and for as long a value is fresh that is ``provisional``. A fetch is a task of
+    its own: a caller that is cancelled does not cancel it for the others. Expired failures are evicted when there are
+    more than ``max_failures`` entries.
     """
 
     def __init__(
@@ -37,107 +38,109 @@ class SingleFlightCache(Generic[T]):
         failure_ttl: float,
         provisional: Callable[[T], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
+        max_failures: int = MAX_FAILURES,
     ) -> None:
         self._fetch = fetch
         self._ttl = ttl
         self._failure_ttl = failure_ttl
         self._provisional = provisional
         self._clock = clock
+        self._max_failures = max_failures
         self.version = 0
-        """Grows with every change of what :meth:`peek` answers."""
+        """Incremented with every change of what :meth:`peek` returns."""
         self._entries: dict[str, _Entry[T]] = {}
-        self._flying: dict[str, asyncio.Task[T]] = {}
+        self._in_flight: dict[str, asyncio.Task[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
 
     def peek(self, key: str) -> T | None:
-        """The answer that is there, fresh or not; no I/O."""
+        """The cached value, fresh or stale; no I/O."""
         entry = self._entries.get(key)
         return entry.value if entry else None
 
     async def get(self, key: str) -> T:
-        """The answer, fetched if need be; raises what the fetch raised."""
+        """The value, fetched if it is not cached; raises what the fetch raised."""
         entry = self._entries.get(key)
         if entry is None:
-            return await asyncio.shield(self._fly(key))
-        if entry.until <= self._clock():
+            return await asyncio.shield(self._start_fetch(key))
+        if entry.fresh_until <= self._clock():
             if entry.value is None:
-                return await asyncio.shield(self._fly(key))
-            self._fly(key)
+                return await asyncio.shield(self._start_fetch(key))
+            self._start_fetch(key)
         if entry.value is not None:
             return entry.value
         raise entry.error or KeyError(key)
 
     async def refresh(self, key: str) -> T:
-        """Fetch anew, whatever is there; joins a fetch that is under way."""
-        return await asyncio.shield(self._fly(key))
+        """Fetch the value even if it is cached; joins a fetch that is in flight."""
+        return await asyncio.shield(self._start_fetch(key))
 
     def invalidate(self) -> None:
-        """Make every answer stale, so that its next use renews it; forget failures."""
+        """Make every value stale, so that its next use refreshes it; drop failures."""
         now = self._clock()
         for key, entry in list(self._entries.items()):
-            entry.until = now
+            entry.fresh_until = now
             if entry.value is None:
                 del self._entries[key]
 
-    def forget(self) -> None:
-        """Let go of every answer; what flies now comes too late to be kept."""
+    def clear(self) -> None:
+        """Drop every entry; the results of fetches in flight are not cached."""
         self._entries.clear()
-        self._flying.clear()
+        self._in_flight.clear()
         self.version += 1
 
     async def close(self) -> None:
-        """Cancel what flies."""
-        flying = list(self._tasks)
-        for task in flying:
+        """Cancel the fetches in flight."""
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*flying, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _fly(self, key: str) -> asyncio.Task[T]:
-        task = self._flying.get(key)
+    def _start_fetch(self, key: str) -> asyncio.Task[T]:
+        task = self._in_flight.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._run(key), name=f"schema {key}")
-            self._flying[key] = task
+            self._in_flight[key] = task
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(_look_at_failure)
+            task.add_done_callback(_retrieve_exception)
         return task
 
     async def _run(self, key: str) -> T:
         try:
             value = await self._fetch(key)
         except Exception as error:
-            if self._is_flying(key):
-                old = self._entries.get(key)
-                kept = old.value if old else None
-                self._entries[key] = _Entry(kept, error, self._clock() + self._failure_ttl)
-                self._sweep()
+            if self._is_current(key):
+                entry = self._entries.get(key)
+                stale = entry.value if entry else None
+                self._entries[key] = _Entry(stale, error, self._clock() + self._failure_ttl)
+                self._evict_failures()
             raise
         else:
-            if self._is_flying(key):
-                lives = self._failure_ttl if self._provisional(value) else self._ttl
-                self._entries[key] = _Entry(value, None, self._clock() + lives)
+            if self._is_current(key):
+                ttl = self._failure_ttl if self._provisional(value) else self._ttl
+                self._entries[key] = _Entry(value, None, self._clock() + ttl)
                 self.version += 1
             return value
         finally:
-            if self._is_flying(key):
-                del self._flying[key]
+            if self._is_current(key):
+                del self._in_flight[key]
 
-    def _is_flying(self, key: str) -> bool:
-        """Whether the fetch that asks is the current one of its key."""
-        return self._flying.get(key) is asyncio.current_task()
+    def _is_current(self, key: str) -> bool:
+        """Whether the running fetch is the one in flight for its key, and not one from before :meth:`clear`."""
+        return self._in_flight.get(key) is asyncio.current_task()
 
-    def _sweep(self) -> None:
-        """Clients choose the keys: forget failures that are over, so that odd names do not pile up."""
-        if len(self._entries) > _SWEEP_OVER:
+    def _evict_failures(self) -> None:
+        """Evict expired failures: clients choose the keys, so that there may be any number of them."""
+        if len(self._entries) > self._max_failures:
             now = self._clock()
             self._entries = {
                 key: entry
                 for key, entry in self._entries.items()
-                if entry.value is not None or entry.until > now
+                if entry.value is not None or entry.fresh_until > now
             }
 
 
-def _look_at_failure(task: "asyncio.Task[T]") -> None:
-    """A failure that nobody waits for any more is in the cache; it needs no warning."""
+def _retrieve_exception(task: "asyncio.Task[T]") -> None:
+    """Keep asyncio from warning of a failure that no caller waits for; it is cached."""
     if not task.cancelled():
         task.exception()

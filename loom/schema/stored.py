@@ -1,4 +1,4 @@
-"""Parses descriptor sets that were stored with calls."""
+"""Parse descriptor sets that were stored with calls."""
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError

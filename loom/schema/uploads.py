@@ -1,4 +1,4 @@
-"""Files that somebody attaches while Loom runs, from the page."""
+"""Files that are uploaded from the page while Loom runs."""
 
 import tempfile
 from collections.abc import Mapping
@@ -12,52 +12,59 @@ from .local_files import load_descriptor_sets, load_protos
 
 MAX_FILES = 2_000
 MAX_BYTES = 32 * 1024 * 1024
+_MAX_NAME = 500  # characters; no file system takes longer names
 
 
 class UploadError(LoomError):
-    """What was attached cannot be taken."""
+    """An upload is refused."""
 
 
 @dataclass(slots=True)
 class Uploads:
-    """What was attached so far: content by name, and the source made of it."""
+    """The uploaded files by name, at most ``max_files`` of ``max_bytes`` in sum, and the source that they make up."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     source: MemorySource | None = None
+    max_files: int = MAX_FILES
+    max_bytes: int = MAX_BYTES
 
     def add(self, files: Mapping[str, bytes]) -> None:
-        """Take files in, those of the same name anew; :class:`UploadError` takes none."""
-        together = self.files | {checked(name): content for name, content in files.items()}
-        if len(together) > MAX_FILES:
-            raise UploadError(f"more than {MAX_FILES} files are attached: pass them with --proto instead")
-        if sum(map(len, together.values())) > MAX_BYTES:
-            raise UploadError(f"more than {MAX_BYTES} bytes are attached: pass them with --proto instead")
-        self.files = together
+        """Add files, replacing those of the same name; :class:`UploadError` adds none of them."""
+        merged = self.files | {check_name(name): content for name, content in files.items()}
+        if len(merged) > self.max_files:
+            raise UploadError(
+                f"more than {self.max_files} files are attached: pass them with --proto instead"
+            )
+        if sum(map(len, merged.values())) > self.max_bytes:
+            raise UploadError(
+                f"more than {self.max_bytes} bytes are attached: pass them with --proto instead"
+            )
+        self.files = merged
 
 
-def checked(name: str) -> str:
-    """A name that may be written below a folder of our own; :class:`UploadError` for any other."""
+def check_name(name: str) -> str:
+    """A name that is safe below a folder of our own; raises :class:`UploadError` for any other."""
     path = PurePosixPath(name.replace("\\", "/"))
-    plain = path.parts and not path.is_absolute() and ".." not in path.parts
-    if not plain or "\0" in name or len(name) > 500:  # noqa: PLR2004 (longer is no file name anywhere)
+    is_relative = path.parts and not path.is_absolute() and ".." not in path.parts
+    if not is_relative or "\0" in name or len(name) > _MAX_NAME:
         raise UploadError(f"{name!r} is not a relative file name: use one such as acme/shop/v1/shop.proto")
     return str(path)
 
 
-def load_uploads(contents: Mapping[str, bytes]) -> tuple[DescriptorIndex, list[str]]:
-    """The descriptors in these files, and a line for each that cannot be used."""
+def load_uploads(files: Mapping[str, bytes]) -> tuple[DescriptorIndex, list[str]]:
+    """The descriptors of uploaded files, and a line for each file that cannot be used."""
     with tempfile.TemporaryDirectory(prefix="loom-attached-") as folder:
         root = Path(folder)
-        protosets: list[Path] = []
-        for name, content in contents.items():
+        descriptor_sets: list[Path] = []
+        for name, content in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             if path.suffix != ".proto":
-                protosets.append(path)
-        files, problems = load_descriptor_sets(protosets)
-        if len(protosets) < len(contents):
-            compiled, broken = load_protos([root])
-            files.add(compiled.by_name.values(), "attached")
-            problems += broken
-        return files, [problem.replace(f"{root}/", "") for problem in problems]
+                descriptor_sets.append(path)
+        index, problems = load_descriptor_sets(descriptor_sets)
+        if len(descriptor_sets) < len(files):
+            compiled, proto_problems = load_protos([root])
+            index.add(compiled.by_name.values(), "attached")
+            problems += proto_problems
+        return index, [problem.replace(f"{root}/", "") for problem in problems]

@@ -21,7 +21,7 @@ class Watched:
         self._task = asyncio.create_task(local.watch(self._on_change))
 
     def _on_change(self) -> None:
-        self.schema.forget()
+        self.schema.clear()
         self._changed.set()
 
     async def until(self, path: str, field: str) -> None:

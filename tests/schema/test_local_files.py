@@ -4,7 +4,7 @@ import pytest
 
 from loom.schema import ProtocError, SchemaError, compile_protos
 from loom.schema.descriptor_index import MemorySource
-from loom.schema.local_files import PROTO_FILES, PROTOSETS, load_descriptor_sets, load_protos
+from loom.schema.local_files import DESCRIPTOR_SETS, PROTO_FILES, load_descriptor_sets, load_protos
 
 GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'
 
@@ -99,7 +99,8 @@ async def test_descriptor_sets(tmp_path):
     protoset = tmp_path / "good.protoset"
     protoset.write_bytes(compile_protos([tmp_path / "a.proto"]).SerializeToString())
     source = MemorySource(
-        PROTOSETS, *load_descriptor_sets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"])
+        DESCRIPTOR_SETS,
+        *load_descriptor_sets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"]),
     )
     assert (await source.fetch("a.S")).provenance.origin == str(protoset)
     assert [problem.partition(": ")[2][:22] for problem in source.problems] == [

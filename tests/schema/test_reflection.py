@@ -24,7 +24,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FileDescriptorPr
 
 
 @asynccontextmanager
-async def schema_info(seen: Any, **options: Any) -> AsyncIterator[Schema]:
+async def reflection_schema(seen: Any, **options: Any) -> AsyncIterator[Schema]:
     async with grpc.aio.insecure_channel(seen.address) as channel:
         schema = Schema([ReflectionSource(lambda: channel, seen.address, **options)])
         yield schema
@@ -32,7 +32,7 @@ async def schema_info(seen: Any, **options: Any) -> AsyncIterator[Schema]:
 
 
 async def test_v1_answers_with_all_four_kinds(shop):
-    async with reflecting(lambda *_: files_answer(*shop.values())) as seen, schema_info(seen) as schema:
+    async with reflecting(lambda *_: files_answer(*shop.values())) as seen, reflection_schema(seen) as schema:
         kinds = {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Get", "Watch")}
         kinds |= {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Collect", "Chat")}
         method = await schema.method("/acme.shop.Shop/Get")
@@ -44,7 +44,7 @@ async def test_v1_answers_with_all_four_kinds(shop):
 
 async def test_v1alpha_where_v1_is_not_served(shop):
     answer = lambda *_: files_answer(*shop.values())  # noqa: E731
-    async with reflecting(answer, versions=("v1alpha",)) as seen, schema_info(seen) as schema:
+    async with reflecting(answer, versions=("v1alpha",)) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/acme.shop.Shop/Get")
     assert method.provenance.source == "reflection v1alpha"
 
@@ -56,7 +56,7 @@ async def test_v1alpha_whatever_v1_fails_with(shop, code):
     def answer(_: Any, version: str) -> Any:
         return code if version == "v1" else files_answer(*shop.values())
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
 
 
@@ -65,7 +65,7 @@ async def test_one_file_at_a_time_and_dependencies_by_name(shop):
         name = request.file_by_filename or "shop.proto"
         return files_answer(shop[name]) if name in shop else error_answer(NOT_FOUND, "no such file")
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/acme.shop.Shop/Get")
     assert method.problems == ()
     assert {request.file_by_filename for request in seen.requests} <= {"", *shop}
@@ -78,7 +78,7 @@ async def test_a_server_that_finds_files_by_name_only(shop):
         file = named.get(request.file_by_filename)
         return error_answer(NOT_FOUND, "symbols are not known here") if file is None else files_answer(file)
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
         with pytest.raises(SchemaError, match="symbols are not known here"):
             await schema.method("/acme.other.Thing/Get")
@@ -89,7 +89,7 @@ async def test_a_slow_server_is_waited_for(shop):
         await asyncio.sleep(0.05)
         return files_answer(shop[request.file_by_filename or "shop.proto"])
 
-    async with reflecting(answer) as seen, schema_info(seen, stall=5) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen, response_timeout=5) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
@@ -101,7 +101,7 @@ async def test_an_endless_answer_ends(shop):
         number = next(numbers)
         return files_answer(FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]))
 
-    async with reflecting(answer) as seen, schema_info(seen, total=0.3) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen, fetch_timeout=0.3) as schema:
         with pytest.raises(SchemaError, match="not done within"):
             await schema.method("/a.B/C")
 
@@ -112,7 +112,7 @@ async def test_a_file_that_cannot_be_read_is_named_and_the_rest_decodes(shop):
         response.file_descriptor_response.file_descriptor_proto.append(b"\xff no descriptor")
         return response
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).request.full_name == "acme.shop.Item"
 
 
@@ -122,7 +122,7 @@ async def test_a_server_that_switches_versions_is_followed(shop):
     def answer(_: Any, version: str) -> Any:
         return files_answer(*shop.values()) if version in served else grpc.StatusCode.UNIMPLEMENTED
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).provenance.source == "reflection v1"
         served[:] = ["v1alpha"]
         assert (await schema.refresh("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
@@ -130,7 +130,10 @@ async def test_a_server_that_switches_versions_is_followed(shop):
 
 async def test_a_redeploy_with_another_schema_is_seen_when_asked_again(shop, tmp_path):
     now = [shop]
-    async with reflecting(lambda *_: files_answer(*now[0].values())) as seen, schema_info(seen) as schema:
+    async with (
+        reflecting(lambda *_: files_answer(*now[0].values())) as seen,
+        reflection_schema(seen) as schema,
+    ):
         method = await schema.method("/acme.shop.Shop/Get")
         now[0] = {
             file.name: file
@@ -146,7 +149,7 @@ async def test_a_redeploy_with_another_schema_is_seen_when_asked_again(shop, tmp
 
 async def test_repeated_files_do_no_harm(shop):
     files = [*shop.values(), *shop.values()]
-    async with reflecting(lambda *_: files_answer(*files)) as seen, schema_info(seen) as schema:
+    async with reflecting(lambda *_: files_answer(*files)) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
@@ -154,7 +157,7 @@ async def test_well_known_types_are_built_in(shop):
     def answer(request: Any, _: str) -> Any:
         return error_answer(NOT_FOUND, "no") if request.file_by_filename else files_answer(shop["shop.proto"])
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
@@ -172,7 +175,7 @@ async def test_a_missing_import_is_named_and_the_rest_decodes(tmp_path):
     def answer(request: Any, _: str) -> Any:
         return error_answer(NOT_FOUND, "no") if request.file_by_filename else files_answer(main)
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/main.S/M")
     assert method.problems == ("other.proto: imported but not provided",)
     assert [field.name for field in method.request.fields] == ["a", "b", "c", "d"]
@@ -198,7 +201,7 @@ async def test_extensions_come_along_where_the_server_knows_them(tmp_path):
             return response
         return files_answer(files["ext.proto" if kind == "file_containing_extension" else "base.proto"])
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/p.S/M")
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["p.note"]
 
@@ -215,7 +218,7 @@ async def test_a_server_that_cannot_answer_extension_queries_is_no_obstacle(tmp_
             return grpc.StatusCode.UNIMPLEMENTED
         return files_answer(file)
 
-    async with reflecting(answer) as seen, schema_info(seen) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/p.S/M")).request.full_name == "p.Base"
 
 
@@ -223,21 +226,24 @@ async def test_a_hanging_server_is_waited_for_within_bounds():
     def answer(*_: Any) -> Any:
         return asyncio.Event().wait()
 
-    async with reflecting(answer) as seen, schema_info(seen, stall=0.2) as schema:
+    async with reflecting(answer) as seen, reflection_schema(seen, response_timeout=0.2) as schema:
         with pytest.raises(SchemaError, match=r"DEADLINE_EXCEEDED|no answer within") as caught:
             await schema.method("/a.B/C")
     assert caught.value.temporary
 
 
 async def test_a_target_without_reflection_says_what_to_pass():
-    async with reflecting(lambda *_: None, versions=()) as seen, schema_info(seen) as schema:
+    async with reflecting(lambda *_: None, versions=()) as seen, reflection_schema(seen) as schema:
         with pytest.raises(SchemaError, match="pass --proto or --protoset") as caught:
             await schema.method("/a.B/C")
     assert not caught.value.temporary
 
 
 async def test_an_unknown_symbol_is_not_asked_again_in_v1alpha():
-    async with reflecting(lambda *_: error_answer(NOT_FOUND, "who?")) as seen, schema_info(seen) as schema:
+    async with (
+        reflecting(lambda *_: error_answer(NOT_FOUND, "who?")) as seen,
+        reflection_schema(seen) as schema,
+    ):
         with pytest.raises(SchemaError, match=r"does not know a\.B \(who\?\)"):
             await schema.method("/a.B/C")
     assert seen.streams == 1
@@ -246,7 +252,7 @@ async def test_an_unknown_symbol_is_not_asked_again_in_v1alpha():
 async def test_reflection_has_metadata_of_its_own(shop):
     async with (
         reflecting(lambda *_: files_answer(*shop.values())) as seen,
-        schema_info(seen, metadata=(("x-route", "blue"),)) as schema,
+        reflection_schema(seen, metadata=(("x-route", "blue"),)) as schema,
     ):
         await schema.method("/acme.shop.Shop/Get")
     assert seen.metadata[0]["x-route"] == "blue"
@@ -280,7 +286,7 @@ async def test_five_thousand_files_asked_for_by_name():
     root.service.add(name="S").method.add(name="M", input_type=".p0.M", output_type=".p4999.M")
     async with (
         reflecting(lambda request, _: files_answer(files.get(request.file_by_filename, root))) as seen,
-        schema_info(seen) as schema,
+        reflection_schema(seen) as schema,
     ):
         assert (await schema.method("/s.S/M")).response.full_name == "p4999.M"
     assert len(seen.requests) == 5001

@@ -4,8 +4,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.text_format import Parse
 
 from loom.codec import decode
-from loom.schema.linker import BUILT_IN_FILES, link
-from loom.schema.repair import repaired
+from loom.schema.built_in_files import BUILT_IN_FILES
+from loom.schema.linker import link
+from loom.schema.repair import repair
 from tests.support.protos import FOLDER
 from tests.support.schemas import compiled
 
@@ -57,7 +58,7 @@ def test_what_a_compiler_wrote_is_passed_on_as_it_is(tmp_path):
         file.name: file
         for file in compiled(tmp_path, everything=(FOLDER / "everything.proto").read_text()).file
     }
-    mended = repaired(files, BUILT_IN_FILES)
+    mended = repair(files, BUILT_IN_FILES)
     assert mended.keys() == files.keys()
     assert all(mended[name] is files[name] for name in files)
 
@@ -72,7 +73,7 @@ def test_the_innermost_type_of_a_name_is_meant():
         message_type { name: "T" } }""",
         FileDescriptorSet(),
     ).file
-    mended = repaired({"a.proto": file}, {})["a.proto"]
+    mended = repair({"a.proto": file}, {})["a.proto"]
     assert [field.type_name for field in mended.message_type[0].field] == [".a.b.M.T", ".a.b.T", ".Gone"]
 
 

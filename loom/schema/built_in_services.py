@@ -27,7 +27,8 @@ def _reflection_v1() -> FileDescriptorProto:
     file.package = _V1
     for message in file.message_type:
         for field in message.field:
-            field.type_name = field.type_name.replace(f".{_V1ALPHA}.", f".{_V1}.")
+            if field.type_name:
+                field.type_name = field.type_name.replace(f".{_V1ALPHA}.", f".{_V1}.")
     for service in file.service:
         for method in service.method:
             method.input_type = method.input_type.replace(f".{_V1ALPHA}.", f".{_V1}.")

@@ -1,7 +1,7 @@
 """Link files into a descriptor pool; name those that are missing or broken, and use the others."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
@@ -63,8 +63,8 @@ def link(files: Iterable[FileDescriptorProto]) -> LinkedDescriptorSet:
     """Link files, imports first, with the built-in ones that they import.
 
     A missing import is replaced by a placeholder file in which the types that are used from it are defined without
-    fields, so that their content is shown as unknown fields. A file that conflicts with another one is linked without
-    its extensions; one that still cannot be linked is left out. Both are named in ``problems``.
+    fields, so that their content is shown as unknown fields. A file is linked without the extensions whose
+    number another file has taken; one that cannot be linked is left out. Both are named in ``problems``.
     """
     by_name: dict[str, FileDescriptorProto] = {}
     for file in files:
@@ -86,6 +86,7 @@ class _Linker:
         self._visited: set[str] = set()
         self._pending: set[str] = set()
         self._rejected: set[str] = set()
+        self._extension_numbers: set[tuple[str, int]] = set()
         self._placeholders = Placeholders()
 
     def add(self, name: str) -> None:
@@ -119,14 +120,17 @@ class _Linker:
             for placeholder in self._placeholders.create(file, missing):
                 if error := self._link(placeholder):
                     self.problems.append(f"{placeholder.name}: {error}")
-        error = self._link(file)
-        if error and (messages := without_extensions(file)) is not None and not self._link(messages):
-            self.problems.append(f"{file.name}: used without its extensions: {error}")
-            error, file = "", messages
-        if error:
+        if conflicts := extension_numbers(file) & self._extension_numbers:
+            file = without_extensions(file, conflicts)
+            numbers = ", ".join(
+                f"{number} of {extendee.lstrip('.')}" for extendee, number in sorted(conflicts)
+            )
+            self.problems.append(f"{file.name}: without its extensions that another file defines: {numbers}")
+        if error := self._link(file):
             self.problems.append(f"{file.name}: {error}")
             self._rejected.add(file.name)
         else:
+            self._extension_numbers |= extension_numbers(file)
             self._placeholders.add_defined(file)
 
     def _link(self, file: FileDescriptorProto) -> str:
@@ -136,20 +140,40 @@ class _Linker:
             self.pool.AddSerializedFile(data)
             self.pool.FindFileByName(file.name)
         except Exception as error:  # noqa: BLE001 (the implementations of protobuf raise different classes)
+            if extension_numbers(file):
+                self._rebuild_pool()
             return " ".join(str(error).split()) or type(error).__name__
         self.files.append(data)
         return ""
 
+    def _rebuild_pool(self) -> None:
+        """Start a new pool: upb may keep extensions of a file that it has rejected, and their memory is freed."""
+        self.pool = DescriptorPool()
+        for data in self.files:
+            self.pool.AddSerializedFile(data)
 
-def without_extensions(file: FileDescriptorProto) -> FileDescriptorProto | None:
-    """A copy of a file without the extensions that it declares; None if it declares none."""
+
+def extension_numbers(file: FileDescriptorProto) -> set[tuple[str, int]]:
+    """The extensions that a file declares at any depth: the message that each extends, and its number."""
+    return {(field.extendee, field.number) for scope in _scopes(file) for field in scope.extension}
+
+
+def without_extensions(file: FileDescriptorProto, numbers: set[tuple[str, int]]) -> FileDescriptorProto:
+    """A copy of a file without some of the extensions that it declares."""
     copy = FileDescriptorProto()
     copy.CopyFrom(file)
-    scopes: list[FileDescriptorProto | DescriptorProto] = [copy]
-    found = False
-    while scopes:
-        scope = scopes.pop()
-        found = found or bool(scope.extension)
-        del scope.extension[:]
-        scopes += scope.message_type if isinstance(scope, FileDescriptorProto) else scope.nested_type
-    return copy if found else None
+    for scope in _scopes(copy):
+        for index in reversed(range(len(scope.extension))):
+            if (scope.extension[index].extendee, scope.extension[index].number) in numbers:
+                del scope.extension[index]
+    return copy
+
+
+def _scopes(file: FileDescriptorProto) -> Iterator[FileDescriptorProto | DescriptorProto]:
+    """A file and its messages at any depth: what can declare extensions."""
+    yield file
+    stack = list(file.message_type)
+    while stack:
+        message = stack.pop()
+        yield message
+        stack += message.nested_type

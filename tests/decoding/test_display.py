@@ -87,6 +87,31 @@ async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
     assert (await decoder.schema_info(a_call(method))).error == view.schema_error
 
 
+async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_the_view(files):
+    rejected = next(file for file in files if file.name == "s.proto")
+    broken = type(rejected)()
+    broken.CopyFrom(rejected)
+    broken.service[0].method.add().CopyFrom(broken.service[0].method[0])
+    index = DescriptorIndex()
+    index.add([*(file for file in files if file is not rejected), broken], "test")
+    decoder = DisplayDecoder(Schema([MemorySource("proto files", index)]))
+    info = await decoder.schema_info(a_call())
+    [problem] = info.problems
+    assert problem.startswith("s.proto: ")
+    assert problem in info.error
+    view = await decoder.view(a_call(), a_message(SCALARS), 100)
+    assert (view.schema_error, view.json) == (info.error, None)
+    await decoder.schema.close()
+
+
+async def test_a_health_check_is_decoded_without_any_source():
+    decoder = DisplayDecoder(Schema([]))
+    call = a_call("/grpc.health.v1.Health/Check")
+    row = await decoder.row(call, a_message(b"\x0a\x05store"))
+    assert (row.type, row.preview) == ("grpc.health.v1.HealthCheckRequest", 'service: "store"')
+    await decoder.schema.close()
+
+
 async def test_dropped_bytes_are_said_to_be_dropped(decoder):
     assert (await decoder.row(a_call(), a_message(None))).dropped
     assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error

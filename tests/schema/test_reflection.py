@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from loom.model import Kind
-from loom.schema import Schema, SchemaError
+from loom.schema import Schema, SchemaError, compile_protos
 from loom.schema.reflection import ReflectionSource
 from tests.support.schemas import SHOP, compiled, error_answer, files_answer, reflecting
 
@@ -180,6 +180,59 @@ async def test_a_missing_import_is_named_and_the_rest_decodes(tmp_path):
     assert method.problems == ("other.proto: imported but not provided",)
     assert [field.name for field in method.request.fields] == ["a", "b", "c", "d"]
     assert method.response.full_name == "other.Inner"
+
+
+COMMON = """syntax = "proto3"; package common; import "google/protobuf/timestamp.proto";
+message Money { string currency = 1; google.protobuf.Timestamp at = 2; } enum Unit { NONE = 0; GRAM = 1; }"""
+MAIN = """syntax = "proto3"; package main; import "{0}";
+message Order {{ common.Money price = 1; common.Unit unit = 2; }} service S {{ rpc M(Order) returns (Order); }}"""
+
+
+@pytest.mark.parametrize("served_name", ["common.proto", "other/place/common.proto", "money.proto"])
+async def test_an_import_that_is_served_under_another_name_is_found_by_its_symbols(tmp_path, served_name):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "common.proto").write_text(COMMON)
+    (tmp_path / "main.proto").write_text(MAIN.format("shared/common.proto"))
+    files = compile_protos([tmp_path / "main.proto"], [tmp_path]).file
+    main, common = (next(file for file in files if file.package == package) for package in ("main", "common"))
+    common.name = served_name
+
+    def answer(request: Any, _: str) -> Any:
+        symbol = request.file_containing_symbol
+        if symbol.startswith("main."):
+            return files_answer(main)
+        return (
+            files_answer(common)
+            if symbol in {"common.Money", "common.Unit"}
+            else error_answer(NOT_FOUND, "no")
+        )
+
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
+        method = await schema.method("/main.S/M")
+    assert method.problems == ()
+    price, unit = method.request.fields
+    assert [field.name for field in price.message_type.fields] == ["currency", "at"]
+    assert [value.name for value in unit.enum_type.values] == ["NONE", "GRAM"]
+
+
+async def test_two_imports_under_other_names_are_both_found(tmp_path):
+    (tmp_path / "a.proto").write_text('syntax = "proto3"; package a; message A { string x = 1; }')
+    (tmp_path / "b.proto").write_text('syntax = "proto3"; package b; message B { string y = 1; }')
+    (tmp_path / "main.proto").write_text(
+        """syntax = "proto3"; package main; import "a.proto"; import "b.proto";
+        message Both { a.A a = 1; b.B b = 2; } service S { rpc M(Both) returns (Both); }"""
+    )
+    files = {file.package: file for file in compile_protos([tmp_path / "main.proto"], [tmp_path]).file}
+    files["a"].name, files["b"].name = "one.proto", "two.proto"
+
+    def answer(request: Any, _: str) -> Any:
+        file = files.get(request.file_containing_symbol.partition(".")[0])
+        return files_answer(file) if file else error_answer(NOT_FOUND, "no")
+
+    async with reflecting(answer) as seen, reflection_schema(seen) as schema:
+        method = await schema.method("/main.S/M")
+    assert method.problems == ()
+    assert [field.message_type.fields[0].name for field in method.request.fields] == ["x", "y"]
 
 
 async def test_extensions_come_along_where_the_server_knows_them(tmp_path):

@@ -13,6 +13,7 @@ from loom.schema import (
     Schema,
     SchemaError,
     UploadError,
+    outline,
 )
 from tests.support.schemas import compiled
 
@@ -70,6 +71,18 @@ async def test_when_nobody_knows_every_reason_is_told():
         await schema.method("/a.S/Do")
     with pytest.raises(SchemaError, match="is not the path of a gRPC method"):
         await schema.method("/nonsense")
+    await schema.close()
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/api/v2", "//"])
+async def test_a_prefix_of_the_path_is_ignored(tmp_path, prefix):
+    schema = Schema([local("x", described(tmp_path))])
+    path = f"{prefix}/a.S/Do"
+    method = await schema.method(path)
+    assert (method.path, method.request.full_name) == (path, "a.M")
+    assert schema.kind(path) is method.kind
+    assert [service.name for service in outline(method).services] == ["a.S"]
+    assert [file.name for file in (await schema.descriptor_set(path)).file] == ["a.proto"]
     await schema.close()
 
 

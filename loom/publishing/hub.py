@@ -1,4 +1,4 @@
-"""Collects what changed and hands it out on a tick: one encoding for all who listen."""
+"""Collects changes of calls and publishes them on a tick, encoded once for all subscribers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ import msgspec
 from loom.api.calls import Summary
 from loom.model import Call, Observer
 
-from .changes import Changes
+from .change_log import DEFAULT_MAX_CHANGES, ChangeLog
 from .rates import Rates
 from .subscriber import Subscriber, Update
 
 TICK_SECONDS = 0.1
-BATCH = 1000  # calls per tick: ten thousand a second, more than a screen can show
-BACKLOG = 20_000  # calls that may wait for a later tick before they become a gap
+DEFAULT_BATCH_SIZE = 1000  # ten thousand calls a second, more than a screen can show
+DEFAULT_MAX_BACKLOG = 20_000
+_MAX_SEQ_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FeedPosition:
     """A position in the feed: ``<boot>:<seq>`` on the wire."""
 
     boot: str
@@ -28,50 +29,61 @@ class Feed:
         return f"{self.boot}:{self.seq}"
 
     @classmethod
-    def parse(cls, text: str | None) -> "Feed | None":
-        """Read ``<boot>:<seq>``; None for anything else."""
+    def parse(cls, text: str | None) -> "FeedPosition | None":
+        """Parse ``<boot>:<seq>``; None for anything else."""
         boot, colon, seq = (text or "").rpartition(":")
-        return cls(boot, int(seq)) if colon and seq.isascii() and seq.isdigit() else None
+        valid = colon and seq.isascii() and seq.isdigit() and len(seq) <= _MAX_SEQ_DIGITS
+        return cls(boot, int(seq)) if valid else None
 
 
 class Hub(Observer):
     """An observer of calls with any number of subscribers.
 
-    Each tick sends the newest state of every call that changed since the last one, at most
-    ``BATCH`` of them, newest first; the rest waits, and past ``BACKLOG`` it becomes a gap.
-    ``summarise`` turns a call into its summary.
+    Each tick publishes the current state of every call that changed since the last one, at most ``batch_size`` of
+    them, newest first; the others follow with the next ticks, and past ``max_backlog`` calls they become a gap.
+    ``summarise`` returns a call's summary. Subscribers that come back resume after up to ``max_changes`` changes.
     """
 
-    def __init__(self, boot: str, summarise: Callable[[Call], Summary]) -> None:
+    def __init__(
+        self,
+        boot: str,
+        summarise: Callable[[Call], Summary],
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        max_backlog: int = DEFAULT_MAX_BACKLOG,
+        max_changes: int = DEFAULT_MAX_CHANGES,
+    ) -> None:
         self.boot = boot
         self.seq = 0
         self.rates = Rates()
-        self.skipped = 0
+        self.skipped = 0  # calls that became a gap
         self._summarise = summarise
-        self._dirty: dict[int, Call] = {}
+        self._batch_size = batch_size
+        self._max_backlog = max_backlog
+        self._changed: dict[int, Call] = {}
         self._subscribers: set[Subscriber] = set()
-        self._changes = Changes()
+        self._change_log = ChangeLog(max_changes)
         self._encoder = msgspec.json.Encoder()
 
     @property
-    def position(self) -> Feed:
-        return Feed(self.boot, self.seq)
+    def position(self) -> FeedPosition:
+        return FeedPosition(self.boot, self.seq)
 
     @property
     def subscribers(self) -> int:
         return len(self._subscribers)
 
     def changed(self, calls: Sequence[Call]) -> None:
-        dirty = self._dirty
+        changed = self._changed
         for call in calls:
-            dirty[call.id] = call
+            changed[call.id] = call
 
     def ended(self, calls: Sequence[Call]) -> None:
         durations = [(call.ended_ns or call.started_ns) - call.started_ns for call in calls]
         self.rates.ended(durations, errors=len([call for call in calls if call.status and call.status.code]))
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """From the next tick on this subscriber is told of everything."""
+        """Send everything that is published from the next tick on to this subscriber."""
         self._subscribers.add(subscriber)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -83,48 +95,55 @@ class Hub(Observer):
         for subscriber in list(self._subscribers):
             self.unsubscribe(subscriber)
 
-    def changes_since(self, last: Feed, held: Callable[[int], Call | None]) -> list[Call] | None:
-        """Held calls that changed after ``last``, oldest change first; None where that is forgotten."""
-        changed = self._changes.since(last.seq) if last.boot == self.boot and last.seq <= self.seq else None
-        return None if changed is None else [call for call in map(held, changed) if call is not None]
+    def changes_since(
+        self, position: FeedPosition, get_call: Callable[[int], Call | None]
+    ) -> list[Call] | None:
+        """The calls that changed after ``position``, oldest change first, as far as ``get_call`` still has them.
+
+        None if the position is of another boot or too old.
+        """
+        if position.boot != self.boot or position.seq > self.seq:
+            return None
+        call_ids = self._change_log.since(position.seq)
+        return None if call_ids is None else [call for call in map(get_call, call_ids) if call is not None]
 
     def tick(self) -> None:
-        """Send what changed since the last tick."""
-        if not self._dirty:
+        """Publish what changed since the last tick."""
+        if not self._changed:
             return
         self.seq += 1
-        batch = self._take()
-        self._changes.note(self.seq, [call.id for call in batch])
+        batch = self._next_batch()
+        self._change_log.append(self.seq, [call.id for call in batch])
         if not self._subscribers:
             return
-        self._send("calls", self.encode([self._summarise(call) for call in batch]), len(batch))
+        self._publish("calls", self.encode([self._summarise(call) for call in batch]), len(batch))
 
     def send(self, event: str, data: object) -> None:
-        """Send any other event to everybody."""
+        """Publish any other event."""
         if self._subscribers:
-            self._send(event, self.encode(data), 0)
+            self._publish(event, self.encode(data), 0)
 
     def encode(self, data: object) -> str:
         return self._encoder.encode(data).decode()
 
-    def _send(self, event: str, data: str, calls: int) -> None:
+    def _publish(self, event: str, data: str, calls: int) -> None:
         update = Update(event, data, self.seq, calls)
         for subscriber in self._subscribers:
-            subscriber.offer(update)
+            subscriber.put(update)
 
-    def _take(self) -> list[Call]:
-        if len(self._dirty) <= BATCH or not self._subscribers:
-            batch = list(self._dirty.values())
-            self._dirty = {}
+    def _next_batch(self) -> list[Call]:
+        if len(self._changed) <= self._batch_size or not self._subscribers:
+            batch = list(self._changed.values())
+            self._changed = {}
             return batch
         batch = []
-        while len(batch) < BATCH:
-            batch.append(self._dirty.popitem()[1])
+        while len(batch) < self._batch_size:
+            batch.append(self._changed.popitem()[1])
         batch.reverse()
-        missed = len(self._dirty)
-        if missed > BACKLOG:
-            self._changes.note(self.seq, list(self._dirty))
-            self._dirty = {}
+        missed = len(self._changed)
+        if missed > self._max_backlog:
+            self._change_log.append(self.seq, list(self._changed))
+            self._changed = {}
             self.skipped += missed
-            self._send("gap", f'{{"missed":{missed}}}', 0)
+            self._publish("gap", f'{{"missed":{missed}}}', 0)
         return batch

@@ -1,11 +1,11 @@
-"""What happened in the last seconds: calls and errors ended, and how long they took."""
+"""Rates of the last seconds: calls and errors that ended, and their durations."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-KEPT_SECONDS = 300
-SAMPLE = 2000  # durations looked at per second; more would not move a percentile
+DEFAULT_SECONDS = 300
+DEFAULT_SAMPLE_SIZE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +21,39 @@ class Second:
 
 
 class Rates:
-    """Counts ended calls; :meth:`roll`, called each second, closes the current second."""
+    """Counts ended calls; :meth:`roll`, called each second, closes the current second.
 
-    def __init__(self) -> None:
+    ``series`` has the last ``seconds``. Percentiles are those of the first ``sample_size`` calls of a second.
+    """
+
+    def __init__(self, seconds: int = DEFAULT_SECONDS, sample_size: int = DEFAULT_SAMPLE_SIZE) -> None:
         self.calls_total = 0
         self.errors_total = 0
-        self.series: deque[Second] = deque(maxlen=KEPT_SECONDS)
+        self.series: deque[Second] = deque(maxlen=seconds)
+        self._sample_size = sample_size
         self._calls = 0
         self._errors = 0
         self._durations: list[int] = []
 
     def ended(self, durations_ns: Sequence[int], *, errors: int) -> None:
-        """These calls have ended, ``errors`` of them with another status than OK."""
+        """Count calls that ended, ``errors`` of them with a status other than OK."""
         count = len(durations_ns)
         self.calls_total += count
         self._calls += count
         self.errors_total += errors
         self._errors += errors
-        self._durations += durations_ns[: SAMPLE - len(self._durations)]
+        self._durations += durations_ns[: self._sample_size - len(self._durations)]
 
     def roll(self, now_us: int, in_flight: int) -> Second:
-        """Close the second that ends now, keep it, and answer it."""
-        ordered = sorted(self._durations)
-        count = len(ordered)
+        """Close the second that ends now, append it to the series and return it."""
+        durations = sorted(self._durations)
+        count = len(durations)
         second = Second(
             at_us=now_us,
             calls=self._calls,
             errors=self._errors,
-            p50_us=ordered[count // 2] // 1000 if count else None,
-            p95_us=ordered[min(count - 1, count * 95 // 100)] // 1000 if count else None,
+            p50_us=durations[count // 2] // 1000 if count else None,
+            p95_us=durations[min(count - 1, count * 95 // 100)] // 1000 if count else None,
             in_flight=in_flight,
         )
         self.series.append(second)

@@ -1,4 +1,4 @@
-"""One listener's queue: bounded in bytes, and honest about what it could not hold."""
+"""One subscriber's queue: bounded in bytes, with a gap in the place of what it could not hold."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ DEFAULT_LIMIT = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One event of the feed. ``data`` is JSON; ``calls`` is how many calls it tells of."""
+    """One event of the feed. ``data`` is JSON; ``calls`` is how many calls are in it."""
 
     event: str
     data: str
@@ -18,10 +18,9 @@ class Update:
 
 
 class Subscriber:
-    """Updates that wait for one slow or quick reader.
+    """A queue of updates for one reader, of at most ``limit`` bytes.
 
-    Past ``limit`` bytes everything that waits is let go and one ``gap`` update takes its
-    place, with the number of call updates that were skipped.
+    Past it all queued updates are replaced by one ``gap`` update with the number of calls that were in them.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
@@ -32,26 +31,26 @@ class Subscriber:
         self._ready = asyncio.Event()
         self._closed = False
 
-    def offer(self, update: Update) -> None:
+    def put(self, update: Update) -> None:
         """Queue an update; never waits."""
         if self._closed:
             return
         self._queue.append(update)
         self.bytes += len(update.data)
         if self.bytes > self.limit:
-            self._missed += sum(waiting.calls for waiting in self._queue)
+            self._missed += sum(queued.calls for queued in self._queue)
             self._queue.clear()
             self._queue.append(Update("gap", f'{{"missed":{self._missed}}}', update.seq))
             self.bytes = 0
         self._ready.set()
 
     def close(self) -> None:
-        """Let the reader finish what is queued and then end."""
+        """Let the reader get what is queued, and then end."""
         self._closed = True
         self._ready.set()
 
     async def next(self) -> Update | None:
-        """The oldest waiting update; waits for one; None once closed and empty."""
+        """Wait for the oldest queued update; None once the subscriber is closed and its queue empty."""
         while not self._queue:
             if self._closed:
                 return None

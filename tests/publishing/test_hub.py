@@ -4,9 +4,7 @@ import pytest
 
 from loom.api.summary import summarise
 from loom.model import Call
-from loom.publishing import Feed, Hub, Subscriber
-from loom.publishing import changes as changes_module
-from loom.publishing import hub as hub_module
+from loom.publishing import FeedPosition, Hub, Subscriber
 
 
 def call(call_id: int) -> Call:
@@ -15,10 +13,10 @@ def call(call_id: int) -> Call:
 
 async def drain(subscriber: Subscriber) -> list[tuple[str, object]]:
     subscriber.close()
-    found = []
+    updates = []
     while (update := await subscriber.next()) is not None:
-        found.append((update.event, json.loads(update.data)))
-    return found
+        updates.append((update.event, json.loads(update.data)))
+    return updates
 
 
 async def test_one_event_carries_the_newest_state_of_all_that_changed():
@@ -36,7 +34,7 @@ async def test_one_event_carries_the_newest_state_of_all_that_changed():
     assert [(summary["id"], summary["version"]) for summary in calls] == [(1, 2), (2, 1)]
 
 
-async def test_a_slow_reader_is_told_how_much_it_missed():
+async def test_a_slow_reader_gets_the_number_of_calls_it_missed():
     hub, slow, quick = Hub("b", summarise), Subscriber(limit=2000), Subscriber()
     hub.subscribe(slow)
     hub.subscribe(quick)
@@ -51,9 +49,8 @@ async def test_a_slow_reader_is_told_how_much_it_missed():
     assert len(await drain(quick)) == 100
 
 
-async def test_a_burst_is_spread_over_ticks_newest_first(monkeypatch):
-    monkeypatch.setattr(hub_module, "BATCH", 3)
-    hub, subscriber = Hub("b", summarise), Subscriber()
+async def test_a_burst_is_spread_over_ticks_newest_first():
+    hub, subscriber = Hub("b", summarise, batch_size=3), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 6):
         hub.changed([call(call_id)])
@@ -63,10 +60,8 @@ async def test_a_burst_is_spread_over_ticks_newest_first(monkeypatch):
     assert batches == [[3, 4, 5], [1, 2]]
 
 
-async def test_a_backlog_without_end_becomes_a_gap_with_a_number(monkeypatch):
-    monkeypatch.setattr(hub_module, "BATCH", 3)
-    monkeypatch.setattr(hub_module, "BACKLOG", 5)
-    hub, subscriber = Hub("b", summarise), Subscriber()
+async def test_a_backlog_without_end_becomes_a_gap_with_a_number():
+    hub, subscriber = Hub("b", summarise, batch_size=3, max_backlog=5), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 13):
         hub.changed([call(call_id)])
@@ -76,7 +71,7 @@ async def test_a_backlog_without_end_becomes_a_gap_with_a_number(monkeypatch):
     assert hub.skipped == 9
 
 
-def test_who_comes_back_gets_what_changed_since():
+def test_a_subscriber_that_comes_back_gets_the_changes_since():
     hub = Hub("b", summarise)
     calls = {number: call(number) for number in range(1, 5)}
     for number in (1, 2, 3):
@@ -88,29 +83,36 @@ def test_who_comes_back_gets_what_changed_since():
     hub.tick()
     hub.changed([calls[4]])
     hub.tick()
-    assert [found.id for found in hub.changes_since(last, calls.get)] == [1, 4]
+    assert [changed.id for changed in hub.changes_since(last, calls.get)] == [1, 4]
     del calls[4]
-    assert [found.id for found in hub.changes_since(last, calls.get)] == [1]
+    assert [changed.id for changed in hub.changes_since(last, calls.get)] == [1]
 
 
-def test_who_comes_from_another_boot_or_too_late_is_told_so(monkeypatch):
-    monkeypatch.setattr(changes_module, "RESUMABLE", 2)
-    hub = Hub("b", summarise)
-    assert hub.changes_since(Feed("other", 0), lambda _: None) is None
-    assert hub.changes_since(Feed("b", 5), lambda _: None) is None
+def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from():
+    hub = Hub("b", summarise, max_changes=2)
+    assert hub.changes_since(FeedPosition("other", 0), lambda _: None) is None
+    assert hub.changes_since(FeedPosition("b", 5), lambda _: None) is None
     for number in range(1, 10):
         hub.changed([call(number)])
         hub.tick()
-    assert hub.changes_since(Feed("b", 1), lambda _: None) is None
+    assert hub.changes_since(FeedPosition("b", 1), lambda _: None) is None
     assert hub.changes_since(hub.position, lambda _: None) == []
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("b:7", Feed("b", 7)), ("", None), (None, None), ("b:", None), ("b:x", None), ("7", None)],
+    [
+        ("b:7", FeedPosition("b", 7)),
+        ("", None),
+        (None, None),
+        ("b:", None),
+        ("b:x", None),
+        ("7", None),
+        ("b:" + "9" * 5000, None),
+    ],
 )
 def test_positions_read_back(text, expected):
-    assert Feed.parse(text) == expected
+    assert FeedPosition.parse(text) == expected
 
 
 async def test_closing_the_hub_ends_every_reader():

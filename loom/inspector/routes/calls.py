@@ -17,7 +17,7 @@ from loom.inspector.requests import find_call, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 from loom.model import Call
-from loom.publishing import Feed
+from loom.publishing import FeedPosition
 from loom.search import SearchError
 
 from .search import parse_filter, run_while_connected, search_error
@@ -86,7 +86,7 @@ async def _list(inspector: Inspector, wanted: CallsParameters) -> CallPage:
         raise search_error(error) from error
 
 
-def _page(inspector: Inspector, position: Feed, listed: CallPage) -> CallsPage:
+def _page(inspector: Inspector, position: FeedPosition, listed: CallPage) -> CallsPage:
     history = inspector.history
     return CallsPage(
         calls=listed.calls,

@@ -15,14 +15,14 @@ from loom.inspector.context import Inspector, inspector_of
 from loom.inspector.requests import read_parameters
 from loom.inspector.responses import JsonResponse
 from loom.inspector.routing import route
-from loom.publishing import Feed, Subscriber
+from loom.publishing import FeedPosition, Subscriber
 
 _RESUME_BATCH = 1000
 _PING_SECONDS = 15
 _SEND_TIMEOUT = 30.0
 
 
-async def _updates(inspector: Inspector, last: Feed | None) -> AsyncIterator[ServerSentEvent]:
+async def _updates(inspector: Inspector, last: FeedPosition | None) -> AsyncIterator[ServerSentEvent]:
     hub = inspector.hub
     subscriber = Subscriber()
     hub.subscribe(subscriber)
@@ -55,7 +55,7 @@ async def follow_feed(request: Request) -> Response:
     """Server-sent events until the client leaves or Loom stops."""
     last = request.headers.get("last-event-id") or read_parameters(request, FeedParameters).last
     return EventSourceResponse(
-        _updates(inspector_of(request), Feed.parse(last)),
+        _updates(inspector_of(request), FeedPosition.parse(last)),
         ping=_PING_SECONDS,
         send_timeout=_SEND_TIMEOUT,
     )

@@ -1,8 +1,8 @@
-"""Every error that Loom raises on purpose has one root."""
+"""The errors that Loom raises on purpose."""
 
 
 class LoomError(Exception):
-    """The root. Its text is one line that a person can act on."""
+    """The base class. The text is one line that says what to do."""
 
 
 class ConfigError(LoomError):

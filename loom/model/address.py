@@ -1,4 +1,4 @@
-"""``HOST:PORT`` as people write it on a command line."""
+"""``HOST:PORT`` as on a command line."""
 
 import ipaddress
 import re
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 
 from loom.errors import ConfigError
 
-_FORM = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})")
+_PATTERN = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+(?:%\w+)?)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})")
 _LOOPBACK_NAMES = {"localhost", "ip6-localhost"}
 _MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A host (name, IPv4, or IPv6 without brackets) and a port; port 0 asks for any free one."""
+    """A host (name, IPv4, or IPv6 without brackets) and a port; port 0 means any free one."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read ``HOST:PORT`` or ``[IPV6]:PORT``; :class:`ConfigError` says what is allowed."""
-        match = _FORM.fullmatch(text.strip())
+        """Parse ``HOST:PORT`` or ``[IPV6]:PORT``. Raises :class:`ConfigError`."""
+        match = _PATTERN.fullmatch(text.strip())
         if match is None or int(match["port"]) > _MAX_PORT:
             raise ConfigError(f"expected HOST:PORT (e.g. localhost:50051 or [::1]:50051), got {text!r}")
-        return cls(match["six"] or match["host"], int(match["port"]))
+        return cls(match["ipv6"] or match["host"], int(match["port"]))
 
     @property
     def is_loopback(self) -> bool:

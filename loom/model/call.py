@@ -1,4 +1,4 @@
-"""A call as it is known so far: the fold of its events."""
+"""A call, from its first event on: the projection of its events."""
 
 import enum
 
@@ -10,7 +10,7 @@ from .status import EndedBy, Status, StatusCode
 
 
 class Kind(enum.StrEnum):
-    """The stream type, from the schema if it is known, else from what was seen."""
+    """The stream type of a method."""
 
     UNARY = "unary"
     SERVER = "server"
@@ -26,10 +26,9 @@ class CallState(enum.StrEnum):
 class Call(msgspec.Struct, gc=False):
     """Everything recorded of one call.
 
-    Counters and byte totals (message payloads, as on the wire) count everything that
-    passed; ``messages`` may hold less, and ``dropped_messages`` / ``dropped_bytes`` say
-    by how much. Times are wall-clock nanoseconds, None until they happen.
-    ``version`` grows with every change.
+    The counts and totals of messages (payload bytes, as on the wire) include messages whose bytes were dropped;
+    ``dropped_messages`` and ``dropped_bytes`` are the count and total of those. Times are wall-clock nanoseconds, None
+    until they happen. ``version`` grows with every change.
     """
 
     id: int
@@ -53,7 +52,7 @@ class Call(msgspec.Struct, gc=False):
     last_request_ns: int | None = None
     last_response_ns: int | None = None
     half_closed_ns: int | None = None
-    half_closed_after: int | None = None  # how many messages had passed by then
+    half_closed_after: int | None = None  # the number of messages ahead of it
     ended_ns: int | None = None
 
     request_messages: int = 0
@@ -70,7 +69,7 @@ class Call(msgspec.Struct, gc=False):
     dropped_messages: int = 0
     dropped_bytes: int = 0
     version: int = 0
-    restored: bool = False  # read back from the session of an earlier run
+    restored: bool = False  # read from the session of a previous run
 
     @property
     def state(self) -> CallState:
@@ -78,7 +77,7 @@ class Call(msgspec.Struct, gc=False):
 
     @property
     def service(self) -> str:
-        """``package.Service``; the whole path where it has no second slash."""
+        """``package.Service``; the whole path if it has no second slash."""
         return self.method.lstrip("/").rpartition("/")[0] or self.method
 
     @property
@@ -91,13 +90,13 @@ class Call(msgspec.Struct, gc=False):
 
     @property
     def kind(self) -> Kind:
-        """The declared kind, or what the traffic so far looks like."""
+        """The declared kind, else the one that the traffic so far suggests."""
         if self.declared_kind is not None:
             return self.declared_kind
-        many_in, many_out = self.request_messages > 1, self.response_messages > 1
-        if many_in:
-            return Kind.BIDI if many_out else Kind.CLIENT
-        return Kind.SERVER if many_out else Kind.UNARY
+        requests_stream, responses_stream = self.request_messages > 1, self.response_messages > 1
+        if requests_stream:
+            return Kind.BIDI if responses_stream else Kind.CLIENT
+        return Kind.SERVER if responses_stream else Kind.UNARY
 
     @property
     def duration_ns(self) -> int | None:

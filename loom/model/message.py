@@ -1,4 +1,4 @@
-"""One gRPC message: its bytes as they passed, and what is known of them without decoding."""
+"""One gRPC message, not decoded, and the messages of a call."""
 
 import enum
 from collections.abc import Iterator
@@ -7,19 +7,18 @@ import msgspec
 
 
 class Direction(enum.StrEnum):
-    """Which way a message goes; the page draws them as ↑ and ↓."""
+    """The direction of a message; the page draws them as ↑ and ↓."""
 
     REQUEST = "request"
     RESPONSE = "response"
 
 
 class Message(msgspec.Struct, gc=False):
-    """A message of a call, numbered per call in the order in which Loom saw it.
+    """A message of a call, numbered per call in the order in which Loom saw them.
 
-    ``data`` is the payload without the five-byte prefix, as it was on the wire (still
-    compressed if ``compressed``), or None where the budget has dropped it; ``size`` stays
-    its full length in bytes. ``encoding`` names the compression (``grpc-encoding``) of a
-    compressed message. ``time_ns`` is wall-clock nanoseconds.
+    ``data`` is the payload without the five-byte prefix, as on the wire (still compressed if ``compressed``), or None
+    if it was dropped; ``size`` is its full length in bytes in any case. ``encoding`` is the compression
+    (``grpc-encoding``) of a compressed message. ``time_ns`` is wall-clock nanoseconds.
     """
 
     index: int
@@ -88,7 +87,7 @@ class Messages(msgspec.Struct, gc=False):
         self._dropped = count
 
     def get(self, index: int) -> Message | None:
-        """The message of this index; None if it was dropped or has not been seen."""
+        """The message of this index; None if it was dropped or does not exist."""
         position = index
         if index >= self._head:
             position += self._start - self._dropped
@@ -119,7 +118,7 @@ class Messages(msgspec.Struct, gc=False):
     def drop(self) -> Message | None:
         """Drop the oldest message between the head and the newest, else the last of the head, else the newest.
 
-        Returns it, or None when there are no messages. Amortised O(1).
+        Returns it, or None if none are left. Amortised O(1).
         """
         items = self._items
         if len(items) <= self._head and not self._dropped:  # all of them are in the head

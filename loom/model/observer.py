@@ -1,4 +1,4 @@
-"""Who is told of calls: the page's feed, the log, the metrics, the terminal, a test."""
+"""The callbacks for recorded calls: of the page's feed, the log, the metrics, the console, a test."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ from .call import Call
 
 
 class Observer:
-    """Told of calls on the forwarding loop, of those together that have come together: its methods note and return.
+    """Callbacks on the event loop that forwards, batched by what was recorded together. They must not block or raise.
 
-    What a subclass does not define costs the traffic nothing.
+    A callback that a subclass does not override is never called, and costs the traffic nothing.
     """
 
     def started(self, calls: Sequence[Call], /) -> None:
-        """These calls are there; comes once for each, before any ``changed``."""
+        """These calls have started: once per call, before any ``changed``."""
 
     def changed(self, calls: Sequence[Call], /) -> None:
-        """These calls started or something of them was seen."""
+        """Events of these calls were recorded."""
 
     def ended(self, calls: Sequence[Call], /) -> None:
-        """These calls are over; comes once for each, after the last ``changed``."""
+        """These calls have ended: once per call, after the last ``changed``."""

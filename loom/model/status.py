@@ -28,12 +28,12 @@ class StatusCode(enum.IntEnum):
 
 
 class EndedBy(enum.StrEnum):
-    """Who ended the call, as far as Loom can tell."""
+    """The party that ended the call, as far as Loom can tell."""
 
     BACKEND = "backend"  # the backend sent the status
     CLIENT = "client"  # the client cancelled or went away
     DEADLINE = "deadline"  # the deadline passed at Loom
-    LOOM = "loom"  # Loom itself: target not reached, breaker open, shutdown
+    LOOM = "loom"  # Loom itself: target unreachable, breaker open, shutdown
 
 
 _NAMES = {code.value: code.name for code in StatusCode}
@@ -42,7 +42,7 @@ _NAMES = {code.value: code.name for code in StatusCode}
 class Status(msgspec.Struct, frozen=True, gc=False):
     """``code`` is the number on the wire: it may lie outside :class:`StatusCode`.
 
-    ``details`` is the value of ``grpc-status-details-bin``, if there was one.
+    ``details`` is the value of ``grpc-status-details-bin``, or None.
     """
 
     code: int

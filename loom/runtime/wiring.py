@@ -9,7 +9,7 @@ from loom.model import Address, CallIds, Endpoint, Kind, Secrets, Sink
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
-from loom.recording.log import CallLog
+from loom.recording.call_log import CallLog
 from loom.schema import LocalSources, Schema, Source
 from loom.schema.reflection import ReflectionSource
 from loom.sessions import SessionWriter, check_name, session_path, sessions_directory

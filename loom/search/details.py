@@ -23,6 +23,6 @@ class CallDetails:
             for key, value in block or ():
                 yield key, base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
-    def fields(self, holding: str = "") -> Iterator[Field]:
+    def fields(self, containing: str = "") -> Iterator[Field]:
         """See :meth:`.field_reader.FieldReader.fields`."""
-        return self._reader.fields(self._call, holding)
+        return self._reader.fields(self._call, containing)

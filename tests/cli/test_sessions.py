@@ -173,7 +173,7 @@ def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data:
     assert ran.out.startswith("2 calls from")
     (data / "hello.txt").write_text("hello")
     ran = loom("import", str(data / "hello.txt"))
-    assert (ran.code, "this is no NDJSON of Loom" in ran.err) == (2, True)
+    assert (ran.code, "this is not Loom's NDJSON" in ran.err) == (2, True)
     assert loom("import", str(data / "none.txt")).code == 2
 
 

@@ -79,7 +79,7 @@ async def test_a_file_of_calls_is_chosen_or_dropped(page: Page, tmp_path: Path) 
             await page.get_by_role("button", name="Export and import").click()
             await page.get_by_role("button", name="Import calls").click()
         await (await chooser.value).set_files(file)
-        await expect(page.get_by_role("log")).to_contain_text("this is no NDJSON of Loom")
+        await expect(page.get_by_role("log")).to_contain_text("this is not Loom's NDJSON")
     finally:
         await loom.stop()
 

@@ -1,13 +1,13 @@
-"""Loom's own format of calls, one JSON object a line: docs/format.md.
+"""Loom's own format of calls, one JSON object per line (docs/format.md).
 
-* :mod:`~loom.recording.ndjson.lines`: what a line may hold, as types; the JSON Schema comes from them.
-* :mod:`~loom.recording.ndjson.writing`: a call becomes a line, its secrets masked.
-* :mod:`~loom.recording.ndjson.reading`: lines become calls; a damaged one says where.
+* :mod:`~loom.recording.ndjson.lines`: the types of lines; the JSON Schema is generated from them.
+* :mod:`~loom.recording.ndjson.writer`: calls to lines, with secrets masked.
+* :mod:`~loom.recording.ndjson.reader`: lines to calls; damaged lines are reported and skipped.
 """
 
 from .lines import VERSION, json_schema
-from .reading import FormatError, Problem, read_lines
-from .writing import descriptors_line, header_line, to_line
+from .reader import FormatError, Problem, read_lines
+from .writer import descriptors_line, header_line, to_line
 
 __all__ = [
     "VERSION",

@@ -1,4 +1,4 @@
-"""What a line may hold. These types are the format: docs/format.schema.json is made from them."""
+"""The types of lines. They define the format: docs/format.schema.json is generated from them."""
 
 from typing import Annotated, Any, Literal
 
@@ -25,7 +25,7 @@ class Header(Struct, tag="header", tag_field="type"):
     """The first line of a file, and of each part that a later run of Loom appends."""
 
     format: Literal["loom-ndjson"]
-    version: Annotated[int, Meta(ge=1, description="raised when a reader of the older one would go wrong")]
+    version: Annotated[int, Meta(ge=1, description="raised when older readers would misread the file")]
     generator: str = ""
     secrets: Literal["masked", "revealed"] = "masked"
 
@@ -74,7 +74,7 @@ class Status(Struct):
 
 
 class Dropped(Struct):
-    """What Loom no longer held of the call: messages that are null or missing here."""
+    """Messages whose bytes Loom had dropped: they are null or missing here."""
 
     messages: Count = 0
     bytes: Count = 0
@@ -85,7 +85,7 @@ class Call(Struct, kw_only=True, tag="call", tag_field="type"):
 
     id: Count
     method: Annotated[str, Meta(examples=["/acme.shop.v1.Shop/GetOrder"])]
-    kind: Annotated[Kind | None, Meta(description="null where no schema told it")] = None
+    kind: Annotated[Kind | None, Meta(description="null if no schema declared it")] = None
     started: Timestamp
     duration_ns: Annotated[int | None, Meta(description="null: the call had not ended")] = None
     deadline_ns: Offset | None = None

@@ -1,12 +1,12 @@
 """The filter language: ``method:Get* -status:OK duration:>250ms`` (docs/filter.md).
 
-* :mod:`~loom.recording.query.error`: what is wrong with a filter, and in which column.
-* :mod:`~loom.recording.query.scanner`: text becomes comma lists of terms and values.
-* :mod:`~loom.recording.query.values`: durations, sizes, comparisons, patterns.
-* :mod:`~loom.recording.query.terms`: what each term asks of a call.
-* :mod:`~loom.recording.query.query`: the whole filter, as one question to a call.
+* :mod:`~loom.recording.query.error`: the syntax error of a filter, with its column.
+* :mod:`~loom.recording.query.scanner`: splits a filter into comma lists of terms and values.
+* :mod:`~loom.recording.query.values`: parses values: durations, sizes, comparisons, patterns.
+* :mod:`~loom.recording.query.terms`: the terms, and the predicate of each.
+* :mod:`~loom.recording.query.query`: parses a whole filter to one predicate.
 
-The page has the same language in TypeScript; ``tests/fixtures/filters.json`` is run by both.
+The page has the same language in TypeScript; both are tested with ``tests/fixtures/filters.json``.
 """
 
 from .error import FilterError

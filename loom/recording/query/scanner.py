@@ -1,4 +1,4 @@
-"""A filter's text becomes comma lists of terms and values; nothing is judged yet.
+"""Splits a filter into comma lists of terms and values, whatever the values are.
 
 filter   = [ group { SPACE group } ]
 group    = [ "-" ] item { "," item }
@@ -25,7 +25,7 @@ _FIELD_TERMS = ("meta", "body")
 
 
 class Form(enum.Enum):
-    """How a value was written: a word may hold wildcards, a quoted text is taken literally."""
+    """How a value was written: a word may contain wildcards, quoted text is literal."""
 
     WORD = "word"
     QUOTED = "quoted"
@@ -34,7 +34,7 @@ class Form(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value and the column where it begins. ``field`` is the part before ``=``, if any."""
+    """A value and the column at which it begins. ``field`` is the part before ``=``, if any."""
 
     text: str
     form: Form
@@ -54,7 +54,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items of which any may hold; ``negated`` turns the answer round."""
+    """Items of which any may match, or, if ``negated``, none."""
 
     items: tuple[Item, ...]
     negated: bool
@@ -62,7 +62,7 @@ class Group:
 
 
 def scan(text: str, terms: Container[str]) -> list[Group]:
-    """Split a filter; :class:`FilterError` where its form is wrong. ``terms`` are the known names."""
+    """Split a filter; ``terms`` are the names of terms. Raises :class:`FilterError`."""
     return _Scanner(text, terms).groups()
 
 
@@ -116,7 +116,7 @@ class _Scanner:
                 self._at = match.end()
             elif not term:
                 raise FilterError(
-                    f"there is no term {match[1]!r}", column, 'quote it to look for the text: "a:b"'
+                    f"unknown term {match[1]!r}", column, 'quote it to look for the text: "a:b"'
                 )
         return Item(term, column, self._value(term))
 

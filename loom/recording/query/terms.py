@@ -1,7 +1,7 @@
-"""What each term asks of a call.
+"""The terms, and the predicate of each.
 
-A question gets the call's summary (docs/api.md) and, where the asker has them, its
-details; it answers True, False, or None for "not without the details".
+A predicate takes a call's summary (docs/api.md) and its details, or None; it returns True, False, or None if that
+depends on the details.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,191 +18,187 @@ from .values import DURATIONS, SIZES, choice, contains, equals, literal, number,
 
 
 class Details(Protocol):
-    """What a summary does not hold, read only if a term asks for it."""
+    """What is not in a summary; it is read only if a term needs it."""
 
     def metadata(self) -> Iterable[tuple[str, str]]:
         """Key and value of every request, initial and trailing item; binary values as base64."""
 
-    def fields(self, holding: str = "") -> Iterable[tuple[str, str]]:
+    def fields(self, containing: str = "") -> Iterable[tuple[str, str]]:
         """Path and text of every field of every message ("items.0.sku", "A-1").
 
-        The path is "" where a message has no schema and only its text can be looked at. Texts that do not hold
-        ``holding``, in any case, may be left out.
+        The path is "" where a message has no schema, so that only its text can be searched. Texts that do not contain
+        ``containing``, in any case, may be left out.
         """
 
 
-Question = Callable[[Summary, Details | None], bool | None]
+Predicate = Callable[[Summary, Details | None], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term of the language. ``cost`` orders questions, cheapest first; past 0 it needs details."""
+    """A term of the language. ``cost`` orders predicates, cheapest first; past 0 it needs details."""
 
-    ask: Callable[[Value], Question]
+    build: Callable[[Value], Predicate]
     example: str
     cost: int = 0
 
 
-def ask(item: Item) -> tuple[Question, int]:
-    """The question of one item, and its cost."""
-    term = TERMS[item.term]
-    return term.ask(item.value), term.cost
+def _anywhere(value: Value) -> Predicate:
+    matches = contains(value)
 
-
-def _anywhere(value: Value) -> Question:
-    found = contains(value)
-
-    def question(summary: Summary, _: Details | None) -> bool:
+    def predicate(summary: Summary, _: Details | None) -> bool:
         status = summary.status
-        if found(summary.method):
+        if matches(summary.method):
             return True
-        return status is not None and (found(status.name) or found(status.message))
+        return status is not None and (matches(status.name) or matches(status.message))
 
-    return question
+    return predicate
 
 
-def _method(value: Value) -> Question:
-    found = equals(value)
+def _method(value: Value) -> Predicate:
+    matches = equals(value)
     if value.form is Form.REGEX:
-        return lambda summary, _: found(summary.method)
+        return lambda summary, _: matches(summary.method)
     if "/" in value.text:
         if value.text.startswith("/"):
-            return lambda summary, _: found(summary.method)
-        return lambda summary, _: found(summary.method.lstrip("/"))
-    return lambda summary, _: found(summary.method.rpartition("/")[2])
+            return lambda summary, _: matches(summary.method)
+        return lambda summary, _: matches(summary.method.lstrip("/"))
+    return lambda summary, _: matches(summary.method.rpartition("/")[2])
 
 
-def _service(value: Value) -> Question:
-    found = equals(value)
+def _service(value: Value) -> Predicate:
+    matches = equals(value)
 
-    def question(summary: Summary, _: Details | None) -> bool:
+    def predicate(summary: Summary, _: Details | None) -> bool:
         service = summary.method.lstrip("/").rpartition("/")[0]
-        return found(service) or (value.form is not Form.REGEX and found(service.rpartition(".")[2]))
+        return matches(service) or (value.form is not Form.REGEX and matches(service.rpartition(".")[2]))
 
-    return question
+    return predicate
 
 
+_MAX_STATUS_DIGITS = 10
 _NAMES = {code.name: code.value for code in StatusCode}
 
 
-def _status(value: Value) -> Question:
+def _status(value: Value) -> Predicate:
     name = value.text.upper().replace("-", "_").removeprefix("CODE_")
-    if value.form is Form.REGEX or (name not in _NAMES and not (name.isascii() and name.isdigit())):
+    is_number = name.isascii() and name.isdigit() and len(name) <= _MAX_STATUS_DIGITS
+    if value.form is Form.REGEX or (name not in _NAMES and not is_number):
         raise FilterError(
-            f"{value.text!r} is no status", value.column, "a name such as NOT_FOUND, or its number"
+            f"{value.text!r} is not a status", value.column, "a name such as NOT_FOUND, or its number"
         )
     code = _NAMES[name] if name in _NAMES else int(name)
     return lambda summary, _: summary.status is not None and summary.status.code == code
 
 
-def _status_message(value: Value) -> Question:
-    found = contains(value)
-    return lambda summary, _: summary.status is not None and found(summary.status.message)
+def _status_message(value: Value) -> Predicate:
+    matches = contains(value)
+    return lambda summary, _: summary.status is not None and matches(summary.status.message)
 
 
-def _one_of(key: str, allowed: tuple[str, ...]) -> Callable[[Value], Question]:
+def _one_of(key: str, allowed: tuple[str, ...]) -> Callable[[Value], Predicate]:
     read = attrgetter(key)
 
-    def build(value: Value) -> Question:
-        wanted = choice(value, allowed)
-        return lambda summary, _: bool(read(summary) == wanted)
+    def build(value: Value) -> Predicate:
+        chosen = choice(value, allowed)
+        return lambda summary, _: bool(read(summary) == chosen)
 
     return build
 
 
-def _text(key: str) -> Callable[[Value], Question]:
+def _text(key: str) -> Callable[[Value], Predicate]:
     read = attrgetter(key)
 
-    def build(value: Value) -> Question:
-        found = contains(value)
-        return lambda summary, _: found(read(summary))
+    def build(value: Value) -> Predicate:
+        matches = contains(value)
+        return lambda summary, _: matches(read(summary))
 
     return build
 
 
-def _duration(value: Value) -> Question:
-    holds = number(value, DURATIONS, "ms", "duration:>250ms or duration:1ms..2s")
+def _duration(value: Value) -> Predicate:
+    compare = number(value, DURATIONS, "ms", "duration:>250ms or duration:1ms..2s")
 
-    def question(summary: Summary, _: Details | None) -> bool:
+    def predicate(summary: Summary, _: Details | None) -> bool:
         duration = summary.duration_us
-        return duration is not None and holds(duration)
+        return duration is not None and compare(duration)
 
-    return question
+    return predicate
 
 
-def _count(key: str, units: dict[str, int], example: str) -> Callable[[Value], Question]:
+def _count(key: str, units: dict[str, int], example: str) -> Callable[[Value], Predicate]:
     read, default = attrgetter(key), "b" if units else ""
 
-    def build(value: Value) -> Question:
-        holds = number(value, units, default, example)
-        return lambda summary, _: holds(sum(read(summary)))
+    def build(value: Value) -> Predicate:
+        compare = number(value, units, default, example)
+        return lambda summary, _: compare(sum(read(summary)))
 
     return build
 
 
-def _one_way(key: str, way: int, units: dict[str, int], example: str) -> Callable[[Value], Question]:
+def _one_way(key: str, way: int, units: dict[str, int], example: str) -> Callable[[Value], Predicate]:
     read, default = attrgetter(key), "b" if units else ""
 
-    def build(value: Value) -> Question:
-        holds = number(value, units, default, example)
-        return lambda summary, _: holds(read(summary)[way])
+    def build(value: Value) -> Predicate:
+        compare = number(value, units, default, example)
+        return lambda summary, _: compare(read(summary)[way])
 
     return build
 
 
-def _id(value: Value) -> Question:
-    holds = number(value, {}, "", "id:17 or id:>=100")
-    return lambda summary, _: holds(summary.id)
+def _id(value: Value) -> Predicate:
+    compare = number(value, {}, "", "id:17 or id:>=100")
+    return lambda summary, _: compare(summary.id)
 
 
 FLAGS = ("live", "ended", "error", "replayed", "truncated", "unobserved", "restored")
 
 
-def _is(value: Value) -> Question:
-    wanted = choice(value, FLAGS)
-    if wanted in ("live", "ended"):
-        return lambda summary, _: summary.state == wanted
-    if wanted == "error":
+def _is(value: Value) -> Predicate:
+    flag = choice(value, FLAGS)
+    if flag in ("live", "ended"):
+        return lambda summary, _: summary.state == flag
+    if flag == "error":
         return lambda summary, _: summary.status is not None and summary.status.code != 0
-    return lambda summary, _: wanted in summary.flags
+    return lambda summary, _: flag in summary.flags
 
 
-def _meta(value: Value) -> Question:
-    """``meta:key=value``; without a value: there is such a key."""
+def _meta(value: Value) -> Predicate:
+    """``meta:key=value``; without a value, that there is such a key."""
     if value.field:
-        has_key = equals(Value(value.field, Form.WORD, value.column))
-        has_value = equals(value)
+        match_key = equals(Value(value.field, Form.WORD, value.column))
+        match_value = equals(value)
     else:
-        has_key = equals(value)
-        has_value = None
+        match_key = equals(value)
+        match_value = None
 
-    def question(_: Summary, details: Details | None) -> bool | None:
+    def predicate(_: Summary, details: Details | None) -> bool | None:
         if details is None:
             return None
         return any(
-            has_key(key) and (has_value is None or has_value(text)) for key, text in details.metadata()
+            match_key(key) and (match_value is None or match_value(text)) for key, text in details.metadata()
         )
 
-    return question
+    return predicate
 
 
-def _body(value: Value) -> Question:
+def _body(value: Value) -> Predicate:
     """``body:text`` in any field, ``body:path=text`` in that field as a whole."""
-    wanted = literal(value)
+    text_in_match = literal(value)
     if value.field:
-        here, holds = path(value.field), equals(value)
-        return _field_question(wanted, lambda at, text: holds(text) and here(at))
-    found = contains(value)
-    return _field_question(wanted, lambda _, text: found(text))
+        match_path, match_text = path(value.field), equals(value)
+        return _any_field(text_in_match, lambda at, text: match_text(text) and match_path(at))
+    matches = contains(value)
+    return _any_field(text_in_match, lambda _, text: matches(text))
 
 
-def _field_question(wanted: str, holds: Callable[[str, str], bool]) -> Question:
-    def question(_: Summary, details: Details | None) -> bool | None:
+def _any_field(text_in_match: str, matches: Callable[[str, str], bool]) -> Predicate:
+    def predicate(_: Summary, details: Details | None) -> bool | None:
         if details is None:
             return None
-        return any(holds(at, text) for at, text in details.fields(wanted))
+        return any(matches(at, text) for at, text in details.fields(text_in_match))
 
-    return question
+    return predicate
 
 
 TERMS: Mapping[str, Term] = {
@@ -231,6 +227,7 @@ TERMS: Mapping[str, Term] = {
 }
 
 
-def questions(items: Sequence[Item]) -> list[tuple[Question, int]]:
-    """The questions of a comma list, cheapest first."""
-    return sorted((ask(item) for item in items), key=lambda pair: pair[1])
+def predicates(items: Sequence[Item]) -> list[tuple[Predicate, int]]:
+    """The predicates of a comma list with their costs, cheapest first."""
+    pairs = [(TERMS[item.term].build(item.value), TERMS[item.term].cost) for item in items]
+    return sorted(pairs, key=lambda pair: pair[1])

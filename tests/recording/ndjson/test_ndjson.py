@@ -159,11 +159,11 @@ def test_a_damaged_line_says_where_and_the_rest_is_read() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{}\n", "line 1: this is no NDJSON of Loom"),
-        (b"PK\x03\x04\n", "line 1: this is no NDJSON of Loom"),
+        (b"{}\n", "line 1: this is not Loom's NDJSON"),
+        (b"PK\x03\x04\n", "line 1: this is not Loom's NDJSON"),
         (b'{"type":"header","format":"loom-ndjson","version":2}\n', "line 1: version 2 of the format"),
         (b"", "the file is empty: a file of calls begins with a header"),
-        (b"nothing of ours\n" * 30 + header_line(revealed=True), "line 1: this is no NDJSON of Loom"),
+        (b"nothing of ours\n" * 30 + header_line(revealed=True), "line 1: this is not Loom's NDJSON"),
     ],
 )
 def test_a_file_that_is_something_else_is_refused(content: bytes, message: str) -> None:

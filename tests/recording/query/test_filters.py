@@ -24,7 +24,7 @@ class Recorded:
     def metadata(self) -> list[tuple[str, str]]:
         return [(key, value) for key, value in self._call["metadata"]]
 
-    def fields(self, holding: str = "") -> list[tuple[str, str]]:
+    def fields(self, containing: str = "") -> list[tuple[str, str]]:
         return [(at, text) for at, text in self._call["fields"]]
 
 

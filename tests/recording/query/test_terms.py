@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.recording.query import TERMS, parse
+from loom.recording.query import TERMS, FilterError, parse
 
 DOC = (Path(__file__).parents[3] / "docs" / "filter.md").read_text(encoding="utf-8")
 
@@ -24,3 +24,15 @@ def test_the_example_reads(name: str) -> None:
 def test_cheap_terms_are_asked_first() -> None:
     query = parse("body:alice meta:x kind:unary")
     assert [group.cost for group in query.groups] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("term", ["id", "bytes", "duration", "messages"])
+@pytest.mark.parametrize("digits", [30, 400, 5000])
+def test_a_number_of_any_length_is_parsed(term: str, digits: int) -> None:
+    assert parse(f"{term}:{'9' * digits}").groups
+
+
+@pytest.mark.parametrize("digits", [30, 400, 5000])
+def test_a_status_of_many_digits_is_an_error(digits: int) -> None:
+    with pytest.raises(FilterError, match="is not a status"):
+        parse(f"status:{'9' * digits}")

@@ -1,4 +1,4 @@
-"""Lines become calls; a damaged one says where, and the rest is read."""
+"""Parses lines to calls. Damaged lines are reported and skipped."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from . import lines
 
 
 class FormatError(LoomError):
-    """A file that cannot be read at all: it is something else, or of a later version."""
+    """A file that cannot be read at all: it is in another format, or of a later version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What could not be read. ``line`` counts from 1, and is 0 where it is not about a line."""
+    """Something that could not be read. ``line`` counts from 1, and is 0 if it is not about one line."""
 
     line: int
     message: str
@@ -28,48 +28,47 @@ class Problem:
         return f"line {self.line}: {self.message}" if self.line else self.message
 
 
-Read = Call | lines.Descriptors
+Item = Call | lines.Descriptors
 
-_MOST_BEFORE = 20  # lines that are nothing of ours, with which a file may begin
+_MAX_FOREIGN_LINES = 20  # with which a file may begin
 
 _decoder = msgspec.json.Decoder(lines.Line)
 
 
-def read_lines(source: Iterable[bytes], problem: Callable[[Problem], None]) -> Iterator[Read]:
-    """Read a file line by line: calls, and descriptors on the way.
+def read_lines(source: Iterable[bytes], report: Callable[[Problem], None]) -> Iterator[Item]:
+    """Read a file line by line: its calls and descriptor sets.
 
-    What is wrong with a line goes to ``problem`` and the line is passed over; so does that there is no header,
-    which a filter may have left out. Raises :class:`FormatError` for a version that this Loom does not know, and
-    if the first lines are nothing of ours.
+    ``report`` is called with the problem of each line that is skipped, and if there is no header, as in a file that was
+    filtered. Raises :class:`FormatError` for a later version of the format, and if the first lines are of another.
     """
     parsed = _parsed(source)
-    for read in chain([_first(parsed, problem)], parsed):
-        if isinstance(read, Problem):
-            problem(read)
-        elif not isinstance(read, lines.Header):
-            yield read
+    for item in chain([_first(parsed, report)], parsed):
+        if isinstance(item, Problem):
+            report(item)
+        elif not isinstance(item, lines.Header):
+            yield item
 
 
 def _first(
-    parsed: Iterator[Read | lines.Header | Problem], problem: Callable[[Problem], None]
-) -> Read | lines.Header:
-    """The first line that is ours; what is wrong before it is told once there is one."""
-    before: list[Problem] = []
-    for read in islice(parsed, _MOST_BEFORE):
-        if isinstance(read, Problem):
-            before.append(read)
+    parsed: Iterator[Item | lines.Header | Problem], report: Callable[[Problem], None]
+) -> Item | lines.Header:
+    """The first line of the format; problems of lines ahead of it are reported once there is one."""
+    problems: list[Problem] = []
+    for item in islice(parsed, _MAX_FOREIGN_LINES):
+        if isinstance(item, Problem):
+            problems.append(item)
             continue
-        for found in before:
-            problem(found)
-        if not isinstance(read, lines.Header):
-            problem(Problem(0, f"there is no header: it is read as version {lines.VERSION}"))
-        return read
-    if before:
-        raise FormatError(f"line {before[0].line}: this is no NDJSON of Loom: {before[0].message}")
+        for problem in problems:
+            report(problem)
+        if not isinstance(item, lines.Header):
+            report(Problem(0, f"there is no header: it is read as version {lines.VERSION}"))
+        return item
+    if problems:
+        raise FormatError(f"line {problems[0].line}: this is not Loom's NDJSON: {problems[0].message}")
     raise FormatError("the file is empty: a file of calls begins with a header")
 
 
-def _parsed(source: Iterable[bytes]) -> Iterator[Read | lines.Header | Problem]:
+def _parsed(source: Iterable[bytes]) -> Iterator[Item | lines.Header | Problem]:
     for number, raw in enumerate(source, 1):
         text = raw.strip()
         if not text:
@@ -96,7 +95,7 @@ def to_call(line: lines.Call) -> Call:
     """The call of a line. Raises :class:`ValueError` where the line contradicts itself."""
     start = parse_timestamp(line.started)
 
-    def at(offset: int | None) -> int | None:
+    def time_ns(offset: int | None) -> int | None:
         return None if offset is None else start + offset
 
     status = line.status
@@ -121,20 +120,20 @@ def to_call(line: lines.Call) -> Call:
         line.target,
         line.engine,
         line.content_type,
-        at(line.deadline_ns),
+        time_ns(line.deadline_ns),
         line.replay_of,
         None if line.kind is None else Kind(line.kind),
         request_metadata=_metadata(line.request_metadata) or (),
         initial_metadata=_metadata(line.initial_metadata),
         trailing_metadata=_metadata(line.trailing_metadata),
-        initial_ns=at(line.initial_ns),
-        first_request_ns=at(line.first_request_ns),
-        last_request_ns=at(line.last_request_ns),
-        first_response_ns=at(line.first_response_ns),
-        last_response_ns=at(line.last_response_ns),
-        half_closed_ns=at(line.half_closed_ns),
+        initial_ns=time_ns(line.initial_ns),
+        first_request_ns=time_ns(line.first_request_ns),
+        last_request_ns=time_ns(line.last_request_ns),
+        first_response_ns=time_ns(line.first_response_ns),
+        last_response_ns=time_ns(line.last_response_ns),
+        half_closed_ns=time_ns(line.half_closed_ns),
         half_closed_after=line.half_closed_after,
-        ended_ns=at(line.duration_ns),
+        ended_ns=time_ns(line.duration_ns),
         request_messages=line.message_counts[0],
         response_messages=line.message_counts[1],
         request_bytes=line.message_bytes[0],
@@ -143,31 +142,31 @@ def to_call(line: lines.Call) -> Call:
         ended_by=None if line.ended_by is None else EndedBy(line.ended_by),
         note=line.note,
         wire=line.wire,
-        messages=_held(messages, sum(line.message_counts)),
+        messages=_with_gap(messages, sum(line.message_counts)),
         dropped_messages=line.dropped.messages,
         dropped_bytes=line.dropped.bytes,
     )
 
 
-def _held(messages: list[Message], total: int) -> Messages:
-    """The messages, with the one gap there may be (see :class:`loom.model.Messages`)."""
-    held = Messages()
+def _with_gap(messages: list[Message], total: int) -> Messages:
+    """The messages, with the one gap that there may be (see :class:`loom.model.Messages`)."""
+    result = Messages()
     for message in messages:
         if message.data is not None and len(message.data) != message.size:
             raise ValueError(f"message {message.index} has {len(message.data)} bytes, not {message.size}")
-    if any(later.index <= earlier.index for earlier, later in pairwise(messages)):
+    if any(second.index <= first.index for first, second in pairwise(messages)):
         raise ValueError("the messages are not in order of their index")
     if messages and messages[-1].index >= total:
         raise ValueError(f"message {messages[-1].index} is one more than message_counts says")
-    expected = 0
+    next_index = 0
     for message in messages:
-        if message.index > expected:
-            held.skip(message.index - expected)
-        held.append(message)
-        expected = message.index + 1
-    if total > expected:
-        held.skip(total - expected)
-    return held
+        if message.index > next_index:
+            result.skip(message.index - next_index)
+        result.append(message)
+        next_index = message.index + 1
+    if total > next_index:
+        result.skip(total - next_index)
+    return result
 
 
 def _metadata(items: list[lines.Item] | None) -> Metadata | None:

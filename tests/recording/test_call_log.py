@@ -10,7 +10,7 @@ import pytest
 
 from loom.api.stats import LogStatus
 from loom.model import Call, Secrets
-from loom.recording.log import CallLog
+from loom.recording.call_log import CallLog
 from loom.recording.ndjson import Problem, read_lines
 from tests.support.traffic import recorded, unary
 

@@ -1,4 +1,4 @@
-"""A call becomes a line, its secrets masked."""
+"""Encodes calls as lines, with secrets masked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def header_line(*, revealed: bool) -> bytes:
-    """The line that a file begins with, with its newline."""
+    """The first line of a file, with its newline."""
     header = lines.Header(
         "loom-ndjson", lines.VERSION, f"loom {__version__}", "revealed" if revealed else "masked"
     )
@@ -30,22 +30,22 @@ def descriptors_line(file_set: bytes, *, target: str, source: str, origin: str, 
     )
 
 
-def _undecoded(_: Message) -> Any:
+def _no_json(_: Message) -> Any:
     return msgspec.UNSET
 
 
-def to_line(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any] = _undecoded) -> bytes:
+def to_line(call: Call, secrets: Secrets | None, decode: Callable[[Message], Any] = _no_json) -> bytes:
     """The line of a call, with its newline; ``secrets`` are masked, None masks nothing.
 
-    ``decoded`` answers a message's JSON, for whoever reads the line by eye or with jq.
+    ``decode`` returns a message's JSON for people and jq; readers of the format ignore it.
     """
-    return _encoder.encode(_call(call, secrets, decoded)) + b"\n"
+    return _encoder.encode(_call(call, secrets, decode)) + b"\n"
 
 
-def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]) -> lines.Call:
+def _call(call: Call, secrets: Secrets | None, decode: Callable[[Message], Any]) -> lines.Call:
     start = call.started_ns
 
-    def after(time_ns: int | None) -> int | None:
+    def offset(time_ns: int | None) -> int | None:
         return None if time_ns is None else time_ns - start
 
     status = call.status
@@ -55,7 +55,7 @@ def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]
         kind=None if call.declared_kind is None else call.declared_kind.value,
         started=format_timestamp(start),
         duration_ns=call.duration_ns if call.state is CallState.ENDED else None,
-        deadline_ns=after(call.deadline_ns),
+        deadline_ns=offset(call.deadline_ns),
         status=None
         if status is None
         else lines.Status(int(status.code), status.name, status.message, status.details),
@@ -71,13 +71,13 @@ def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]
         message_bytes=(call.request_bytes, call.response_bytes),
         request_metadata=_items(call.request_metadata, secrets) or [],
         initial_metadata=_items(call.initial_metadata, secrets),
-        initial_ns=after(call.initial_ns),
+        initial_ns=offset(call.initial_ns),
         trailing_metadata=_items(call.trailing_metadata, secrets),
-        first_request_ns=after(call.first_request_ns),
-        last_request_ns=after(call.last_request_ns),
-        first_response_ns=after(call.first_response_ns),
-        last_response_ns=after(call.last_response_ns),
-        half_closed_ns=after(call.half_closed_ns),
+        first_request_ns=offset(call.first_request_ns),
+        last_request_ns=offset(call.last_request_ns),
+        first_response_ns=offset(call.first_response_ns),
+        last_response_ns=offset(call.last_response_ns),
+        half_closed_ns=offset(call.half_closed_ns),
         half_closed_after=call.half_closed_after,
         messages=[
             lines.Message(
@@ -88,7 +88,7 @@ def _call(call: Call, secrets: Secrets | None, decoded: Callable[[Message], Any]
                 data=message.data,
                 compressed=message.compressed,
                 encoding=message.encoding,
-                json=decoded(message),
+                json=decode(message),
             )
             for message in call.messages
         ],

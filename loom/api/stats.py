@@ -56,7 +56,7 @@ class SessionStatus(Answer):
     written: int
     """Calls written by this run."""
     dropped: int
-    """Events that the queue had no room for."""
+    """Events that the queue had no room for, or that cannot be stored."""
     dropped_bytes: int
     """Their message bytes."""
     waiting_bytes: int
@@ -103,8 +103,10 @@ class Stats(Answer):
     """Ended calls with a smaller id are no longer in memory."""
     evicted: int
     """Calls evicted from memory so far."""
+    evicted_live: int
+    """Those that had not ended: too many calls were in flight, or they filled the memory budget alone."""
     dropped_messages: int
-    """Messages dropped from calls that are held."""
+    """Messages dropped from calls in memory."""
     dropped_bytes: int
     """Their payload bytes."""
     recording_failures: int

@@ -112,8 +112,9 @@ class Metrics(Collector, Observer):
         ):
             yield GaugeMetricFamily(name, text, value=getattr(stats, key))
         for name, key, text in (
-            ("loom_history_evicted", "evicted", "Calls let go of, oldest first."),
-            ("loom_history_dropped_messages", "dropped_messages", "Messages dropped from held calls."),
+            ("loom_history_evicted", "evicted", "Calls evicted from memory."),
+            ("loom_history_evicted_live", "evicted_live", "Those that had not ended."),
+            ("loom_history_dropped_messages", "dropped_messages", "Messages dropped from calls in memory."),
             ("loom_history_dropped_bytes", "dropped_bytes", "Their payload bytes."),
             ("loom_recording_failures", "recording_failures", "Events that could not be recorded."),
         ):

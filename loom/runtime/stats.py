@@ -58,6 +58,7 @@ class StatsCollector:
             held_bytes=history.bytes,
             oldest_id=history.oldest_id,
             evicted=history.evicted,
+            evicted_live=history.evicted_live,
             dropped_messages=history.dropped_messages,
             dropped_bytes=history.dropped_bytes,
             recording_failures=self._recorder.failures,

@@ -314,7 +314,7 @@ async def test_exports_and_imports(mirror: Mirror, tmp_path: Path, session: str 
         assert (answer["kind"], answer["ids"]) == ("ndjson", [3, 4])
         assert [problem.partition(": ")[2].partition(":")[0] for problem in answer["problems"]] == ["line 5"]
         assert await at.ids("body:text=bob") == [2, 4]
-        assert "is no NDJSON" in (await at.upload(b"hello", 422))["error"]["message"]
+        assert "is not Loom's NDJSON" in (await at.upload(b"hello", 422))["error"]["message"]
     if session:
         async with running(None, tmp_path) as at:
             assert await at.ids("body:text=bob") == [2, 4]

@@ -152,7 +152,8 @@ class FakeFeed:
     def numbers(self) -> dict[str, Any]:
         return {
             "boot": self.boot, "now_us": time.time_ns() // 1000, "calls_total": len(self.calls), "errors_total": 0,
-            "in_flight": 0, "held": len(self.calls), "held_bytes": 1, "evicted": self.evicted, "dropped_messages": 0,
+            "in_flight": 0, "held": len(self.calls), "held_bytes": 1, "evicted": self.evicted, "evicted_live": 0,
+            "dropped_messages": 0,
             "dropped_bytes": 0, "rate": 1.0, "error_rate": 0.0, "p50_us": 900, "p95_us": 4000, "subscribers": 1,
             "oldest_id": min(self.calls, default=0),
             "target": {"address": "localhost:50051", "tls": False, "state": "ready", "error": ""},

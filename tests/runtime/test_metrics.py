@@ -18,6 +18,7 @@ STATS = Stats(
     held_bytes=700,
     oldest_id=1,
     evicted=3,
+    evicted_live=1,
     dropped_messages=4,
     dropped_bytes=400,
     recording_failures=0,

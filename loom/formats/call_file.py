@@ -1,4 +1,4 @@
-"""Any file of calls that Loom reads: its own lines, a bundle, a dump of grpc-dump, a session's database."""
+"""Read a file of calls in any format that Loom reads: NDJSON, a bundle, grpc-dump's JSON, or a session."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,33 +12,38 @@ from loom.recording.ndjson import FormatError, Problem, read_lines
 from loom.recording.ndjson.lines import Descriptors
 from loom.sessions import SessionReader
 
-from .bundle import Bundle
-from .grpc_dump import looks_like_grpc_dump, read_grpc_dump
+from .bundle_reader import BundleReader
+from .call_validation import valid_calls
+from .grpc_dump_reader import looks_like_grpc_dump, read_grpc_dump
+from .limits import DEFAULT_LIMITS, ImportLimits, limited_lines
 
 _SQLITE = b"SQLite format 3\0"
 _ZIP = b"PK\x03\x04"
-_BOM = b"\xef\xbb\xbf"  # what some editors put before UTF-8
-_READ = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/format.md)"
+_BOM = b"\xef\xbb\xbf"  # some editors write it before UTF-8
+_FORMATS = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/format.md)"
 
 
 @dataclass(slots=True)
 class CallFileContent:
-    """What a file holds. ``problems`` grows while ``calls`` is read: lines that say where something is damaged."""
+    """The content of a file of calls.
+
+    ``calls`` is read lazily; meanwhile ``descriptors`` and ``problems``, lines that say what could not be read, grow.
+    ``masked`` are the metadata keys that a session masks beside the default ones.
+    """
 
     kind: str
-    calls: Iterator[Call]
+    calls: Iterator[Call] = field(default_factory=lambda: iter(()))
     descriptors: list[StoredDescriptorSet] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    masked: list[str] = field(
-        default_factory=list
-    )  # keys of metadata that a session masks beside the usual ones
+    masked: list[str] = field(default_factory=list)
 
 
 class CallFile:
-    """An opened file; use it in a ``with``. Raises :class:`LoomError` for one that cannot be read at all."""
+    """An opened file of calls; a context manager. Raises :class:`LoomError` if the file cannot be read at all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: ImportLimits = DEFAULT_LIMITS) -> None:
         self._path = path
+        self._limits = limits
         try:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
@@ -56,60 +61,73 @@ class CallFile:
         self._file.close()
 
     def read(self) -> CallFileContent:
-        """Find out what it is, and read it; calls come as they are asked for."""
+        """Detect the format, and start reading."""
         start = self._file.read(16)
         self._file.seek(0)
         if start.startswith(_ZIP):
-            return self._bundle()
-        if start == _SQLITE:
-            return self._session()
-        begin = len(_BOM) if start.startswith(_BOM) else 0
-        self._file.seek(begin)
-        is_dump = looks_like_grpc_dump(self._file)
-        self._file.seek(begin)
-        if is_dump:
-            found = CallFileContent("grpc-dump", iter(()))
-            found.calls = read_grpc_dump(self._file, self._noting(found))
+            content = self._read_bundle()
+        elif start == _SQLITE:
+            content = self._read_session()
         else:
-            found = CallFileContent("ndjson", iter(()))
-            found.calls = self._lines(found)
-        return found
+            content = self._read_text(len(_BOM) if start.startswith(_BOM) else 0)
+        content.calls = valid_calls(content.calls, self._reporter(content))
+        return content
 
-    def _noting(self, found: CallFileContent) -> Callable[[Problem], None]:
-        def note(problem: Problem) -> None:
-            found.problems.append(f"{self._path}: {problem}")
+    def _reporter(self, content: CallFileContent) -> Callable[[Problem], None]:
+        def report(problem: Problem) -> None:
+            content.problems.append(f"{self._path}: {problem}")
 
-        return note
+        return report
 
-    def _lines(self, found: CallFileContent) -> Iterator[Call]:
+    def _read_text(self, start: int) -> CallFileContent:
+        self._file.seek(start)
+        is_dump = looks_like_grpc_dump(self._lines(lambda _: None), self._limits.line)
+        self._file.seek(start)
+        if is_dump:
+            content = CallFileContent("grpc-dump")
+            report = self._reporter(content)
+            content.calls = read_grpc_dump(self._lines(report), report, self._limits.line)
+        else:
+            content = CallFileContent("ndjson")
+            content.calls = self._read_ndjson(content)
+        return content
+
+    def _lines(self, report: Callable[[Problem], None]) -> Iterator[bytes]:
+        return limited_lines(self._file, self._limits.line, report)
+
+    def _read_ndjson(self, content: CallFileContent) -> Iterator[Call]:
+        report = self._reporter(content)
         try:
-            for read in read_lines(self._file, self._noting(found)):
-                if isinstance(read, Descriptors):
-                    fetched = parse_timestamp(read.fetched) if read.fetched else 0
-                    found.descriptors.append(
-                        StoredDescriptorSet(read.target, read.source, read.origin, fetched, read.file_set)
+            for line in read_lines(self._lines(report), report):
+                if isinstance(line, Descriptors):
+                    fetched_ns = parse_timestamp(line.fetched) if line.fetched else 0
+                    content.descriptors.append(
+                        StoredDescriptorSet(line.target, line.source, line.origin, fetched_ns, line.file_set)
                     )
                 else:
-                    yield read
+                    yield line
         except FormatError as error:
-            raise LoomError(f"{self._path} cannot be read: {error}; {_READ}") from error
+            raise LoomError(f"{self._path} cannot be read: {error}; {_FORMATS}") from error
 
-    def _bundle(self) -> CallFileContent:
-        bundle = Bundle(self._file, str(self._path))
+    def _read_bundle(self) -> CallFileContent:
+        bundle = BundleReader(self._file, str(self._path), self._limits)
         problems = [f"{self._path}: {problem}" for problem in bundle.problems]
-        found = CallFileContent("bundle", iter(()), bundle.descriptors, problems)
-        found.calls = bundle.calls(self._noting(found))
-        return found
+        content = CallFileContent("bundle", descriptors=bundle.descriptors, problems=problems)
+        content.calls = bundle.calls(self._reporter(content))
+        return content
 
-    def _session(self) -> CallFileContent:
+    def _read_session(self) -> CallFileContent:
         with SessionReader(self._path) as reader:
-            found = CallFileContent(
-                "session", iter(()), reader.descriptors(), masked=reader.masked(), problems=reader.damaged
+            content = CallFileContent(
+                "session",
+                descriptors=reader.descriptors(),
+                masked=reader.masked(),
+                problems=reader.damaged,
             )
-        found.calls = self._session_calls(found)
-        return found
+        content.calls = self._read_session_calls(content)
+        return content
 
-    def _session_calls(self, found: CallFileContent) -> Iterator[Call]:
+    def _read_session_calls(self, content: CallFileContent) -> Iterator[Call]:
         with SessionReader(self._path) as reader:
             yield from reader.calls()
-            found.problems += [problem for problem in reader.damaged if problem not in found.problems]
+            content.problems += [problem for problem in reader.damaged if problem not in content.problems]

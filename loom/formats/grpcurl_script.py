@@ -1,4 +1,4 @@
-"""A shell script of grpcurl commands, one a call."""
+"""Write a shell script with a grpcurl command for each call."""
 
 import base64
 import json
@@ -14,8 +14,8 @@ from loom.model.timestamps import format_timestamp
 
 from .destination import Destination
 
-_STATUS_OFFSET = 64  # grpcurl's exit code for a status is that much above it
-_BEGINNING = """\
+_STATUS_OFFSET = 64  # grpcurl exits with a status code plus this
+_HEADER = """\
 #!/bin/sh
 # Calls that Loom recorded, as grpcurl commands. Exit code: how many of them ended otherwise than recorded.
 failed=0
@@ -25,7 +25,7 @@ check() {
   failed=$((failed + 1))
 }
 """
-_ASKING = """
+_TLS_SWITCH = """
 # Whether the servers speak TLS was not recorded. TLS=1: they do; TLS='-cacert ca.pem': with these flags of grpcurl.
 TLS=${TLS:-0}
 case $TLS in
@@ -34,7 +34,7 @@ case $TLS in
   *) connection=$TLS ;;
 esac
 """
-_SCHEMAS = """
+_SCHEMA_FUNCTION = """
 # The schema as it was recorded: the servers need no reflection.
 schemas=$(mktemp -d) || exit 125
 trap 'rm -rf "$schemas"' EXIT
@@ -46,7 +46,7 @@ schema() {
   exit 125
 }
 """
-_END = """
+_FOOTER = """
 [ "$failed" -gt 100 ] && failed=100
 exit "$failed"
 """
@@ -55,10 +55,10 @@ exit "$failed"
 def write_script(
     calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
-    """The script goes on where a call ends otherwise than recorded, and ends with how many did."""
-    yield _BEGINNING.encode()
+    """Yield the script. It continues after a call that ends otherwise than recorded, and exits with their number."""
+    yield _HEADER.encode()
     if destination.tls is None:
-        yield _ASKING.encode()
+        yield _TLS_SWITCH.encode()
     sets: dict[bytes, int] = {}
     for call in calls:
         if call.status is None or call.note == INTERRUPTED:
@@ -71,39 +71,41 @@ def write_script(
         stored = schema.descriptors(call.method)
         if stored is not None and stored.file_set not in sets:
             if not sets:
-                yield _SCHEMAS.encode()
+                yield _SCHEMA_FUNCTION.encode()
             sets[stored.file_set] = len(sets) + 1
-            yield _file(stored, sets[stored.file_set])
-        words = "" if stored is None else _schema(stored, sets[stored.file_set], decoding)
+            yield _schema_block(stored, sets[stored.file_set])
+        schema_flags = "" if stored is None else _schema_flags(stored, sets[stored.file_set], decoding)
         command = grpcurl_command(
             call,
             decoding,
             destination.endpoint_of(call),
-            SchemaOptions(shell_text=words),
+            SchemaOptions(shell_text=schema_flags),
             secrets or Secrets(()),
             reveal=secrets is None,
             connection="$connection" if destination.tls is None else "",
         )
-        yield _part(call, call.status.name, command.command, command.notes).encode("utf-8", "replace")
-    yield _END.encode()
+        yield _command_block(call, call.status.name, command.command, command.notes).encode(
+            "utf-8", "replace"
+        )
+    yield _FOOTER.encode()
 
 
-def _file(stored: StoredDescriptorSet, number: int) -> bytes:
+def _schema_block(stored: StoredDescriptorSet, number: int) -> bytes:
     text = base64.encodebytes(stored.file_set).decode()
     origin = _one_line(f"{stored.source} of {stored.origin or stored.target}")
     return f"\n# {ascii(origin)[1:-1]}\nschema {number} <<'EOF'\n{text}EOF\n".encode()
 
 
-def _schema(stored: StoredDescriptorSet, number: int, decoding: DecodedCall) -> str:
-    words = f'-protoset "$schemas/{number}"'
-    # What an Any holds may be of another file: reflection, where there is some, knows it.
+def _schema_flags(stored: StoredDescriptorSet, number: int, decoding: DecodedCall) -> str:
+    flags = f'-protoset "$schemas/{number}"'
+    # The type in an Any may be in another file, which reflection knows.
     anys = stored.source.startswith("reflection") and any(
         '"@type"' in json.dumps(message.json) for message in decoding.messages
     )
-    return f"{words} -use-reflection" if anys else words
+    return f"{flags} -use-reflection" if anys else flags
 
 
-def _part(call: Call, status: str, command: str, notes: Iterable[str]) -> str:
+def _command_block(call: Call, status: str, command: str, notes: Iterable[str]) -> str:
     lines = ["", f"# call {call.id}, {format_timestamp(call.started_ns)}, {status}"]
     lines += [f"# {_one_line(note)}" for note in notes]
     if command:
@@ -113,9 +115,9 @@ def _part(call: Call, status: str, command: str, notes: Iterable[str]) -> str:
 
 
 def _exit_code(call: Call) -> Iterator[int]:
-    """What grpcurl ends with where a call ends as it did; nothing where it was not the backend's doing."""
+    """grpcurl's exit code if the call ends as recorded; nothing if the backend did not end it."""
     if call.ended_by is EndedBy.CLIENT:
-        yield _STATUS_OFFSET + StatusCode.DEADLINE_EXCEEDED  # the command gives it up
+        yield _STATUS_OFFSET + StatusCode.DEADLINE_EXCEEDED  # the command has a deadline then
     elif call.status is not None and call.ended_by in {EndedBy.BACKEND, EndedBy.DEADLINE}:
         yield _STATUS_OFFSET + call.status.code if call.status.code else 0
 

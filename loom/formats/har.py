@@ -1,7 +1,7 @@
-"""HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/), one entry a call.
+"""Write HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/), one entry for each call.
 
-What HAR has no place for is in fields that begin with an underscore, as the specification
-asks: ``_trailers``, ``_grpc`` (status, kind, deadline) and ``_messages`` with each message's time and JSON.
+What HAR has no field for is in fields that begin with an underscore, as the specification asks: ``_trailers``,
+``_grpc`` (status, kind, deadline) and ``_messages`` with each message's time and JSON.
 """
 
 import base64
@@ -119,7 +119,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
 
 
 def _server(target: str) -> dict[str, str]:
-    """The server's address, if the target was named by it: HAR has no place for a name."""
+    """The server's address, if the target is an IP address: HAR has no field for a name."""
     try:
         host = Address.parse(target).host
         return {"serverIPAddress": str(ipaddress.ip_address(host))}
@@ -140,7 +140,7 @@ def _message(call: Call, message: Message, schema: StoredSchema) -> dict[str, An
 
 
 def _body(messages: list[Message]) -> str:
-    """The messages as they were in DATA frames: a flag, the length, the payload; without those not held."""
+    """The messages in memory as in DATA frames: a flag, the length, the payload."""
     frames = [
         bytes([message.compressed]) + len(message.data).to_bytes(4, "big") + message.data
         for message in messages
@@ -150,7 +150,7 @@ def _body(messages: list[Message]) -> str:
 
 
 def _status(call: Call) -> list[dict[str, str]]:
-    """The status as its trailers have it; nothing where the backend sent none, or by another protocol (Connect)."""
+    """The status as trailers; nothing if the backend sent none, or sent it by another protocol (Connect)."""
     grpc = (call.content_type or _CONTENT_TYPE).startswith(_CONTENT_TYPE)
     if call.status is None or call.ended_by is not EndedBy.BACKEND or not grpc:
         return []

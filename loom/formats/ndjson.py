@@ -1,4 +1,4 @@
-"""Loom's own lines: nothing of a call is lost; messages come decoded too, with the descriptors for it."""
+"""Write Loom's NDJSON: lossless, with decoded messages and the descriptor sets to decode them again."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -16,14 +16,14 @@ from .destination import Destination
 def write_ndjson(
     calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
-    """Header, calls in the order of their end, each set of descriptors before the first call that needs it."""
+    """Yield the header, and the calls, each descriptor set before the first call that needs it."""
     del destination
     yield header_line(revealed=secrets is None)
-    told: set[bytes] = set()
+    written: set[bytes] = set()
     for call in calls:
         stored = schema.descriptors(call.method)
-        if stored is not None and stored.file_set not in told:
-            told.add(stored.file_set)
+        if stored is not None and stored.file_set not in written:
+            written.add(stored.file_set)
             yield descriptors_line(
                 stored.file_set,
                 target=stored.target,

@@ -1,4 +1,4 @@
-"""A pytest file that makes the calls again with grpcio, and nothing of Loom's."""
+"""Write a pytest file that makes the calls again with grpcio, without Loom."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ _ENDED = {
 def write_pytest(
     calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
 ) -> Iterator[bytes]:
-    """The file. Calls that were not ended by the backend, or are no longer held whole, are named and left out."""
+    """Yield the file. Calls that the backend did not end, or that miss messages, are left out with a comment."""
     template = resources.files(__package__).joinpath("pytest_file.template").read_text(encoding="utf-8")
     before, after = template.split(_MARK)
     yield before.replace("<tls>", "1" if destination.tls else "").encode()
@@ -33,9 +33,9 @@ def write_pytest(
     left_out: list[str] = []
     yield b"CALLS = [\n"
     for call in calls:
-        problem = _unfit(call)
+        problem = _exclusion_reason(call)
         if problem:
-            left_out.append(f"# Left out: call {call.id} {_plain_text(call.method)}: {problem}.")
+            left_out.append(f"# Left out: call {call.id} {_comment_text(call.method)}: {problem}.")
             continue
         stored = schema.descriptors(call.method)
         number = None if stored is None else sets.setdefault(stored.file_set, len(sets))
@@ -48,7 +48,7 @@ def write_pytest(
     yield after.encode()
 
 
-def _unfit(call: Call) -> str:
+def _exclusion_reason(call: Call) -> str:
     if call.ended_ns is None or call.status is None:
         return "it had not ended"
     if call.ended_by is not EndedBy.BACKEND:
@@ -74,7 +74,7 @@ def _entry(
     method = schema.method(call.method)
     types = None if method is None else (method.request.full_name, method.response.full_name)
     timeout = None if call.deadline_ns is None else max((call.deadline_ns - call.started_ns) / 1e9, 1.0)
-    assert call.status is not None  # noqa: S101 (fit)
+    assert call.status is not None  # noqa: S101 (checked above)
     fields: dict[str, Any] = {
         "id": f"{call.id}-{call.method.rpartition('/')[2]}",
         "method": call.method,
@@ -96,7 +96,7 @@ def _entry(
 
 
 def _metadata(metadata: Metadata, secrets: Secrets | None) -> list[tuple[str, str | bytes | None]]:
-    """What to send; a masked value is None, to be taken from the environment."""
+    """What to send. A masked value is None: the test takes it from the environment."""
     return [
         (key, None if secrets is not None and secrets.masks(key) else value)
         for key, value in application_metadata(metadata)
@@ -105,7 +105,7 @@ def _metadata(metadata: Metadata, secrets: Secrets | None) -> list[tuple[str, st
 
 
 def _wrapped(data: bytes, indent: str) -> str:
-    """A call of ``data("…", "…")`` with base64, in lines of a readable length."""
+    """A call of ``data("…", "…")`` with base64, in lines of 80 characters."""
     text = base64.b64encode(data).decode("ascii")
     if len(text) <= 80:  # noqa: PLR2004 (a line's worth)
         return f'{indent}data("{text}")'
@@ -113,6 +113,6 @@ def _wrapped(data: bytes, indent: str) -> str:
     return "\n".join([f"{indent}data(", *pieces, f"{indent})"])
 
 
-def _plain_text(text: str) -> str:
-    """Text that cannot end a comment."""
+def _comment_text(text: str) -> str:
+    """Text without line breaks, which would end a comment."""
     return ascii(text)[1:-1]

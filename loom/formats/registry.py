@@ -16,12 +16,12 @@ from .ndjson import write_ndjson
 from .pytest_file import write_pytest
 
 Writer = Callable[[Iterable[Call], StoredSchema, Secrets | None, Destination], Iterator[bytes]]
-"""Calls, what describes them, the secrets to mask (None: none) and where to send the calls again → the file."""
+"""Arguments: calls, their schema, the secrets to mask (None masks nothing), where to send the calls again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: how its files are named and typed, and what writes them."""
+    """An export format: the suffix and media type of its files, and its writer."""
 
     name: str
     suffix: str
@@ -33,15 +33,13 @@ class Format:
 FORMATS = {
     kind.name: kind
     for kind in (
-        Format(
-            "ndjson", ".ndjson", "application/x-ndjson", write_ndjson, "Loom's own lines: nothing is lost"
-        ),
+        Format("ndjson", ".ndjson", "application/x-ndjson", write_ndjson, "Loom's NDJSON: nothing is lost"),
         Format("har", ".har", "application/json", write_har, "HAR 1.2, for browsers and HTTP tools"),
         Format(
             "grpc-dump", ".json", "application/json", write_grpc_dump, "as grpc-tools' grpc-dump writes it"
         ),
         Format("grpcurl", ".sh", "text/x-shellscript", write_script, "a shell script of grpcurl commands"),
-        Format("pytest", ".py", "text/x-python", write_pytest, "a test file that makes the calls again"),
+        Format("pytest", ".py", "text/x-python", write_pytest, "a pytest file that makes the calls again"),
         Format(
             "bundle",
             ".loom.zip",
@@ -54,7 +52,7 @@ FORMATS = {
 
 
 def get_writer(name: str) -> Writer:
-    """What writes a format; :class:`LoomError` says which there are."""
+    """The writer of a format. Raises :class:`LoomError` for an unknown name."""
     if name not in FORMATS:
-        raise LoomError(f"there is no export format {name!r}: choose {', '.join(FORMATS)}")
+        raise LoomError(f"{name!r} is not an export format: choose {', '.join(FORMATS)}")
     return FORMATS[name].write

@@ -1,7 +1,7 @@
-"""An archive that was cut short, by a download or a copy that broke off: what is left of it, as one that opens.
+"""Recover a ZIP archive that was cut short by an interrupted download or copy.
 
-The directory of a ZIP archive is at its end. Without it, each file's own header, ahead of its bytes, still tells
-what it is. Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, section 4.3.
+The central directory of an archive is at its end. Without it, the local header before each member still describes it.
+Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, section 4.3.
 """
 
 import io
@@ -11,51 +11,69 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
-_HEADER = struct.Struct(
-    "<4s4xH16xHH"
-)  # signature, method of compression, lengths of the name and of what follows it
+from .limits import FileTooLargeError
+
+# signature, compression method, length of the name, length of the extra field
+_LOCAL_HEADER = struct.Struct("<4s4xH16xHH")
 _SIGNATURE = b"PK\x03\x04"
 _DEFLATED = 8
-_PIECE = 256 * 1024
-_MOST_BETWEEN = 64  # bytes between a file's end and the next header: a data descriptor has 24 at most
+_CHUNK_BYTES = 256 * 1024
+_MAX_GAP = 64  # bytes between a member and the next header: a data descriptor has at most 24
 
 
-def mended(file: BinaryIO) -> tuple[BinaryIO, str]:
-    """A whole archive of all that can be read, and the name of the file that breaks off ("" if none does).
+def recover_archive(file: BinaryIO, max_bytes: int) -> tuple[BinaryIO, str]:
+    """A complete archive of what can be read, and the name of the member that is cut ("" if none is).
 
-    Only files that are compressed as Loom does it are looked for.
+    Only deflated members are recovered, as Loom writes them. Raises :class:`.limits.FileTooLargeError` if they inflate
+    to more than ``max_bytes``.
     """
-    out = io.BytesIO()  # as large as what was cut
+    out = io.BytesIO()  # about as large as the file
     position: int | None = 0
     name = ""
+    budget = _Budget(max_bytes)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         while position is not None:
             file.seek(position)
-            head = file.read(_HEADER.size)
-            if len(head) < _HEADER.size:
+            header = file.read(_LOCAL_HEADER.size)
+            if len(header) < _LOCAL_HEADER.size:
                 break
-            signature, method, name_length, extra_length = _HEADER.unpack(head)
+            signature, method, name_length, extra_length = _LOCAL_HEADER.unpack(header)
             if signature != _SIGNATURE or method != _DEFLATED:
                 break
             name = file.read(name_length).decode("utf-8", "replace")
             file.seek(extra_length, 1)
-            with archive.open(name, "w", force_zip64=True) as entry:
-                position = _inflate(file, entry.write)
+            with archive.open(name, "w", force_zip64=True) as member:
+                position = _inflate(file, member.write, budget)
     out.seek(0)
     return out, name if position is None else ""
 
 
-def _inflate(file: BinaryIO, write: Callable[[bytes], object]) -> int | None:
-    """Write what is compressed from here on; where the next file's header is, or None if this one breaks off."""
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    while not inflating.eof:
-        piece = file.read(_PIECE)
+class _Budget:
+    """How many bytes may still be inflated."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = self._rest = max_bytes
+
+    def spend(self, count: int) -> None:
+        self._rest -= count
+        if self._rest < 0:
+            raise FileTooLargeError(f"it unpacks to more than {self._max_bytes} bytes")
+
+
+def _inflate(file: BinaryIO, write: Callable[[bytes], object], budget: _Budget) -> int | None:
+    """Inflate a member; the position of the next header, or None if the member is cut."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = b""
+    while not inflater.eof:
+        data = inflater.unconsumed_tail or file.read(_CHUNK_BYTES)
         try:
-            write(inflating.decompress(piece))
+            inflated = inflater.decompress(data, _CHUNK_BYTES)
         except zlib.error:
             return None
-        if not piece:
+        budget.spend(len(inflated))
+        write(inflated)
+        if not data:
             return None
-    end = file.tell() - len(inflating.unused_data)
+    end = file.tell() - len(inflater.unused_data)
     file.seek(end)
-    return end + max(file.read(_MOST_BETWEEN).find(_SIGNATURE), 0)
+    return end + max(file.read(_MAX_GAP).find(_SIGNATURE), 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from loom.formats.bundle import Bundle, BundleError
+from loom.formats.bundle_reader import BundleError, BundleReader
 from loom.formats.call_file import CallFile
 from loom.model import MASK, Call
 from tests.support.exports import assert_same, export, imported
@@ -83,15 +83,15 @@ async def test_a_changed_or_missing_part_is_told_and_the_rest_is_read(
     ("manifest", "message"),
     [
         ({"format": "loom-bundle", "version": 2}, "is a bundle of version 2; this Loom reads 1"),
-        ({"format": "other", "version": 1}, "is no bundle of Loom"),
-        ({}, "is no bundle of Loom"),
-        ([], "is no bundle of Loom"),
+        ({"format": "other", "version": 1}, "is not a Loom bundle"),
+        ({}, "is not a Loom bundle"),
+        ([], "is not a Loom bundle"),
     ],
 )
 def test_what_is_no_bundle_is_refused(manifest: object, message: str) -> None:
     content = rebuilt({"manifest.json": json.dumps(manifest).encode()})
     with pytest.raises(BundleError, match=message):
-        Bundle(io.BytesIO(content), "evidence.zip")
+        BundleReader(io.BytesIO(content), "evidence.zip")
 
 
 async def test_one_cut_short_is_read_as_far_as_it_goes(calls: list[Call], tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_one_cut_short_is_read_as_far_as_it_goes(calls: list[Call], tmp_pa
 async def test_one_that_lost_its_calls_is_refused(calls: list[Call], tmp_path: Path) -> None:
     path = tmp_path / "cut.zip"
     path.write_bytes(export("bundle", calls)[:20])
-    with pytest.raises(BundleError, match=r"cut\.zip is no bundle of Loom"):
+    with pytest.raises(BundleError, match=r"cut\.zip is not a Loom bundle"):
         imported(path)
 
 

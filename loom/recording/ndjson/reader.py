@@ -78,7 +78,7 @@ def _parsed(source: Iterable[bytes]) -> Iterator[Item | lines.Header | Problem]:
             if isinstance(line, lines.Header):
                 _check(line, number)
             parsed = to_call(line) if isinstance(line, lines.Call) else line
-        except (msgspec.MsgspecError, UnicodeError, ValueError) as error:
+        except (msgspec.MsgspecError, UnicodeError, ValueError, RecursionError) as error:
             yield Problem(number, str(error))
         else:
             yield parsed

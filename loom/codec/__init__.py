@@ -3,7 +3,6 @@
 From bytes to a value:
 
 * :mod:`~loom.codec.payload`: a payload decompressed and parsed.
-* :mod:`~loom.codec.compression`: gzip, deflate and zstd, within a limit.
 * :mod:`~loom.codec.content_type`: the protocol and encoding that a ``content-type`` names.
 * :mod:`~loom.codec.protobuf_json`: protobuf to canonical JSON (decode) and back (encode).
 * :mod:`~loom.codec.json_printer`: the canonical JSON mapping.
@@ -30,7 +29,8 @@ Views:
 * :mod:`~loom.codec.truncated_json`: the beginning of a large message's JSON.
 """
 
-from .compression import CompressionError, decompress
+from loom.compression import CompressionError, decompress
+
 from .content_type import ContentType, parse_content_type
 from .node import Node
 from .payload import DecodedPayload, DecodeError, Payload, decode_payload, parse

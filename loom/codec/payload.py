@@ -7,7 +7,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.protobuf.message import Message
 
-from .compression import MAX_DECOMPRESSED_BYTES, CompressionError, decompress
+from loom.compression import MAX_DECOMPRESSED_BYTES, CompressionError, decompress
+
 from .content_type import PROTOBUF
 
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from loom.codec import DecodeError, Payload, decode, encode, preview_payload, view_payload, wire_view
-from loom.codec.compression import CompressionError, decompress
 from loom.codec.json_printer import JsonPrinter
 from loom.codec.scalars import single
 from loom.codec.truncated_json import truncated_json
+from loom.compression import CompressionError, decompress
 from tests.support.protos import an_any, content, descriptor, linked_protos, message
 
 quick = settings(max_examples=80, deadline=None, derandomize=True)

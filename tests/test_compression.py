@@ -6,7 +6,7 @@ import zlib
 import pytest
 import zstandard
 
-from loom.codec import CompressionError, decompress
+from loom.compression import CompressionError, decompress
 
 DATA = b"the quick brown fox " * 50
 

@@ -6,7 +6,7 @@
 * :mod:`~loom.proxy.event_buffer`: the buffer between forwarding and recording, in both engines.
 * :mod:`~loom.proxy.target`: the channels to the target, TLS and connection state.
 * :mod:`~loom.proxy.breaker`: the circuit breaker.
-* :mod:`~loom.proxy.local_status`: the statuses that Loom gives by itself.
+* :mod:`~loom.proxy.local_status`: the statuses of calls that Loom ends.
 * :mod:`~loom.proxy.binding`: listening sockets, of the engines and of the inspector.
 * :mod:`~loom.proxy.startup_checks`: checks of host names and certificates before an engine starts.
 """

@@ -26,7 +26,7 @@ class TargetTls:
 class Engine(Protocol):
     """Forwards traffic between a listening address and a target, and emits events to a sink.
 
-    Events are buffered between forwarding and the sink; the engine flushes the buffer by itself within milliseconds.
+    Events are buffered between forwarding and the sink; the engine flushes the buffer every few milliseconds.
     """
 
     @property

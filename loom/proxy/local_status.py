@@ -1,4 +1,4 @@
-"""The statuses that Loom gives by itself, where none came from the backend."""
+"""The statuses of calls that Loom ends, as the backend sent none."""
 
 import re
 

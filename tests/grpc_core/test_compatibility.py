@@ -1,7 +1,10 @@
 """The check of grpcio's private API, and that the wire engine starts without it."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +12,9 @@ import pytest
 from grpc._cython import cygrpc
 
 from loom.errors import StartError
-from loom.grpc_core.compatibility import check_compatibility, find_incompatibilities
+from loom.grpc_core.compatibility import TESTED_VERSIONS, check_compatibility, find_incompatibilities
+
+ROOT = Path(__file__).parents[2]
 
 
 def copy_of_cygrpc(**changes: Any) -> SimpleNamespace:
@@ -50,6 +55,13 @@ def test_a_changed_signature_is_named_and_an_added_default_is_not() -> None:
 def test_the_error_is_one_line_with_the_versions_and_the_other_engine() -> None:
     with pytest.raises(StartError, match=r"^grpcio \S+ .*no Server.*install grpcio 1\.84.*--engine wire$"):
         check_compatibility(copy_of_cygrpc(Server=None))
+
+
+def test_the_tested_versions_are_those_that_the_project_allows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [requirement] = [line for line in project["dependencies"] if line.startswith("grpcio>=")]
+    oldest, bound = re.fullmatch(r"grpcio>=(1\.\d+),<1\.(\d+)", requirement).groups()
+    assert f"{oldest} to 1.{int(bound) - 1}" == TESTED_VERSIONS
 
 
 START = """

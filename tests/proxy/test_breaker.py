@@ -1,4 +1,4 @@
-"""The circuit breaker, with a clock of its own and no I/O."""
+"""The circuit breaker, with a fake clock."""
 
 import pytest
 from hypothesis import given
@@ -28,31 +28,31 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker(threshold=THRESHOLD, pause=PAUSE, clock=clock)
 
 
-def admitted(breaker: Breaker) -> Permit:
+def admit(breaker: Breaker) -> Permit:
     permit = breaker.admit()
     assert permit is not None
     return permit
 
 
 def fail(breaker: Breaker, times: int = THRESHOLD) -> None:
-    for permit in [admitted(breaker) for _ in range(times)]:
+    for permit in [admit(breaker) for _ in range(times)]:
         permit.record_failure()
 
 
-def probing(breaker: Breaker, clock: Clock) -> Permit:
-    """The breaker opened, its pause gone, its probe under way."""
+def admit_probe(breaker: Breaker, clock: Clock) -> Permit:
+    """Open the breaker, wait for the pause, and admit the probe."""
     fail(breaker)
     clock.now += PAUSE
-    return admitted(breaker)
+    return admit(breaker)
 
 
 def test_closed_admits_everything(breaker: Breaker) -> None:
     for _ in range(10):
-        admitted(breaker).record_success()
+        admit(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
-def test_opens_after_that_many_failures_in_a_row(breaker: Breaker) -> None:
+def test_opens_after_consecutive_failures(breaker: Breaker) -> None:
     fail(breaker, THRESHOLD - 1)
     assert breaker.state is State.CLOSED
     fail(breaker, 1)
@@ -60,29 +60,29 @@ def test_opens_after_that_many_failures_in_a_row(breaker: Breaker) -> None:
     assert breaker.admit() is None
 
 
-def test_a_call_that_gets_through_starts_the_count_anew(breaker: Breaker) -> None:
+def test_a_success_resets_the_count(breaker: Breaker) -> None:
     fail(breaker, THRESHOLD - 1)
-    admitted(breaker).record_success()
+    admit(breaker).record_success()
     fail(breaker, THRESHOLD - 1)
     assert breaker.state is State.CLOSED
 
 
-def test_a_call_that_ends_undecided_counts_neither_way(breaker: Breaker) -> None:
+def test_a_cancelled_call_does_not_count(breaker: Breaker) -> None:
     fail(breaker, THRESHOLD - 1)
-    admitted(breaker).cancel()
+    admit(breaker).cancel()
     assert breaker.state is State.CLOSED
     fail(breaker, 1)
     assert breaker.state is State.OPEN
 
 
-def test_one_call_counts_once(breaker: Breaker) -> None:
-    permit = admitted(breaker)
+def test_a_permit_counts_once(breaker: Breaker) -> None:
+    permit = admit(breaker)
     for _ in range(THRESHOLD):
         permit.record_failure()
     assert breaker.state is State.CLOSED
 
 
-def test_sheds_until_the_pause_is_over(breaker: Breaker, clock: Clock) -> None:
+def test_refuses_until_the_pause_ends(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     clock.now += PAUSE - 0.001
     assert breaker.admit() is None
@@ -90,21 +90,21 @@ def test_sheds_until_the_pause_is_over(breaker: Breaker, clock: Clock) -> None:
     assert breaker.admit() is not None
 
 
-def test_lets_exactly_one_probe_through(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock)
+def test_admits_exactly_one_probe(breaker: Breaker, clock: Clock) -> None:
+    admit_probe(breaker, clock)
     assert breaker.state is State.HALF_OPEN
     assert [breaker.admit() for _ in range(100)] == [None] * 100
 
 
 def test_the_probes_success_closes(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).record_success()
+    admit_probe(breaker, clock).record_success()
     assert breaker.state is State.CLOSED
     fail(breaker, THRESHOLD - 1)
     assert breaker.state is State.CLOSED
 
 
 def test_the_probes_failure_opens_for_another_pause(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).record_failure()
+    admit_probe(breaker, clock).record_failure()
     assert breaker.state is State.OPEN
     clock.now += PAUSE - 0.001
     assert breaker.admit() is None
@@ -112,18 +112,18 @@ def test_the_probes_failure_opens_for_another_pause(breaker: Breaker, clock: Clo
     assert breaker.admit() is not None
 
 
-def test_a_cancelled_probe_makes_room_for_the_next_at_once(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock).cancel()
-    admitted(breaker).record_success()
+def test_a_cancelled_probe_is_replaced_at_once(breaker: Breaker, clock: Clock) -> None:
+    admit_probe(breaker, clock).cancel()
+    admit(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
-def test_a_probe_that_hangs_is_given_up_after_another_pause(breaker: Breaker, clock: Clock) -> None:
-    hanging = probing(breaker, clock)
+def test_a_probe_that_hangs_is_abandoned_after_another_pause(breaker: Breaker, clock: Clock) -> None:
+    hanging = admit_probe(breaker, clock)
     clock.now += PAUSE - 0.001
     assert breaker.admit() is None
     clock.now += 0.001
-    second = admitted(breaker)
+    second = admit(breaker)
     assert breaker.admit() is None
     hanging.record_failure()
     assert breaker.state is State.HALF_OPEN
@@ -132,18 +132,18 @@ def test_a_probe_that_hangs_is_given_up_after_another_pause(breaker: Breaker, cl
     assert breaker.state is State.CLOSED
 
 
-def test_a_probe_that_was_given_up_neither_opens_nor_frees_the_next(breaker: Breaker, clock: Clock) -> None:
-    hanging = probing(breaker, clock)
+def test_an_abandoned_probe_does_not_affect_its_successor(breaker: Breaker, clock: Clock) -> None:
+    hanging = admit_probe(breaker, clock)
     clock.now += PAUSE
-    admitted(breaker)
+    admit(breaker)
     hanging.cancel()
     assert breaker.admit() is None
     assert breaker.state is State.HALF_OPEN
 
 
 def test_late_failures_of_older_calls_do_not_open_a_closed_breaker(breaker: Breaker, clock: Clock) -> None:
-    older = [admitted(breaker) for _ in range(2 * THRESHOLD)]
-    probing(breaker, clock).record_success()
+    older = [admit(breaker) for _ in range(2 * THRESHOLD)]
+    admit_probe(breaker, clock).record_success()
     for permit in older:
         permit.record_failure()
     assert breaker.state is State.CLOSED
@@ -151,7 +151,7 @@ def test_late_failures_of_older_calls_do_not_open_a_closed_breaker(breaker: Brea
 
 
 def test_late_failures_of_older_calls_do_not_lengthen_the_pause(breaker: Breaker, clock: Clock) -> None:
-    older = admitted(breaker)
+    older = admit(breaker)
     fail(breaker)
     clock.now += PAUSE / 2
     older.record_failure()
@@ -163,8 +163,8 @@ def test_late_failures_of_older_calls_do_not_lengthen_the_pause(breaker: Breaker
 def test_late_results_of_older_calls_do_not_decide_a_probe(
     breaker: Breaker, clock: Clock, result: str
 ) -> None:
-    older = admitted(breaker)
-    probe = probing(breaker, clock)
+    older = admit(breaker)
+    probe = admit_probe(breaker, clock)
     getattr(older, result)()
     assert breaker.state is State.HALF_OPEN
     assert breaker.admit() is None
@@ -172,36 +172,36 @@ def test_late_results_of_older_calls_do_not_decide_a_probe(
     assert breaker.state is State.CLOSED
 
 
-def test_a_new_connection_lets_the_probe_go_at_once(breaker: Breaker) -> None:
+def test_the_end_of_the_pause_admits_the_probe(breaker: Breaker) -> None:
     fail(breaker)
     breaker.end_pause()
-    admitted(breaker).record_success()
+    admit(breaker).record_success()
     assert breaker.state is State.CLOSED
 
 
-def test_a_new_connection_does_not_let_a_second_probe_through(breaker: Breaker, clock: Clock) -> None:
-    probing(breaker, clock)
+def test_the_end_of_the_pause_admits_no_second_probe(breaker: Breaker, clock: Clock) -> None:
+    admit_probe(breaker, clock)
     breaker.end_pause()
     assert breaker.admit() is None
 
 
-def test_the_snapshot_is_what_the_api_shows(breaker: Breaker, clock: Clock) -> None:
+def test_snapshots(breaker: Breaker, clock: Clock) -> None:
     assert breaker.snapshot() == {"state": "closed", "failures": 0, "retry_in_ms": None}
     fail(breaker)
     clock.now += 0.25
     assert breaker.snapshot() == {"state": "open", "failures": THRESHOLD, "retry_in_ms": 750}
     clock.now += PAUSE
     assert breaker.snapshot() == {"state": "open", "failures": THRESHOLD, "retry_in_ms": 0}
-    admitted(breaker)
+    admit(breaker)
     assert breaker.snapshot() == {"state": "half_open", "failures": THRESHOLD, "retry_in_ms": None}
 
 
-def test_tells_of_each_change_of_state(breaker: Breaker, clock: Clock) -> None:
+def test_observers_get_every_change_of_state(breaker: Breaker, clock: Clock) -> None:
     changes: list[State] = []
     breaker.on_state(changes.append)
-    probing(breaker, clock).record_failure()
+    admit_probe(breaker, clock).record_failure()
     clock.now += PAUSE
-    admitted(breaker).record_success()
+    admit(breaker).record_success()
     assert changes == [State.OPEN, State.HALF_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED]
 
 
@@ -210,14 +210,14 @@ ACTIONS = st.lists(
         st.just(("admit", 0)),
         st.tuples(st.sampled_from(["record_success", "record_failure", "cancel"]), st.integers(0, 20)),
         st.tuples(st.just("wait"), st.integers(1, 12)),
-        st.just(("connected", 0)),
+        st.just(("end_pause", 0)),
     ),
     max_size=120,
 )
 
 
 @given(actions=ACTIONS)
-def test_whatever_happens_it_is_never_wedged(actions: list[tuple[str, int]]) -> None:
+def test_no_sequence_of_results_blocks_the_breaker(actions: list[tuple[str, int]]) -> None:
     clock = Clock()
     breaker = Breaker(threshold=2, pause=PAUSE, clock=clock)
     permits: list[Permit] = []
@@ -233,12 +233,12 @@ def test_whatever_happens_it_is_never_wedged(actions: list[tuple[str, int]]) -> 
         elif action == "wait":
             clock.now += number / 10
             probes_since_last_change = 0
-        elif action == "connected":
+        elif action == "end_pause":
             breaker.end_pause()
         elif permits:
             getattr(permits[number % len(permits)], action)()
             probes_since_last_change = 0
         assert probes_since_last_change <= 1
     clock.now += PAUSE
-    admitted(breaker).record_success()
+    admit(breaker).record_success()
     assert breaker.state is State.CLOSED

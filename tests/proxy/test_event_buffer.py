@@ -1,4 +1,4 @@
-"""The event buffer of both engines: calls reach the sink in the order of their ids, whoever emits them."""
+"""The event buffer of both engines: calls reach the sink in the order of their ids, from any source."""
 
 import asyncio
 from collections.abc import Callable
@@ -66,7 +66,7 @@ async def test_calls_of_two_sources_start_in_the_order_of_their_ids(name: str) -
     assert started == list(range(1, 801))
     assert len({event.method for event in sink.of(CallStarted)}) == 2
     sources = [event.method for event in sink.of(CallStarted)]
-    assert sum(before != after for before, after in pairwise(sources)) > 20  # they did alternate
+    assert sum(before != after for before, after in pairwise(sources)) > 20  # the sources alternated
 
 
 async def test_a_flush_of_the_relay_records_the_calls_that_the_client_has_seen_end() -> None:

@@ -24,7 +24,7 @@ class InspectionQueue:
     relies on the delay staying well below a quarter of a second.
 
     Events are flushed at the end of a turn at the latest, and as soon as ``batch_size`` sequences are buffered (larger
-    batches save nothing more) or a chunk of ``batch_bytes`` was processed (which fills a batch by itself).
+    batches save nothing more) or a chunk of ``batch_bytes`` was processed (which fills a batch).
     """
 
     def __init__(

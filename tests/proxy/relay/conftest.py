@@ -19,7 +19,7 @@ METADATA_LIMIT = 1 << 20
 
 @dataclass
 class Relay:
-    """What a test of the relay has in its hands."""
+    """A relay with its client channel, backend and sink."""
 
     zoo: Zoo
     engine: RelayEngine
@@ -32,15 +32,15 @@ class Relay:
         return f"127.0.0.1:{self.engine.port}"
 
     def call(self, method: str, **options: Any) -> Any:
-        """A call to a method of the zoo through the relay, in bytes, of no declared stream type."""
+        """A call to a method of the zoo through the relay, in bytes, as a bidirectional stream."""
         return self.channel.stream_stream(SERVICE + method)(**options)
 
 
 @asynccontextmanager
-async def relaying(
+async def running_relay(
     target_address: Address, sink: ListSink, **options: Any
 ) -> AsyncIterator[tuple[RelayEngine, Target]]:
-    """A relay to that address on a free port."""
+    """A relay to ``target_address`` on a free port."""
     target = Target(target_address, options.pop("tls", None), options.pop("authority", None), METADATA_LIMIT)
     listen = options.pop("listen", Address("127.0.0.1", 0))
     options.setdefault("server_tls", None)
@@ -62,9 +62,9 @@ async def zoo() -> AsyncIterator[Zoo]:
 @pytest.fixture
 async def relay(zoo: Zoo) -> AsyncIterator[Relay]:
     sink = ListSink()
-    async with relaying(Address("127.0.0.1", zoo.port), sink) as (engine, target):
-        where = f"127.0.0.1:{engine.port}"
+    async with running_relay(Address("127.0.0.1", zoo.port), sink) as (engine, target):
+        address = f"127.0.0.1:{engine.port}"
         async with grpc.aio.insecure_channel(
-            where, options=[*UNLIMITED, ("grpc.primary_user_agent", "zoo-client/1")]
+            address, options=[*UNLIMITED, ("grpc.primary_user_agent", "zoo-client/1")]
         ) as channel:
             yield Relay(zoo, engine, target, sink, channel)

@@ -1,4 +1,4 @@
-"""One call through the relay: what each side sees, and what is told of it."""
+"""One call through the relay: what each side receives, and the events."""
 
 import asyncio
 
@@ -42,8 +42,8 @@ async def test_ping_pong(relay: Relay) -> None:
     assert await call.code() is grpc.StatusCode.OK
 
 
-def _of_backend(event: Event) -> bool:
-    """Whether the event tells of what the backend did."""
+def is_from_backend(event: Event) -> bool:
+    """Whether the event was caused by the backend."""
     if isinstance(event, MetadataSeen):
         return event.section is not Section.REQUEST
     if isinstance(event, MessageSeen):
@@ -51,7 +51,7 @@ def _of_backend(event: Event) -> bool:
     return isinstance(event, CallEnded)
 
 
-async def test_events_of_a_call_in_their_order(relay: Relay) -> None:
+async def test_events_of_a_call_in_order(relay: Relay) -> None:
     call = relay.call("Echo", metadata=(("echo-a", "1"),))
     await call.write(b"one")
     await call.read()
@@ -59,16 +59,16 @@ async def test_events_of_a_call_in_their_order(relay: Relay) -> None:
     await call.read()
     assert await call.read() is grpc.aio.EOF
     await relay.sink.ended()
-    # Each side's events are in order; how the two sides interleave is up to them.
+    # Each side's events are in order; the two sides interleave freely.
     events = relay.sink.events
-    assert [type(event) for event in events if not _of_backend(event)] == [
+    assert [type(event) for event in events if not is_from_backend(event)] == [
         CallStarted,
         MetadataSeen,
         MessageSeen,
         MessageSeen,
         HalfClosed,
     ]
-    assert [type(event) for event in events if _of_backend(event)] == [
+    assert [type(event) for event in events if is_from_backend(event)] == [
         MetadataSeen,
         MessageSeen,
         MessageSeen,
@@ -80,12 +80,12 @@ async def test_events_of_a_call_in_their_order(relay: Relay) -> None:
     assert started.peer.startswith("ipv4:127.0.0.1:")
     assert started.target == relay.zoo.address
     assert started.deadline_ns is None
-    assert [seen.section for seen in relay.sink.of(MetadataSeen)] == [
+    assert [event.section for event in relay.sink.of(MetadataSeen)] == [
         Section.REQUEST,
         Section.INITIAL,
         Section.TRAILING,
     ]
-    assert [(seen.direction, seen.data) for seen in relay.sink.of(MessageSeen)] == [
+    assert [(event.direction, event.data) for event in relay.sink.of(MessageSeen)] == [
         (Direction.REQUEST, b"one"),
         (Direction.RESPONSE, b"one"),
         (Direction.REQUEST, b""),
@@ -103,7 +103,7 @@ async def test_unary_client_stream_and_server_stream(relay: Relay) -> None:
     assert [len(message) async for message in repeat(b"5 1000")] == [1000] * 5
 
 
-async def test_methods_that_the_backend_does_not_have(relay: Relay) -> None:
+async def test_an_unknown_method(relay: Relay) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await relay.channel.unary_unary("/no.Such/Method")(b"x")
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -148,8 +148,8 @@ async def test_all_codes_with_unicode_message_details_and_trailers(relay: Relay,
 
 async def test_messages_before_an_error_arrive(relay: Relay) -> None:
     call = relay.call("Partial")
-    got = [await call.read() for _ in range(3)]
-    assert got == [b"part 0", b"part 1", b"part 2"]
+    messages = [await call.read() for _ in range(3)]
+    assert messages == [b"part 0", b"part 1", b"part 2"]
     assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -181,7 +181,7 @@ async def test_the_clients_user_agent_comes_first(relay: Relay) -> None:
     assert str((await relay.zoo.call()).values("user-agent")[0]).startswith("zoo-client/1 ")
 
 
-async def test_initial_metadata_passes_before_any_message(relay: Relay) -> None:
+async def test_initial_metadata_is_forwarded_before_any_message(relay: Relay) -> None:
     call = relay.call("Headers")
     async with asyncio.timeout(10):
         initial = await call.initial_metadata()
@@ -191,7 +191,7 @@ async def test_initial_metadata_passes_before_any_message(relay: Relay) -> None:
     await relay.sink.ended()
 
 
-async def test_bare_initial_metadata_passes_before_any_message(relay: Relay) -> None:
+async def test_empty_initial_metadata_is_forwarded_before_any_message(relay: Relay) -> None:
     call = relay.call("BareHeaders")
     async with asyncio.timeout(10):
         assert tuple(await call.initial_metadata()) == ()
@@ -200,7 +200,7 @@ async def test_bare_initial_metadata_passes_before_any_message(relay: Relay) -> 
     await relay.sink.ended()
 
 
-async def test_the_clients_cancellation_reaches_the_backend(relay: Relay) -> None:
+async def test_a_cancellation_reaches_the_backend(relay: Relay) -> None:
     call = relay.call("Hang")
     upstream = await relay.zoo.call()
     call.cancel()
@@ -214,7 +214,7 @@ async def test_the_deadline_reaches_the_backend(relay: Relay) -> None:
     call = relay.call("Hang", timeout=0.5)
     upstream = await relay.zoo.call()
     assert upstream.remaining is not None
-    assert 0 < upstream.remaining <= 1.5  # half a second, by a clock of gRPC's, which drifts from ours
+    assert 0 < upstream.remaining <= 1.5  # half a second, on gRPC's clock, which drifts
     assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     end = (await relay.sink.ended())[0]
     assert (end.status.code, end.ended_by) == (StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE)
@@ -223,7 +223,9 @@ async def test_the_deadline_reaches_the_backend(relay: Relay) -> None:
     assert 0 < started.deadline_ns - started.time_ns <= 1_500_000_000
 
 
-async def test_a_fault_of_looms_own_is_told_as_such(relay: Relay, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_in_loom_ends_the_call_with_internal(
+    relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
     await relay.target.close()
     call = relay.call("Echo")
     assert await call.code() is grpc.StatusCode.INTERNAL

@@ -1,4 +1,4 @@
-"""Calls that end before their time: cancelled, out of time, cut off, or answered early."""
+"""Calls that end early: cancelled, past their deadline, disconnected, or answered before the half-close."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from tests.support.h2peer import H2Stream, h2_backend, h2_client
 from tests.support.sinks import ListSink
 from tests.support.zoo import SeenCall
 
-from .conftest import Relay, relaying
+from .conftest import Relay, running_relay
 
 MIB = 1 << 20
 
 
 async def write_until_blocked(call: grpc.aio.StreamStreamCall, message: bytes) -> int:
-    """Write until flow control lets no more through for a while; the bytes written."""
+    """Write until flow control blocks; return the number of bytes written."""
     written = 0
     with contextlib.suppress(TimeoutError):
         while True:
@@ -29,8 +29,8 @@ async def write_until_blocked(call: grpc.aio.StreamStreamCall, message: bytes) -
     return written
 
 
-async def settled(call: SeenCall) -> int:
-    """Wait until the backend can write no more; the bytes it could."""
+async def wait_until_blocked(call: SeenCall) -> int:
+    """Wait until flow control blocks the backend; return the number of bytes that it wrote."""
     size = -1
     while size != call.size or size == 0:
         size = call.size
@@ -52,7 +52,7 @@ async def test_cancelling_while_a_request_is_blocked_on_flow_control(relay: Rela
 async def test_cancelling_while_a_response_is_blocked_on_flow_control(relay: Relay) -> None:
     call = relay.call("Flood")
     upstream = await relay.zoo.call()
-    await settled(upstream)
+    await wait_until_blocked(upstream)
     call.cancel()
     async with asyncio.timeout(10):
         await upstream.cancelled.wait()
@@ -74,12 +74,12 @@ async def test_the_deadline_passes_while_a_write_is_blocked(relay: Relay, method
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
-    """Set the system's clock, for all of Python and for grpcio's Python side, as NTP or somebody may."""
+    """Shift the system clock, as NTP may, for Python and for the Python side of grpcio."""
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
 
 
-async def test_a_clock_set_forward_makes_no_cancellation_a_deadline(
+async def test_a_cancellation_stays_one_when_the_clock_is_set_forward(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = relay.call("Hang", timeout=60)
@@ -90,7 +90,9 @@ async def test_a_clock_set_forward_makes_no_cancellation_a_deadline(
     assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
 
 
-async def test_a_clock_set_back_hides_no_deadline(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deadline_passes_when_the_clock_is_set_back(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call = relay.call("Hang", timeout=2)
     await relay.zoo.call()
     set_clock(monkeypatch, -1)
@@ -115,7 +117,7 @@ async def test_an_early_status_reaches_a_client_that_is_still_sending(relay: Rel
                 while True:
                     await call.write(bytes(10_000))
 
-        # The client's own call object loses statuses when a write of it fails, so read the status by reading.
+        # A grpcio call loses the status when a write fails: get it by reading.
         sending = asyncio.ensure_future(send())
         with contextlib.suppress(grpc.aio.AioRpcError):
             while await call.read() is not grpc.aio.EOF:
@@ -130,7 +132,7 @@ async def test_an_early_status_reaches_a_client_that_is_still_sending(relay: Rel
 
 
 async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
-    """With a bare client, whose own library cannot get in the way."""
+    """With a bare client, as grpcio's may lose the status."""
 
     async def behave(stream: H2Stream) -> None:
         await stream.until_data(10)
@@ -148,7 +150,7 @@ async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
     sink = ListSink()
     async with (
         h2_backend(behave) as backend,
-        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+        running_relay(Address("127.0.0.1", backend.port), sink) as (engine, _),
         h2_client(engine.port) as client,
     ):
         for _ in range(100):
@@ -157,25 +159,25 @@ async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
                 if stream.room > 2005:
                     stream.send_message(bytes(2000))
                 await asyncio.sleep(0)
-            # On a busy machine the initial metadata may go ahead of the status (docs/transparency.md).
-            what = "trailers" if "trailers" in stream.names() else "headers"
-            assert stream.header("grpc-status", what) == ["9"]
-            assert stream.header("grpc-message", what) == ["enough"]
-            assert stream.header("why", what) == ["first"]
+            # On a busy machine the initial metadata may be sent before the status (docs/transparency.md).
+            block = "trailers" if "trailers" in stream.names() else "headers"
+            assert stream.header("grpc-status", block) == ["9"]
+            assert stream.header("grpc-message", block) == ["enough"]
+            assert stream.header("why", block) == ["first"]
 
 
-@pytest.mark.parametrize("how", ["reset", "abort", "deadline"])
-async def test_an_interrupted_upload_never_looks_complete(how: str) -> None:
-    """grpcio shows a cancellation as an end of the messages; the backend must not see a half-close."""
+@pytest.mark.parametrize("cause", ["reset", "abort", "deadline"])
+async def test_an_interrupted_upload_never_looks_complete(cause: str) -> None:
+    """C-core reports a cancellation as the end of the messages; the backend must not receive a half-close."""
 
     async def behave(stream: H2Stream) -> None:
         await stream.until("end", "reset", "lost")
 
     sink = ListSink()
-    extra = [("grpc-timeout", "5m")] if how == "deadline" else []
+    extra = [("grpc-timeout", "5m")] if cause == "deadline" else []
     async with (
         h2_backend(behave) as backend,
-        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+        running_relay(Address("127.0.0.1", backend.port), sink) as (engine, _),
     ):
         for round_ in range(60):
             async with h2_client(engine.port) as client:
@@ -183,13 +185,13 @@ async def test_an_interrupted_upload_never_looks_complete(how: str) -> None:
                 streams = [client.call("/a.B/Upload", *extra) for _ in range(20)]
                 for stream in streams:
                     stream.send_message(b"part of it")
-                if how != "deadline":
+                if cause != "deadline":
                     await sink.until(lambda before=before: len(sink.of(MessageSeen)) > before)
-                if how == "reset":
+                if cause == "reset":
                     for stream in streams[round_ % 5 :]:
                         if not {"end", "reset"} & set(stream.names()):
                             stream.reset(8)
-                elif how == "deadline":
+                elif cause == "deadline":
                     await streams[-1].until("end", "reset")
         for stream in backend.streams:
             await stream.until("end", "reset", "lost")
@@ -199,7 +201,7 @@ async def test_an_interrupted_upload_never_looks_complete(how: str) -> None:
         assert len(backend.streams) > 60
 
 
-async def test_the_client_vanishes(relay: Relay) -> None:
+async def test_the_client_disconnects(relay: Relay) -> None:
     async with h2_client(relay.engine.port) as client:
         client.call("/zoo.Zoo/Hang").send_message(b"x")
         upstream = await relay.zoo.call()
@@ -209,7 +211,7 @@ async def test_the_client_vanishes(relay: Relay) -> None:
     assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
 
 
-async def test_the_target_vanishes() -> None:
+async def test_the_target_disconnects() -> None:
     async def behave(stream: H2Stream) -> None:
         await stream.until_data(6)
         stream.send_headers([(":status", "200"), ("content-type", "application/grpc"), ("seen", "yes")])
@@ -220,7 +222,7 @@ async def test_the_target_vanishes() -> None:
     sink = ListSink()
     async with (
         h2_backend(behave) as backend,
-        relaying(Address("127.0.0.1", backend.port), sink) as (engine, _),
+        running_relay(Address("127.0.0.1", backend.port), sink) as (engine, _),
         h2_client(engine.port) as client,
     ):
         stream = client.call("/a.B/C")
@@ -235,14 +237,14 @@ async def test_the_target_vanishes() -> None:
     assert "connection to the target" in end.note
 
 
-async def test_nothing_is_left_of_calls_that_ended_badly(relay: Relay) -> None:
+async def test_calls_that_end_early_leave_none_open(relay: Relay) -> None:
     for method in ("Hang", "Headers", "Flood", "Early", "NoSuchMethod", "Partial"):
         calls = [relay.call(method) for _ in range(10)]
         await asyncio.gather(*(call.write(b"x") for call in calls), return_exceptions=True)
         for call in calls:
             call.cancel()
     async with asyncio.timeout(60):
-        # Calls reach the relay in order: once this one is through, those before it have begun, or never will.
+        # Calls arrive in order: when this one has ended, all before it have started or never will.
         last = relay.call("Echo")
         await last.done_writing()
         assert await last.code() is grpc.StatusCode.OK

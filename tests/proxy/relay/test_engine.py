@@ -1,4 +1,4 @@
-"""The relay's addresses, its start and its stop."""
+"""The relay's listening addresses, start and stop."""
 
 import asyncio
 import socket
@@ -12,15 +12,15 @@ from loom.model import Address, CallStarted, EndedBy, StatusCode
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
-from .conftest import Relay, relaying
+from .conftest import Relay, running_relay
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", "ipv4"), ("[::1]", "ipv6")])
-async def test_localhost_means_both_loopback_addresses(zoo: Zoo, host: str, family: str) -> None:
-    here = Address("127.0.0.1", zoo.port)
+async def test_localhost_is_both_loopback_addresses(zoo: Zoo, host: str, family: str) -> None:
+    target = Address("127.0.0.1", zoo.port)
     sink = ListSink()
     async with (
-        relaying(here, sink, listen=Address("localhost", 0)) as (engine, _),
+        running_relay(target, sink, listen=Address("localhost", 0)) as (engine, _),
         grpc.aio.insecure_channel(f"{host}:{engine.port}") as channel,
     ):
         assert await channel.unary_unary(SERVICE + "Unary")(b"x") == b"x"
@@ -28,39 +28,41 @@ async def test_localhost_means_both_loopback_addresses(zoo: Zoo, host: str, fami
     assert started.peer.startswith(f"{family}:{host}:")
 
 
-@pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
-async def test_a_port_in_use(taken: str) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in taken else socket.AF_INET) as occupier:
-        occupier.bind((taken, 0))
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_port_in_use(host: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as occupier:
+        occupier.bind((host, 0))
         occupier.listen()
         port = occupier.getsockname()[1]
         with pytest.raises(StartError, match=rf"cannot listen on .*:{port} .*the port is in use") as raised:
-            async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("localhost", port)):
+            async with running_relay(Address("127.0.0.1", 1), ListSink(), listen=Address("localhost", port)):
                 pass
         assert "\n" not in str(raised.value)
 
 
-async def test_a_port_that_another_relay_has(zoo: Zoo) -> None:
-    here = Address("127.0.0.1", zoo.port)
-    async with relaying(here, ListSink()) as (engine, _):
+async def test_a_port_in_use_by_another_relay(zoo: Zoo) -> None:
+    target = Address("127.0.0.1", zoo.port)
+    async with running_relay(target, ListSink()) as (engine, _):
         with pytest.raises(StartError, match="the port is in use"):
-            async with relaying(here, ListSink(), listen=Address("127.0.0.1", engine.port)):
+            async with running_relay(target, ListSink(), listen=Address("127.0.0.1", engine.port)):
                 pass
 
 
 async def test_a_name_that_does_not_resolve() -> None:
     with pytest.raises(StartError, match=r"'no-such-host\.invalid' cannot be resolved"):
-        async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("no-such-host.invalid", 0)):
+        async with running_relay(
+            Address("127.0.0.1", 1), ListSink(), listen=Address("no-such-host.invalid", 0)
+        ):
             pass
 
 
 async def test_an_address_of_another_machine() -> None:
     with pytest.raises(StartError, match="no interface of this machine has that address"):
-        async with relaying(Address("127.0.0.1", 1), ListSink(), listen=Address("192.0.2.1", 0)):
+        async with running_relay(Address("127.0.0.1", 1), ListSink(), listen=Address("192.0.2.1", 0)):
             pass
 
 
-async def test_stopping_lets_calls_finish_within_the_grace(relay: Relay) -> None:
+async def test_calls_can_finish_within_the_grace_period(relay: Relay) -> None:
     call = relay.call("Echo")
     await call.write(b"x")
     assert await call.read() == b"x"
@@ -73,7 +75,7 @@ async def test_stopping_lets_calls_finish_within_the_grace(relay: Relay) -> None
     assert (await relay.sink.ended())[0].status.code == StatusCode.OK
 
 
-async def test_stopping_ends_what_outlives_the_grace(relay: Relay) -> None:
+async def test_calls_are_cancelled_after_the_grace_period(relay: Relay) -> None:
     call = relay.call("Hang")
     upstream = await relay.zoo.call()
     await relay.engine.stop(0.1)

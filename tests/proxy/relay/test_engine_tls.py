@@ -12,7 +12,7 @@ from tests.support.certificates import Authority
 from tests.support.sinks import ListSink
 from tests.support.zoo import running_zoo
 
-from .conftest import METADATA_LIMIT, relaying
+from .conftest import METADATA_LIMIT, running_relay
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ async def test_tls_on_the_listening_side(authority: Authority) -> None:
     tls = ServerTls(pair.cert, pair.key)
     async with (
         running_zoo() as zoo,
-        relaying(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
     ):
         credentials = grpc.ssl_channel_credentials(authority.cert)
         async with grpc.aio.secure_channel(f"localhost:{engine.port}", credentials) as channel:
@@ -38,17 +38,17 @@ async def test_tls_on_the_listening_side(authority: Authority) -> None:
 
 async def test_mutual_tls_on_the_listening_side(authority: Authority) -> None:
     pair = authority.issue("strict", "localhost")
-    own = authority.issue("client")
+    client = authority.issue("client")
     tls = ServerTls(pair.cert, pair.key, authority.cert)
     async with (
         running_zoo() as zoo,
-        relaying(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), ListSink(), server_tls=tls) as (engine, _),
     ):
-        where = f"localhost:{engine.port}"
-        shown = grpc.ssl_channel_credentials(authority.cert, own.key, own.cert)
-        async with grpc.aio.secure_channel(where, shown) as channel:
+        address = f"localhost:{engine.port}"
+        credentials = grpc.ssl_channel_credentials(authority.cert, client.key, client.cert)
+        async with grpc.aio.secure_channel(address, credentials) as channel:
             assert await unary(channel) == b"hello"
-        async with grpc.aio.secure_channel(where, grpc.ssl_channel_credentials(authority.cert)) as channel:
+        async with grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(authority.cert)) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await unary(channel)
             assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -62,19 +62,19 @@ async def test_tls_and_a_client_certificate_towards_the_target(authority: Author
     tls = TargetTls(authority.cert, own.cert, own.key, server_name="backend.test")
     async with (
         running_zoo(credentials=credentials) as zoo,
-        relaying(Address("127.0.0.1", zoo.port), ListSink(), tls=tls) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), ListSink(), tls=tls) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         assert await unary(channel) == b"hello"
 
 
-async def test_a_target_whose_certificate_is_for_another_name(authority: Authority) -> None:
+async def test_a_target_with_a_certificate_for_another_name(authority: Authority) -> None:
     pair = authority.issue("other", "other.test")
     credentials = grpc.ssl_server_credentials([(pair.key, pair.cert)])
     sink = ListSink()
     async with (
         running_zoo(credentials=credentials) as zoo,
-        relaying(Address("127.0.0.1", zoo.port), sink, tls=TargetTls(authority.cert)) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), sink, tls=TargetTls(authority.cert)) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -86,19 +86,19 @@ async def test_a_target_whose_certificate_is_for_another_name(authority: Authori
 
 
 async def start(tls: ServerTls) -> None:
-    async with relaying(Address("127.0.0.1", 1), ListSink(), server_tls=tls):
+    async with running_relay(Address("127.0.0.1", 1), ListSink(), server_tls=tls):
         pass
 
 
 async def test_a_key_that_does_not_belong_to_its_certificate(authority: Authority) -> None:
-    one, other = authority.issue("one"), authority.issue("another")
+    first, second = authority.issue("one"), authority.issue("another")
     with pytest.raises(StartError, match="--listen-key does not belong to --listen-cert"):
-        await start(ServerTls(one.cert, other.key))
+        await start(ServerTls(first.cert, second.key))
     with pytest.raises(StartError, match="--key does not belong to --cert"):
-        Target(Address("127.0.0.1", 1), TargetTls(None, one.cert, other.key), None, METADATA_LIMIT)
+        Target(Address("127.0.0.1", 1), TargetTls(None, first.cert, second.key), None, METADATA_LIMIT)
 
 
-async def test_files_that_hold_no_certificate(authority: Authority) -> None:
+async def test_files_without_a_certificate(authority: Authority) -> None:
     pair = authority.issue("fine")
     with pytest.raises(StartError, match="not a certificate and key in PEM form"):
         await start(ServerTls(b"nothing", pair.key))

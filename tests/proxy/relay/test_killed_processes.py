@@ -1,4 +1,4 @@
-"""Clients and targets that are killed (kill -9) in the middle of calls: what is told, and that nothing is left."""
+"""Clients and targets that are killed (kill -9) during calls: what is recorded, and that no call stays open."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from loom.model import Address, CallEnded, CallStarted, EndedBy, StatusCode
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
-from .conftest import relaying
+from .conftest import running_relay
 
 ROOT = Path(__file__).parents[3]
 CALLS = 10
@@ -31,7 +31,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Python process at the root of the sources, killed at the end of the block if it still runs."""
+    """A Python process in the root directory, killed at the end of the block if it still runs."""
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, *arguments),
         cwd=ROOT,
@@ -51,12 +51,12 @@ async def listening_port(backend: asyncio.subprocess.Process) -> int:
     return int(await backend.stdout.readline())
 
 
-async def test_a_target_that_is_killed_and_comes_back() -> None:
+async def test_a_target_that_is_killed_and_restarted() -> None:
     sink = ListSink()
     async with asyncio.timeout(60), process("-m", "tests.support.zoo") as first:
         port = await listening_port(first)
         async with (
-            relaying(Address("127.0.0.1", port), sink) as (engine, target),
+            running_relay(Address("127.0.0.1", port), sink) as (engine, target),
             grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
         ):
             calls = [channel.stream_stream(SERVICE + "Echo")() for _ in range(CALLS)]
@@ -83,7 +83,7 @@ async def test_clients_that_are_killed(zoo: Zoo) -> None:
     sink = ListSink()
     async with (
         asyncio.timeout(60),
-        relaying(Address("127.0.0.1", zoo.port), sink) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), sink) as (engine, _),
     ):
         for round_ in range(1, 4):
             async with process("-c", CLIENT, f"127.0.0.1:{engine.port}") as client:

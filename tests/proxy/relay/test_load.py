@@ -1,4 +1,4 @@
-"""Much of everything: messages, bytes, streams, and readers that do not read."""
+"""Load: many messages, bytes and streams, and readers that do not read."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from tests.support.h2peer import H2Stream, h2_backend, h2_client
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, UNLIMITED
 
-from .conftest import METADATA_LIMIT, Relay, relaying
+from .conftest import METADATA_LIMIT, Relay, running_relay
 
 MIB = 1 << 20
-OFFERED = 512 * MIB
-HELD = 64 * MIB
+MAX_OFFERED = 512 * MIB
+MAX_BUFFERED = 64 * MIB
 EVENT_BUFFER = 4 * MIB  # the default of RelayEventBuffer
 
 
@@ -33,7 +33,7 @@ async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
         expected += 1
     assert expected == 100_000
     await relay.sink.ended()
-    assert sum(seen.direction is Direction.RESPONSE for seen in relay.sink.of(MessageSeen)) == 100_000
+    assert sum(event.direction is Direction.RESPONSE for event in relay.sink.of(MessageSeen)) == 100_000
 
 
 @pytest.mark.timeout(300)
@@ -41,26 +41,26 @@ async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
     messages = (b"%020d" % number for number in range(100_000))
     assert await relay.channel.stream_unary(SERVICE + "Collect")(messages) == b"100000 2000000"
     await relay.sink.ended()
-    seen = [seen.data for seen in relay.sink.of(MessageSeen) if seen.direction is Direction.REQUEST]
-    assert seen == [b"%020d" % number for number in range(100_000)]
+    recorded = [event.data for event in relay.sink.of(MessageSeen) if event.direction is Direction.REQUEST]
+    assert recorded == [b"%020d" % number for number in range(100_000)]
 
 
 async def test_messages_of_16_mib_both_ways(relay: Relay) -> None:
     message = hashlib.sha256(b"seed").digest() * (16 * MIB // 32)
     assert await relay.channel.unary_unary(SERVICE + "Unary")(message) == message
     await relay.sink.ended()
-    assert [seen.data == message for seen in relay.sink.of(MessageSeen)] == [True, True]
+    assert [event.data == message for event in relay.sink.of(MessageSeen)] == [True, True]
 
 
-async def test_200_streams_at_once(relay: Relay) -> None:
-    everybody = asyncio.Barrier(200)
+async def test_200_concurrent_streams(relay: Relay) -> None:
+    barrier = asyncio.Barrier(200)
 
     async def one(number: int) -> None:
         call = relay.call("Echo")
         for turn in range(3):
             await call.write(b"%d.%d" % (number, turn))
             assert await call.read() == b"%d.%d" % (number, turn)
-            await everybody.wait()
+            await barrier.wait()
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
         assert await call.code() is grpc.StatusCode.OK
@@ -69,17 +69,17 @@ async def test_200_streams_at_once(relay: Relay) -> None:
     assert len(await relay.sink.ended(200)) == 200
 
 
-async def test_a_client_that_never_reads_holds_the_backend_back(relay: Relay) -> None:
+async def test_a_client_that_never_reads_stops_the_backend(relay: Relay) -> None:
     async with h2_client(relay.engine.port, grant=False) as client:
         client.call("/zoo.Zoo/Flood")
         upstream = await relay.zoo.call()
-        pulled = -1
-        while pulled != upstream.size or pulled == 0:
-            pulled = upstream.size
-            assert pulled < OFFERED
+        received = -1
+        while received != upstream.size or received == 0:
+            received = upstream.size
+            assert received < MAX_OFFERED
             await asyncio.sleep(0.3)
-        assert pulled <= HELD
-        # Another call on the same connections is not held back.
+        assert received <= MAX_BUFFERED
+        # Another call on the same connections is not affected.
         call = relay.call("Echo")
         await call.write(b"alive")
         assert await call.read() == b"alive"
@@ -87,16 +87,16 @@ async def test_a_client_that_never_reads_holds_the_backend_back(relay: Relay) ->
     await relay.sink.until(lambda: len(relay.sink.of(CallEnded)) == 2)
 
 
-async def test_a_backend_that_never_reads_holds_the_client_back(relay: Relay) -> None:
+async def test_a_backend_that_never_reads_stops_the_client(relay: Relay) -> None:
     call = relay.call("Hang")
     await relay.zoo.call()
     offered = 0
     with contextlib.suppress(TimeoutError):
-        while offered < OFFERED:
+        while offered < MAX_OFFERED:
             async with asyncio.timeout(0.5):
                 await call.write(bytes(MIB))
             offered += MIB
-    assert 0 < offered <= HELD
+    assert 0 < offered <= MAX_BUFFERED
     other = relay.call("Echo")
     await other.write(b"alive")
     assert await other.read() == b"alive"
@@ -116,7 +116,7 @@ async def test_metadata_up_to_the_raised_limit_both_ways(relay: Relay) -> None:
     assert (await call.trailing_metadata())["t-echo-big"] == value
 
 
-async def test_a_client_that_pings_often_is_left_alone(relay: Relay) -> None:
+async def test_a_client_may_ping_often(relay: Relay) -> None:
     async with h2_client(relay.engine.port) as client:
         stream = client.call("/zoo.Zoo/Hang")
         await relay.zoo.call()
@@ -136,7 +136,7 @@ async def test_more_metadata_than_the_limit_is_noted(relay: Relay) -> None:
 
 
 async def test_more_streams_than_the_target_allows_on_one_connection() -> None:
-    """Each client would have had a connection of its own; a bare backend allows 100 streams on each."""
+    """The bare backend allows 100 streams on a connection; each client would have had its own."""
     arrived = asyncio.Semaphore(0)
 
     async def behave(stream: H2Stream) -> None:
@@ -145,7 +145,7 @@ async def test_more_streams_than_the_target_allows_on_one_connection() -> None:
 
     async with (
         h2_backend(behave) as backend,
-        relaying(Address("127.0.0.1", backend.port), ListSink()) as (engine, _),
+        running_relay(Address("127.0.0.1", backend.port), ListSink()) as (engine, _),
         h2_client(engine.port) as one,
         h2_client(engine.port) as another,
     ):
@@ -158,15 +158,15 @@ async def test_more_streams_than_the_target_allows_on_one_connection() -> None:
         assert len(backend.peers) == 2
 
 
-async def test_calls_pass_while_the_loop_is_busy() -> None:
-    """What is recorded and shown runs on the loop; what is forwarded does not wait for it."""
+async def test_calls_are_forwarded_while_the_loop_is_blocked() -> None:
+    """Recording runs on the loop; forwarding does not wait for it."""
     sink = ListSink()
     backend = grpc.server(futures.ThreadPoolExecutor(4))
     echo = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
     backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": echo}),))
     port = backend.add_insecure_port("127.0.0.1:0")
     backend.start()
-    async with relaying(Address("127.0.0.1", port), sink) as (engine, _):
+    async with running_relay(Address("127.0.0.1", port), sink) as (engine, _):
         with grpc.insecure_channel(f"127.0.0.1:{engine.port}") as channel:
             call = channel.unary_unary("/a.B/C")
             for number in range(50):
@@ -176,8 +176,8 @@ async def test_calls_pass_while_the_loop_is_busy() -> None:
     backend.stop(None).wait()
 
 
-async def test_a_stream_that_nobody_records_stops_within_bounds() -> None:
-    """With the loop at a standstill, messages are read until enough of them wait for it."""
+async def test_a_stream_stops_at_the_limit_while_the_loop_is_blocked() -> None:
+    """Messages are read until the event buffer is full."""
     sink = ListSink()
     size = EVENT_BUFFER // 16
     total = 400
@@ -188,7 +188,7 @@ async def test_a_stream_that_nobody_records_stops_within_bounds() -> None:
     backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": flood}),))
     port = backend.add_insecure_port("127.0.0.1:0")
     backend.start()
-    async with relaying(Address("127.0.0.1", port), sink) as (engine, _):
+    async with running_relay(Address("127.0.0.1", port), sink) as (engine, _):
         with grpc.insecure_channel(f"127.0.0.1:{engine.port}", options=UNLIMITED) as channel:
             stream = channel.unary_stream("/a.B/C")(b"")
             received = 0

@@ -1,4 +1,4 @@
-"""Targets that cannot be reached, come back, or answer that they are unavailable."""
+"""Targets that are unreachable, return, or answer UNAVAILABLE."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from loom.proxy.target import Target, channel_options
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo, running_zoo
 
-from .conftest import METADATA_LIMIT, relaying
+from .conftest import METADATA_LIMIT, running_relay
 
 
 def free_port() -> int:
@@ -45,7 +45,7 @@ async def until_reported(breaker: Breaker) -> None:
 async def test_a_target_that_is_down() -> None:
     sink, port = ListSink(), free_port()
     async with (
-        relaying(Address("127.0.0.1", port), sink) as (engine, target),
+        running_relay(Address("127.0.0.1", port), sink) as (engine, target),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         error = await unary(channel)
@@ -62,12 +62,12 @@ async def test_a_target_that_is_down() -> None:
     assert sink.of(CallStarted)[0].method == "/zoo.Zoo/Unary"
 
 
-async def test_a_status_of_the_backend_that_says_unavailable_is_the_backends(zoo: Zoo) -> None:
+async def test_unavailable_from_the_backend_is_attributed_to_the_backend(zoo: Zoo) -> None:
     sink = ListSink()
     breaker = Breaker(threshold=1)
     metadata = (("zoo-code", "14"), ("zoo-message-bin", b"failed to connect to all addresses"))
     async with (
-        relaying(Address("127.0.0.1", zoo.port), sink, breaker=breaker) as (engine, target),
+        running_relay(Address("127.0.0.1", zoo.port), sink, breaker=breaker) as (engine, target),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         for _ in range(50):
@@ -80,11 +80,11 @@ async def test_a_status_of_the_backend_that_says_unavailable_is_the_backends(zoo
     assert breaker.state is State.CLOSED
 
 
-async def test_the_breaker_opens_sheds_and_closes() -> None:
+async def test_the_breaker_opens_refuses_and_closes() -> None:
     sink, port = ListSink(), free_port()
     breaker = Breaker(threshold=3, pause=0.2)
     async with (
-        relaying(Address("127.0.0.1", port), sink, breaker=breaker) as (engine, _),
+        running_relay(Address("127.0.0.1", port), sink, breaker=breaker) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         for _ in range(3):
@@ -103,15 +103,18 @@ async def test_the_breaker_opens_sheds_and_closes() -> None:
         assert breaker.state is State.CLOSED
 
 
-async def test_a_probe_that_the_client_cancels_does_not_wedge_the_breaker() -> None:
-    """The target's connection hangs: nobody accepts on a full backlog, so the probe cannot be decided."""
+async def test_a_cancelled_probe_does_not_block_the_breaker() -> None:
+    """The target's backlog is full, so that the probe's connection neither fails nor succeeds."""
     sink = ListSink()
     breaker = Breaker(threshold=1, pause=0.05)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(0)
+    with socket.socket() as unresponsive:
+        unresponsive.bind(("127.0.0.1", 0))
+        unresponsive.listen(0)
         async with (
-            relaying(Address("127.0.0.1", silent.getsockname()[1]), sink, breaker=breaker) as (engine, _),
+            running_relay(Address("127.0.0.1", unresponsive.getsockname()[1]), sink, breaker=breaker) as (
+                engine,
+                _,
+            ),
             grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
         ):
             permit = breaker.admit()
@@ -125,11 +128,11 @@ async def test_a_probe_that_the_client_cancels_does_not_wedge_the_breaker() -> N
             assert breaker.admit() is not None
 
 
-async def test_a_target_that_is_back_is_reached() -> None:
-    """As a client sees it that tries again and again, with the breaker as Loom has it by default."""
+async def test_a_target_that_returns_is_reached() -> None:
+    """From the view of a client that retries, with the default breaker."""
     sink, port = ListSink(), free_port()
     async with (
-        relaying(Address("127.0.0.1", port), sink, breaker=Breaker()) as (engine, target),
+        running_relay(Address("127.0.0.1", port), sink, breaker=Breaker()) as (engine, target),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         loop = asyncio.get_running_loop()
@@ -142,15 +145,15 @@ async def test_a_target_that_is_back_is_reached() -> None:
         assert target.error == ""
 
 
-def test_attempts_to_reach_a_target_are_never_far_apart() -> None:
-    """Left to itself grpcio waits up to two minutes between them."""
+def test_connection_attempts_follow_each_other_closely() -> None:
+    """By default grpcio backs off for up to two minutes."""
     options = dict(channel_options(METADATA_LIMIT))
     assert int(options["grpc.initial_reconnect_backoff_ms"]) <= 100
     assert int(options["grpc.max_reconnect_backoff_ms"]) <= 1_000
     assert int(options["grpc.dns_min_time_between_resolutions_ms"]) <= 1_000
 
 
-async def test_an_unknown_target_name_is_told_at_the_start() -> None:
+async def test_an_unknown_target_host_is_reported_at_the_start() -> None:
     target = Target(Address("no-such-host.invalid", 1), None, None, METADATA_LIMIT)
     with pytest.raises(StartError, match=r"--target .*'no-such-host\.invalid' cannot be resolved"):
         await target.check()

@@ -1,6 +1,6 @@
-"""What the relay forwards exactly and what grpcio alters in passing, seen on the wire by a bare client and backend.
+"""What the relay forwards unchanged and what grpcio alters, observed by a bare HTTP/2 client and backend.
 
-docs/transparency.md lists both; a change here is a change there.
+docs/transparency.md lists both: change them together.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from loom.proxy.target import MAX_CHANNELS
 from tests.support.h2peer import H2Backend, H2Peer, H2Stream, Headers, h2_backend, h2_client
 from tests.support.sinks import ListSink
 
-from .conftest import relaying
+from .conftest import running_relay
 
 HEADERS: Headers = [(":status", "200"), ("content-type", "application/grpc")]
 GRPCIO = "grpc-c/"
-OWN_KEYS = {
+TRANSPORT_KEYS = {
     ":method",
     ":path",
     ":scheme",
@@ -35,7 +35,7 @@ Behaviour = Callable[[H2Stream], Awaitable[None]]
 
 
 async def answer(stream: H2Stream) -> None:
-    """One message and OK, once the client has half-closed."""
+    """Send one message and OK after the half-close."""
     await stream.until("end")
     stream.send_headers(HEADERS)
     stream.send_message(b"answer")
@@ -43,8 +43,8 @@ async def answer(stream: H2Stream) -> None:
 
 
 @dataclass
-class Bare:
-    """A bare client and a bare backend with the relay between them."""
+class BareRelay:
+    """The relay between a bare client and a bare backend."""
 
     client: H2Peer
     backend: H2Backend
@@ -53,7 +53,7 @@ class Bare:
     async def call(
         self, *extra: tuple[str, str], message: bytes = b"request", compressed: bool = False
     ) -> H2Stream:
-        """One call with one message, to its end; the client's view of it."""
+        """Make one call with one message, to its end; return the client's stream."""
         stream = self.client.call("/a.B/C", *extra)
         stream.send_message(message, end=True, compressed=compressed)
         await stream.until("end", "reset")
@@ -61,28 +61,28 @@ class Bare:
 
     @property
     def upstream(self) -> H2Stream:
-        """The backend's view of the newest call."""
+        """The backend's stream of the newest call."""
         return self.backend.streams[-1]
 
     def upstream_custom(self) -> Headers:
-        """What the backend got beside what each connection makes anew."""
-        return [(key, value) for key, value in self.upstream.headers() if key not in OWN_KEYS]
+        """The custom metadata that the backend received."""
+        return [(key, value) for key, value in self.upstream.headers() if key not in TRANSPORT_KEYS]
 
 
 @asynccontextmanager
-async def bare(behave: Behaviour = answer, **options: str) -> AsyncIterator[Bare]:
+async def running_bare_relay(behave: Behaviour = answer, **options: str) -> AsyncIterator[BareRelay]:
     sink = ListSink()
     async with (
         asyncio.timeout(30),
         h2_backend(behave) as backend,
-        relaying(Address("127.0.0.1", backend.port), sink, **options) as (engine, _),
+        running_relay(Address("127.0.0.1", backend.port), sink, **options) as (engine, _),
         h2_client(engine.port) as client,
     ):
-        yield Bare(client, backend, sink)
+        yield BareRelay(client, backend, sink)
 
 
-def answering(*blocks: Headers, message: bytes | None = None, end_with_data: bool = False) -> Behaviour:
-    """A backend that sends the first block, a message if given, and the other blocks; then the stream's end."""
+def respond_with(*blocks: Headers, message: bytes | None = None, end_with_data: bool = False) -> Behaviour:
+    """A behaviour that sends the first block, an optional message, and the other blocks; the last ends the stream."""
 
     async def behave(stream: H2Stream) -> None:
         await stream.until("end")
@@ -95,7 +95,7 @@ def answering(*blocks: Headers, message: bytes | None = None, end_with_data: boo
     return behave
 
 
-# Exact
+# Unchanged
 
 
 async def test_custom_metadata_keeps_order_repetition_and_bytes() -> None:
@@ -109,27 +109,27 @@ async def test_custom_metadata_keeps_order_repetition_and_bytes() -> None:
         ("b-bin", "AQ"),
     ]
     initial, trailing = [("i", "1"), ("j", "2"), ("i", "3")], [("t", "1"), ("s-bin", "AP8"), ("t", "2")]
-    async with bare(
-        answering([*HEADERS, *initial], [("grpc-status", "0"), *trailing], message=b"x")
-    ) as between:
-        stream = await between.call(*sent)
-        assert between.upstream_custom() == sent
+    async with running_bare_relay(
+        respond_with([*HEADERS, *initial], [("grpc-status", "0"), *trailing], message=b"x")
+    ) as relay:
+        stream = await relay.call(*sent)
+        assert relay.upstream_custom() == sent
         assert [item for item in stream.headers() if item[0] in {"i", "j"}] == initial
         assert [item for item in stream.headers("trailers") if item[0] in {"t", "s-bin"}] == trailing
 
 
 @pytest.mark.parametrize("path", ["/a.B/C", "/only", "/a.B/C/D", "/weird path/x?y=1", "/"])
-async def test_any_path_passes_as_it_is(path: str) -> None:
-    async with bare() as between:
-        stream = between.client.call(path)
+async def test_any_path_is_unchanged(path: str) -> None:
+    async with running_bare_relay() as relay:
+        stream = relay.client.call(path)
         stream.send_message(b"x", end=True)
         await stream.until("end")
-        assert between.upstream.header(":path") == [path]
-        await between.sink.ended()
-        assert between.sink.of(CallStarted)[0].method == path
+        assert relay.upstream.header(":path") == [path]
+        await relay.sink.ended()
+        assert relay.sink.of(CallStarted)[0].method == path
 
 
-async def test_a_trailers_only_answer_stays_one() -> None:
+async def test_a_trailers_only_response_stays_one() -> None:
     only = [
         *HEADERS,
         ("grpc-status", "5"),
@@ -137,101 +137,99 @@ async def test_a_trailers_only_answer_stays_one() -> None:
         ("k", "v"),
         ("grpc-status-details-bin", "CAU"),
     ]
-    async with bare(answering(only)) as between:
-        stream = await between.call()
+    async with running_bare_relay(respond_with(only)) as relay:
+        stream = await relay.call()
         assert stream.names() == ["headers", "end"] or stream.names() == ["headers", "end", "reset"]
         for key in ("grpc-status", "grpc-message", "k", "grpc-status-details-bin"):
             assert stream.header(key) == [value for name, value in only if name == key]
 
 
 async def test_initial_metadata_comes_before_the_first_message() -> None:
-    goes_on = asyncio.Event()
+    resume = asyncio.Event()
 
     async def behave(stream: H2Stream) -> None:
         stream.send_headers([*HEADERS, ("early", "yes")])
-        await goes_on.wait()
-        await answer_rest(stream)
+        await resume.wait()
+        await send_end(stream)
 
-    async def answer_rest(stream: H2Stream) -> None:
+    async def send_end(stream: H2Stream) -> None:
         stream.send_message(b"late")
         stream.send_headers([("grpc-status", "0")], end=True)
 
-    async with bare(behave) as between:
-        stream = between.client.call("/a.B/C")
+    async with running_bare_relay(behave) as relay:
+        stream = relay.client.call("/a.B/C")
         await stream.until("headers")
         assert stream.header("early") == ["yes"]
         assert stream.messages() == []
-        goes_on.set()
+        resume.set()
         await stream.until("end")
         assert stream.messages() == [(False, b"late")]
 
 
-async def test_a_half_close_passes_when_it_comes() -> None:
-    async with bare() as between:
-        stream = between.client.call("/a.B/C")
+async def test_a_half_close_is_forwarded_at_once() -> None:
+    async with running_bare_relay() as relay:
+        stream = relay.client.call("/a.B/C")
         stream.send_message(b"x")
-        await between.sink.until(lambda: bool(between.backend.streams))
-        await between.upstream.until_data(6)
-        assert "end" not in between.upstream.names()
+        await relay.sink.until(lambda: bool(relay.backend.streams))
+        await relay.upstream.until_data(6)
+        assert "end" not in relay.upstream.names()
         stream.end()
-        await between.upstream.until("end")
+        await relay.upstream.until("end")
 
 
-async def test_the_clients_reset_is_a_cancellation_for_the_backend() -> None:
+async def test_a_reset_by_the_client_is_a_cancellation_for_the_backend() -> None:
     async def behave(stream: H2Stream) -> None:
         await stream.until("reset")
 
-    async with bare(behave) as between:
-        stream = between.client.call("/a.B/C")
+    async with running_bare_relay(behave) as relay:
+        stream = relay.client.call("/a.B/C")
         stream.send_message(b"x")
-        await between.sink.until(lambda: bool(between.backend.streams))
-        await between.upstream.until_data(6)
-        stream.reset(2)  # whatever the client's reason, gRPC's only word for it is CANCEL
-        assert await between.upstream.until("reset") == 8
-        assert (await between.sink.ended())[0].ended_by is EndedBy.CLIENT
+        await relay.sink.until(lambda: bool(relay.backend.streams))
+        await relay.upstream.until_data(6)
+        stream.reset(2)  # whatever the client's code, gRPC cancels with CANCEL
+        assert await relay.upstream.until("reset") == 8
+        assert (await relay.sink.ended())[0].ended_by is EndedBy.CLIENT
 
 
 # Altered
 
 
-async def test_the_user_agent_is_the_clients_with_grpcios_behind_it() -> None:
-    async with bare() as between:
-        await between.call(("user-agent", "grpc-go/1.85.0"))
-        assert between.upstream.header("user-agent")[0].startswith(f"grpc-go/1.85.0 {GRPCIO}")
-        await between.call()
-        assert between.upstream.header("user-agent")[0].startswith(GRPCIO)
+async def test_the_user_agent_is_the_clients_followed_by_grpcios() -> None:
+    async with running_bare_relay() as relay:
+        await relay.call(("user-agent", "grpc-go/1.85.0"))
+        assert relay.upstream.header("user-agent")[0].startswith(f"grpc-go/1.85.0 {GRPCIO}")
+        await relay.call()
+        assert relay.upstream.header("user-agent")[0].startswith(GRPCIO)
 
 
 async def test_user_agents_beyond_the_pool_share_a_connection_without_their_token() -> None:
-    async with bare() as between:
+    async with running_bare_relay() as relay:
         for number in range(MAX_CHANNELS + 2):
-            await between.call(("user-agent", f"many/{number}"))
-        assert between.upstream.header("user-agent")[0].startswith(GRPCIO)
-        assert len(between.backend.peers) == MAX_CHANNELS + 1
+            await relay.call(("user-agent", f"many/{number}"))
+        assert relay.upstream.header("user-agent")[0].startswith(GRPCIO)
+        assert len(relay.backend.peers) == MAX_CHANNELS + 1
 
 
-async def test_the_authority_is_the_targets_or_the_one_asked_for() -> None:
-    async with bare() as between:
-        await between.call()
-        assert between.upstream.header(":authority") == [f"127.0.0.1:{between.backend.port}"]
-    async with bare(authority="shop.test") as between:
-        await between.call()
-        assert between.upstream.header(":authority") == ["shop.test"]
+async def test_the_authority_is_the_targets_or_the_configured_one() -> None:
+    async with running_bare_relay() as relay:
+        await relay.call()
+        assert relay.upstream.header(":authority") == [f"127.0.0.1:{relay.backend.port}"]
+    async with running_bare_relay(authority="shop.test") as relay:
+        await relay.call()
+        assert relay.upstream.header(":authority") == ["shop.test"]
 
 
 async def test_the_content_type_loses_its_subtype() -> None:
-    async with bare() as between:
+    async with running_bare_relay() as relay:
         headers = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), (":authority", "x")]
-        stream = between.client.open(
-            [*headers, ("content-type", "application/grpc+json"), ("te", "trailers")]
-        )
+        stream = relay.client.open([*headers, ("content-type", "application/grpc+json"), ("te", "trailers")])
         stream.send_message(b"{}", end=True)
         await stream.until("end")
-        assert between.upstream.header("content-type") == ["application/grpc"]
+        assert relay.upstream.header("content-type") == ["application/grpc"]
         assert stream.header("content-type") == ["application/grpc"]
 
 
-async def test_gzip_is_undone_both_ways() -> None:
+async def test_gzip_is_decompressed_both_ways() -> None:
     packed = gzip.compress(b"zip" * 100)
 
     async def behave(stream: H2Stream) -> None:
@@ -240,19 +238,19 @@ async def test_gzip_is_undone_both_ways() -> None:
         stream.send_message(packed, compressed=True)
         stream.send_headers([("grpc-status", "0")], end=True)
 
-    async with bare(behave) as between:
-        stream = await between.call(
+    async with running_bare_relay(behave) as relay:
+        stream = await relay.call(
             ("grpc-encoding", "gzip"), ("grpc-accept-encoding", "gzip"), message=packed, compressed=True
         )
-        assert between.upstream.messages() == [(False, b"zip" * 100)]
-        assert between.upstream.header("grpc-encoding") == []
-        assert between.upstream.header("grpc-accept-encoding") == ["identity, deflate, gzip"]
+        assert relay.upstream.messages() == [(False, b"zip" * 100)]
+        assert relay.upstream.header("grpc-encoding") == []
+        assert relay.upstream.header("grpc-accept-encoding") == ["identity, deflate, gzip"]
         assert stream.messages() == [(False, b"zip" * 100)]
 
 
-async def test_compression_that_grpcio_does_not_know_is_refused() -> None:
-    async with bare() as between:
-        stream = await between.call(("grpc-encoding", "zstd"), message=b"?", compressed=True)
+async def test_an_unknown_compression_is_refused() -> None:
+    async with running_bare_relay() as relay:
+        stream = await relay.call(("grpc-encoding", "zstd"), message=b"?", compressed=True)
         assert stream.header("grpc-status") == ["13"]
 
 
@@ -260,66 +258,70 @@ async def test_compression_that_grpcio_does_not_know_is_refused() -> None:
     ("sent", "received"),
     [("99999999H", "27000H"), ("1H", "3600S"), ("90S", "90S"), ("1500m", "1500m"), ("30000000u", "30S")],
 )
-async def test_timeouts_are_passed_on_rounded_and_clamped(sent: str, received: str) -> None:
+async def test_timeouts_are_rounded_and_clamped(sent: str, received: str) -> None:
     seconds = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 0.001, "u": 0.000001, "n": 1e-9}
-    async with bare() as between:
-        stream = await between.call(("grpc-timeout", sent))
-        (got,) = between.upstream.header("grpc-timeout")
+    async with running_bare_relay() as relay:
+        stream = await relay.call(("grpc-timeout", sent))
+        (forwarded,) = relay.upstream.header("grpc-timeout")
         expected = int(received[:-1]) * seconds[received[-1]]
-        # What has passed until then is taken off, and the rest rounded up to at most three digits.
-        assert expected * 0.8 <= int(got[:-1]) * seconds[got[-1]] <= expected
+        # The elapsed time is subtracted, and the remainder rounded up to at most three digits.
+        assert expected * 0.8 <= int(forwarded[:-1]) * seconds[forwarded[-1]] <= expected
         assert stream.header("grpc-status", "trailers") == ["0"]
 
 
-async def test_text_values_that_grpc_does_not_allow_are_left_out_and_noted() -> None:
+async def test_invalid_text_values_are_dropped_and_noted() -> None:
     trailing = [("grpc-status", "0"), ("t", "fine"), ("u", "gr\u00fc\u00dfe")]
-    async with bare(answering(HEADERS, trailing, message=b"x")) as between:
-        stream = await between.call(("tab", "a\tb"), ("ok", "yes"))
-        assert between.upstream_custom() == [("ok", "yes")]
+    async with running_bare_relay(respond_with(HEADERS, trailing, message=b"x")) as relay:
+        stream = await relay.call(("tab", "a\tb"), ("ok", "yes"))
+        assert relay.upstream_custom() == [("ok", "yes")]
         assert stream.header("t", "trailers") == ["fine"]
         assert stream.header("u", "trailers") == []
-        end = (await between.sink.ended())[0]
+        end = (await relay.sink.ended())[0]
         assert "tab" in end.note
         assert "u" in end.note
 
 
-async def test_metadata_that_grpcio_keeps_to_itself() -> None:
+async def test_metadata_that_grpcio_removes() -> None:
     hidden = [("grpc-trace-bin", "AAAA"), ("grpc-tags-bin", "AAAA"), ("grpc-previous-rpc-attempts", "2")]
-    async with bare() as between:
-        await between.call(*hidden, ("traceparent", "00-1"))
-        assert between.upstream_custom() == [("traceparent", "00-1")]
+    async with running_bare_relay() as relay:
+        await relay.call(*hidden, ("traceparent", "00-1"))
+        assert relay.upstream_custom() == [("traceparent", "00-1")]
 
 
 async def test_standard_keys_move_before_the_others() -> None:
-    async with bare() as between:
-        await between.call(("k", "1"), ("traceparent", "00-1"))
-        assert between.upstream_custom() == [("traceparent", "00-1"), ("k", "1")]
+    async with running_bare_relay() as relay:
+        await relay.call(("k", "1"), ("traceparent", "00-1"))
+        assert relay.upstream_custom() == [("traceparent", "00-1"), ("k", "1")]
 
 
 async def test_binary_values_joined_by_a_comma_are_refused() -> None:
-    async with bare() as between:
-        stream = await between.call(("x-bin", "AAE,AAE"))
+    async with running_bare_relay() as relay:
+        stream = await relay.call(("x-bin", "AAE,AAE"))
         assert stream.header("grpc-status") == ["13"]
 
 
-async def test_codes_that_grpc_does_not_have_become_unknown() -> None:
-    async with bare(answering([*HEADERS, ("grpc-status", "42"), ("grpc-message", "odd")])) as between:
-        stream = await between.call()
+async def test_unassigned_codes_become_unknown() -> None:
+    async with running_bare_relay(
+        respond_with([*HEADERS, ("grpc-status", "42"), ("grpc-message", "odd")])
+    ) as relay:
+        stream = await relay.call()
         assert stream.header("grpc-status") == ["2"]
         assert stream.header("grpc-message") == ["odd"]
 
 
-async def test_the_text_of_an_ok_status_is_dropped() -> None:
-    async with bare(
-        answering(HEADERS, [("grpc-status", "0"), ("grpc-message", "fine")], message=b"x")
-    ) as between:
-        stream = await between.call()
+async def test_the_message_of_an_ok_status_is_dropped() -> None:
+    async with running_bare_relay(
+        respond_with(HEADERS, [("grpc-status", "0"), ("grpc-message", "fine")], message=b"x")
+    ) as relay:
+        stream = await relay.call()
         assert stream.header("grpc-message", "trailers") == [""]
 
 
 async def test_percent_signs_that_encode_nothing_are_encoded() -> None:
-    async with bare(answering([*HEADERS, ("grpc-status", "3"), ("grpc-message", "100%zz")])) as between:
-        stream = await between.call()
+    async with running_bare_relay(
+        respond_with([*HEADERS, ("grpc-status", "3"), ("grpc-message", "100%zz")])
+    ) as relay:
+        stream = await relay.call()
         assert stream.header("grpc-message") == ["100%25zz"]
 
 
@@ -338,53 +340,53 @@ async def test_percent_signs_that_encode_nothing_are_encoded() -> None:
         (13, "13"),
     ],
 )
-async def test_the_targets_reset_becomes_a_status(code: int, status: str) -> None:
+async def test_a_reset_by_the_target_becomes_a_status(code: int, status: str) -> None:
     async def behave(stream: H2Stream) -> None:
         await stream.until("end")
         stream.send_headers(HEADERS)
         stream.send_message(b"x")
         stream.reset(code)
 
-    async with bare(behave) as between:
-        stream = await between.call()
-        told = "trailers" if "trailers" in stream.names() else "headers"
-        assert stream.header("grpc-status", told) == [status]
-        end = (await between.sink.ended())[0]
+    async with running_bare_relay(behave) as relay:
+        stream = await relay.call()
+        block = "trailers" if "trailers" in stream.names() else "headers"
+        assert stream.header("grpc-status", block) == [status]
+        end = (await relay.sink.ended())[0]
         assert end.note == f"the target reset the stream with HTTP/2 error code {code}"
         assert end.ended_by is EndedBy.BACKEND
 
 
 async def test_messages_without_trailers_end_as_unknown() -> None:
-    async with bare(answering(HEADERS, message=b"x", end_with_data=True)) as between:
-        stream = await between.call()
-        told = "trailers" if "trailers" in stream.names() else "headers"
-        assert stream.header("grpc-status", told) == ["2"]
+    async with running_bare_relay(respond_with(HEADERS, message=b"x", end_with_data=True)) as relay:
+        stream = await relay.call()
+        block = "trailers" if "trailers" in stream.names() else "headers"
+        assert stream.header("grpc-status", block) == ["2"]
 
 
-async def test_an_http_error_of_the_target_becomes_a_status() -> None:
-    async with bare(answering([(":status", "503"), ("content-type", "text/html")])) as between:
-        stream = await between.call()
+async def test_an_http_error_becomes_a_status() -> None:
+    async with running_bare_relay(respond_with([(":status", "503"), ("content-type", "text/html")])) as relay:
+        stream = await relay.call()
         assert stream.header("grpc-status") == ["14"]
         assert stream.header("grpc-message") == ["Received http2 header with status: 503"]
 
 
 async def test_empty_headers_right_before_a_status_become_trailers_only() -> None:
-    async with bare(answering(HEADERS, [("grpc-status", "5")])) as between:
-        stream = await between.call()
+    async with running_bare_relay(respond_with(HEADERS, [("grpc-status", "5")])) as relay:
+        stream = await relay.call()
         assert stream.header("grpc-status") == ["5"]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", ""])
-async def test_what_is_not_grpc_is_reset(content_type: str) -> None:
-    async with bare() as between:
+async def test_a_request_without_a_grpc_content_type_is_reset(content_type: str) -> None:
+    async with running_bare_relay() as relay:
         headers = [
             (":method", "POST" if content_type else "GET"),
             (":scheme", "http"),
             (":path", "/"),
             (":authority", "x"),
         ]
-        stream = between.client.open(
+        stream = relay.client.open(
             [*headers, *([("content-type", content_type)] if content_type else [])], end=True
         )
         assert await stream.until("reset") == 2
-        assert not between.sink.events
+        assert not relay.sink.events

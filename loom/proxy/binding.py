@@ -76,14 +76,14 @@ def _resolve(address: Address, setting: str) -> list[tuple[socket.AddressFamily,
     endpoints: dict[tuple[socket.AddressFamily, tuple[Any, ...]], None] = {}
     for host in address.bind_hosts:
         try:
-            found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            infos = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except socket.gaierror as error:
             if endpoints:
                 continue
             raise StartError(
                 f"{setting} {address}: {host!r} cannot be resolved ({error.strerror}): check the host name"
             ) from error
-        for family, *_, name in found:
+        for family, *_, name in infos:
             endpoints[family, name] = None
     return list(endpoints)
 

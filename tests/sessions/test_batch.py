@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-import zstandard
 
 from loom.model import Direction, MessageSeen
 from loom.sessions import SessionWriter, session_path
@@ -121,38 +120,3 @@ def test_bytes_that_were_changed_are_not_taken_for_genuine():
     changed = row[:50_000] + bytes(4) + row[50_004:]
     with pytest.raises(msgspec.DecodeError, match="checksum"):
         unpack(changed)
-
-
-def test_a_batch_of_an_earlier_loom_has_no_checksum_and_is_read():
-    batch = Batch()
-    batch.add([unary(1)])
-    row = batch.compress(zstandard.ZstdCompressor(level=1))
-    assert [event.call_id for event in unpack(row)] == [1] * len(unary(1))
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        [0, "1", 1, "/a.B/C"],
-        [0, 1, 1, 2],
-        [0, 1, 1, "/a.B/C", "", "", "", "relay", "soon"],
-        [1, 1, 1, "request", [["key", 5]]],
-        [1, 1, 1, "request", [["key"]]],
-        [1, 1, 1, "other", []],
-        [2, 1, 1, "request", None],
-        [2, 1, 1, "request", "text"],
-        [2, 1, 1, "request", 17],
-        [2, 1, 1, "request", [b"x", b"y"]],
-        [2, 1, 1, "request", b"", False, "", "long"],
-        [3, 1],
-        [4, 1, 1, {"code": "OK"}],
-        [4, 1, 1, {"code": 0}, "nobody"],
-        [5, 1, 1, "odd"],
-        [6, 1, 1],
-        [],
-        "text",
-    ],
-)
-def test_an_event_with_fields_of_other_types_is_damage(event):
-    with pytest.raises(msgspec.DecodeError):
-        unpack(msgspec.msgpack.encode([[[event]]]))

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loom.model import MASK, Call, EndedBy, Kind, Secrets, Status
-from loom.model.projection import events_of, project
-from loom.recording.history import History
 from loom.recording.ndjson import (
     FormatError,
     Problem,
@@ -22,20 +20,10 @@ from loom.recording.ndjson import (
     to_line,
 )
 from loom.recording.ndjson.lines import Descriptors
-from loom.recording.recorder import Recorder
-from tests.support.traffic import DOWN, UP, began, ended, message, recorded, unary
+from tests.support.recorded_calls import crowded_stream, same, trimmed_stream
+from tests.support.traffic import UP, began, ended, message, recorded, unary
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"
-
-
-def same(left: Call, right: Call) -> bool:
-    """Whether two calls are equal in everything that a file keeps."""
-    left.version = right.version
-    assert list(left.messages) == list(right.messages)
-    assert left.messages.gap() == right.messages.gap()
-    left.messages = right.messages
-    assert left == right
-    return True
 
 
 def read(*parts: bytes) -> tuple[list[Call], list[Problem]]:
@@ -43,28 +31,6 @@ def read(*parts: bytes) -> tuple[list[Call], list[Problem]]:
     lines = b"".join(parts).splitlines(keepends=True)
     calls = [read for read in read_lines(lines, problems.append) if isinstance(read, Call)]
     return calls, problems
-
-
-def trimmed_stream() -> Call:
-    """A stream that outgrew its history: its middle is gone."""
-    history = History(budget=256 * 1024)
-    recorder = Recorder(history)
-    for event in [*began(1), *(message(1, DOWN, b"x" * 1000, after) for after in range(500)), *ended(1)]:
-        recorder.emit(event)
-    [call] = history
-    assert call.messages.gap()
-    return call
-
-
-def crowded_stream() -> Call:
-    """A live call whose first messages were dropped, but for a few."""
-    history = History(budget=256 * 1024)
-    recorder = Recorder(history)
-    for event in [*began(7), *(message(7, DOWN, b"x" * 20_000, after) for after in range(50)), *ended(7)]:
-        recorder.emit(event)
-    [call] = history
-    assert 0 < call.messages.gap().start < 64
-    return call
 
 
 def calls() -> Iterator[Call]:
@@ -83,18 +49,6 @@ def test_comes_back_as_it_was(call: Call) -> None:
     [found], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
     assert same(found, call)
-
-
-@pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
-def test_unfolds_into_the_events_that_it_came_from(call: Call) -> None:
-    [found] = project(events_of(call))
-    assert (found.request_messages, found.response_messages) == (
-        call.request_messages,
-        call.response_messages,
-    )
-    assert (found.request_bytes, found.response_bytes) == (call.request_bytes, call.response_bytes)
-    if not call.messages.gap():
-        assert same(found, call)
 
 
 @given(

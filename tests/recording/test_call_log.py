@@ -1,4 +1,4 @@
-"""Finished calls reach the log; a file that refuses costs the traffic nothing and is told."""
+"""Ended calls are logged; errors of the file are reported and cost the traffic nothing."""
 
 import os
 import stat
@@ -35,13 +35,13 @@ def read(path: Path) -> tuple[list[int], list[Problem]]:
     return ids, problems
 
 
-def finished(*ids: int) -> list[Call]:
+def ended_calls(*ids: int) -> list[Call]:
     return [recorded(*unary(call_id))[0] for call_id in ids]
 
 
-def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> None:
-    log.ended(finished(1, 2))
-    log.ended(finished(3))
+def test_writes_ended_calls_with_secrets_masked(log: CallLog, path: Path) -> None:
+    log.ended(ended_calls(1, 2))
+    log.ended(ended_calls(3))
     log.close()
     assert read(path) == ([1, 2, 3], [])
     assert b"s3cret" not in path.read_bytes()
@@ -50,35 +50,35 @@ def test_writes_finished_calls_with_secrets_masked(log: CallLog, path: Path) -> 
 
 
 def test_a_later_run_appends(log: CallLog, path: Path) -> None:
-    log.ended(finished(1))
+    log.ended(ended_calls(1))
     log.close()
     with path.open("ab") as file:
         file.write(b'{"type":"call","id":2,"meth')  # killed while it wrote
     again = CallLog(path, Secrets())
     again.start()
-    again.ended(finished(3))
+    again.ended(ended_calls(3))
     again.close()
     ids, problems = read(path)
     assert ids == [1, 3]
     assert [problem.line for problem in problems] == [3]
 
 
-def test_a_file_that_was_moved_away_is_made_anew(log: CallLog, path: Path) -> None:
-    log.ended(finished(1))
+def test_a_file_that_was_moved_away_is_created_again(log: CallLog, path: Path) -> None:
+    log.ended(ended_calls(1))
     log.close()
     log = CallLog(path, Secrets())
     log.start()
     path.rename(path.with_suffix(".1"))
-    log.ended(finished(2))
+    log.ended(ended_calls(2))
     log.close()
     assert read(path.with_suffix(".1"))[0] == [1]
     assert read(path)[0] == [2]
 
 
-def test_a_full_disk_is_told_and_drops_are_counted() -> None:
+def test_a_full_disk_is_reported_and_drops_are_counted() -> None:
     log = CallLog(Path("/dev/full"), Secrets(), queue_budget=10_000)
     log.start()
-    for call in finished(*range(1, 101)):
+    for call in ended_calls(*range(1, 101)):
         log.ended([call])
     log.close()
     status = log.status()
@@ -87,12 +87,12 @@ def test_a_full_disk_is_told_and_drops_are_counted() -> None:
     assert status.written == 0
 
 
-def test_a_directory_that_is_missing_is_told_and_overcome(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported_and_retried(tmp_path: Path) -> None:
     path = tmp_path / "later" / "calls.ndjson"
     log = CallLog(path, Secrets())
     log.start()
     assert log.status().error == f"calls are not logged to {path}: {os.strerror(2)}"
-    log.ended(finished(1))
+    log.ended(ended_calls(1))
     path.parent.mkdir()
     log.close()
     assert read(path) == ([1], [])

@@ -60,7 +60,7 @@ def indices(call: Call) -> list[int]:
 
 
 def assert_counted(history: History) -> None:
-    """What the counters say is what is there."""
+    """The counters agree with the calls in memory."""
     calls = list(history)
     assert history.bytes == sum(
         COST + sum(MESSAGE_COST + len(message.data or b"") for message in call.messages) for call in calls

@@ -1,4 +1,4 @@
-"""Large messages are packed without being copied, and kept once; nobody can tell."""
+"""Large messages are stored once per batch, without being copied, and decode as they were."""
 
 import msgspec
 import pytest
@@ -10,8 +10,8 @@ from loom.sessions.event_codec import unpack
 from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
 
 
-def kept(*groups):
-    """A batch of these, and that they come back from what is stored of it."""
+def encoded(*groups):
+    """A batch of these groups; asserts that its stored form decodes to them."""
     batch = Batch()
     for group in groups:
         assert batch.add(group)
@@ -22,12 +22,12 @@ def kept(*groups):
 
 @pytest.mark.parametrize("size", [0, DEFAULT_LARGE_MESSAGE, DEFAULT_LARGE_MESSAGE + 1, 65_535, 65_536])
 @pytest.mark.parametrize("calls", [1, 3, 15, 16, 17])
-def test_large_messages_are_packed_as_small_ones_are(size, calls):
+def test_large_messages_are_encoded_once(size, calls):
     parts = [
         [*began(number), message(number, UP, dense(size)), message(number, UP, b""), *ended(number)]
         for number in range(1, calls + 1)
     ]
-    batch = kept(parts)
+    batch = encoded(parts)
     once = msgspec.msgpack.encode(
         [[*part[:2], message(part[0].call_id, UP, b""), *part[3:]] for part in parts]
     )
@@ -38,7 +38,7 @@ def test_large_messages_are_packed_as_small_ones_are(size, calls):
 
 
 @pytest.mark.parametrize("call_id", [0xC4, 0xC400, 0xC4_0000, 0xC400C400])
-def test_what_stands_for_no_bytes_may_occur_anywhere_before_them(call_id):
+def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id):
     event = MessageSeen(
         call_id,
         0xC400_C400_C400,
@@ -47,31 +47,31 @@ def test_what_stands_for_no_bytes_may_occur_anywhere_before_them(call_id):
         True,
         "\u0100\0\xc4\0",
     )
-    kept([[event]])
+    encoded([[event]])
 
 
-def test_a_batch_comes_back_as_it_went_in():
+def test_a_batch_decodes_to_its_events():
     large = [*began(1), message(1, UP, dense(100_000)), *ended(1)]
-    batch = kept([large], [unary(number) for number in range(2, 40)])
+    batch = encoded([large], [unary(number) for number in range(2, 40)])
     assert (batch.started, batch.ended, batch.ids) == (39, 39, (1, 39))
 
 
-def test_large_messages_of_one_size_are_told_apart():
+def test_large_messages_of_one_size_are_distinguished():
     one, other = b"1" * 20_000, b"2" * 20_000
     many = [one, one, other, other, one, other, b"3" * 20_001, other, one]
-    kept(*([[message(number, DOWN, data)]] for number, data in enumerate(many)))
-    kept([[message(number, DOWN, data)] for number, data in enumerate(many)])
-    kept([[message(1, DOWN, data) for data in many]])
+    encoded(*([[message(number, DOWN, data)]] for number, data in enumerate(many)))
+    encoded([[message(number, DOWN, data)] for number, data in enumerate(many)])
+    encoded([[message(1, DOWN, data) for data in many]])
 
 
 def test_large_messages_are_noticed_after_many_small_ones():
     small = [[unary(number)] for number in range(1, LARGE_SEARCH_GROUPS + 2)]
     large = [[message(1, UP, dense(2 * DEFAULT_LARGE_MESSAGE))]]
-    batch = kept(*small, large, *small, large, large)
+    batch = encoded(*small, large, *small, large, large)
     assert batch.size < len(msgspec.msgpack.encode([*small, large, *small])) + 200
 
 
-def test_one_that_cannot_be_packed_does_not_stand_for_another():
+def test_a_large_message_that_cannot_be_encoded_is_not_referred_to():
     data = dense(20_000)
     lost = MessageSeen(1, 1, UP, data, True, "\udcff")
     batch = Batch()
@@ -80,7 +80,7 @@ def test_one_that_cannot_be_packed_does_not_stand_for_another():
     assert [event.data for event in unpack(batch.compress(new_compressor()))] == [data[::-1], data, data]
 
 
-def test_one_that_there_is_no_room_for_does_not_stand_for_another():
+def test_a_large_message_that_does_not_fit_is_not_referred_to():
     batch = Batch(limit=45_000)
     assert batch.add([[message(1, UP, b"1" * 20_000)]])
     assert not batch.add([[message(1, UP, b"2" * 20_000), message(1, UP, b"2" * 30_000)]])
@@ -88,7 +88,7 @@ def test_one_that_there_is_no_room_for_does_not_stand_for_another():
     assert [event.data[:1] for event in unpack(batch.compress(new_compressor()))] == [b"1", b"2"]
 
 
-def test_a_batch_takes_no_more_than_there_is_room_for():
+def test_a_batch_refuses_more_than_its_limit():
     batch = Batch(limit=1000)
     assert not batch.add([[message(1, UP, dense(2000))]])
     assert batch.size == 0
@@ -112,7 +112,7 @@ def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_pa
     writer.close()
 
 
-def test_bytes_that_were_changed_are_not_taken_for_genuine():
+def test_changed_bytes_fail_the_checksum():
     batch = Batch()
     batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
     row = batch.compress(new_compressor())

@@ -1,4 +1,4 @@
-"""Sessions that are damaged in a hundred ways: what is whole is read, what is not is told, and nothing is made up."""
+"""Sessions damaged in a hundred ways: intact calls are read, damage is reported, and nothing is invented."""
 
 import contextlib
 import random
@@ -28,7 +28,7 @@ SETS = [
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A session of small calls, large ones, and a stream that goes on through all batches."""
+    """A session of small calls, large ones, and a stream that continues through all batches."""
     path = session_path("whole", tmp_path_factory.mktemp("whole"))
     writer = SessionWriter(path, declared_kind=lambda _: Kind.UNARY)
     writer.open()
@@ -80,7 +80,7 @@ def damages(content: bytes) -> Iterator[tuple[str, bytes]]:
             yield f"{length} bytes at {place}", content[:place] + filled + content[end:]
 
 
-def test_whatever_is_damaged_the_rest_is_read_and_nothing_is_made_up(
+def test_intact_calls_are_read_and_nothing_is_invented(
     whole: bytes, expected: dict[int, list[bytes | None]], tmp_path: Path
 ) -> None:
     path = session_path("default", tmp_path / "sessions")
@@ -108,7 +108,7 @@ def test_whatever_is_damaged_the_rest_is_read_and_nothing_is_made_up(
 
 
 def everything(path: Path) -> tuple[dict[int, list[bytes | None]], list[str]]:
-    """All that can be asked of a session."""
+    """The results of every query of a reader."""
     with SessionReader(path) as reader:
         reader.totals()
         found = payloads(reader.calls())
@@ -122,7 +122,7 @@ def everything(path: Path) -> tuple[dict[int, list[bytes | None]], list[str]]:
         return found, reader.damaged
 
 
-def test_commands_and_the_next_start_survive_it_all(whole: bytes, tmp_path: Path) -> None:
+def test_commands_and_the_next_start_survive_damage(whole: bytes, tmp_path: Path) -> None:
     run = CliRunner().invoke
     directory = tmp_path / "sessions"
     path = session_path("default", directory)

@@ -1,4 +1,4 @@
-"""Locks, full disks, damage and other versions: what is wrong is told, and traffic goes on."""
+"""Locks, full disks, damage, refused rows and other versions: errors are reported, and traffic continues."""
 
 import os
 import sqlite3
@@ -30,7 +30,7 @@ def test_a_locked_file_does_not_open(path: Path, writer: SessionWriter) -> None:
     again.close()
 
 
-def test_a_lock_is_told_and_overcome(path: Path) -> None:
+def test_a_lock_is_reported_and_retried(path: Path) -> None:
     writer = SessionWriter(path)
     writer.open()
     blocker = sqlite3.connect(path, isolation_level=None)
@@ -47,7 +47,7 @@ def test_a_lock_is_told_and_overcome(path: Path) -> None:
     writer.close()
 
 
-def test_another_loom_has_the_session(path: Path, writer: SessionWriter) -> None:
+def test_a_session_in_use_by_another_loom(path: Path, writer: SessionWriter) -> None:
     second = SessionWriter(path)
     second.open()
     second.emit(unary(1)[0])
@@ -67,7 +67,7 @@ def test_the_lock_ends_with_its_holder(path: Path, writer: SessionWriter) -> Non
     lock.release()
 
 
-def test_a_full_disk_is_told_and_traffic_goes_on(path: Path, writer: SessionWriter) -> None:
+def test_a_full_disk_is_reported_and_retried(path: Path, writer: SessionWriter) -> None:
     emit(writer, *unary(1))
     connection = writer._connection
     assert connection is not None
@@ -122,9 +122,9 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    "content", [b"this is no database, but long enough for SQLite to look at it" * 20, b"short"]
+    "content", [b"this is not a database, but long enough for SQLite to read it" * 20, b"short"]
 )
-def test_a_damaged_file_is_told(path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_reported(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     writer = SessionWriter(path)
@@ -149,7 +149,7 @@ def test_a_damaged_batch_is_passed_over(path: Path, writer: SessionWriter) -> No
         assert "batch 2 is damaged" in reader.damaged[0]
 
 
-def test_what_cannot_be_read_at_the_next_start_is_told(
+def test_damage_is_reported_at_the_next_start(
     path: Path, writer: SessionWriter, caplog: pytest.LogCaptureFixture
 ) -> None:
     for call_id in range(1, 4):
@@ -176,7 +176,7 @@ def test_what_cannot_be_read_at_the_next_start_is_told(
     again.close()
 
 
-def test_counters_that_are_lost_are_damage(path: Path, writer: SessionWriter) -> None:
+def test_missing_counters_are_damage(path: Path, writer: SessionWriter) -> None:
     writer.close()
     change(path, "UPDATE facts SET value = 'x' WHERE name = 'last_id'")
     again = SessionWriter(path)
@@ -185,7 +185,7 @@ def test_counters_that_are_lost_are_damage(path: Path, writer: SessionWriter) ->
     assert again.status().error.startswith(f"{path} is damaged (its counters are missing)")
 
 
-def test_a_table_that_is_not_there_is_damage(path: Path, writer: SessionWriter) -> None:
+def test_a_missing_table_is_damage(path: Path, writer: SessionWriter) -> None:
     writer.close()
     change(path, "DROP TABLE facts", "DROP TABLE batches")
     again = SessionWriter(path)
@@ -229,7 +229,7 @@ def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
     connection.close()
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     writer = SessionWriter(session_path("default", tmp_path / "file" / "sessions"))
     writer.open()

@@ -59,7 +59,7 @@ def test_pages_in_the_middle(path: Path) -> None:
     assert all("skipped" in line and line.startswith(f"{path}: ") for line in damaged)
 
 
-def test_the_newest_are_found_beyond_damage(path: Path) -> None:
+def test_the_newest_calls_are_read_beyond_damage(path: Path) -> None:
     overwrite(path, path.stat().st_size // 2, 200_000)
     with SessionReader(path) as reader:
         ids = [call.id for call in reader.newest(CALLS, 1 << 30)]
@@ -81,7 +81,7 @@ def test_a_file_that_lost_its_end(path: Path) -> None:
         assert totals.first_ns > 0
 
 
-def test_without_its_table_of_batches_nothing_is_read_and_that_is_told(path: Path) -> None:
+def test_a_damaged_table_of_batches_is_reported(path: Path) -> None:
     overwrite(path, *page_of(path, "batches"))
     assert read(path) == (
         [],
@@ -124,7 +124,7 @@ def test_a_lock_is_no_damage(path: Path) -> None:
     blocker.close()
 
 
-def test_much_damage_is_told_in_few_lines(path: Path) -> None:
+def test_much_damage_is_reported_in_few_lines(path: Path) -> None:
     change(path, "UPDATE batches SET events = x'00' WHERE seq > 5")
     with SessionReader(path) as reader:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What goes into a session comes out of it, and what is wrong with it does not reach the traffic."""
+"""A session gives back the calls that were written, within its limits."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ def test_a_stream_is_on_disk_before_it_ends(path: Path, writer: SessionWriter) -
     assert [held.data for held in call.messages] == [b"one", b"two"]
 
 
-def test_what_never_ended_is_ended_at_the_next_start(path: Path, writer: SessionWriter) -> None:
+def test_an_interrupted_call_is_ended_at_the_next_start(path: Path, writer: SessionWriter) -> None:
     emit(writer, *began(1), message(1, UP, b"one"))
     writer.close()
     with SessionReader(path) as reader:
@@ -83,7 +83,7 @@ def test_what_never_ended_is_ended_at_the_next_start(path: Path, writer: Session
     assert call.ended_ns == call.last_request_ns
 
 
-def test_the_declared_kind_is_kept(path: Path) -> None:
+def test_the_declared_kind_is_stored(path: Path) -> None:
     writer = SessionWriter(
         path, declared_kind=lambda method: Kind.SERVER if method.endswith("GetOrder") else None
     )
@@ -93,7 +93,7 @@ def test_the_declared_kind_is_kept(path: Path) -> None:
     writer.close()
 
 
-def test_a_kind_that_is_known_later_is_kept_too(path: Path) -> None:
+def test_a_kind_that_is_declared_later_is_stored(path: Path) -> None:
     known: dict[str, Kind] = {}
     writer = SessionWriter(path, declared_kind=known.get)
     writer.open()
@@ -116,14 +116,14 @@ def test_an_imported_call_says_its_kind_itself(path: Path) -> None:
     writer.close()
 
 
-def test_what_repeats_takes_little_room(path: Path, writer: SessionWriter) -> None:
+def test_repeated_calls_take_little_room(path: Path, writer: SessionWriter) -> None:
     before = path.stat().st_size
     emit(writer, *many(1, 5000))
     writer.close()
     assert path.stat().st_size - before < 5000 * 100
 
 
-def test_descriptors_are_kept_once(path: Path, writer: SessionWriter) -> None:
+def test_descriptor_sets_are_stored_once(path: Path, writer: SessionWriter) -> None:
     for fetched_ns in (5, 6):
         writer.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", fetched_ns, b"set"))
     assert writer.flush()
@@ -147,7 +147,7 @@ def test_rights_that_were_too_wide_are_narrowed(path: Path, writer: SessionWrite
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_text_that_is_no_unicode_costs_one_event_only(path: Path, writer: SessionWriter) -> None:
+def test_text_that_is_not_unicode_drops_one_event(path: Path, writer: SessionWriter) -> None:
     emit(writer, *began(1, "/bad/\udcff"), *unary(2))
     with SessionReader(path) as reader:
         assert [call.id for call in reader.calls()] == [2]
@@ -210,8 +210,8 @@ def test_a_stream_outlives_the_batch_that_it_began_in(path: Path) -> None:
     writer.close()
 
 
-def test_what_was_written_survives_a_kill(path: Path) -> None:
-    """A real process that writes unasked, killed as hard as can be, with its files open and a call in flight."""
+def test_written_calls_survive_a_kill(path: Path) -> None:
+    """A process that writes without a flush, killed with SIGKILL while its files are open and a call is in flight."""
     program = textwrap.dedent("""
         import sys, threading
         from pathlib import Path
@@ -246,12 +246,12 @@ def test_what_was_written_survives_a_kill(path: Path) -> None:
     again.close()
 
 
-def test_writing_waits_less_than_is_promised() -> None:
-    """A quarter of a second is promised; most of it is left for the writing itself."""
+def test_the_flush_interval_is_below_what_is_documented() -> None:
+    """At most a quarter of a second is lost (docs/sessions.md); most of it is left for writing."""
     assert DEFAULT_FLUSH_INTERVAL <= 0.1
 
 
-def test_closing_writes_what_waits(path: Path, writer: SessionWriter) -> None:
+def test_closing_writes_the_queue(path: Path, writer: SessionWriter) -> None:
     for event in many(1, 3000):
         writer.emit(event)
     writer.close()

@@ -1,4 +1,4 @@
-"""docs/format.md says what is so."""
+"""docs/format.md agrees with the code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A call that goes out as a line comes back as it was; a damaged line says where it is."""
+"""A call that is written as a line is read as it was; a damaged line is reported with its number."""
 
 import json
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def calls() -> Iterator[Call]:
 
 
 @pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
-def test_comes_back_as_it_was(call: Call) -> None:
+def test_is_read_as_it_was_written(call: Call) -> None:
     [found], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
     assert same(found, call)
@@ -87,7 +87,7 @@ def test_every_line_fits_the_published_schema() -> None:
     assert list(validator.iter_errors({"type": "call", "id": "one"}))
 
 
-def test_a_damaged_line_says_where_and_the_rest_is_read() -> None:
+def test_a_damaged_line_is_reported_and_skipped() -> None:
     first, second = recorded(*unary(1), *unary(2))
     broken = json.loads(to_line(second, None))
     broken["messages"][0]["size"] = "six"
@@ -117,15 +117,15 @@ def test_a_damaged_line_says_where_and_the_rest_is_read() -> None:
         (b"PK\x03\x04\n", "line 1: this is not Loom's NDJSON"),
         (b'{"type":"header","format":"loom-ndjson","version":2}\n', "line 1: version 2 of the format"),
         (b"", "the file is empty: a file of calls begins with a header"),
-        (b"nothing of ours\n" * 30 + header_line(revealed=True), "line 1: this is not Loom's NDJSON"),
+        (b"another format\n" * 30 + header_line(revealed=True), "line 1: this is not Loom's NDJSON"),
     ],
 )
-def test_a_file_that_is_something_else_is_refused(content: bytes, message: str) -> None:
+def test_a_file_of_another_format_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         read(content)
 
 
-def test_a_header_that_is_damaged_or_left_out_costs_nothing_else() -> None:
+def test_a_damaged_or_missing_header_is_reported() -> None:
     call = to_line(recorded(*unary(1))[0], None)
     for start, damaged in (
         (b"", []),

@@ -1,4 +1,4 @@
-"""Every term is documented, and its example reads."""
+"""Every term is documented, and its example is valid."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ def test_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_the_example_reads(name: str) -> None:
+def test_the_example_is_valid(name: str) -> None:
     assert parse(TERMS[name].example).groups
 
 
-def test_cheap_terms_are_asked_first() -> None:
+def test_cheap_terms_are_evaluated_first() -> None:
     query = parse("body:alice meta:x kind:unary")
     assert [group.cost for group in query.groups] == [0, 1, 2]
 

@@ -17,7 +17,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs api format setup page dev clean
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -129,8 +129,11 @@ bench-quick: $(VENV)/.bench dev
 bench-page: dev
 	$(BIN)/python -m benchmarks.page $(ARGS)
 
-docs: $(VENV)/.ready
+docs: api
 	@$(BIN)/python -m loom.cli.reference docs/configuration.md
+
+api: $(VENV)/.ready
+	@$(BIN)/python -m loom.api
 
 format: dev
 	$(BIN)/ruff check --fix .

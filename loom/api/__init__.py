@@ -10,4 +10,10 @@
 * :mod:`~loom.api.stats`: figures, health and readiness.
 * :mod:`~loom.api.feed`: events of the feed and of a search.
 * :mod:`~loom.api.errors`: what is wrong with a request.
+* :mod:`~loom.api.endpoints`: method, path, parameters, body and answer of every endpoint.
+* :mod:`~loom.api.descriptions`: descriptions of structures and fields, read from their source.
+* :mod:`~loom.api.openapi`: the OpenAPI document.
+* :mod:`~loom.api.typescript`: the page's types.
+* :mod:`~loom.api.reference`: the tables of docs/api.md.
+* :mod:`~loom.api.generation`: all generated files; ``python -m loom.api`` (``make api``) writes them.
 """

@@ -116,7 +116,7 @@ class MetadataItem(Answer):
 class CallMetadata(Answer):
     """Metadata of a call. A block that has not been seen is null."""
 
-    request: list[MetadataItem] | None
+    request: list[MetadataItem]
     """What the client sent."""
     initial: list[MetadataItem] | None
     """The response headers."""

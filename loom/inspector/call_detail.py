@@ -10,13 +10,14 @@ from loom.model import MASK, Call, Metadata, Secrets
 def describe_metadata(call: Call, secrets: Secrets, *, reveal: bool) -> CallMetadata:
     """All metadata of a call; values that ``secrets`` masks are masked unless ``reveal``."""
 
-    def items(metadata: Metadata | None) -> list[MetadataItem] | None:
-        if metadata is None:
-            return None
+    def items(metadata: Metadata) -> list[MetadataItem]:
         return [_item(key, value, masked=secrets.masks(key) and not reveal) for key, value in metadata]
 
+    initial, trailing = call.initial_metadata, call.trailing_metadata
     return CallMetadata(
-        items(call.request_metadata), items(call.initial_metadata), items(call.trailing_metadata)
+        request=items(call.request_metadata),
+        initial=None if initial is None else items(initial),
+        trailing=None if trailing is None else items(trailing),
     )
 
 

@@ -1,5 +1,6 @@
 """A whole Loom in this process, before a backend, with a channel through it and its API at hand."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import grpc.aio
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.contract import check_answer
 from tests.support.mirror import OPTIONS, SERVICE, Mirror
 from tests.support.waiting import Ended
 
@@ -38,11 +40,18 @@ class Running:
 
     async def get(self, path: str) -> tuple[int, Any]:
         async with self.http.get(path) as answer:
-            return answer.status, await answer.json()
+            return answer.status, await checked_json("GET", path, answer)
 
     async def post(self, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
         async with self.http.post(path, json=body, **options) as answer:
-            return answer.status, await answer.json()
+            return answer.status, await checked_json("POST", path, answer)
+
+
+async def checked_json(method: str, path: str, answer: aiohttp.ClientResponse) -> Any:
+    """The JSON of an answer, which must be as the OpenAPI document says."""
+    body = await answer.read()
+    check_answer(method, path, answer.status, answer.content_type, body)
+    return json.loads(body)
 
 
 @asynccontextmanager

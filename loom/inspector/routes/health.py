@@ -1,13 +1,14 @@
-"""``/live``, ``/ready``, ``/health`` for orchestrators, ``/metrics`` for Prometheus."""
+"""``/live``, ``/ready``, ``/health`` for orchestrators, ``/metrics`` for Prometheus, and the OpenAPI document."""
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
 from loom.api import endpoints
+from loom.api.openapi import openapi
 from loom.api.stats import Health, Live, Ready
 from loom.inspector.context import inspector_of
-from loom.inspector.responses import JsonResponse
+from loom.inspector.responses import JsonResponse, encode_json
 from loom.inspector.routing import route
 
 
@@ -36,6 +37,11 @@ async def get_health(request: Request) -> Response:
     return JsonResponse(Health(reason or "ok", stats.target, stats.breaker, stats.sinks), status)
 
 
+async def get_openapi(_: Request) -> Response:
+    """The description of the API."""
+    return Response(encode_json(openapi()), media_type=endpoints.JSON)
+
+
 async def get_metrics(request: Request) -> Response:
     """Metrics in the Prometheus text format."""
     return Response(inspector_of(request).metrics(), media_type=CONTENT_TYPE_LATEST)
@@ -46,4 +52,5 @@ routes = [
     route(endpoints.GET_READY, get_ready),
     route(endpoints.GET_HEALTH, get_health),
     route(endpoints.GET_METRICS, get_metrics),
+    route(endpoints.GET_OPENAPI, get_openapi),
 ]

@@ -12,11 +12,12 @@ import type {
   MessagesPage,
   MessageView,
   Outline,
+  Problem,
   ReplayStarted,
   ReplayRequest,
   SchemaFile,
   UploadResult,
-  Stats,
+  StatsSeries,
 } from "./types";
 
 /** How many characters of a message's JSON are fetched at first; the rest on request. */
@@ -66,17 +67,17 @@ export interface DiffSide {
 }
 
 async function toApiError(response: Response): Promise<ApiError> {
-  let body: ErrorAnswer = {};
+  let error: Problem;
   try {
-    body = (await response.json()) as ErrorAnswer;
+    ({ error } = (await response.json()) as ErrorAnswer);
   } catch {
     // Not JSON, for example from a proxy in between: use the status line.
+    error = { message: `${response.status} ${response.statusText}`, hint: "" };
   }
-  const error = body.error ?? {};
-  return new ApiError(error.message ?? `${response.status} ${response.statusText}`, response.status, {
+  return new ApiError(error.message, response.status, {
     hint: error.hint,
-    column: body.column ?? error.column,
-    evicted: body.evicted,
+    column: error.column,
+    evicted: error.evicted,
     field: error.field,
     messageIndex: error.message_index,
   });
@@ -120,7 +121,8 @@ export const api = {
   /** With the first `PREVIEW_CHARS` characters of the JSON, or all of it if `full`. */
   message: (id: number, index: number, full: boolean, signal?: AbortSignal) =>
     request<MessageView>(`/api/calls/${id}/messages/${index}${full ? "" : `?text=${PREVIEW_CHARS}`}`, { signal }),
-  messageSamples: (id: number, points: number) => request<StreamSamples>(`/api/calls/${id}/samples${query({ points })}`),
+  messageSamples: (id: number, points: number) =>
+    request<StreamSamples>(`/api/calls/${id}/samples${query({ points })}`),
   rawMessageUrl: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
   grpcurl: (id: number, reveal = false) => request<GrpcurlCommand>(`/api/calls/${id}/grpcurl${query({ reveal })}`),
   replay: (id: number, body: ReplayRequest) =>
@@ -145,7 +147,7 @@ export const api = {
   uploadSchema: (files: readonly SchemaFile[]) =>
     request<UploadResult>("/api/schema/protos", jsonPost(JSON.stringify({ files }))),
   clear: () => request<Cleared>("/api/calls", { method: "DELETE" }),
-  stats: () => request<Stats>("/api/stats"),
+  stats: () => request<StatsSeries>("/api/stats"),
   exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
   importFile: (file: Blob) => request<ImportResult>("/api/import", { method: "POST", body: file }),

@@ -1,358 +1,776 @@
 /**
- * The JSON of the API (docs/api.md) as types: every response, request body and feed event.
+ * The JSON of docs/api.md, as types. Generated from loom/api by "make api": do not edit.
  *
- * Fields that end in `_us` are microseconds; pairs are [client → backend, backend → client].
+ * `_us` are microseconds; pairs of numbers are [client → backend, backend → client].
  */
 
-export type Kind = "unary" | "server" | "client" | "bidi";
-export type EndedBy = "backend" | "client" | "deadline" | "loom";
-export type Flag = "replayed" | "truncated" | "unobserved" | "restored";
-export type Pair = readonly [number, number];
+export type CallState = "live" | "ended";
 
-export interface Status {
-  readonly code: number;
-  readonly name: string;
-  readonly message: string;
-}
-
-export interface Summary {
-  readonly id: number;
-  readonly version: number;
-  readonly method: string;
-  readonly kind: Kind;
-  readonly kind_known: boolean;
-  readonly state: "live" | "ended";
-  readonly started_us: number;
-  readonly duration_us: number | null;
-  readonly status: Status | null;
-  readonly ended_by: EndedBy | null;
-  readonly messages: Pair;
-  readonly bytes: Pair;
-  readonly peer: string;
-  readonly authority: string;
-  readonly target: string;
-  readonly engine: string;
-  readonly flags: readonly Flag[];
-  readonly replay_of: number | null;
-  readonly deadline_us: number | null;
-}
-
-export interface MetadataItem {
-  readonly key: string;
-  readonly value: string;
-  readonly binary: boolean;
-  readonly masked: boolean;
-  readonly decoded: unknown;
-}
-
-export interface Timing {
-  readonly started_us: number;
-  readonly initial_us: number | null;
-  readonly first_request_us: number | null;
-  readonly last_request_us: number | null;
-  readonly first_response_us: number | null;
-  readonly last_response_us: number | null;
-  readonly half_closed_us: number | null;
-  readonly half_closed_after: number | null;
-  readonly ended_us: number | null;
-  readonly deadline_us: number | null;
-}
-
-export interface StatusDetail {
-  readonly type: string;
-  readonly json: unknown;
-  readonly error: string | null;
-}
-
-export interface StatusDetails {
-  readonly type: string;
-  readonly details: readonly StatusDetail[];
-  readonly raw_base64: string;
-  readonly error: string | null;
-}
-
-export interface MethodSchema {
-  readonly source: string | null;
-  readonly origin: string | null;
-  readonly fetched_us: number | null;
-  readonly request_type: string | null;
-  readonly response_type: string | null;
-  readonly error: string | null;
-  readonly drift: boolean | null;
-  /** Files that could not be loaded, and why. */
-  readonly problems?: readonly string[];
-}
-
-export interface OutlinedField {
-  readonly number: number;
-  readonly name: string;
-  readonly type: string;
-  readonly label: "" | "optional" | "repeated" | "required" | "map";
-  /** Full name of the field's (or map value's) message or enum type; null for scalars. */
-  readonly refers: string | null;
-  readonly oneof: string | null;
-  readonly default: string;
-  readonly deprecated: boolean;
-}
-
-export interface OutlinedMessage {
-  readonly name: string;
-  readonly file: string;
-  readonly fields: readonly OutlinedField[];
-  readonly deprecated: boolean;
-}
-
-export interface OutlinedEnum {
-  readonly name: string;
-  readonly file: string;
-  readonly values: readonly (readonly [number: number, name: string])[];
-  readonly deprecated: boolean;
-}
-
-export interface OutlinedService {
-  readonly name: string;
-  readonly file: string;
-  readonly methods: readonly {
-    readonly name: string;
-    readonly kind: Kind;
-    readonly request: string;
-    readonly response: string;
-    readonly deprecated: boolean;
-  }[];
-}
-
-/** A method's schema: its service first, then types in order of distance from it. */
-export interface Outline {
-  readonly services: readonly OutlinedService[];
-  readonly messages: readonly OutlinedMessage[];
-  readonly enums: readonly OutlinedEnum[];
-  readonly more: number;
-}
-
-export interface CallDetail extends Summary {
-  readonly metadata: {
-    readonly request: readonly MetadataItem[];
-    readonly initial: readonly MetadataItem[] | null;
-    readonly trailing: readonly MetadataItem[] | null;
-  };
-  readonly timing: Timing;
-  readonly status_details: StatusDetails | null;
-  readonly schema: MethodSchema | null;
-  readonly note: string;
-  readonly wire: Readonly<Record<string, string | number>>;
-  readonly dropped: { readonly messages: number; readonly bytes: number };
-  readonly replays: readonly number[];
-  readonly content_type: string;
-}
+export type ChangeKind = "changed" | "added" | "removed";
 
 export type Direction = "request" | "response";
 
-export interface MessageRow {
-  readonly index: number;
-  readonly direction: Direction;
-  readonly time_us: number;
-  readonly size: number;
-  readonly compressed: boolean;
-  readonly encoding: string;
-  readonly dropped: boolean;
-  readonly type: string | null;
-  readonly preview: string;
-  readonly error: string | null;
+export type EndedBy = "backend" | "client" | "deadline" | "loom";
+
+export type Flag = "replayed" | "truncated" | "unobserved" | "restored";
+
+export type Kind = "unary" | "server" | "client" | "bidi";
+
+export type ReplayTiming = "fast" | "recorded" | "turns";
+
+/** The circuit breaker. */
+export interface BreakerStatus {
+  /** While `open`, calls fail fast. */
+  readonly state: "closed" | "half_open" | "open";
+  /** Consecutive connection failures. */
+  readonly failures: number;
+  /** When the next attempt is made; null unless `open`. */
+  readonly retry_in_ms: number | null;
 }
 
-export interface MessagesPage {
-  readonly total: number;
-  /** Indices `[from, to)` of messages dropped to stay within the history's size limit. */
-  readonly gap?: readonly [number, number] | null;
-  readonly messages: readonly MessageRow[];
+/** A call in full, but for its messages. */
+export interface CallDetail extends Summary {
+  /** Request metadata, response headers and trailers. */
+  readonly metadata: CallMetadata;
+  /** When things happened. */
+  readonly timing: Timing;
+  /** Decoded error details; null if there were none. */
+  readonly status_details: StatusDetails | null;
+  /** Where the method's descriptor came from, or why there is none. */
+  readonly schema: MethodSchema;
+  /** A remark of Loom about the call, such as why it could not be forwarded. */
+  readonly note: string;
+  /** Facts of the HTTP/2 stream that the engine reports. */
+  readonly wire: Readonly<Record<string, string | number>>;
+  /** What is no longer held. */
+  readonly dropped: Dropped;
+  /** Ids of the calls that replay this one. */
+  readonly replays: readonly number[];
+  /** The request's content type; empty if the engine cannot see it. */
+  readonly content_type: string;
 }
 
-export type NodeKind = "message" | "list" | "map" | "scalar" | "enum" | "bytes" | "any" | "unknown";
-
-export interface Node {
-  readonly key: string | number;
-  readonly number?: number | null;
-  readonly kind: NodeKind;
-  readonly type?: string | null;
-  readonly value?: unknown;
-  readonly enum_number?: number | null;
-  readonly oneof?: string | null;
-  readonly children?: readonly Node[] | null;
-  readonly note?: string | null;
-  readonly more?: number;
+/** Metadata of a call. A block that has not been seen is null. */
+export interface CallMetadata {
+  /** What the client sent. */
+  readonly request: readonly MetadataItem[];
+  /** The response headers. */
+  readonly initial: readonly MetadataItem[] | null;
+  /** The trailers. */
+  readonly trailing: readonly MetadataItem[] | null;
 }
 
-export interface MessageView extends MessageRow {
-  readonly json: unknown;
-  /** Null if there is no JSON; only its beginning if `json_cut`, and then `json` is null. */
-  readonly json_text: string | null;
-  readonly json_cut?: boolean;
-  readonly tree: Node | null;
-  readonly wire: Node | null;
-  readonly hex: string;
-  readonly data_base64: string;
-  readonly source: string | null;
-  readonly schema_error?: string | null;
-  readonly drift: boolean;
-  readonly truncated: number;
+/** The outline of a call's method, and where it came from. */
+export interface CallSchema extends Outline {
+  /** The source, such as `reflection v1`. */
+  readonly source: string;
+  /** Its address or file. */
+  readonly origin: string;
+  /** When it was fetched. */
+  readonly fetched_us: number;
 }
 
-export interface Stats {
-  readonly boot: string;
-  readonly now_us: number;
-  readonly calls_total: number;
-  readonly errors_total: number;
-  readonly in_flight: number;
-  readonly held: number;
-  readonly held_bytes: number;
-  readonly evicted: number;
-  readonly dropped_messages: number;
-  readonly dropped_bytes: number;
-  readonly rate: number;
-  readonly error_rate: number;
-  readonly p50_us: number | null;
-  readonly p95_us: number | null;
-  readonly subscribers: number;
-  readonly oldest_id?: number;
-  /** `/api/stats` only: the last minutes, one entry per second. */
-  readonly series?: readonly [
-    at_us: number,
-    calls: number,
-    errors: number,
-    p50_us: number | null,
-    p95_us: number | null,
-    in_flight: number,
-  ][];
-  readonly target: {
-    readonly address: string;
-    readonly tls: boolean;
-    readonly state: "idle" | "connecting" | "ready" | "down";
-    readonly error: string;
-  };
-  readonly breaker: { readonly state: string; readonly failures: number; readonly retry_in_ms: number | null } | null;
-  readonly sinks?: {
-    /** `error`: why calls are not saved; `problems`: what could not be read from earlier runs. */
-    readonly session?: { readonly error: string; readonly problems?: readonly string[] } | null;
-  };
-}
-
-export interface Hello {
-  readonly boot: string;
-  readonly seq: number;
-  readonly version: string;
-  readonly listen: string;
-  readonly ui: string;
-  readonly target: string;
-  readonly engine: string;
-  readonly oldest_id: number;
-  readonly resumed: boolean;
-  readonly stats: Stats;
-  /** The file that `loom open` shows, and what could not be read from it. */
-  readonly read_only?: string;
-  readonly problems?: readonly string[];
-}
-
+/** A page of the list, oldest call first. */
 export interface CallsPage {
+  /** The calls of the page. */
   readonly calls: readonly Summary[];
+  /** Calls held in memory. */
   readonly total: number;
-  readonly oldest_id: number | null;
+  /** Ended calls with a smaller id are no longer in memory. */
+  readonly oldest_id: number;
+  /** Calls evicted from memory so far. */
   readonly evicted: number;
+  /** Identifies this launch of Loom. */
   readonly boot: string;
+  /** The position of the feed (with `boot`) up to which the page is at least current. */
   readonly seq: number;
+  /** Whether there are further calls beyond `limit`. */
   readonly more: boolean;
+  /** What could not be read, a line each. */
+  readonly problems: readonly string[];
 }
 
+/** One difference. */
 export interface Change {
+  /** The place: `request 0`, `response 2`, `status`, `trailing metadata`, … */
   readonly where: string;
+  /** The field in it (`items[2].price`); empty for all of it. */
   readonly path: string;
-  readonly kind: "changed" | "added" | "removed";
-  readonly left?: unknown;
-  readonly right?: unknown;
+  /** `added` is only on the right, `removed` only on the left. */
+  readonly kind: ChangeKind;
+  /** The value on the left; null if there is none. */
+  readonly left: unknown;
+  /** The value on the right; null if there is none. */
+  readonly right: unknown;
 }
 
+/** The answer to clearing the history. */
+export interface Cleared {
+  /** How many calls were removed. */
+  readonly cleared: number;
+}
+
+/** What differs between two calls, or between two messages. */
 export interface Diff {
+  /** Whether nothing differs. */
   readonly equal: boolean;
+  /** The first 10,000 differences. */
   readonly changes: readonly Change[];
-  /** How many more changes there are. */
+  /** How many differences there are beyond those. */
   readonly more: number;
 }
 
-export interface ReplayRequest {
-  target?: string;
-  metadata?: { key: string; value: string; binary: boolean }[];
-  messages?: unknown[];
-  deadline_ms?: number;
-  timing?: "fast" | "recorded" | "turns";
+/** What is no longer held of a call, to stay within the memory budget. */
+export interface Dropped {
+  /** Messages. */
+  readonly messages: number;
+  /** Their payload bytes. */
+  readonly bytes: number;
 }
 
+/** The body of every error. */
+export interface ErrorAnswer {
+  /** What is wrong. */
+  readonly error: Problem;
+}
+
+/** Updates were skipped for this client: fetch `/api/calls` again. */
+export interface Gap {
+  /** How many; null if that is not known. */
+  readonly missed: number | null;
+}
+
+/** A shell command that sends the call again. */
+export interface GrpcurlCommand {
+  /** The command; empty if grpcurl cannot send the call. */
+  readonly command: string;
+  /** Why it cannot, or what the command does otherwise than the call did. */
+  readonly notes: readonly string[];
+}
+
+/** Readiness, and to a client with the token, or where none is required, the target, the breaker and the sinks. */
+export interface Health {
+  /** `ok` with 200; `starting` or `draining` with 503. */
+  readonly status: string;
+  /** The connection to the target. A target that is down does not make Loom unhealthy. */
+  readonly target?: TargetStatus;
+  /** The circuit breaker; null if it is off. */
+  readonly breaker?: BreakerStatus | null;
+  /** Where calls are written. */
+  readonly sinks?: Sinks;
+}
+
+/** The first event, always. */
+export interface Hello extends Launch {
+  /** Identifies this launch of Loom. */
+  readonly boot: string;
+  /** The position of the feed. */
+  readonly seq: number;
+  /** Ended calls with a smaller id are no longer in memory. */
+  readonly oldest_id: number;
+  /** Whether the calls changed since the client's last event follow. */
+  readonly resumed: boolean;
+  /** Figures of this moment. */
+  readonly stats: Stats;
+}
+
+/** The history was cleared. */
+export type HistoryCleared = Record<string, never>;
+
+/** What an import added. */
+export interface ImportResult {
+  /** The format of the file. */
+  readonly kind: string;
+  /** How many calls it had. */
+  readonly imported: number;
+  /** Their new ids. */
+  readonly ids: readonly number[];
+  /** What could not be read, a line each; the rest was imported. */
+  readonly problems: readonly string[];
+}
+
+/** What is constant while a Loom runs. */
+export interface Launch {
+  /** Loom's version. */
+  readonly version: string;
+  /** The address of the proxy; empty where a file is open. */
+  readonly listen: string;
+  /** The address of the inspector. */
+  readonly ui: string;
+  /** The target. */
+  readonly target: string;
+  /** `relay` or `wire`; `file` where a file is open. */
+  readonly engine: string;
+  /** The name of the file that `loom open` shows. */
+  readonly read_only?: string;
+  /** What could not be read of that file. */
+  readonly problems?: readonly string[];
+}
+
+/** The process serves requests. */
+export interface Live {
+  /** Always `live`. */
+  readonly status: "live";
+}
+
+/** The NDJSON log. */
+export interface LogStatus {
+  /** The file. */
+  readonly path: string;
+  /** Calls written. */
+  readonly written: number;
+  /** Calls lost because the queue was full or the disk refused them. */
+  readonly dropped: number;
+  /** Why calls are not written; empty while they are. */
+  readonly error: string;
+}
+
+/** A message in one line. */
+export interface MessageRow {
+  /** Its position in the call, from 0, both directions counted together. */
+  readonly index: number;
+  /** Which way it went. */
+  readonly direction: Direction;
+  /** When it passed. */
+  readonly time_us: number;
+  /** Length in bytes, as on the wire. */
+  readonly size: number;
+  /** Whether it was compressed. */
+  readonly compressed: boolean;
+  /** The compression (`grpc-encoding`); empty if it is not known. */
+  readonly encoding: string;
+  /** Whether its bytes are no longer held. */
+  readonly dropped: boolean;
+  /** The full name of its message type; null without a schema. */
+  readonly type: string | null;
+  /** Its content in one line of at most 200 characters. */
+  readonly preview: string;
+  /** Why it cannot be decoded; its bytes can be shown all the same. */
+  readonly error: string | null;
+}
+
+/** A message in every view. */
+export interface MessageView extends MessageRow {
+  /**
+   * The message in canonical protobuf JSON, or as it is if it was JSON. Null if there is none, or it was cut. An Any of
+   * an unknown type is `{"@type": url, "@value": base64}`.
+   */
+  readonly json: unknown;
+  /** The same as text, in which no number loses digits. */
+  readonly json_text: string | null;
+  /** Whether `json_text` is only the beginning. */
+  readonly json_cut: boolean;
+  /** The typed view. */
+  readonly tree: Node | null;
+  /** The view without a schema: fields by number. */
+  readonly wire: Node | null;
+  /** The bytes, decompressed, in hexadecimal; at most the parameter `bytes` of them. */
+  readonly hex: string;
+  /** The same in base64. */
+  readonly data_base64: string;
+  /** How many bytes were left out of `hex` and `data_base64`. */
+  readonly truncated: number;
+  /** Where the descriptor came from; null without one. */
+  readonly source: string | null;
+  /** Why there is no descriptor. */
+  readonly schema_error: string | null;
+  /** Whether the message has fields that the descriptor does not know. */
+  readonly drift: boolean;
+  /** `gRPC`, `gRPC-Web` or `Connect`. */
+  readonly protocol: string;
+  /** `proto`, `json`, or what else the content type names. */
+  readonly payload: string;
+}
+
+/** Rows in the order in which the messages passed. */
+export interface MessagesPage {
+  /** Messages of the call so far. */
+  readonly total: number;
+  /** Indices from (included) and to (excluded) of messages that were dropped to stay within the memory budget. */
+  readonly gap: readonly [number, number] | null;
+  /** How many messages had passed when the client finished sending. */
+  readonly half_closed_after: number | null;
+  /** The rows. */
+  readonly messages: readonly MessageRow[];
+}
+
+/** One key and value to send. */
+export interface MetadataEdit {
+  /** The key, in lower case. */
+  key: string;
+  /** The value; base64 for a key that ends in `-bin`. A masked value stands for the recorded one. */
+  value: string;
+  /** Has no effect: the key decides. Accepted so that recorded items can be sent back as they are. */
+  binary?: boolean;
+}
+
+/** One key and value of metadata. */
+export interface MetadataItem {
+  /** The key, in lower case. */
+  readonly key: string;
+  /** The value; base64 if `binary`, `••••••` if `masked`. */
+  readonly value: string;
+  /** Whether the value is bytes (a key that ends in `-bin`). */
+  readonly binary: boolean;
+  /** Whether the value is a secret that is not shown; `reveal=1` shows it. */
+  readonly masked: boolean;
+  /** A binary value as text, where it is printable text. */
+  readonly decoded: string | null;
+}
+
+/** Where the descriptor of a call's method came from. All fields but `error` are null if there is none. */
+export interface MethodSchema {
+  /** The source, such as `reflection v1`. */
+  readonly source: string | null;
+  /** Its address or file. */
+  readonly origin: string | null;
+  /** When it was fetched. */
+  readonly fetched_us: number | null;
+  /** The full name of the request's message type. */
+  readonly request_type: string | null;
+  /** The full name of the response's message type. */
+  readonly response_type: string | null;
+  /** Why there is no descriptor. */
+  readonly error: string | null;
+  /** Whether messages had fields that the descriptor does not know. */
+  readonly drift: boolean;
+  /** Schema files that cannot be used, and why. */
+  readonly problems: readonly string[];
+}
+
+/** A value in the tree of a message. */
+export interface Node {
+  /** The field's name, the index in a list, the key in a map; in the wire view the field's number. */
+  readonly key: string;
+  /** The field's number. */
+  readonly number: number | null;
+  /** What the value is; `unknown` for a field that no descriptor describes. */
+  readonly kind: "any" | "bytes" | "enum" | "list" | "map" | "message" | "scalar" | "unknown";
+  /** The type's name; in the wire view the wire type and the best guess (`len: message`). */
+  readonly type: string;
+  /**
+   * The value of a leaf: 64-bit integers as text, bytes in base64, enum values by name, well-known types such as
+   * Timestamp in their canonical JSON.
+   */
+  readonly value: unknown;
+  /** The fields, items or entries in it. */
+  readonly children: readonly Node[];
+  /** What is doubtful about it, such as `unknown field`. */
+  readonly note: string;
+  /** Children that were left out of a very large node. */
+  readonly more: number;
+  /** The number of an enum value. */
+  readonly enum_number?: number;
+  /** The oneof that the field belongs to. */
+  readonly oneof?: string;
+}
+
+/** What a method's schema describes: services, and all types that their methods reach. */
+export interface Outline {
+  /** The method's own service first. */
+  readonly services: readonly OutlineService[];
+  /** Message types, those nearest to the method first. */
+  readonly messages: readonly OutlineMessage[];
+  /** Enum types, those nearest to the method first. */
+  readonly enums: readonly OutlineEnum[];
+  /** Types left out of a schema of more than 1,000. */
+  readonly more: number;
+}
+
+/** An enum type. */
+export interface OutlineEnum {
+  /** Its full name. */
+  readonly name: string;
+  /** The file that defines it. */
+  readonly file: string;
+  /** Number and name of every value, aliases included. */
+  readonly values: readonly (readonly [number, string])[];
+  /** Whether it is deprecated. */
+  readonly deprecated: boolean;
+}
+
+/** A field of a message. */
+export interface OutlineField {
+  /** Its number. */
+  readonly number: number;
+  /** Its name in the `.proto` file. */
+  readonly name: string;
+  /** Its type; of a map, `map<key, value>`. */
+  readonly type: string;
+  /** `optional` only where it is explicit. */
+  readonly label: "" | "map" | "optional" | "repeated" | "required";
+  /** The message or enum that the field, or the map's value, is of. */
+  readonly refers: string | null;
+  /** The oneof that it belongs to. */
+  readonly oneof: string | null;
+  /** Its default, where the file declares one. */
+  readonly default: string;
+  /** Whether it is deprecated. */
+  readonly deprecated: boolean;
+}
+
+/** A message type. */
+export interface OutlineMessage {
+  /** Its full name. */
+  readonly name: string;
+  /** The file that defines it. */
+  readonly file: string;
+  /** Its fields, in the order of the file. */
+  readonly fields: readonly OutlineField[];
+  /** Whether it is deprecated. */
+  readonly deprecated: boolean;
+}
+
+/** A method of a service. */
+export interface OutlineMethod {
+  /** Its name. */
+  readonly name: string;
+  /** The kind of streaming. */
+  readonly kind: Kind;
+  /** The full name of the request type. */
+  readonly request: string;
+  /** The full name of the response type. */
+  readonly response: string;
+  /** Whether it is deprecated. */
+  readonly deprecated: boolean;
+}
+
+/** A service. */
+export interface OutlineService {
+  /** Its full name. */
+  readonly name: string;
+  /** The file that defines it. */
+  readonly file: string;
+  /** Its methods, in the order of the file. */
+  readonly methods: readonly OutlineMethod[];
+}
+
+/** What is wrong, and what to do about it. */
+export interface Problem {
+  /** One sentence. */
+  readonly message: string;
+  /** What to do; may be empty. */
+  readonly hint: string;
+  /** Where a filter or a path is wrong: 0-based, in characters. */
+  readonly column?: number;
+  /** Which parameter, or which field of the body or of a message, is wrong. */
+  readonly field?: string;
+  /** Which message of a replay is wrong; null if it is none of them. */
+  readonly message_index?: number | null;
+  /** Of a call that is not there: whether it once was. */
+  readonly evicted?: boolean;
+}
+
+/** Whether Loom takes traffic. */
+export interface Ready {
+  /** `ready` with 200, `not ready` with 503. */
+  readonly status: "not ready" | "ready";
+  /** Why it is not ready: `starting` or `draining`. */
+  readonly reason?: string;
+}
+
+/** What differs from the recorded call. What is left out stays as recorded. */
+export interface ReplayRequest {
+  /** Where to send the call: `host:port`. */
+  target?: string | null;
+  /** The whole request metadata. */
+  metadata?: readonly MetadataEdit[] | null;
+  /** The request messages in canonical protobuf JSON. */
+  messages?: readonly unknown[] | null;
+  /** The deadline in milliseconds after the start; 0 is none. */
+  deadline_ms?: number | null;
+  /**
+   * `fast`: back to back; `recorded`: as long after the start as they were recorded; `turns`: each once as many
+   * responses have come as had come before it.
+   */
+  timing?: ReplayTiming;
+}
+
+/** The replay has begun. */
 export interface ReplayStarted {
   /** The new call. */
   readonly id: number;
 }
 
-export interface GrpcurlCommand {
-  /** Empty if the call cannot be written as a command; `notes` say why. */
-  readonly command: string;
-  readonly notes: readonly string[];
-}
-
-/** Messages of a stream for its minimap; direction 0 is client → backend. */
-export interface StreamSamples {
-  readonly total: number;
-  readonly samples: readonly (readonly [index: number, time_us: number, direction: 0 | 1, size: number])[];
-}
-
-/** A .proto file as text, or a descriptor set as base64. */
+/** A `.proto` file as `text`, or a descriptor set as `base64`. */
 export interface SchemaFile {
+  /** A relative path, as imports write it. */
+  name: string;
+  /** The content of a `.proto` file. */
+  text?: string | null;
+  /** The content of any file, in base64. */
+  base64?: string | null;
+}
+
+/** A place where descriptors come from. */
+export interface SchemaSource {
+  /** Its name, such as `reflection`. */
   readonly name: string;
-  readonly text?: string;
-  readonly base64?: string;
-}
-
-export interface UploadResult {
-  readonly services: readonly string[];
+  /** Files of it that cannot be used, and why. */
   readonly problems: readonly string[];
 }
 
-export interface Cleared {
-  readonly cleared: number;
+/** All sources. */
+export interface SchemaSources {
+  /** In the order in which they are asked. */
+  readonly sources: readonly SchemaSource[];
 }
 
-export interface ImportResult {
-  readonly imported: number;
-  readonly problems: readonly string[];
+/** Files to decode with from now on. */
+export interface SchemaUpload {
+  /** They join those uploaded before, and are asked first. */
+  files: readonly SchemaFile[];
 }
 
-/** Feed event `gap`: updates that were skipped; null if the server cannot tell how many. */
-export interface Gap {
-  readonly missed: number | null;
-}
-
-/** Search event `progress`. */
-export interface SearchProgress {
+/** The last event of a search. */
+export interface SearchDone {
+  /** Calls searched. */
   readonly searched: number;
-  readonly of: number;
+  /** Calls that match. */
+  readonly found: number;
+  /** What could not be read, a line each. */
+  readonly problems: readonly string[];
 }
 
-/** Search event `found`. */
+/** The last event of a search that could not be finished. */
+export interface SearchFailed {
+  /** Why. */
+  readonly error: Problem;
+}
+
+/** Further calls that match. */
 export interface SearchFound {
+  /** Their ids. */
+  readonly ids: readonly number[];
+  /** The calls. */
   readonly calls: readonly Summary[];
 }
 
-/** Search event `done`. */
-export interface SearchDone {
-  readonly problems?: readonly string[];
+/** How far the search is. */
+export interface SearchProgress {
+  /** Calls searched. */
+  readonly searched: number;
+  /** Calls to search. */
+  readonly of: number;
 }
 
-/** Body of every failed response, and data of the search event `failed`. */
-export interface ErrorAnswer {
-  readonly error?: {
-    readonly message?: string;
-    readonly hint?: string;
-    readonly field?: string;
-    readonly message_index?: number;
-    readonly column?: number;
-  };
-  readonly column?: number;
-  readonly evicted?: boolean;
+/** The session on disk. */
+export interface SessionStatus {
+  /** Its name. */
+  readonly name: string;
+  /** The database file. */
+  readonly path: string;
+  /** Calls written by this run. */
+  readonly written: number;
+  /** Events that the queue had no room for. */
+  readonly dropped: number;
+  /** Their message bytes. */
+  readonly dropped_bytes: number;
+  /** Bytes in the queue. */
+  readonly waiting_bytes: number;
+  /** Size on disk. */
+  readonly bytes: number;
+  /** The size past which the oldest calls are pruned. */
+  readonly budget: number;
+  /** Calls pruned by this run. */
+  readonly pruned: number;
+  /** Why calls are not stored; empty while they are. */
+  readonly error: string;
+  /** What could not be read of earlier runs. */
+  readonly problems: readonly string[];
+}
+
+/** Where calls are written; null where they are not. */
+export interface Sinks {
+  /** The NDJSON log. */
+  readonly log: LogStatus | null;
+  /** The session on disk. */
+  readonly session: SessionStatus | null;
+}
+
+/** Figures of this moment. Rates and percentiles are of the last second. */
+export interface Stats {
+  /** Identifies this launch of Loom. */
+  readonly boot: string;
+  /** The time at Loom. */
+  readonly now_us: number;
+  /** Calls that have ended since the launch. */
+  readonly calls_total: number;
+  /** Those that ended with a status other than OK. */
+  readonly errors_total: number;
+  /** Calls under way. */
+  readonly in_flight: number;
+  /** Calls held in memory. */
+  readonly held: number;
+  /** Memory that they are counted as. */
+  readonly held_bytes: number;
+  /** Ended calls with a smaller id are no longer in memory. */
+  readonly oldest_id: number;
+  /** Calls evicted from memory so far. */
+  readonly evicted: number;
+  /** Messages dropped from calls that are held. */
+  readonly dropped_messages: number;
+  /** Their payload bytes. */
+  readonly dropped_bytes: number;
+  /** Events that could not be recorded; their calls were forwarded. */
+  readonly recording_failures: number;
+  /** Calls that ended. */
+  readonly rate: number;
+  /** Calls that ended with a status other than OK. */
+  readonly error_rate: number;
+  /** Median duration; null if no call ended. */
+  readonly p50_us: number | null;
+  /** 95th percentile of the duration. */
+  readonly p95_us: number | null;
+  /** Clients of the feed. */
+  readonly subscribers: number;
+  /** Updates that were not sent to clients too slow for them. */
+  readonly skipped: number;
+  /** The connection to the target. */
+  readonly target: TargetStatus;
+  /** The circuit breaker; null if it is off. */
+  readonly breaker: BreakerStatus | null;
+  /** Where calls are written. */
+  readonly sinks: Sinks;
+}
+
+/** Figures of this moment and of the seconds before. */
+export interface StatsSeries extends Stats {
+  /** By the second, oldest first: time in microseconds, calls that ended, errors among them, p50, p95, in flight. */
+  readonly series: readonly (readonly [number, number, number, number | null, number | null, number])[];
+}
+
+/** The status of an ended call. */
+export interface Status {
+  /** The number on the wire. */
+  readonly code: number;
+  /** Its name, such as `NOT_FOUND`; `CODE_<n>` where the number has none. */
+  readonly name: string;
+  /** The status message; empty if there was none. */
+  readonly message: string;
+}
+
+/** One error detail (a `google.protobuf.Any`), decoded. */
+export interface StatusDetail {
+  /** The full name of its message type. */
+  readonly type: string;
+  /** Its value in canonical protobuf JSON; null if it cannot be decoded. */
+  readonly json: unknown;
+  /** Why it cannot be decoded, or not wholly. */
+  readonly error: string | null;
+  /** The fields by number, of a detail whose type is not known. */
+  readonly wire?: Node;
+}
+
+/** The content of `grpc-status-details-bin`. */
+export interface StatusDetails {
+  /** `google.rpc.Status`. */
+  readonly type: string;
+  /** The code in it, which should be that of the status. */
+  readonly code: number;
+  /** The message in it. */
+  readonly message: string;
+  /** The details, in order. */
+  readonly details: readonly StatusDetail[];
+  /** The bytes as they were sent. */
+  readonly raw_base64: string;
+  /** Why the bytes cannot be decoded. */
+  readonly error: string | null;
+}
+
+/** Messages at evenly spaced indices of a stream, to draw it over time. */
+export interface StreamSamples {
+  /** Messages of the call so far. */
+  readonly total: number;
+  /** Index, time in microseconds, direction (0 request, 1 response), size in bytes. */
+  readonly samples: readonly (readonly [number, number, 0 | 1, number])[];
+}
+
+/** A call as lists and the feed show it: no metadata, no payload. */
+export interface Summary {
+  /** The number of the call, from 1 upwards. */
+  readonly id: number;
+  /** Grows with every change of the call. */
+  readonly version: number;
+  /** The full method name: `/package.Service/Method`. */
+  readonly method: string;
+  /** The kind of streaming. */
+  readonly kind: Kind;
+  /** False while `kind` is inferred from the messages seen so far, true if the schema declares it. */
+  readonly kind_known: boolean;
+  /** While `live`, `duration_us`, `status` and `ended_by` are null. */
+  readonly state: CallState;
+  /** Time of the first byte of the request. */
+  readonly started_us: number;
+  /** Time from start to end. */
+  readonly duration_us: number | null;
+  /** The status that the call ended with. */
+  readonly status: Status | null;
+  /** Who ended the call. */
+  readonly ended_by: EndedBy | null;
+  /** Number of messages. */
+  readonly messages: readonly [number, number];
+  /** Payload bytes of all messages, as on the wire. */
+  readonly bytes: readonly [number, number];
+  /** The client's address, such as `ipv4:127.0.0.1:50412`. */
+  readonly peer: string;
+  /** The `:authority` that the client sent; empty where the engine cannot see it. */
+  readonly authority: string;
+  /** Where the call was forwarded. */
+  readonly target: string;
+  /** `relay` or `wire`; `replay` for a call that Loom made itself. */
+  readonly engine: string;
+  /**
+   * `truncated`: recorded messages were dropped; `unobserved`: the wire engine could not follow the connection;
+   * `restored`: loaded from the session of an earlier run, or imported.
+   */
+  readonly flags: readonly Flag[];
+  /** The call that this one replays; 0 if that call was not imported along with it. */
+  readonly replay_of: number | null;
+  /** Time of the deadline. */
+  readonly deadline_us: number | null;
+}
+
+/** The connection to the target. */
+export interface TargetStatus {
+  /** Its address. */
+  readonly address: string;
+  /** Whether it is reached over TLS. */
+  readonly tls: boolean;
+  /** `idle` until the first call. */
+  readonly state: "connecting" | "down" | "idle" | "ready";
+  /** Why it cannot be reached; empty otherwise. */
+  readonly error: string;
+}
+
+/** When things happened in a call; null if they have not. */
+export interface Timing {
+  /** First byte of the request. */
+  readonly started_us: number;
+  /** Response headers. */
+  readonly initial_us: number | null;
+  /** First request message. */
+  readonly first_request_us: number | null;
+  /** Newest request message. */
+  readonly last_request_us: number | null;
+  /** First response message. */
+  readonly first_response_us: number | null;
+  /** Newest response message. */
+  readonly last_response_us: number | null;
+  /** The client finished sending. */
+  readonly half_closed_us: number | null;
+  /** How many messages, of both directions, had passed by then. */
+  readonly half_closed_after: number | null;
+  /** The status. */
+  readonly ended_us: number | null;
+  /** The deadline. */
+  readonly deadline_us: number | null;
+}
+
+/** What an upload added. */
+export interface UploadResult {
+  /** Full names of the services that uploaded files describe. */
+  readonly services: readonly string[];
+  /** Files that cannot be used, and why; the others are used. */
+  readonly problems: readonly string[];
 }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Outline, OutlinedField } from "../api/types";
+import type { Outline, OutlineField } from "../api/types";
 import { searchLines, nameParts, searchOutline, searchWords } from "./schema-outline";
 
-const field = (number: number, name: string, type: string, changes: Partial<OutlinedField> = {}): OutlinedField => ({
+const field = (number: number, name: string, type: string, changes: Partial<OutlineField> = {}): OutlineField => ({
   number,
   name,
   type,

@@ -1,10 +1,10 @@
 /** Search in a schema. Pure. */
 
-import type { Outline, OutlinedEnum, OutlinedMessage } from "../api/types";
+import type { Outline, OutlineEnum, OutlineMessage } from "../api/types";
 
 /** A message or enum type. */
 export type OutlinedType =
-  { readonly kind: "message"; readonly type: OutlinedMessage } | { readonly kind: "enum"; readonly type: OutlinedEnum };
+  { readonly kind: "message"; readonly type: OutlineMessage } | { readonly kind: "enum"; readonly type: OutlineEnum };
 
 export interface SearchResult {
   readonly services: Outline["services"];

@@ -6,14 +6,19 @@ import { tokenizeJson, formatJson } from "./json-lines";
 import { decodeUtf8, truncateText, decodeBase64, escapeInvisible } from "./text";
 import { displayValue } from "./display-value";
 
-const leaf = (key: string, value: unknown, more: Partial<Node> = {}): Node => ({ key, kind: "scalar", value, ...more });
-const message = (key: string, ...children: Node[]): Node => ({
+const node = (key: string, kind: Node["kind"], more: Partial<Node> = {}): Node => ({
   key,
-  kind: "message",
-  type: "acme.M",
+  number: null,
+  kind,
+  type: "",
   value: null,
-  children,
+  children: [],
+  note: "",
+  more: 0,
+  ...more,
 });
+const leaf = (key: string, value: unknown, more: Partial<Node> = {}): Node => node(key, "scalar", { value, ...more });
+const message = (key: string, ...children: Node[]): Node => node(key, "message", { type: "acme.M", children });
 
 describe("JSON lines", () => {
   test.each([
@@ -48,7 +53,7 @@ describe("tree rows", () => {
   const root = message(
     "",
     leaf("id", "1"),
-    message("user", leaf("name", "x"), { key: "tags", kind: "list", children: [leaf("0", "a")], more: 3 }),
+    message("user", leaf("name", "x"), node("tags", "list", { children: [leaf("0", "a")], more: 3 })),
   );
   test("has rows for expanded nodes", () => {
     const rows = flattenTree(root, { depth: 9, toggled: new Set() });
@@ -72,7 +77,7 @@ describe("tree rows", () => {
     expect(flattenTree(message("", when), { depth: 9, toggled: new Set() })).toHaveLength(1);
   });
   test("paths", () => {
-    expect(childPath("m", leaf("a b", 1), { key: "m", kind: "map" })).toBe('m["a b"]');
+    expect(childPath("m", leaf("a b", 1), node("m", "map"))).toBe('m["a b"]');
     expect(childPath("", leaf("a", 1), message(""))).toBe("a");
   });
   test("limits the number of rows expanded initially", () => {
@@ -105,7 +110,7 @@ describe("text", () => {
 
 describe("values", () => {
   test("shows enums with number and large integers with all digits", () => {
-    expect(displayValue({ key: "e", kind: "enum", value: "MOOD_WILD", enum_number: 2 })).toMatchObject({
+    expect(displayValue(node("e", "enum", { value: "MOOD_WILD", enum_number: 2 }))).toMatchObject({
       text: "MOOD_WILD",
       annotation: "2",
       tone: "word",
@@ -116,10 +121,10 @@ describe("values", () => {
     });
   });
   test("shows bytes as text or hex", () => {
-    const node: Node = { key: "b", kind: "bytes", value: btoa("hi") };
-    expect(displayValue(node).text).toBe('"hi"');
-    expect(displayValue(node, true).text).toBe("68 69");
-    expect(displayValue({ ...node, value: "AP8=" }).text).toBe("00 ff");
+    const bytes = node("b", "bytes", { value: btoa("hi") });
+    expect(displayValue(bytes).text).toBe('"hi"');
+    expect(displayValue(bytes, true).text).toBe("68 69");
+    expect(displayValue({ ...bytes, value: "AP8=" }).text).toBe("00 ff");
   });
   test("truncates long strings", () => {
     const value = displayValue(leaf("s", "x".repeat(1000)));

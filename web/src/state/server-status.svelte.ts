@@ -46,7 +46,6 @@ export class ServerStatus {
   async loadRecentSeconds(): Promise<void> {
     try {
       const { series } = await api.stats();
-      if (series === undefined) return;
       this.recentSeconds = series.slice(-STATS_SECONDS).map(([at_us, rate, errors, p50_us, p95_us, in_flight]) => ({
         at_us,
         rate,

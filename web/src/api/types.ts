@@ -562,7 +562,7 @@ export interface SessionStatus {
   readonly path: string;
   /** Calls written by this run. */
   readonly written: number;
-  /** Events that the queue had no room for. */
+  /** Events that the queue had no room for, or that cannot be stored. */
   readonly dropped: number;
   /** Their message bytes. */
   readonly dropped_bytes: number;
@@ -608,7 +608,9 @@ export interface Stats {
   readonly oldest_id: number;
   /** Calls evicted from memory so far. */
   readonly evicted: number;
-  /** Messages dropped from calls that are held. */
+  /** Those that had not ended: too many calls were in flight, or they filled the memory budget alone. */
+  readonly evicted_live: number;
+  /** Messages dropped from calls in memory. */
   readonly dropped_messages: number;
   /** Their payload bytes. */
   readonly dropped_bytes: number;

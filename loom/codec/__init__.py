@@ -3,6 +3,7 @@
 From bytes to a value:
 
 * :mod:`~loom.codec.payload`: a payload decompressed and parsed.
+* :mod:`~loom.codec.lenient_parser`: parses messages that protobuf rejects for one bad place.
 * :mod:`~loom.codec.content_type`: the protocol and encoding that a ``content-type`` names.
 * :mod:`~loom.codec.protobuf_json`: protobuf to canonical JSON (decode) and back (encode).
 * :mod:`~loom.codec.json_printer`: the canonical JSON mapping.
@@ -32,6 +33,7 @@ Views:
 from loom.compression import CompressionError, decompress
 
 from .content_type import ContentType, parse_content_type
+from .lenient_parser import Flaw, join_flaws
 from .node import Node
 from .payload import DecodedPayload, DecodeError, Payload, decode_payload, parse
 from .payload_view import PayloadView, preview_payload, view_payload
@@ -56,6 +58,7 @@ __all__ = [
     "DecodeError",
     "DecodedPayload",
     "EncodeError",
+    "Flaw",
     "JsonDecoder",
     "JsonValue",
     "MessageContent",
@@ -70,6 +73,7 @@ __all__ = [
     "decode_status_details",
     "decompress",
     "encode",
+    "join_flaws",
     "parse",
     "parse_content_type",
     "preview",

@@ -14,6 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from .compiled_readers import CompiledReaders
+from .lenient_parser import parse_message
 from .scalars import Converter, as_base64, double
 from .type_resolver import TypeResolver, type_name
 
@@ -82,7 +83,7 @@ class JsonPrinter:
             if message_class is None:
                 message_class = message_factory.GetMessageClass(self._resolver.FindMessageTypeByName(name))
                 self._classes[name] = message_class
-            inner = message_class.FromString(message.value)
+            inner = self._parse_any(message_class, name, message.value)
         except KeyError:
             self.missing_types.add(name)
             self._problem(f"no source knows {name or 'a type without a name'}, the type of an Any")
@@ -92,6 +93,15 @@ class JsonPrinter:
             return None
         self.unknown_fields = self.unknown_fields or drop_unknown_fields(inner)
         return inner
+
+    def _parse_any(self, message_class: type[Message], name: str, data: bytes) -> Message:
+        try:
+            return message_class.FromString(data)
+        except DecodeError:
+            message, flaws = parse_message(data, self._resolver.FindMessageTypeByName(name))
+            for flaw in flaws:
+                self._problem(f"in an Any of {name}, {flaw}")
+            return message
 
     def _problem(self, text: str) -> None:
         """Record a problem, unless there are enough of them."""

@@ -1,14 +1,15 @@
 """Build the tree of a message: every field with its number, type and value (docs/api.md, "A node")."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from .compiled_readers import is_map, is_synthetic, json_key, key_text, set_fields
 from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter
+from .lenient_parser import Flaw, parse_message
 from .node import Budget, Node, node
 from .scalars import as_base64, double, single
 from .type_resolver import TypeResolver, type_name
@@ -103,8 +104,7 @@ class TreeBuilder:
         tree.value = message.type_url
         self._add_unknown_fields(tree, message)
         try:
-            message_class = message_factory.GetMessageClass(self._resolver.FindMessageTypeByName(name))
-            inner = message_class.FromString(message.value)
+            inner, flaws = parse_message(message.value, self._resolver.FindMessageTypeByName(name))
         except KeyError:
             self.missing_types.add(name)
             tree.note = f"no source knows {name or 'a type without a name'}: shown without a schema"
@@ -112,7 +112,9 @@ class TreeBuilder:
             tree.note = f"its content is not a valid {name}: {error}"
         else:
             if self._budget.take():
-                tree.children.append(self.build(inner, key=name, number=None, depth=depth + 1))
+                child = self.build(inner, key=name, number=None, depth=depth + 1)
+                annotate(child, flaws)
+                tree.children.append(child)
             return
         tree.children += wire_view(message.value, self._budget).children
 
@@ -154,6 +156,18 @@ class TreeBuilder:
         if isinstance(value, bytes):
             return node(key, "bytes", type_name, number=number, value=as_base64(value))
         return node(key, "scalar", type_name, number=number, value=_scalar(value, type_name))
+
+
+def annotate(tree: Node, flaws: Iterable[Flaw]) -> None:
+    """Add each flaw to the note of the node that it is about; if that is not in the tree, of the nearest one above."""
+    for flaw in flaws:
+        node = tree
+        for key in flaw.keys:
+            child = next((item for item in node.children if item.key == key), None)
+            if child is None:
+                break
+            node = child
+        node.note = "; ".join(filter(None, (node.note, flaw.text)))
 
 
 def _count_leaves(message: Any, limit: int) -> int:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from loom.compression import MAX_DECOMPRESSED_BYTES, CompressionError, decompress
 
 from .content_type import PROTOBUF
+from .lenient_parser import Flaw, parse_message
 
 
 class DecodeError(ValueError):
@@ -34,13 +35,14 @@ class DecodedPayload:
     """A decompressed payload and the protobuf message in it.
 
     ``data`` is None if it cannot be decompressed; ``message`` is None if there is no descriptor to parse it with, if it
-    is not protobuf, or if it does not parse. ``error`` says what failed, "" if nothing did; ``too_large`` that the
-    limit of the decompressed size was exceeded.
+    is not protobuf, or if it does not parse. ``error`` says what failed, "" if nothing did. ``flaws`` are
+    places of the message that are not decoded exactly; ``too_large``: the limit of the decompressed size was exceeded.
     """
 
     data: bytes | None
     message: Message | None = None
     error: str = ""
+    flaws: tuple[Flaw, ...] = ()
     too_large: bool = False
 
 
@@ -55,9 +57,10 @@ def decode_payload(
     if descriptor is None or payload.encoding != PROTOBUF:
         return DecodedPayload(data)
     try:
-        return DecodedPayload(data, parse(data, descriptor))
-    except DecodeError as error:
-        return DecodedPayload(data, error=str(error))
+        message, flaws = parse_message(data, descriptor)
+    except ProtobufDecodeError as error:
+        return DecodedPayload(data, error=f"not a valid {descriptor.full_name}: {error}")
+    return DecodedPayload(data, message, flaws=tuple(flaws))
 
 
 def parse(data: bytes, descriptor: Descriptor) -> Message:

@@ -3,6 +3,7 @@
 Pure and synchronous: it runs on the event loop for small payloads and in the worker process for large ones.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from google.protobuf.message import Message
 
 from .content_type import JSON, PROTOBUF
 from .json_tree import json_tree
-from .message_tree import TreeBuilder
+from .lenient_parser import Flaw, join_flaws
+from .message_tree import TreeBuilder, annotate
 from .node import Budget, Node
 from .payload import DecodeError, Payload, decode_payload
 from .preview import MAX_LENGTH, preview
@@ -83,7 +85,7 @@ def view_payload(
         large = descriptor is not None and len(data) > _LARGE_MESSAGE_BYTES
         view.wire = wire = wire_view(data, Budget(_LARGE_MESSAGE_WIRE_NODES) if large else None)
         if decoded.message is not None:
-            _show_content(view, decoded.message, len(data), resolver, max_text)
+            _show_content(view, decoded.message, decoded.flaws, len(data), resolver, max_text)
         else:
             if descriptor is None:
                 view.preview = _preview_without_schema(wire, data)
@@ -114,7 +116,12 @@ def preview_payload(
 
 
 def _show_content(
-    view: PayloadView, message: Message, size: int, resolver: TypeResolver, max_text: int | None
+    view: PayloadView,
+    message: Message,
+    flaws: Sequence[Flaw],
+    size: int,
+    resolver: TypeResolver,
+    max_text: int | None,
 ) -> None:
     nodes = _LARGE_MESSAGE_NODES if size > _LARGE_MESSAGE_BYTES else MAX_NODES
     try:
@@ -124,7 +131,8 @@ def _show_content(
         return
     view.json, view.json_text, view.json_cut = content.value.json, content.text, content.cut
     view.tree, view.preview = content.tree, preview(content.tree)
-    view.error = content.value.problems or None
+    annotate(content.tree, flaws)
+    view.error = "; ".join(filter(None, (join_flaws(flaws), content.value.problems))) or None
     view.drift, view.missing_types = content.value.unknown_fields, content.value.missing_types
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from loom.api.calls import StatusDetail
 
 from .json_printer import JsonPrinter
+from .lenient_parser import parse_message
 from .type_resolver import TypeResolver, type_name
 from .wire_view import wire_view
 
@@ -41,7 +41,7 @@ def decode_status_details(raw: bytes, resolver: TypeResolver) -> StatusDetails:
 def _detail(item: Any, resolver: TypeResolver, missing_types: set[str]) -> StatusDetail:
     name = type_name(item.type_url)
     try:
-        message = message_factory.GetMessageClass(resolver.FindMessageTypeByName(name)).FromString(item.value)
+        message, flaws = parse_message(item.value, resolver.FindMessageTypeByName(name))
     except KeyError:
         missing_types.add(name)
         return StatusDetail(name, None, f"no source knows {name}", wire_view(item.value))
@@ -50,4 +50,4 @@ def _detail(item: Any, resolver: TypeResolver, missing_types: set[str]) -> Statu
     printer = JsonPrinter(resolver)
     value = printer.value(message)
     missing_types |= printer.missing_types
-    return StatusDetail(name, value, "; ".join(printer.problems) or None)
+    return StatusDetail(name, value, "; ".join([*map(str, flaws), *printer.problems]) or None)

@@ -36,7 +36,7 @@ def parse_fields(data: bytes, budget: Budget, limit: int) -> tuple[list[Field], 
     return fields, parser.position == len(data)
 
 
-def parse_varint(data: bytes, position: int) -> tuple[int, int]:
+def parse_varint(data: bytes | bytearray, position: int) -> tuple[int, int]:
     """A varint's value (64 bits of it) and the position after it."""
     result = shift = 0
     for _ in range(_MAX_VARINT_BYTES):

@@ -13,6 +13,7 @@ from loom.codec import (
     TypeResolver,
     decode_payload,
     decompress,
+    join_flaws,
     parse_content_type,
 )
 from loom.model import Direction, Message
@@ -21,7 +22,7 @@ from loom.schema import Method
 
 @dataclass(frozen=True, slots=True)
 class DecodedMessage:
-    """A message's canonical JSON value, or in ``error`` why there is none.
+    """A message's canonical JSON value, or in ``error`` why there is none or why it is not exact.
 
     ``data`` is the decompressed payload, None if it is no longer held or cannot be decompressed. ``descriptor`` is the
     type of ``json``. ``json_problems`` says what of it is not canonical: an Any of unknown type, whose bytes it has
@@ -69,6 +70,7 @@ class MessageDecoder:
             index,
             direction,
             json=value.json,
+            error=join_flaws(decoded.flaws),
             json_problems=value.problems,
             unknown_fields=value.unknown_fields,
             data=decoded.data,

@@ -98,8 +98,13 @@ def diff_messages(
     if left.error or right.error:
         return [Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), _describe_bytes(right))]
     changes = list(diff_values(left.json, right.json, where, ignore, names))
-    if not changes and left.data != right.data and (left.unknown_fields or right.unknown_fields):
-        note = "fields outside the schema differ"
+    inexact = left.json_problems or right.json_problems
+    if not changes and left.data != right.data and (left.unknown_fields or right.unknown_fields or inexact):
+        note = (
+            "values that JSON does not represent exactly differ"
+            if inexact
+            else "fields outside the schema differ"
+        )
         changes.append(
             Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), f"{_describe_bytes(right)} ({note})")
         )

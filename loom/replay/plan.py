@@ -242,7 +242,8 @@ def _edited(
 
 
 def _encoded(value: Any, method: Method, types: TypeResolver, before: DecodedMessage | None) -> bytes:
-    original = before.data if before is not None and not before.error else None
+    decoded = before is not None and (not before.error or before.json is not None)
+    original = before.data if before is not None and decoded else None
     if before is not None and original is not None and before.json == value:
         return original
     return encode(value, method.request, types, original)

@@ -53,11 +53,17 @@ def test_what_cannot_be_decompressed_shows_its_error_and_its_bytes():
 
 
 def test_what_does_not_decode_shows_its_error_its_fields_and_its_bytes():
-    shown = view(b"\x72\x02\xff\xfe")  # a string that is no UTF-8
+    shown = view(b"\x72\x02\xff\xfe\x20")  # a field without its value
     assert "not a valid loom.test.Scalars" in shown.error
     assert shown.json is None
+    assert "not a protobuf message: cut short" in shown.wire.note
+    assert shown.hex == "7202fffe20"
+
+
+def test_what_does_not_fit_its_type_shows_its_error_and_its_fields_by_number():
+    shown = view(b"\x72\x02ab", "WellKnown")  # field 14 is a message there
+    assert "not a valid loom.test.WellKnown" in shown.error
     assert shown.wire.children[0].key == "14"
-    assert shown.hex == "7202fffe"
 
 
 def test_hex_is_cut_where_asked():

@@ -288,6 +288,21 @@ async def test_messages_that_are_not_protobuf_are_compared_by_their_bytes(bench:
     assert plan_replay(left, Edits()).notes == ("sent as application/grpc, not as application/grpc+json",)
 
 
+@pytest.mark.parametrize(("left", "right"), [(b"\xff", b"\xfe"), (b"\xff", "\ufffd".encode())])
+async def test_strings_that_are_not_utf_8_are_compared_by_their_bytes(
+    bench: Bench, left: bytes, right: bytes
+) -> None:
+    def spoiled(text: bytes) -> bytes:
+        return thing(text="a" * len(text)).replace(b"a" * len(text), text)
+
+    calls = [await bench.call("Gather", [spoiled(text)]) for text in (left, right)]
+    request, response = await difference(bench, *calls)
+    assert (request.where, request.path, response.where) == ("request 0", "", "response 0")
+    assert left.hex() in request.left
+    assert right.hex() in request.right
+    assert await difference(bench, calls[0], await bench.call("Gather", [spoiled(left)])) == []
+
+
 async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:
     plain = await bench.call("Gather", [thing(text="a")])
     newer = await bench.call("Gather", [thing(text="a") + b"\xa2\x06\x01x"])

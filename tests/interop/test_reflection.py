@@ -1,10 +1,12 @@
 """The reflection of grpc-go and of @grpc/reflection, as it is: calls to such backends decode."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import msgspec
 import pytest
 
 from loom.decoding.display import DisplayDecoder
@@ -33,7 +35,12 @@ async def looked_at(port: int, method: str, request: bytes) -> tuple[dict[str, A
         await decoder.close()
         await schema.close()
     assert described is not None
-    return view, described
+    return serialised(view), serialised(described)
+
+
+def serialised(answer: Any) -> Any:
+    """An answer of the API as its clients get it."""
+    return json.loads(msgspec.json.encode(answer))
 
 
 async def test_grpc_go(go_program: str) -> None:

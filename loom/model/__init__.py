@@ -8,6 +8,7 @@
 * :mod:`~loom.model.secrets`: which metadata is masked.
 * :mod:`~loom.model.message`: one length-prefixed message; the messages of a call, with their gap.
 * :mod:`~loom.model.events`: what engines emit for a call, the sink that takes it, and call ids.
+* :mod:`~loom.model.interception`: how something acts on a call: points, items, decisions, and what was done.
 * :mod:`~loom.model.call`: a call, from its first event on.
 * :mod:`~loom.model.projection`: events to calls, and the inverse.
 * :mod:`~loom.model.memory`: how many bytes of memory a recorded call takes.
@@ -26,6 +27,7 @@ from .events import (
     CallStarted,
     Event,
     HalfClosed,
+    Intercepted,
     KindDeclared,
     MessageSeen,
     MetadataSeen,
@@ -33,6 +35,7 @@ from .events import (
     Sink,
     StoredEvent,
 )
+from .interception import Interception
 from .message import Direction, Message, Messages
 from .metadata import CONNECTION_KEYS, Metadata, MetadataItem, application_metadata, is_binary_key
 from .observer import Observer
@@ -54,6 +57,8 @@ __all__ = [
     "Endpoint",
     "Event",
     "HalfClosed",
+    "Intercepted",
+    "Interception",
     "Kind",
     "KindDeclared",
     "Message",

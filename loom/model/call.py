@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from .interception import ActionKind, Interception
 from .message import Direction, Messages
 from .metadata import Metadata
 from .status import EndedBy, Status, StatusCode
@@ -27,8 +28,9 @@ class Call(msgspec.Struct, gc=False):
     """Everything recorded of one call.
 
     The counts and totals of messages (payload bytes, as on the wire) include messages whose bytes were dropped;
-    ``dropped_messages`` and ``dropped_bytes`` are the count and total of those. Times are wall-clock nanoseconds, None
-    until they happen. ``version`` grows with every change.
+    ``dropped_messages`` and ``dropped_bytes`` are the count and total of those. ``messages``, the metadata and
+    ``status`` are what went on; ``interceptions`` have what came instead, where something acted on it. Times are
+    wall-clock nanoseconds, None until they happen. ``version`` grows with every change.
     """
 
     id: int
@@ -68,6 +70,12 @@ class Call(msgspec.Struct, gc=False):
     messages: Messages = msgspec.field(default_factory=Messages)
     dropped_messages: int = 0
     dropped_bytes: int = 0
+    interceptions: list[Interception] = msgspec.field(default_factory=list)
+    dropped_interceptions: int = 0  # past the limit
+    original_bytes: int = 0  # payload of the interceptions
+    acted: tuple[tuple[ActionKind, str], ...] = ()  # what acted on it, by name, in the order of first actions
+    modified: bool = False  # something went on that differs from what came
+    held_ns: int = 0  # the sum of the times for which items were held
     version: int = 0
     restored: bool = False  # read from the session of a previous run
 

@@ -1,8 +1,9 @@
-"""The interface between engines and everything else: five kinds of event, and the sink that they are emitted to.
+"""The interface between engines and everything else: six kinds of event, and the sink that they are emitted to.
 
 An engine allocates a call's id from :class:`CallIds` and emits, for each call, one
 :class:`CallStarted`, then any number of :class:`MetadataSeen` and :class:`MessageSeen`,
-at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. Emitting never waits and never raises.
+at most one :class:`HalfClosed`, then exactly one :class:`CallEnded`. These are of what went on. Where something acted
+on an item, an :class:`Intercepted` comes first, with what came. Emitting never waits and never raises.
 
 Times are wall-clock nanoseconds since the epoch, read by the engine once per event.
 
@@ -19,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from .call import Kind
+from .interception import Action, Point
 from .message import Direction
 from .metadata import Metadata
 from .status import EndedBy, Status
@@ -98,7 +100,29 @@ class CallEnded(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     wire: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
-Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded
+class Intercepted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
+    """Something acted on an item: see :class:`loom.model.interception.Interception` for the fields.
+
+    It comes ahead of the events of what went on in the item's place.
+    """
+
+    call_id: int
+    time_ns: int
+    point: Point
+    index: int
+    came_ns: int
+    actions: tuple[Action, ...]
+    altered: bool = True
+    count: int = 1
+    data: bytes | None = None
+    compressed: bool = False
+    encoding: str = ""
+    metadata: Metadata | None = None
+    status: Status | None = None
+    lost: int | None = None
+
+
+Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded | Intercepted
 
 
 class KindDeclared(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):

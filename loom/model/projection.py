@@ -7,6 +7,7 @@
 """
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -16,12 +17,14 @@ from .events import (
     CallStarted,
     Event,
     HalfClosed,
+    Intercepted,
     KindDeclared,
     MessageSeen,
     MetadataSeen,
     Section,
     StoredEvent,
 )
+from .interception import Interception
 from .memory import MESSAGE_COST, metadata_cost
 from .message import Direction, Message
 from .status import EndedBy, Status, StatusCode
@@ -29,6 +32,10 @@ from .status import EndedBy, Status, StatusCode
 INTERRUPTED = "Loom stopped before this call ended"
 """The note and the status message of a call whose end was not recorded."""
 
+DEFAULT_MAX_INTERCEPTIONS = 1000
+"""How many interceptions are kept of a call, by default; further ones are counted."""
+
+_MAX_ACTED = 100  # names of rules on one call
 _REQUEST = Direction.REQUEST
 _REQUEST_SECTION, _INITIAL = Section.REQUEST, Section.INITIAL
 
@@ -53,11 +60,17 @@ def new_call(event: CallStarted, declared_kind: Kind | None = None) -> Call:
     return call
 
 
-def apply_events(call: Call, events: Sequence[Event], message_limit: int = sys.maxsize) -> int:
+def apply_events(
+    call: Call,
+    events: Sequence[Event],
+    message_limit: int = sys.maxsize,
+    max_interceptions: int = DEFAULT_MAX_INTERCEPTIONS,
+) -> int:
     """Apply events of one call, in order; return the bytes of memory by which it grew (see :mod:`.memory`).
 
     :class:`CallStarted` is passed over: it is what :func:`new_call` takes. Of a message larger than
-    ``message_limit`` bytes only the size is kept, and the call counts it as dropped.
+    ``message_limit`` bytes only the size is kept, and the call counts it as dropped. That also limits the bytes of all
+    originals of intercepted messages together; of interceptions the first ``max_interceptions`` are kept.
     """
     cost = 0
     for event in events:
@@ -84,6 +97,8 @@ def apply_events(call: Call, events: Sequence[Event], message_limit: int = sys.m
             call.note = event.note
             if event.wire:
                 call.wire = call.wire | event.wire
+        elif type(event) is Intercepted:
+            cost += _apply_interception(call, event, message_limit, max_interceptions)
     call.version += 1
     return cost
 
@@ -116,6 +131,43 @@ def _apply_message(call: Call, event: MessageSeen, limit: int) -> int:
         Message(requests + responses, event.direction, time_ns, size, data, event.compressed, event.encoding)
     )
     return cost
+
+
+def _apply_interception(call: Call, event: Intercepted, bytes_limit: int, max_interceptions: int) -> int:
+    call.modified = call.modified or event.altered
+    call.held_ns += max(event.time_ns - event.came_ns, 0)
+    for action in event.actions:
+        name = (action.kind, action.name)
+        if name not in call.acted and len(call.acted) < _MAX_ACTED:
+            call.acted = (*call.acted, name)
+    if len(call.interceptions) >= max_interceptions:
+        call.dropped_interceptions += 1
+        return 0
+    data = event.data
+    size = len(data or b"") if event.lost is None else event.lost
+    if event.lost is not None or call.original_bytes + size > bytes_limit:
+        data = None
+    kept = len(data or b"")
+    call.original_bytes += kept
+    call.interceptions.append(
+        Interception(
+            event.point,
+            event.index,
+            event.came_ns,
+            event.time_ns,
+            event.actions,
+            call.request_messages + call.response_messages,
+            event.count,
+            data,
+            size,
+            event.compressed,
+            event.encoding,
+            event.metadata,
+            event.status,
+            event.altered,
+        )
+    )
+    return MESSAGE_COST + kept + metadata_cost(event.metadata or ())
 
 
 class Projection:
@@ -227,8 +279,9 @@ def events_of(call: Call, call_id: int | None = None, replay_of: int | None = No
 
 
 def _message_events(call: Call, number: int) -> Iterator[StoredEvent]:
-    """The messages, those of the gap included, and the half-close between them."""
+    """The messages, those of the gap included, and the half-close and the interceptions between them."""
     count = 0
+    interceptions = deque(call.interceptions)
     gap = call.messages.gap()
     gap_events = list(_gap_events(call, number)) if gap else []
     for message in call.messages:
@@ -236,6 +289,8 @@ def _message_events(call: Call, number: int) -> Iterator[StoredEvent]:
             yield from gap_events
             count += len(gap_events)
             gap_events = []
+        while interceptions and interceptions[0].position <= count:
+            yield _intercepted(interceptions.popleft(), number)
         if call.half_closed_ns is not None and count == call.half_closed_after:
             yield HalfClosed(number, call.half_closed_ns)
         yield MessageSeen(
@@ -250,10 +305,32 @@ def _message_events(call: Call, number: int) -> Iterator[StoredEvent]:
         count += 1
     yield from gap_events
     count += len(gap_events)
+    for interception in interceptions:
+        yield _intercepted(interception, number)
     if call.half_closed_ns is not None and (
         call.half_closed_after is None or call.half_closed_after >= count
     ):
         yield HalfClosed(number, call.half_closed_ns)
+
+
+def _intercepted(interception: Interception, number: int) -> Intercepted:
+    size = interception.size
+    return Intercepted(
+        number,
+        interception.time_ns,
+        interception.point,
+        interception.index,
+        interception.came_ns,
+        interception.actions,
+        interception.altered,
+        interception.count,
+        interception.data,
+        interception.compressed,
+        interception.encoding,
+        interception.metadata,
+        interception.status,
+        size if interception.data is None and size else None,
+    )
 
 
 def _gap_events(call: Call, number: int) -> Iterator[MessageSeen]:

@@ -113,6 +113,7 @@ class History:
         cost = sum(MESSAGE_COST + len(message.data or b"") for message in call.messages)
         for metadata in (call.request_metadata, call.initial_metadata, call.trailing_metadata):
             cost += metadata_cost(metadata or ())
+        cost += call.original_bytes + MESSAGE_COST * len(call.interceptions)
         self._add(call, cost)
 
     def update(self, call: Call, events: Sequence[Event]) -> None:

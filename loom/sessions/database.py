@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from loom.errors import LoomError
 
-from .event_codec import FORMAT
+from .event_codec import FORMAT, OLDEST_FORMAT
 from .paths import session_files
 
 if sys.platform != "win32":
@@ -93,11 +93,15 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             # A commit survives the end of the process; a crash of the machine may lose the last ones.
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
                 connection.executescript(
                     f"BEGIN IMMEDIATE;{_TABLES}PRAGMA application_id={APPLICATION_ID};"
                     f"PRAGMA user_version={FORMAT};COMMIT;"
                 )
+            elif version < FORMAT:
+                # An older Loom could not read what is added from now on; the tables are the same.
+                connection.execute(f"PRAGMA user_version={FORMAT}")
         except BaseException:
             connection.close()
             raise
@@ -161,7 +165,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} was written by a newer Loom (session format {version}; this one reads {FORMAT}): "
             "update Loom, or choose another --session"
         )
-    if version < FORMAT:
+    if version < OLDEST_FORMAT:
         raise SessionError(
             f"{path} was written by an older Loom (session format {version}; this one writes {FORMAT}): "
             "export it with the Loom that wrote it, then 'loom sessions import' the export"

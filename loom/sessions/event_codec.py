@@ -10,6 +10,11 @@ a part an array of events of one call, and an event an array: the number of its 
     [3, id, ns]                                              half-closed
     [4, id, ns, status, ended_by, note, wire]                status is {code, message, details}
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
+    [6, id, ns, point, index, came_ns, actions, altered, count, data, compressed, encoding, metadata, status, lost]
+                                                             what came of an item that a rule acted on, ahead of what
+                                                             went; actions is [[kind, name, effect], …]
+
+Format 5 has no events of type 6, and is otherwise the same: it is read, and becomes 6 when it is written to.
 
 A large message is stored once per batch: where ``data`` is an array of one item, that item is the bytes, and where
 ``data`` is an integer, the bytes are those of the last such array of that size.
@@ -31,15 +36,21 @@ from loom.model import (
     CallStarted,
     Direction,
     HalfClosed,
+    Intercepted,
     KindDeclared,
     MessageSeen,
     MetadataSeen,
     Section,
+    Status,
     StoredEvent,
 )
+from loom.model.interception import Action, Point
 
-FORMAT = 5
+FORMAT = 6
 """The version of the database and of the events in it."""
+
+OLDEST_FORMAT = 5
+"""The oldest version that is read, and raised to :data:`FORMAT` when it is written to."""
 
 
 class _Metadata(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -49,6 +60,25 @@ class _Metadata(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     time_ns: int
     section: Section
     metadata: tuple[tuple[str, Any], ...]
+
+
+class _Intercepted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
+    """:class:`Intercepted`, with metadata as in :class:`_Metadata`."""
+
+    call_id: int
+    time_ns: int
+    point: Point
+    index: int
+    came_ns: int
+    actions: tuple[Action, ...]
+    altered: bool = True
+    count: int = 1
+    data: bytes | None = None
+    compressed: bool = False
+    encoding: str = ""
+    metadata: tuple[tuple[str, Any], ...] | None = None
+    status: Status | None = None
+    lost: int | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
@@ -64,7 +94,9 @@ class _Message(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
 
 
 _decoder = msgspec.msgpack.Decoder(
-    list[list[list[CallStarted | _Metadata | _Message | HalfClosed | CallEnded | KindDeclared]]]
+    list[
+        list[list[CallStarted | _Metadata | _Message | HalfClosed | CallEnded | KindDeclared | _Intercepted]]
+    ]
 )
 
 
@@ -83,6 +115,8 @@ def unpack(batch: bytes) -> list[StoredEvent]:
                         events.append(_message(event, large_messages))
                     elif type(event) is _Metadata:
                         events.append(_metadata(event))
+                    elif type(event) is _Intercepted:
+                        events.append(_intercepted(event))
                     else:
                         events.append(event)  # type: ignore[arg-type]  # mypy does not narrow the union here
     except (LookupError, TypeError, ValueError, zstandard.ZstdError) as error:
@@ -90,10 +124,19 @@ def unpack(batch: bytes) -> list[StoredEvent]:
     return events
 
 
-def _metadata(event: _Metadata) -> MetadataSeen:
-    for _, value in event.metadata:
+def _intercepted(event: _Intercepted) -> Intercepted:
+    _check_metadata(event.metadata or ())
+    return Intercepted(*msgspec.structs.astuple(event))
+
+
+def _check_metadata(metadata: tuple[tuple[str, Any], ...]) -> None:
+    for _, value in metadata:
         if type(value) is not str and type(value) is not bytes:
             raise TypeError("a value of metadata is neither text nor bytes")
+
+
+def _metadata(event: _Metadata) -> MetadataSeen:
+    _check_metadata(event.metadata)
     return MetadataSeen(event.call_id, event.time_ns, event.section, event.metadata)
 
 

@@ -1,5 +1,6 @@
 """Locks, full disks, damage, refused rows and other versions: errors are reported, and traffic continues."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -12,7 +13,7 @@ from loom.model.projection import INTERRUPTED
 from loom.sessions import SessionError, SessionReader, SessionWriter, session_path
 from loom.sessions.database import SessionLock
 from tests.support.databases import change
-from tests.support.traffic import DOWN, UP, began, dense, message, unary
+from tests.support.traffic import DOWN, UP, altered, began, dense, message, unary
 
 from .conftest import emit
 
@@ -213,8 +214,34 @@ def test_a_file_of_a_newer_loom_is_refused(path: Path, writer: SessionWriter) ->
     writer.close()
     change(path, "PRAGMA user_version=99")
     writer.open()
-    assert "was written by a newer Loom (session format 99; this one reads 5)" in writer.status().error
+    assert "was written by a newer Loom (session format 99; this one reads 6)" in writer.status().error
     with pytest.raises(SessionError, match="newer Loom"):
+        SessionReader(path)
+
+
+def test_a_file_of_format_5_is_read_and_written_on(path: Path, writer: SessionWriter) -> None:
+    emit(writer, *unary(1))
+    writer.close()
+    change(path, "PRAGMA user_version=5")
+    with SessionReader(path) as reader:
+        assert [call.id for call in reader.calls()] == [1]
+    writer = SessionWriter(path)
+    writer.open()
+    emit(writer, *altered(2))
+    writer.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+    with SessionReader(path) as reader:
+        assert [len(call.interceptions) for call in reader.calls()] == [0, 4]
+
+
+def test_a_file_of_a_format_before_5_is_refused(path: Path, writer: SessionWriter) -> None:
+    writer.close()
+    change(path, "PRAGMA user_version=4")
+    writer = SessionWriter(path)
+    writer.open()
+    assert "was written by an older Loom (session format 4; this one writes 6)" in writer.status().error
+    with pytest.raises(SessionError, match="older Loom"):
         SessionReader(path)
 
 

@@ -14,7 +14,7 @@ from loom.model.projection import INTERRUPTED, events_of
 from loom.sessions import SessionReader, SessionWriter
 from loom.sessions.database import open_for_writing
 from loom.sessions.writer import DEFAULT_FLUSH_INTERVAL
-from tests.support.traffic import DOWN, UP, began, dense, ended, many, message, recorded, unary
+from tests.support.traffic import DOWN, UP, altered, began, dense, ended, many, message, recorded, unary
 
 from .conftest import emit
 
@@ -29,6 +29,7 @@ def test_gives_back_calls_as_the_recorder_had_them(writer: SessionWriter) -> Non
         message(3, UP, b""),
         message(3, DOWN, b"x" * 100_000),
         *ended(3),
+        *altered(4),
     ]
     emit(writer, *events)
     expected = recorded(*events)
@@ -39,7 +40,7 @@ def test_gives_back_calls_as_the_recorder_had_them(writer: SessionWriter) -> Non
     for call, wanted in zip(found, expected, strict=True):
         call.messages = wanted.messages
     assert found == expected
-    assert writer.status().written == 3
+    assert writer.status().written == 4
 
 
 def test_only_the_newest_are_restored(writer: SessionWriter) -> None:

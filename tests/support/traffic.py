@@ -11,12 +11,14 @@ from loom.model import (
     EndedBy,
     Event,
     HalfClosed,
+    Intercepted,
     MessageSeen,
     MetadataSeen,
     Section,
     Status,
     StatusCode,
 )
+from loom.model.interception import Action, ActionKind, Point
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
@@ -44,6 +46,37 @@ def began(call_id: int, method: str = "/acme.shop.v1.Shop/GetOrder") -> list[Eve
         ("trace-bin", b"\x00\xff"),
     )
     return [started, MetadataSeen(call_id, at, Section.REQUEST, metadata)]
+
+
+def altered(call_id: int) -> list[Event]:
+    """A call of which a header block, a message and the status were altered, and a message was dropped."""
+    start, metadata = began(call_id)
+    at = start.time_ns
+    edit = Action(ActionKind.RULE, "empty cart", "set items[0].price")
+    drop = Action(ActionKind.FAULT, "flaky", "drop")
+    came = (("x-old", "1"), ("authorization", "Bearer 0ld"), ("trace-bin", b"\x00"))
+    return [
+        start,
+        Intercepted(call_id, at, Point.REQUEST_METADATA, 0, at - 5, (edit,), metadata=came),
+        metadata,
+        message(call_id, UP, b"request", 10),
+        Intercepted(call_id, at + 60_000, Point.RESPONSE_MESSAGE, 0, at + 30_000, (edit,), data=b"came"),
+        message(call_id, DOWN, b"went", 60),
+        Intercepted(
+            call_id, at + 70_000, Point.RESPONSE_MESSAGE, 1, at + 70_000, (drop, edit), count=0, data=b"lost"
+        ),
+        Intercepted(
+            call_id,
+            at + 80_000,
+            Point.STATUS,
+            0,
+            at + 80_000,
+            (edit,),
+            metadata=(),
+            status=Status(StatusCode.OK),
+        ),
+        *ended(call_id, Status(StatusCode.NOT_FOUND, "gone")),
+    ]
 
 
 def message(call_id: int, direction: Direction, data: bytes, after_us: int = 100) -> MessageSeen:

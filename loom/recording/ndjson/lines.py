@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 VERSION = 1
 
@@ -73,6 +73,41 @@ class Status(Struct):
     details: Base64 | None = None
 
 
+class Action(Struct):
+    """What one rule did to an item."""
+
+    kind: Literal["rule", "fault", "breakpoint", "mock"]
+    name: str
+    effect: str = ""
+
+
+class Interception(Struct, kw_only=True, omit_defaults=True):
+    """An item that something acted on: what came. What went on in its place is in the fields of the call."""
+
+    point: Literal[
+        "start",
+        "request-metadata",
+        "request-message",
+        "half-close",
+        "response-metadata",
+        "response-message",
+        "status",
+    ]
+    index: Annotated[Count, Meta(description="of a message, in its direction, as it came")] = 0
+    came_ns: Offset
+    went_ns: Offset
+    actions: list[Action] = []
+    position: Annotated[Count, Meta(description="the index in the call of the first message that went")] = 0
+    count: Annotated[Count, Meta(description="how many items went on in its place")] = 1
+    altered: bool = True
+    data: Base64 | None = None
+    size: Count = 0
+    compressed: bool = False
+    encoding: str = ""
+    metadata: list[Item] | None = None
+    status: Status | None = None
+
+
 class Dropped(Struct):
     """Messages whose bytes Loom had dropped: they are null or missing here."""
 
@@ -112,6 +147,12 @@ class Call(Struct, kw_only=True, tag="call", tag_field="type"):
     half_closed_after: Annotated[int | None, Meta(description="how many messages had passed by then")] = None
     messages: list[Message]
     dropped: Dropped
+    interceptions: Annotated[
+        list[Interception] | UnsetType, Meta(description="only where something acted on the call")
+    ] = UNSET
+    dropped_interceptions: Annotated[
+        Count | UnsetType, Meta(description="further ones, which Loom did not keep")
+    ] = UNSET
     wire: dict[str, str | int | float] = {}
 
 

@@ -7,7 +7,8 @@ from itertools import chain, islice, pairwise
 import msgspec
 
 from loom.errors import LoomError
-from loom.model import MASK, Call, Direction, EndedBy, Kind, Message, Messages, Metadata, Status
+from loom.model import MASK, Call, Direction, EndedBy, Interception, Kind, Message, Messages, Metadata, Status
+from loom.model.interception import Action, ActionKind, Point
 from loom.model.timestamps import parse_timestamp
 
 from . import lines
@@ -111,6 +112,8 @@ def to_call(line: lines.Call) -> Call:
         )
         for message in line.messages
     ]
+    interceptions = [_interception(item, start) for item in line.interceptions or ()]
+    dropped = line.dropped_interceptions or 0
     return Call(
         line.id,
         line.method,
@@ -145,6 +148,36 @@ def to_call(line: lines.Call) -> Call:
         messages=_with_gap(messages, sum(line.message_counts)),
         dropped_messages=line.dropped.messages,
         dropped_bytes=line.dropped.bytes,
+        interceptions=interceptions,
+        dropped_interceptions=dropped,
+        original_bytes=sum(len(item.data or b"") for item in interceptions),
+        acted=tuple(
+            dict.fromkeys((action.kind, action.name) for item in interceptions for action in item.actions)
+        ),
+        modified=any(item.altered for item in interceptions),
+        held_ns=sum(item.held_ns for item in interceptions),
+    )
+
+
+def _interception(item: lines.Interception, start: int) -> Interception:
+    if item.data is not None and len(item.data) != item.size:
+        raise ValueError(f"an original message has {len(item.data)} bytes, not {item.size}")
+    status = item.status
+    return Interception(
+        Point(item.point),
+        item.index,
+        start + item.came_ns,
+        start + item.went_ns,
+        tuple(Action(ActionKind(action.kind), action.name, action.effect) for action in item.actions),
+        item.position,
+        item.count,
+        item.data,
+        item.size,
+        item.compressed,
+        item.encoding,
+        _metadata(item.metadata),
+        None if status is None else Status(status.code, status.message, status.details),
+        item.altered,
     )
 
 

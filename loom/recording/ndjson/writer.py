@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from loom import __version__
-from loom.model import Call, CallState, Direction, Message, Metadata, Secrets
+from loom.model import Call, CallState, Direction, Interception, Message, Metadata, Secrets
 from loom.model.timestamps import format_timestamp
 
 from . import lines
@@ -93,7 +93,31 @@ def _call(call: Call, secrets: Secrets | None, decode: Callable[[Message], Any])
             for message in call.messages
         ],
         dropped=lines.Dropped(call.dropped_messages, call.dropped_bytes),
+        interceptions=[_interception(item, start, secrets) for item in call.interceptions] or msgspec.UNSET,
+        dropped_interceptions=call.dropped_interceptions or msgspec.UNSET,
         wire=call.wire,
+    )
+
+
+def _interception(item: Interception, start: int, secrets: Secrets | None) -> lines.Interception:
+    status = item.status
+    return lines.Interception(
+        point=item.point.value,
+        index=item.index,
+        came_ns=item.came_ns - start,
+        went_ns=item.time_ns - start,
+        actions=[lines.Action(action.kind.value, action.name, action.effect) for action in item.actions],
+        position=item.position,
+        count=item.count,
+        altered=item.altered,
+        data=item.data,
+        size=item.size,
+        compressed=item.compressed,
+        encoding=item.encoding,
+        metadata=_items(item.metadata, secrets),
+        status=None
+        if status is None
+        else lines.Status(int(status.code), status.name, status.message, status.details),
     )
 
 

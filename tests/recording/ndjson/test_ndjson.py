@@ -21,7 +21,7 @@ from loom.recording.ndjson import (
 )
 from loom.recording.ndjson.lines import Descriptors
 from tests.support.recorded_calls import crowded_stream, same, trimmed_stream
-from tests.support.traffic import UP, began, ended, message, recorded, unary
+from tests.support.traffic import UP, altered, began, ended, message, recorded, unary
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"
 
@@ -40,6 +40,9 @@ def calls() -> Iterator[Call]:
     call = recorded(*unary(6))[0]
     call.declared_kind, call.replay_of = Kind.BIDI, 1
     yield call
+    [acted] = recorded(*altered(5))
+    assert acted.interceptions
+    yield acted
     yield trimmed_stream()
     yield crowded_stream()
 
@@ -70,6 +73,18 @@ def test_secrets_are_masked() -> None:
     [found], _ = read(header_line(revealed=False), line)
     assert ("authorization", MASK) in found.request_metadata
     assert ("x-tenant", "42") in found.request_metadata
+
+
+def test_secrets_of_what_came_are_masked() -> None:
+    [call] = recorded(*altered(1))
+    line = to_line(call, Secrets())
+    assert b"0ld" not in line
+    [found], _ = read(header_line(revealed=False), line)
+    assert found.interceptions[0].metadata == (
+        ("x-old", "1"),
+        ("authorization", MASK),
+        ("trace-bin", b"\x00"),
+    )
 
 
 def test_every_line_fits_the_published_schema() -> None:

@@ -1,0 +1,172 @@
+"""The interface between an engine and what acts on traffic: points, items, decisions, interceptors.
+
+A call passes seven points. The two directions are independent, and items of one direction stay in order:
+
+    start → request-metadata → request-message … → half-close
+            response-metadata → response-message … → status
+
+At each point that an interceptor has asked for, the engine hands it one item and waits with that direction until it has
+a :class:`Decision`: what goes on in the item's place. The engine knows nothing of rules, faults or breakpoints; an
+interceptor knows nothing of an engine.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from .metadata import Metadata
+from .status import Status
+
+
+class Point(enum.StrEnum):
+    """Where in a call an item can be intercepted."""
+
+    START = "start"
+    REQUEST_METADATA = "request-metadata"
+    REQUEST_MESSAGE = "request-message"
+    HALF_CLOSE = "half-close"
+    RESPONSE_METADATA = "response-metadata"
+    RESPONSE_MESSAGE = "response-message"
+    STATUS = "status"
+
+
+class ActionKind(enum.StrEnum):
+    """What acted on an item."""
+
+    RULE = "rule"
+    FAULT = "fault"
+    BREAKPOINT = "breakpoint"
+    MOCK = "mock"
+
+
+class Action(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What one rule did to one item: ``effect`` in words, as in ``set items[*].price``."""
+
+    kind: ActionKind
+    name: str
+    effect: str
+
+
+class CallStart(msgspec.Struct, frozen=True, gc=False):
+    """The item at :attr:`Point.START`. ``timeout`` is that of the call to the target, in seconds; None: no deadline."""
+
+    timeout: float | None = None
+
+
+class HeaderBlock(msgspec.Struct, frozen=True, gc=False):
+    """The item at :attr:`Point.REQUEST_METADATA` and :attr:`Point.RESPONSE_METADATA`."""
+
+    metadata: Metadata
+
+
+class MessageItem(msgspec.Struct, frozen=True, gc=False):
+    """One message, without its length prefix; ``encoding`` is its compression if ``compressed``."""
+
+    data: bytes
+    compressed: bool = False
+    encoding: str = ""
+
+
+class HalfClose(msgspec.Struct, frozen=True, gc=False):
+    """The client's half-close. In the place of a request message: no more of them are forwarded."""
+
+
+class FinalStatus(msgspec.Struct, frozen=True, gc=False):
+    """The status and the trailers. ``Status.details`` is that of the trailers."""
+
+    status: Status
+    trailing: Metadata = ()
+
+
+Item = CallStart | HeaderBlock | MessageItem | HalfClose | FinalStatus
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What goes on in the place of an item.
+
+    ``items`` are of the item's direction: any number of messages at the message points, with a :class:`HalfClose` after
+    them to end the requests, or before the item at ``half-close`` and ``status``. At other points there is one item.
+    ``end``: the call ends with this status once ``items`` are sent, and the target's call is cancelled.
+    ``cancel_target``: only the target's call is cancelled, and the client waits on.
+    ``actions`` are recorded; without them the item is untouched.
+    """
+
+    items: tuple[Item, ...] = ()
+    end: FinalStatus | None = None
+    cancel_target: bool = False
+    actions: tuple[Action, ...] = ()
+
+
+class CallFacts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a call when it starts."""
+
+    method: str
+    metadata: Metadata = ()
+    peer: str = ""
+    authority: str = ""
+    target: str = ""
+    engine: str = "relay"
+    timeout: float | None = None
+
+
+Release = Callable[[Decision], None]
+
+
+class CallInterceptor(Protocol):
+    """Intercepts the items of one call. An engine uses it from one thread at a time."""
+
+    @property
+    def points(self) -> frozenset[Point]:
+        """The points at which it is asked; the items of all others pass. Constant."""
+
+    def intercept(self, point: Point, index: int, item: Item, release: Release) -> Decision | None:
+        """Decide at once, or return None and call ``release`` once later, on any thread.
+
+        ``index`` counts the messages that came in this direction, from 0; it is 0 at the other points. If it raises,
+        the item passes unchanged, and the call notes the error.
+        """
+
+    def close(self) -> None:
+        """The call is over: what is still held is not needed. Called once; ``release`` then does nothing."""
+
+
+class Interceptor(Protocol):
+    """Chooses the calls to act on."""
+
+    def open(self, call: CallFacts) -> CallInterceptor | None:
+        """An interceptor for a call that starts; None where nothing will act on it, which must be a cached lookup.
+
+        Thread-safe.
+        """
+
+
+class Interception(msgspec.Struct, gc=False):
+    """What was done to one item of a recorded call.
+
+    ``came_ns`` and ``time_ns`` are when the item came and when it went on. ``count`` is how many went on in its place,
+    of which the first is the call's message number ``position``. Of an altered item the original is kept: ``data`` (of
+    ``size`` bytes, None if they were dropped or the message is unaltered), ``metadata`` (a header block or trailers),
+    ``status``.
+    """
+
+    point: Point
+    index: int
+    came_ns: int
+    time_ns: int
+    actions: tuple[Action, ...]
+    position: int = 0
+    count: int = 1
+    data: bytes | None = None
+    size: int = 0
+    compressed: bool = False
+    encoding: str = ""
+    metadata: Metadata | None = None
+    status: Status | None = None
+    altered: bool = True
+
+    @property
+    def held_ns(self) -> int:
+        """How long the item was held."""
+        return self.time_ns - self.came_ns

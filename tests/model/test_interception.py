@@ -1,0 +1,76 @@
+"""Interceptions in events, calls and back."""
+
+import pytest
+
+from loom.model import (
+    Call,
+    CallStarted,
+    Event,
+    Intercepted,
+    Status,
+    StatusCode,
+)
+from loom.model.interception import Action, ActionKind, Point
+from loom.model.projection import apply_events, events_of, new_call, project
+from tests.support.traffic import altered
+
+EDIT = Action(ActionKind.RULE, "empty cart", "set items[0].price")
+
+
+def projected(events: list[Event]) -> Call:
+    [call] = project(events)
+    return call
+
+
+def test_a_call_has_what_went_and_its_interceptions_what_came() -> None:
+    call = projected(altered(1))
+    assert call.request_metadata == altered(1)[2].metadata
+    assert [message.data for message in call.messages] == [b"request", b"went"]
+    assert call.status == Status(StatusCode.NOT_FOUND, "gone")
+    block, edited, dropped, status = call.interceptions
+    assert (block.point, block.metadata) == (Point.REQUEST_METADATA, altered(1)[1].metadata)
+    assert (edited.data, edited.size, edited.position, edited.count) == (b"came", 4, 1, 1)
+    assert (dropped.data, dropped.position, dropped.count) == (b"lost", 2, 0)
+    assert status.status == Status(StatusCode.OK)
+    assert edited.held_ns == 30_000
+    assert call.modified
+    assert call.held_ns == 30_005
+    assert call.acted == ((ActionKind.RULE, "empty cart"), (ActionKind.FAULT, "flaky"))
+
+
+def test_a_delay_alone_modifies_nothing() -> None:
+    delayed = Intercepted(1, 1_090, Point.REQUEST_MESSAGE, 0, 1_000, (EDIT,), altered=False)
+    call = projected([CallStarted(1, 1_000, "/s/m"), delayed])
+    assert not call.modified
+    assert call.held_ns == 90
+    assert call.interceptions[0].data is None
+
+
+def test_the_events_of_an_altered_call_give_it_again() -> None:
+    call = projected(altered(1))
+    again = projected(list(events_of(call)))
+    assert again.interceptions == call.interceptions
+    assert (again.acted, again.modified, again.held_ns) == (call.acted, call.modified, call.held_ns)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_interceptions_past_the_limit_are_counted(limit: int) -> None:
+    start, *events = altered(1)
+    assert isinstance(start, CallStarted)
+    call = new_call(start)
+    apply_events(call, events, max_interceptions=limit)
+    assert len(call.interceptions) == limit
+    assert call.dropped_interceptions == 4 - limit
+    assert call.modified
+
+
+def test_originals_share_a_limit_of_bytes() -> None:
+    call = new_call(CallStarted(1, 1_000, "/s/m"))
+    events = [
+        Intercepted(1, 1_000, Point.REQUEST_MESSAGE, n, 1_000, (EDIT,), data=b"12345") for n in range(3)
+    ]
+    apply_events(call, events, message_limit=10)
+    assert [item.data for item in call.interceptions] == [b"12345", b"12345", None]
+    assert [item.size for item in call.interceptions] == [5, 5, 5]
+    [_, *rest] = [event for event in events_of(call) if isinstance(event, Intercepted)]
+    assert rest[1].lost == 5

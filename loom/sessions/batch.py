@@ -292,13 +292,13 @@ def _encodable(group: Group) -> list[list[StoredEvent]]:
     """The events of a group that can be encoded."""
     encodable = []
     for events in group:
-        kept = []
+        encodable_events = []
         for event in events:
             try:
                 _encode(event)
             except _ENCODE_ERRORS:
                 continue
-            kept.append(event)
-        if kept:
-            encodable.append(kept)
+            encodable_events.append(event)
+        if encodable_events:
+            encodable.append(encodable_events)
     return encodable

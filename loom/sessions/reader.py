@@ -128,15 +128,15 @@ class SessionReader:
 
     def find(self, ids: Iterable[int]) -> list[Call]:
         """The calls of these ids that are in the session, in order of id."""
-        wanted = set(ids)
+        id_set = set(ids)
         try:
-            batches = self._batches_of(wanted)
+            batches = self._batches_of(id_set)
             events = (event for seq in sorted(batches) for event in self._events_of_batch(seq))
-            calls = list(self._project(event for event in events if event.call_id in wanted))
+            calls = list(self._project(event for event in events if event.call_id in id_set))
         except SessionError as error:
             if not is_damage(error.__cause__):
                 raise
-            calls = list(self._project(event for event in self._events() if event.call_id in wanted))
+            calls = list(self._project(event for event in self._events() if event.call_id in id_set))
         return sorted((self._finish(call) for call in calls), key=lambda call: call.id)
 
     def _batches_of(self, ids: Iterable[int]) -> set[int]:

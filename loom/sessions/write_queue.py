@@ -84,7 +84,7 @@ class WriteQueue:
     def _put_what_fits(self, events: Sequence[StoredEvent]) -> None:
         self._close_batch()  # there may be more room for the next one
         room = self._open_batch.limit
-        kept: list[StoredEvent] = []
+        fitting: list[StoredEvent] = []
         for event in events:
             if room <= 0:
                 self._dropped_events += 1
@@ -94,13 +94,13 @@ class WriteQueue:
                 size = len(event.data)
                 if size > room:
                     self.dropped_bytes += size
-                    kept.append(msgspec.structs.replace(event, data=b"", lost=size))
+                    fitting.append(msgspec.structs.replace(event, data=b"", lost=size))
                     continue
                 room -= size
-            kept.append(event)
-        if kept:
+            fitting.append(event)
+        if fitting:
             self._open_batch.limit = sys.maxsize
-            self._open_batch.add([kept])
+            self._open_batch.add([fitting])
             self._close_batch()
 
     def _close_batch(self) -> None:

@@ -31,6 +31,9 @@ class Problem:
 
 Item = Call | lines.Descriptors
 
+MAX_GAP = 1_000_000
+"""How many messages of a call may be missing: each is an event in a session, though without bytes."""
+
 _MAX_FOREIGN_LINES = 20  # with which a file may begin
 
 _decoder = msgspec.json.Decoder(lines.Line)
@@ -191,6 +194,8 @@ def _with_gap(messages: list[Message], total: int) -> Messages:
         raise ValueError("the messages are not in order of their index")
     if messages and messages[-1].index >= total:
         raise ValueError(f"message {messages[-1].index} is one more than message_counts says")
+    if total - len(messages) > MAX_GAP:
+        raise ValueError(f"more than {MAX_GAP:,} messages are missing")
     next_index = 0
     for message in messages:
         if message.index > next_index:

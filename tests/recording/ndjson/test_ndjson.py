@@ -20,6 +20,7 @@ from loom.recording.ndjson import (
     to_line,
 )
 from loom.recording.ndjson.lines import Descriptors
+from loom.recording.ndjson.reader import MAX_GAP
 from tests.support.recorded_calls import crowded_stream, same, trimmed_stream
 from tests.support.traffic import UP, altered, began, ended, message, recorded, unary
 
@@ -181,3 +182,14 @@ def test_descriptors_are_read() -> None:
     [found] = read_lines([header_line(revealed=True), line], pytest.fail)
     assert isinstance(found, Descriptors)
     assert (found.file_set, found.fetched) == (b"\x0a\x00", "1970-01-01T00:00:00.000001000Z")
+
+
+def test_a_call_that_lacks_too_many_messages_is_a_damaged_line() -> None:
+    line = json.loads(to_line(recorded(*unary(1))[0], None))
+    line["message_counts"] = [1, MAX_GAP + 1]
+    calls, problems = read(header_line(revealed=True), json.dumps(line).encode())
+    assert (len(calls), problems) == (1, [])
+    line["message_counts"] = [1, MAX_GAP + 2]
+    calls, problems = read(header_line(revealed=True), json.dumps(line).encode())
+    assert calls == []
+    assert problems[0].message == "more than 1,000,000 messages are missing"

@@ -13,6 +13,7 @@ import click
 
 from loom.api.replay import MetadataEdit, ReplayTiming
 from loom.archive.stored_descriptors import StoredDescriptorSource
+from loom.codec.field_path import PathError
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile, CallFileContent
@@ -28,7 +29,7 @@ from loom.replay.batch import (
     masked_request_keys,
     masked_response_keys,
 )
-from loom.replay.ignore_paths import IgnorePaths, PathError
+from loom.replay.ignore_paths import IgnorePaths
 from loom.replay.plan import parse_metadata
 from loom.replay.report import Tally, junit_xml, result_json, result_lines, summary_table
 from loom.runtime import wiring

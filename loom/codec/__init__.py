@@ -16,6 +16,7 @@ From edited JSON to bytes:
 
 * :mod:`~loom.codec.json_errors`: the part of a JSON value that does not fit its type.
 * :mod:`~loom.codec.field_hints`: what a field takes, in words.
+* :mod:`~loom.codec.field_path`: paths of fields, as in ``items[2].price``.
 * :mod:`~loom.codec.unknown_fields`: unknown fields and Anys of unknown type, preserved through an edit.
 
 Views:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from loom.api.replay import Change, ChangeKind
+from loom.codec.field_path import FieldNames, Step, path_text
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.metadata import GRPC_STATUS_DETAILS
 
-from .ignore_paths import FieldNames, IgnorePaths, PathCursor, Step, path_text
+from .ignore_paths import IgnorePaths, PathCursor
 
 _SHOWN_BYTES = 64
 CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})

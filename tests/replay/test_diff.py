@@ -7,10 +7,11 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from loom.api.replay import Change, ChangeKind
+from loom.codec.field_path import FieldNames, PathError, parse_path, path_text
 from loom.decoding.call_decoder import decode_call
 from loom.model import MASK, Address, Call, EndedBy, Messages, Status
 from loom.replay.diff import diff_calls, diff_values
-from loom.replay.ignore_paths import FieldNames, IgnorePaths, PathError, parse_path, path_text
+from loom.replay.ignore_paths import IgnorePaths
 from loom.replay.plan import Edits, plan_replay
 from tests.replay.test_runner import replayer
 from tests.support.bench import Bench, running_bench

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from loom.api import endpoints
 from loom.api.replay import Diff, DiffParameters
+from loom.codec.field_path import PathError
 from loom.decoding.call_decoder import DecodedCall, decode_call
 from loom.decoding.message_decoder import DecodedMessage
 from loom.inspector.context import inspector_of
@@ -15,7 +16,7 @@ from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 from loom.model import Call, Secrets
 from loom.replay.diff import diff_calls, diff_messages
-from loom.replay.ignore_paths import IgnorePaths, PathError
+from loom.replay.ignore_paths import IgnorePaths
 
 _MAX_CHANGES = 10_000
 

@@ -2,6 +2,5 @@
 
 * :mod:`~loom.archive.archive`: find, list, search, export and import calls.
 * :mod:`~loom.archive.call_importer`: records the calls of a file under new ids.
-* :mod:`~loom.archive.parent_order`: orders imported calls, a replay after the call that it repeats.
 * :mod:`~loom.archive.stored_descriptors`: descriptor sets that were stored with recorded calls.
 """

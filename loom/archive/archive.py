@@ -1,8 +1,8 @@
 """Find, list, search, export and import recorded calls, in memory and in the session alike."""
 
 import asyncio
+import contextlib
 import heapq
-import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,24 +12,23 @@ from loom.api.calls import Summary
 from loom.api.summary import summarise
 from loom.errors import LoomError
 from loom.formats import get_writer
-from loom.formats.call_file import CallFile
 from loom.formats.destination import Destination
-from loom.model import Call, Secrets
+from loom.model import Call, Secrets, StoredDescriptorSet
+from loom.model.projection import project
 from loom.recording.history import History
 from loom.recording.query import Query, parse
 from loom.search import Answer, Chunk, Done, ExportJob, Matches, SearchClient, SearchJob
 from loom.search.matching import CallMatcher
+from loom.search.protocol import DescriptorInput, ImportedCalls, ImportEnd, ImportStart
 from loom.sessions import SessionReader, SessionWriter
+from loom.sessions.event_codec import unpack
 
 from .call_importer import CallImporter
-from .parent_order import parents_first
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
 _log = logging.getLogger(__name__)
 
 _YIELD_EVERY = 200  # calls between two turns of the event loop
-_IMPORT_BATCH = 20  # calls read from a file at a time
-_MAX_PROBLEMS = 100
 _NO_DESTINATION = Destination()
 
 
@@ -165,29 +164,42 @@ class Archive:
 
     async def import_file(self, path: Path) -> ImportResult:
         """Record a file's calls under new ids. Raises :class:`LoomError` if it is not a file of calls."""
-        with CallFile(path) as file:
-            content = await asyncio.to_thread(file.read)
-            result = ImportResult(content.kind)
-            if self._secrets is not None:
-                self._secrets.add(content.masked)
-            if self._store is not None:
-                self._store.mask(content.masked)
-            importer = CallImporter(self._allocate_id, self._store)
-            calls = parents_first(content.calls)
-            while batch := await asyncio.to_thread(list, itertools.islice(calls, _IMPORT_BATCH)):
-                for call in batch:
-                    imported = importer.add(call)
-                    result.ids.append(imported.id)
-                    self._history.restore(imported)
-                    self._on_imported([imported])
-                if importer.must_flush and self._store is not None:
-                    await asyncio.to_thread(self._store.flush)
-            self._descriptors.add(content.descriptors)
-            self._source.add(content.descriptors)
-            result.problems = content.problems[:_MAX_PROBLEMS]
-            if len(content.problems) > _MAX_PROBLEMS:
-                result.problems.append(f"and {len(content.problems) - _MAX_PROBLEMS} more")
+        result = ImportResult("")
+        importer = CallImporter(self._allocate_id, self._store)
+        async with contextlib.aclosing(self._search_client.read_file(path)) as answers:
+            async for answer in answers:
+                match answer:
+                    case ImportStart():
+                        result.kind = answer.kind
+                        self._mask(answer.masked)
+                    case ImportedCalls():
+                        for call in await asyncio.to_thread(_decode_calls, answer.events):
+                            result.ids.append(self._add(importer.add(call)))
+                        if importer.must_flush and self._store is not None:
+                            await asyncio.to_thread(self._store.flush)
+                    case ImportEnd():
+                        self._add_descriptors(answer.descriptors)
+                        result.problems = answer.problems
         return result
+
+    def _mask(self, keys: list[str]) -> None:
+        if self._secrets is not None:
+            self._secrets.add(keys)
+        if self._store is not None:
+            self._store.mask(keys)
+
+    def _add(self, call: Call) -> int:
+        self._history.restore(call)
+        self._on_imported([call])
+        return call.id
+
+    def _add_descriptors(self, items: list[DescriptorInput]) -> None:
+        stored = [
+            StoredDescriptorSet(item.target, item.source, item.origin, item.fetched_ns, item.file_set)
+            for item in items
+        ]
+        self._descriptors.add(stored)
+        self._source.add(stored)
 
     def _may_be_on_disk(self, call_id: int) -> bool:
         store = self._store
@@ -245,3 +257,7 @@ def _merge(page: CallPage, summaries: list[Summary], limit: int) -> CallPage:
     by_id = {summary.id: summary for summary in (*page.calls, *summaries)}
     newest = [by_id[call_id] for call_id in heapq.nlargest(limit + 1, by_id)][::-1]
     return CallPage(newest[-limit:], len(newest) > limit, page.problems)
+
+
+def _decode_calls(events: bytes) -> list[Call]:
+    return list(project(unpack(events)))

@@ -16,7 +16,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 class CallImporter:
     """Gives imported calls new ids, and writes them to the session if there is one.
 
-    Add calls in the order of :func:`.parent_order.parents_first`, so that ``replay_of`` is remapped with the ids.
+    Add calls in the order of :func:`loom.formats.parent_order.parents_first`: ``replay_of`` is remapped with the ids.
     """
 
     def __init__(

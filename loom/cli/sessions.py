@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from loom.archive.call_importer import CallImporter
-from loom.archive.parent_order import parents_first
 from loom.errors import LoomError
 from loom.formats import FORMATS, get_writer
 from loom.formats.call_file import CallFile, CallFileContent
 from loom.formats.destination import Destination
+from loom.formats.parent_order import parents_first
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.recording.query import Query
 from loom.runtime.config_loading import load

@@ -14,6 +14,7 @@ A writer is a function from calls to the chunks of a file. Every writer masks se
 * :mod:`~loom.formats.bundle_reader`: reads a bundle.
 * :mod:`~loom.formats.zip_recovery`: recovers a ZIP archive that was cut short.
 * :mod:`~loom.formats.grpc_dump_reader`: reads the JSON of grpc-dump.
+* :mod:`~loom.formats.parent_order`: orders calls, a replay after the call that it repeats.
 * :mod:`~loom.formats.limits`: how much an imported file may unpack to.
 * :mod:`~loom.formats.call_validation`: checks the numbers of imported calls.
 """

@@ -1,10 +1,12 @@
-"""Search and export recorded calls in a child process, so that forwarded traffic is not slowed down.
+"""Search, export and import calls in a child process, so that forwarded traffic is not slowed down.
 
 * :mod:`~loom.search.protocol`: jobs, the input that follows them, and answers.
 * :mod:`~loom.search.client`: starts the child process and runs a job in it.
 * :mod:`~loom.search.resumption`: continues the answers of a job when its process is replaced.
 * :mod:`~loom.search.__main__`: the child process.
 * :mod:`~loom.search.jobs`: search and export.
+* :mod:`~loom.search.file_reader`: reads an imported file, under a memory limit.
+* :mod:`~loom.search.batches`: encodes calls in small batches.
 * :mod:`~loom.search.call_source`: the calls of a job, from a session or from its input.
 * :mod:`~loom.search.matching`: applies a filter to recorded calls.
 * :mod:`~loom.search.details`: the metadata and message fields of a call, for a filter.

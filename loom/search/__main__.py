@@ -13,8 +13,9 @@ from loom.errors import LoomError
 from loom.workers import encode_frame, read_frame
 
 from .call_source import CallSource, InputCallSource, SessionCallSource
+from .file_reader import read_file
 from .jobs import run_job
-from .protocol import Answer, Failed, Input, input_decoder, job_decoder
+from .protocol import Answer, Failed, ImportAnswer, ImportJob, Input, input_decoder, job_decoder
 
 _NICE = 19  # the lowest priority: at 10, a search showed in the p99 of traffic on a busy core
 
@@ -26,7 +27,7 @@ def main() -> None:
     gc.disable()  # reference counts free everything here; searching for cycles only costs time
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 
-    def send(answer: Answer | Failed) -> None:
+    def send(answer: Answer | ImportAnswer | Failed) -> None:
         stdout.write(encode_frame(answer))
         stdout.flush()
 
@@ -36,6 +37,9 @@ def main() -> None:
 
     try:
         job = job_decoder.decode(read_frame(stdin))
+        if isinstance(job, ImportJob):
+            read_file(job, send)
+            return
         source: CallSource = (
             SessionCallSource(job.origin) if job.origin.session else InputCallSource(job.origin, receive)
         )

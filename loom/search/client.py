@@ -4,16 +4,29 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
-import msgspec
-
-from loom.model import Call, StoredDescriptorSet, StoredEvent
-from loom.model.projection import events_of
+from loom.model import StoredDescriptorSet
 from loom.recording.history import History
 from loom.sessions import SessionWriter
 from loom.workers import WorkerDiedError, WorkerProcess
 
-from .protocol import Answer, CallInput, DescriptorInput, Done, Failed, InputEnd, Job, Origin, answer_decoder
+from .batches import encode_calls
+from .protocol import (
+    Answer,
+    CallInput,
+    DescriptorInput,
+    Done,
+    Failed,
+    ImportAnswer,
+    ImportEnd,
+    ImportJob,
+    InputEnd,
+    Job,
+    Origin,
+    answer_decoder,
+    import_answer_decoder,
+)
 from .resumption import AnswerDeduplicator, SearchError, SearchUnavailableError
 
 __all__ = ["SearchClient", "SearchError", "SearchUnavailableError"]
@@ -21,15 +34,16 @@ __all__ = ["SearchClient", "SearchError", "SearchUnavailableError"]
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 2  # processes that a job may cost
-_BATCH_BYTES = 64 * 1024  # encoded before the event loop runs other callbacks
-_BATCH_CALLS = 20
+
+IMPORT_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
+"""How much memory the process that reads an imported file may allocate."""
 
 
 class SearchClient:
     """Runs jobs over the recorded calls: of the session on disk, or of the history in memory if there is none.
 
     ``descriptors`` returns the descriptor sets to send with calls from memory. At most ``max_processes`` run at a time;
-    further jobs wait for one to end.
+    further jobs wait for one to end. One that reads a file may allocate ``import_memory_bytes``.
     """
 
     def __init__(
@@ -39,10 +53,12 @@ class SearchClient:
         descriptors: Callable[[], Awaitable[list[StoredDescriptorSet]]],
         *,
         max_processes: int = 2,
+        import_memory_bytes: int = IMPORT_MEMORY_BYTES,
     ) -> None:
         self._history = history
         self._store = store
         self._descriptors = descriptors
+        self._import_memory_bytes = import_memory_bytes
         self._slots = asyncio.Semaphore(max_processes)
 
     async def origin(self) -> Origin:
@@ -77,6 +93,30 @@ class SearchClient:
             f"the search process died, and so did a second one ({'; '.join(deaths)}): try again"
         )
 
+    async def read_file(self, path: Path) -> AsyncGenerator[ImportAnswer]:
+        """Read a file of calls, with a limit on memory. Closing the iterator ends the process.
+
+        The calls are in the order of :func:`loom.formats.parent_order.parents_first`. Raises :class:`SearchError`.
+        """
+        job = ImportJob(path=str(path), memory_bytes=self._import_memory_bytes)
+        async with self._slots:
+            process = await WorkerProcess.start("loom.search")
+            try:
+                await process.send(job)
+                end = False
+                while not end:
+                    answer = await process.receive(import_answer_decoder)
+                    if isinstance(answer, Failed):
+                        raise SearchError(answer.message)
+                    end = isinstance(answer, ImportEnd)
+                    yield answer
+            except WorkerDiedError as death:
+                raise SearchError(
+                    f"{path} cannot be read: the process that reads it died: {death}"
+                ) from death
+            finally:
+                await process.kill()
+
     async def _attempt(self, job: Job) -> AsyncGenerator[Answer]:
         process = await WorkerProcess.start("loom.search")
         sender = asyncio.create_task(self._send(process, job))
@@ -89,9 +129,7 @@ class SearchClient:
                     raise SearchError(answer.message)
                 done = isinstance(answer, Done)
                 if done:
-                    await (
-                        process.end()
-                    )  # before the caller has it, who may leave the iteration there and then
+                    await process.end()  # first, as the caller may stop iterating at this answer
                 yield answer
         except WorkerDiedError:
             if (error := _error(sender)) is not None:
@@ -109,27 +147,11 @@ class SearchClient:
                 await process.send(
                     DescriptorInput(item.file_set, item.target, item.source, item.origin, item.fetched_ns)
                 )
-            async for batch in _batches(list(self._history)):
-                await process.send(CallInput(batch))
+            for events in encode_calls(list(self._history)):
+                await process.send(CallInput(events))
+                await asyncio.sleep(0)  # between two batches the event loop forwards traffic
             await process.send(InputEnd())
 
 
 def _error(task: "asyncio.Task[None]") -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
-
-
-async def _batches(calls: list[Call]) -> AsyncIterator[bytes]:
-    """Encode calls in small batches; between two of them the event loop forwards traffic."""
-    encoder = msgspec.msgpack.Encoder()
-    events: list[StoredEvent] = []
-    size = count = 0
-    for call in calls:
-        events += events_of(call)
-        size += call.request_bytes + call.response_bytes
-        count += 1
-        if size > _BATCH_BYTES or count >= _BATCH_CALLS:
-            yield encoder.encode([[events]])
-            events, size, count = [], 0, 0
-            await asyncio.sleep(0)
-    if events:
-        yield encoder.encode([[events]])

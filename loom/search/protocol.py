@@ -47,6 +47,13 @@ class ExportJob(Struct, tag="export", kw_only=True):
     destination: Destination = Destination()
 
 
+class ImportJob(Struct, tag="import", kw_only=True):
+    """Read the file of calls at ``path``, with at most ``memory_bytes`` of memory."""
+
+    path: str
+    memory_bytes: int
+
+
 Job = SearchJob | ExportJob
 
 
@@ -92,6 +99,26 @@ class Chunk(Struct, tag="chunk"):
     data: bytes
 
 
+class ImportStart(Struct, tag="import start"):
+    """The first answer to an :class:`ImportJob`. ``masked`` are the metadata keys that the file's session masks."""
+
+    kind: str
+    masked: list[str]
+
+
+class ImportedCalls(Struct, tag="imported calls"):
+    """The events of the next calls of an imported file, encoded as in a session."""
+
+    events: bytes
+
+
+class ImportEnd(Struct, tag="import end"):
+    """The last answer to an :class:`ImportJob`; ``problems`` name what could not be read."""
+
+    descriptors: list[DescriptorInput]
+    problems: list[str]
+
+
 class Done(Struct, tag="done"):
     """The last answer of a job; ``problems`` name what could not be read."""
 
@@ -107,7 +134,9 @@ class Failed(Struct, tag="failed"):
 
 
 Answer = Progress | Matches | Chunk | Done
+ImportAnswer = ImportStart | ImportedCalls | ImportEnd
 
-job_decoder = msgspec.msgpack.Decoder(Job)
+job_decoder = msgspec.msgpack.Decoder(Job | ImportJob)
 input_decoder = msgspec.msgpack.Decoder(Input)
 answer_decoder = msgspec.msgpack.Decoder(Answer | Failed)
+import_answer_decoder = msgspec.msgpack.Decoder(ImportAnswer | Failed)

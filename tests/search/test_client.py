@@ -157,7 +157,7 @@ async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
 
 async def test_a_filter_that_does_not_read_is_told() -> None:
     client = SearchClient(History(), None, nothing)
-    with pytest.raises(SearchError, match="'FOO' is no status"):
+    with pytest.raises(SearchError, match="'FOO' is not a status"):
         await search(client, "status:FOO")
 
 

@@ -20,7 +20,7 @@ from loom.inspector.requests import read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 
-from .search import parse_filter, search_error
+from .search import parse_filter, run_while_connected, search_error
 
 _MAX_IDS = 100_000
 _MAX_IMPORT_BYTES = 1024 * 1024 * 1024
@@ -85,7 +85,7 @@ async def import_calls(request: Request) -> Response:
                 if size > _MAX_IMPORT_BYTES:
                     raise ApiError(413, "the file is larger than 1 GiB", "use 'loom sessions import' for it")
                 await asyncio.to_thread(file.write, part)
-        imported = await inspector.archive.import_file(path)
+        imported = await run_while_connected(request, inspector.archive.import_file(path))
     except LoomError as error:
         message = str(error).replace(str(path), "the file")
         raise ApiError(422, message) from error

@@ -24,11 +24,17 @@ JSON = "application/json"
 BINARY = "application/octet-stream"
 EVENTS = "text/event-stream"
 TEXT = "text/plain"
+EXPORTS = ("application/x-ndjson", JSON, "text/x-shellscript", "text/x-python", "application/zip")
+"""Media types of the formats that calls are exported as."""
 
 BAD_REQUEST = {400: "A parameter or the body is not valid."}
 NOT_FOUND = {404: "There is no such call."}
 FILTER = {400: "A parameter is not valid; `column` says where the filter is wrong."}
-SEARCH_FAILURES = {500: "The search failed.", 504: "The filter took too long."}
+SEARCH_FAILURES = {
+    500: "The search failed.",
+    503: "The search process died, twice: the same request may succeed later.",
+    504: "The filter took too long.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,8 @@ SEARCH_CALLS = Endpoint(
 EXPORT_CALLS = Endpoint(
     "export_calls", "GET", "/api/export",
     "Download the calls of `ids`, or those that match the filter, or all.",
-    parameters=ExportParameters, media_types=(BINARY, JSON, TEXT),
-    errors={400: "A parameter is not valid.", 500: "The calls cannot be read."},
+    parameters=ExportParameters, media_types=EXPORTS,
+    errors={400: "A parameter is not valid.", 500: "The calls cannot be read."} | {503: SEARCH_FAILURES[503]},
 )  # fmt: skip
 IMPORT_CALLS = Endpoint(
     "import_calls", "POST", "/api/import",

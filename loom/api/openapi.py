@@ -11,7 +11,7 @@ from msgspec import Struct, UnsetType
 
 from .base import Answer, Parameters, Question
 from .descriptions import describe_fields, describe_type
-from .endpoints import BINARY, ENDPOINTS, EVENTS, JSON, Endpoint
+from .endpoints import ENDPOINTS, EVENTS, JSON, Endpoint
 from .errors import ErrorAnswer
 
 Schema = dict[str, Any]
@@ -196,7 +196,7 @@ def _responses(endpoint: Endpoint) -> Schema:
     elif endpoint.answer is not None:
         content[JSON] = {"schema": {"$ref": _REFERENCE.format(name=endpoint.answer.__name__)}}
     for media_type in endpoint.media_types:
-        content.setdefault(media_type, {"schema": {}} if media_type == BINARY else {})
+        content.setdefault(media_type, {})
     if endpoint.events is not None:
         content[EVENTS] = {"schema": {"type": "string"}, "x-events": _events(endpoint.events)}
     responses: Schema = {"200": {"description": "The answer.", "content": content}}

@@ -8,9 +8,10 @@ from jsonschema import Draft202012Validator
 
 from loom.api.base import Answer, Question
 from loom.api.descriptions import describe_fields, describe_type
-from loom.api.endpoints import ENDPOINTS
+from loom.api.endpoints import ENDPOINTS, EXPORT_CALLS
 from loom.api.generation import generated_files
 from loom.api.openapi import component_schemas, openapi, structures
+from loom.formats import FORMATS
 from loom.inspector.app import API_ROUTES
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +53,7 @@ def test_references_lead_somewhere() -> None:
     used = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert used <= component_schemas().keys()
     assert {kind.__name__ for kind in structures()} <= component_schemas().keys()
+
+
+def test_every_format_of_an_export_has_its_media_type() -> None:
+    assert {item.media_type for item in FORMATS.values()} == set(EXPORT_CALLS.media_types)

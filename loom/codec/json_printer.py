@@ -197,12 +197,12 @@ class JsonPrinter:
         if inner is None:
             return opaque_any(message)
         self.any_depth += 1
-        shown = self.value(inner)
+        value = self.value(inner)
         self.any_depth -= 1
         name = type(inner).DESCRIPTOR.full_name
         if name in WELL_KNOWN or name == ANY:
-            return {"@type": url, "value": shown}
-        return {"@type": url, **shown}
+            return {"@type": url, "value": value}
+        return {"@type": url, **value}
 
 
 class _Days(dict[int, str]):

@@ -1,7 +1,7 @@
 """Parse messages that protobuf rejects as a whole for one bad place: a string that is not UTF-8, or deep nesting.
 
 The wire format is rewritten so that protobuf accepts it: invalid strings get replacement characters, and what is nested
-too deeply is cut out, parsed by itself and merged in at its place.
+too deeply is cut out, parsed separately and merged in at its place.
 """
 
 from collections.abc import Sequence

@@ -52,10 +52,10 @@ class Singles(dict[float, Any]):
     """A bounded cache of :func:`single`: the numbers of real messages recur."""
 
     def __missing__(self, value: float) -> Any:
-        shown = single(value)
+        number = single(value)
         if value and value - value == 0 and len(self) < _MAX_CACHED_SINGLES:  # -0.0 would be taken for 0.0
-            self[value] = shown
-        return shown
+            self[value] = number
+        return number
 
 
 def enum_names(kind: EnumDescriptor) -> dict[int, str] | None:

@@ -30,6 +30,7 @@ from loom.model import (
     MetadataItem,
     Secrets,
 )
+from loom.schema import split_path
 
 from .dialect import Dialect
 
@@ -74,7 +75,7 @@ def grpcurl_command(
     Metadata that ``secrets`` masks is masked unless ``reveal``. ``connection`` replaces the options for TLS by text
     that the shell expands.
     """
-    service, _, name = call.method.removeprefix("/").rpartition("/")
+    service, name = split_path(call.method)
     if not service or not name:
         return GrpcurlCommand(
             "", (f"{call.method!r} is not /package.Service/Method: grpcurl cannot call it",)
@@ -263,6 +264,9 @@ def _notes(
             f"grpcurl takes one name for the certificate and for :authority: it sends {endpoint.server_name}, "
             f"Loom sent {endpoint.authority}"
         )
+    prefix = call.method.removesuffix("/".join(("", *split_path(call.method))))
+    if prefix:
+        yield f"grpcurl cannot send the path prefix {prefix!a}: the command is for a backend that serves without it"
     yield from _message_notes(call, requests)
     seconds = _deadline_seconds(call)
     if seconds is not None and seconds <= _SHORT_DEADLINE:

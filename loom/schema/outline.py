@@ -128,14 +128,14 @@ def _field(
 ) -> OutlineField:
     in_oneof = field.HasField("oneof_index") and not field.proto3_optional
     label: Label
-    shown, refers, label = _type(field), _refers(field), _label(field, optional=optional and not in_oneof)
+    type_text, refers, label = _type(field), _refers(field), _label(field, optional=optional and not in_oneof)
     if entry is not None:
         key, value = entry.field
-        shown, refers, label = f"map<{_type(key)}, {_type(value)}>", _refers(value), "map"
+        type_text, refers, label = f"map<{_type(key)}, {_type(value)}>", _refers(value), "map"
     return OutlineField(
         number=field.number,
         name=field.name,
-        type=shown,
+        type=type_text,
         label=label,
         refers=refers,
         oneof=message.oneof_decl[field.oneof_index].name if in_oneof else None,

@@ -131,7 +131,7 @@ def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value):
 
 @quick
 @given(some.sampled_from(TYPES), wire() | some.binary(max_size=60))
-def test_any_bytes_are_decoded_or_refused(name, data):
+def test_any_bytes_are_decoded_or_rejected(name, data):
     kind = descriptor(name)
     try:
         decoded = content(data, kind)
@@ -168,7 +168,7 @@ def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, nam
 
 @quick
 @given(some.binary(max_size=100), some.sampled_from(["gzip", "deflate", "zstd"]))
-def test_any_bytes_are_decompressed_or_refused(data, encoding):
+def test_any_bytes_are_decompressed_or_rejected(data, encoding):
     with contextlib.suppress(CompressionError):
         assert len(decompress(data, encoding, 1000)) <= 1000
 
@@ -186,7 +186,7 @@ def test_a_float_reads_back_as_itself(number):
 
 @quick
 @given(messages)
-def test_reading_all_fields_and_asking_for_the_set_ones_agree(value):
+def test_compiled_and_field_by_field_readers_agree(value):
     readers = JsonPrinter(linked_protos().pool).readers
     kind = value.DESCRIPTOR
     assert as_text(readers.compile(kind)(value)) == as_text(readers.field_by_field()(value))
@@ -194,7 +194,7 @@ def test_reading_all_fields_and_asking_for_the_set_ones_agree(value):
 
 @quick
 @given(messages, some.integers(0, 200))
-def test_the_beginning_of_the_text_is_that_of_the_whole(value, most):
+def test_truncated_json_is_a_prefix(value, most):
     whole, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert complete
     assert as_text(json.loads(whole)) == as_text(JsonPrinter(linked_protos().pool).value(value))

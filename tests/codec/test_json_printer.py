@@ -82,7 +82,7 @@ def test_minus_zero_is_not_nothing():
     assert [math.copysign(1, made[name]) for name in ("fDouble", "fFloat")] == [-1, -1]
 
 
-def test_fields_that_were_set_to_their_default_are_shown_where_presence_tells():
+def test_fields_with_presence_are_shown_when_set_to_their_default():
     zero = {"f_double": 0.0, "f_int64": 0, "f_bool": False, "f_string": "", "f_bytes": b"", "f_enum": 0}
     assert mapped(message("Scalars", **zero)) == {}
     assert len(mapped(message("Optionals", **zero))) == len(zero)
@@ -262,7 +262,7 @@ def test_names_that_python_cannot_say():
     assert mapped(message("Keywords", **{"is": ""})) == {"is": ""}
 
 
-def test_a_string_that_is_no_text_is_shown_as_far_as_it_is_and_named():
+def test_a_proto2_string_that_is_not_utf_8():
     """Only proto3 and its kin enforce UTF-8."""
     data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
     for decoded in (
@@ -320,7 +320,7 @@ def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
         assert shown == [fields] * (COMPILE_AFTER + 1)
 
 
-def test_a_name_that_is_no_identifier_never_becomes_code():
+def test_a_name_that_is_not_an_identifier_is_never_compiled():
     """A descriptor may come from an untrusted peer; that protobuf rejects such names is not relied on."""
     for name, safe in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
         stand_in = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
@@ -343,14 +343,14 @@ def test_a_name_that_is_no_identifier_never_becomes_code():
         ({"any": {"value": b"\1"}}, {"@type": "", "@value": "AQ=="}, "without a name"),
     ],
 )  # fmt: skip
-def test_what_has_no_canonical_json_is_shown_all_the_same_and_named(fields, shown, problem):
+def test_values_without_canonical_json_are_shown_with_a_problem(fields, shown, problem):
     printer = JsonPrinter(linked_protos().pool)
     [value] = printer.value(message("WellKnown", **fields)).values()
     assert value == shown
     assert problem in printer.problems[0]
 
 
-def test_many_messages_by_one_decoder_are_as_by_themselves():
+def test_one_decoder_for_many_messages():
     many = JsonDecoder(linked_protos().pool)
     unknown = message("google.protobuf.Any", type_url="x/no.Such", value=b"\1")
     values = [
@@ -366,7 +366,7 @@ def test_many_messages_by_one_decoder_are_as_by_themselves():
         assert found == alone
 
 
-def test_anys_in_anys_end_somewhere():
+def test_nested_anys_are_limited():
     inner = message("Scalars", f_bool=True)
     for _ in range(40):
         inner = an_any(inner)

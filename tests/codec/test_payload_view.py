@@ -87,7 +87,7 @@ def test_without_a_descriptor_the_wire_view_is_the_preview():
         (b"", ""),
     ],
 )
-def test_bytes_that_are_no_message_are_previewed_as_what_they_are(data, expected):
+def test_previews_of_bytes_that_are_not_a_message(data, expected):
     assert line(data, None) == (expected, None)
     assert view(data, None).preview == expected
 
@@ -100,11 +100,11 @@ def test_json_payloads_are_shown_as_json():
     assert line(b'{\n "a": 1}', encoding="json") == ('{ "a": 1}', None)
 
 
-def test_json_payloads_that_are_none():
+def test_json_payloads_that_are_not_json():
     assert view(b"{oops", encoding="json").error.startswith("not valid JSON")
 
 
-def test_json_under_a_content_type_that_nobody_saw_is_recognised():
+def test_json_without_a_content_type_is_recognised():
     shown = view(b'{"orderId": 17}')
     assert shown.json == {"orderId": 17}
     assert shown.error == "not protobuf: this is JSON"
@@ -132,7 +132,7 @@ def test_an_any_of_unknown_type_names_it_and_shows_its_fields():
     assert node.children[0].key == "1"
 
 
-def test_an_any_of_known_type_is_opened_in_the_tree():
+def test_an_any_of_known_type_is_unpacked_in_the_tree():
     shown = view(message("WellKnown", any=an_any(SCALARS)).SerializeToString(), "WellKnown")
     assert shown.tree.children[0].children[0].type == "loom.test.Scalars"
 
@@ -146,7 +146,7 @@ def test_fields_that_the_schema_does_not_have_are_drift():
     assert last.note.startswith("unknown field")
 
 
-def test_the_tree_tells_oneofs_enums_maps_and_well_known_values():
+def test_the_tree_has_oneofs_enums_maps_and_well_known_values():
     shown = view(message("Choice", colour=1).SerializeToString(), "Choice").tree.children[0]
     assert (shown.oneof, shown.value, shown.enum_number) == ("choice", "RED", 1)
     made = message("Maps")
@@ -176,7 +176,7 @@ def test_a_preview_is_one_short_line(size):
     assert "\n" not in text
 
 
-def test_of_a_very_large_message_the_beginning_of_its_json_will_do():
+def test_the_json_of_a_very_large_message_can_be_cut():
     data = message("Lists", f_message=[{"f_int32": i} for i in range(1, 20_001)]).SerializeToString()
     shown = view(data, "Lists", max_text=1000)
     assert (shown.json, shown.json_cut) == (None, True)

@@ -141,7 +141,7 @@ def test_extensions_and_groups_come_back():
         ("WellKnown", {"any": {"@type": "x/no.T", "a": 1}}, "any", "Can not find .* x/no.T"),
     ],
 )
-def test_json_that_does_not_fit_is_refused_with_the_place(kind, value, path, says):
+def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, says):
     with pytest.raises(EncodeError, match=says) as error:
         encode(value, descriptor(kind), linked_protos().pool)
     assert error.value.path == path
@@ -168,7 +168,7 @@ def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data):
     assert message("WellKnown").FromString(made).w_bytes.value == data
 
 
-def test_endless_nesting_is_refused():
+def test_endless_nesting_is_rejected():
     value = {}
     for _ in range(5000):
         value = {"left": value}

@@ -85,7 +85,7 @@ def test_groups():
         "short fixed",
     ],
 )
-def test_what_is_no_message_says_why(data):
+def test_bytes_that_are_not_a_message_have_the_reason(data):
     view = wire_view(data)
     assert view.kind == "bytes"
     assert view.note.startswith("not a protobuf message: ")
@@ -113,12 +113,12 @@ def nodes(node):
     return 1 + sum(map(nodes, node.children))
 
 
-def test_nesting_without_end_is_looked_into_so_far():
+def test_nesting_is_limited():
     view = wire_view(nested(5000, b"\x08\x01"))
     assert nodes(view) < 50
 
 
-def test_groups_without_end_are_refused():
+def test_nested_groups_are_limited():
     assert wire_view(b"\x0b" * 100_000).kind == "bytes"
 
 
@@ -129,7 +129,7 @@ def test_a_very_large_message_shows_its_beginning_and_counts_the_rest():
     assert "only the first" in view.note
 
 
-def test_guessing_is_bounded_for_bytes_that_invite_it():
+def test_the_cost_of_hostile_bytes_is_bounded():
     budget = Budget(2000, 20_000)
     view = wire_view(nested(30, b"\x08\x01" * 30_000), budget)
     assert budget.steps >= 0

@@ -112,7 +112,7 @@ async def test_a_health_check_is_decoded_without_any_source():
     await decoder.schema.close()
 
 
-async def test_dropped_bytes_are_said_to_be_dropped(decoder):
+async def test_a_message_whose_bytes_are_dropped(decoder):
     assert (await decoder.row(a_call(), a_message(None))).dropped
     assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error
 
@@ -131,7 +131,7 @@ async def test_a_json_call_needs_no_schema(decoder):
     assert (view.json, view.payload, view.type, view.error) == ({"a": 1}, "json", "json", None)
 
 
-async def test_a_large_message_is_decoded_elsewhere_with_the_same_result(decoder):
+async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(decoder):
     data = message("Scalars", f_string="é" * 20_000).SerializeToString()
     call = a_call()
     large = sent(await decoder.view(call, a_message(data), 10))
@@ -141,7 +141,7 @@ async def test_a_large_message_is_decoded_elsewhere_with_the_same_result(decoder
     assert again == large
 
 
-async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
+async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path):
     class Late:
         """Knows a type that the service's own files do not import."""
 
@@ -170,7 +170,7 @@ async def test_an_any_is_opened_with_types_of_any_source(files, tmp_path):
     await decoding.schema.close()
 
 
-async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
+async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files):
     class Counting(MemorySource):
         asked = 0
 
@@ -194,7 +194,7 @@ async def test_unknown_fields_cause_one_renewal_and_the_mark_stays(files):
     await decoding.schema.close()
 
 
-async def test_bytes_that_fit_no_longer_are_decoded_by_the_newer_schema(files, tmp_path):
+async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp_path):
     old = compiled(
         tmp_path,
         s='syntax = "proto3"; package t; message M { int32 a = 1; } service S { rpc Do(M) returns (M); }',
@@ -216,7 +216,7 @@ async def test_bytes_that_fit_no_longer_are_decoded_by_the_newer_schema(files, t
     await decoding.schema.close()
 
 
-async def test_a_schema_that_does_not_come_is_not_waited_for_long():
+async def test_waiting_for_a_schema_times_out():
     class Never:
         name, problems = "never", ()
 
@@ -254,7 +254,7 @@ async def test_error_details_of_standard_types_and_of_the_sources(decoder):
     assert (shown.code, shown.message, shown.error) == (3, "bad", None)
 
 
-async def test_details_that_are_no_status_are_shown_raw(decoder):
+async def test_details_that_are_not_a_status_are_shown_raw(decoder):
     raw = b"\xff\xff\xff"
     shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
     assert shown.error.startswith("not a google.rpc.Status")
@@ -263,9 +263,7 @@ async def test_details_that_are_no_status_are_shown_raw(decoder):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-async def test_a_list_with_a_message_that_will_be_decoded_elsewhere_has_the_worker_started(
-    decoder, compressed
-):
+async def test_a_row_of_a_large_message_starts_the_worker(decoder, compressed):
     data = message("Scalars", f_string="x" * 300_000).SerializeToString()
     if compressed:
         row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))

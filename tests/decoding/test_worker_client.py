@@ -26,7 +26,7 @@ def to_json(fields: dict[str, Any]) -> Any:
     return msgspec.json.decode(msgspec.json.encode(fields), type=type(fields))
 
 
-async def test_the_worker_gives_up_what_takes_too_long_and_goes_on():
+async def test_a_payload_that_takes_too_long_is_aborted():
     worker = WorkerClient(timeout=0.0)
     with pytest.raises(DecodingWorkerError, match="longer than 0 s"):
         await view_scalars(worker)
@@ -36,7 +36,7 @@ async def test_the_worker_gives_up_what_takes_too_long_and_goes_on():
     await worker.close()
 
 
-async def test_the_worker_survives_its_process():
+async def test_a_dead_process_is_replaced():
     worker = WorkerClient()
     await view_scalars(worker)
     await worker._process.kill()
@@ -47,7 +47,7 @@ async def test_the_worker_survives_its_process():
     await worker.close()
 
 
-async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
+async def test_a_payload_is_retried_when_the_process_is_killed(caplog):
     worker = WorkerClient()
     await view_scalars(worker)
 
@@ -64,7 +64,7 @@ async def test_a_payload_whose_process_is_killed_is_decoded_by_another(caplog):
     await worker.close()
 
 
-async def test_a_payload_that_kills_two_processes_is_an_error_that_says_how():
+async def test_a_payload_that_kills_two_processes_is_an_error_with_the_cause():
     worker = WorkerClient()
     with pytest.raises(DecodingWorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
         await worker.view_payload(
@@ -76,7 +76,7 @@ async def test_a_payload_that_kills_two_processes_is_an_error_that_says_how():
     await worker.close()
 
 
-async def test_closing_while_the_worker_is_being_started():
+async def test_close_while_the_process_starts():
     worker = WorkerClient()
     worker.prepare()
     await worker.close()

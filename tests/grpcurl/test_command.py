@@ -52,6 +52,17 @@ def test_a_short_command_is_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize("prefix", ["/api", "/api/v2"])
+def test_a_prefix_of_the_path_is_left_out_with_a_note(prefix: str) -> None:
+    call = ended(request_messages=1)
+    call.method = prefix + call.method
+    command = written(call, {"id": "o-17"})
+    assert command.command.endswith("localhost:50051 acme.shop.v1.Shop/GetOrder")
+    assert command.notes == (
+        f"grpcurl cannot send the path prefix {prefix!r}: the command is for a backend that serves without it",
+    )
+
+
 def test_a_long_command_has_a_flag_a_line() -> None:
     call = ended(request_metadata=(("x-tenant", "42"), ("x-request-id", "0123456789")))
     assert written(call, {"id": "o-17"}).command == (

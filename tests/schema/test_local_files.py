@@ -21,7 +21,7 @@ def write(folder, files):
     return folder
 
 
-async def test_a_folder_is_read_with_all_that_is_below(tmp_path):
+async def test_a_folder_is_read_recursively(tmp_path):
     write(tmp_path, {"a.proto": GOOD.format("a"), "deep/er/b.proto": GOOD.format("b")})
     source = protos([tmp_path])
     assert source.services == ["a.S", "b.S"]
@@ -56,7 +56,7 @@ async def test_one_file_with_its_import_path(tmp_path):
     assert [file.name for file in (await source.fetch("acme.S")).files] == ["acme/a.proto"]
 
 
-async def test_a_broken_file_and_what_imports_it_are_named_and_the_others_live(tmp_path):
+async def test_broken_files_and_their_importers_are_named_and_the_others_used(tmp_path):
     write(
         tmp_path,
         {
@@ -85,7 +85,7 @@ async def test_paths_without_files_are_named(tmp_path):
     ]
 
 
-async def test_what_is_not_defined_says_so_with_what_is_broken(tmp_path):
+async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path):
     write(tmp_path, {"broken.proto": "?"})
     source = protos([tmp_path])
     with pytest.raises(
@@ -127,7 +127,7 @@ async def test_files_that_extend_a_message_come_with_it(tmp_path):
     assert {file.name for file in found.files} == {"base.proto", "ext.proto"}
 
 
-def test_what_protoc_complains_of_is_told_line_by_line(tmp_path):
+def test_errors_of_protoc_are_reported_by_line(tmp_path):
     write(tmp_path, {"a.proto": 'syntax = "proto3";\nmessage M { strin a = 1; Gone b = 2; }'})
     with pytest.raises(ProtocError) as error:
         compile_protos([tmp_path / "a.proto"])
@@ -137,7 +137,7 @@ def test_what_protoc_complains_of_is_told_line_by_line(tmp_path):
     ]
 
 
-async def test_many_broken_files_take_nobody_down(tmp_path):
+async def test_many_broken_files_leave_the_others_usable(tmp_path):
     write(tmp_path, {f"{number}.proto": "?" for number in range(3)} | {"good.proto": GOOD.format("good")})
     source = protos([tmp_path])
     assert (source.services, len(source.problems)) == (["good.S"], 3)

@@ -84,7 +84,7 @@ async def test_a_server_that_finds_files_by_name_only(shop):
             await schema.method("/acme.other.Thing/Get")
 
 
-async def test_a_slow_server_is_waited_for(shop):
+async def test_a_slow_server_is_awaited(shop):
     async def answer(request: Any, _: str) -> Any:
         await asyncio.sleep(0.05)
         return files_answer(shop[request.file_by_filename or "shop.proto"])
@@ -106,7 +106,7 @@ async def test_an_endless_answer_ends(shop):
             await schema.method("/a.B/C")
 
 
-async def test_a_file_that_cannot_be_read_is_named_and_the_rest_decodes(shop):
+async def test_a_file_that_does_not_parse_is_named_and_the_rest_decodes(shop):
     def answer(request: Any, _: str) -> Any:
         response = files_answer(shop["shop.proto"])
         response.file_descriptor_response.file_descriptor_proto.append(b"\xff no descriptor")
@@ -128,7 +128,7 @@ async def test_a_server_that_switches_versions_is_followed(shop):
         assert (await schema.refresh("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
 
 
-async def test_a_redeploy_with_another_schema_is_seen_when_asked_again(shop, tmp_path):
+async def test_a_redeployed_schema_is_seen_at_the_next_fetch(shop, tmp_path):
     now = [shop]
     async with (
         reflecting(lambda *_: files_answer(*now[0].values())) as seen,
@@ -147,7 +147,7 @@ async def test_a_redeploy_with_another_schema_is_seen_when_asked_again(shop, tmp
         assert (await schema.method("/acme.shop.Shop/Get")).request is newer.request
 
 
-async def test_repeated_files_do_no_harm(shop):
+async def test_repeated_files_are_ignored(shop):
     files = [*shop.values(), *shop.values()]
     async with reflecting(lambda *_: files_answer(*files)) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
@@ -235,7 +235,7 @@ async def test_two_imports_under_other_names_are_both_found(tmp_path):
     assert [field.message_type.fields[0].name for field in method.request.fields] == ["x", "y"]
 
 
-async def test_extensions_come_along_where_the_server_knows_them(tmp_path):
+async def test_extensions_that_the_server_knows_are_fetched(tmp_path):
     files = {
         file.name: file
         for file in compiled(
@@ -259,7 +259,7 @@ async def test_extensions_come_along_where_the_server_knows_them(tmp_path):
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["p.note"]
 
 
-async def test_a_server_that_cannot_answer_extension_queries_is_no_obstacle(tmp_path):
+async def test_a_server_may_reject_extension_requests(tmp_path):
     [file] = compiled(
         tmp_path,
         base="""syntax = "proto2"; package p; message Base { extensions 100 to 200; }
@@ -275,7 +275,7 @@ async def test_a_server_that_cannot_answer_extension_queries_is_no_obstacle(tmp_
         assert (await schema.method("/p.S/M")).request.full_name == "p.Base"
 
 
-async def test_a_hanging_server_is_waited_for_within_bounds():
+async def test_a_server_that_hangs_times_out():
     def answer(*_: Any) -> Any:
         return asyncio.Event().wait()
 
@@ -302,7 +302,7 @@ async def test_an_unknown_symbol_is_not_asked_again_in_v1alpha():
     assert seen.streams == 1
 
 
-async def test_reflection_has_metadata_of_its_own(shop):
+async def test_metadata_is_sent_to_reflection(shop):
     async with (
         reflecting(lambda *_: files_answer(*shop.values())) as seen,
         reflection_schema(seen, metadata=(("x-route", "blue"),)) as schema,

@@ -53,7 +53,7 @@ def test_nothing_is_changed_in_place():
     assert [file.SerializeToString() for file in files] == before
 
 
-def test_what_a_compiler_wrote_is_passed_on_as_it_is(tmp_path):
+def test_sound_files_are_returned_unchanged(tmp_path):
     files = {
         file.name: file
         for file in compiled(tmp_path, everything=(FOLDER / "everything.proto").read_text()).file
@@ -63,7 +63,7 @@ def test_what_a_compiler_wrote_is_passed_on_as_it_is(tmp_path):
     assert all(mended[name] is files[name] for name in files)
 
 
-def test_the_innermost_type_of_a_name_is_meant():
+def test_relative_names_resolve_to_the_innermost_type():
     [file] = Parse(
         """file { name: "a.proto" package: "a.b"
         message_type { name: "M" nested_type { name: "T" }
@@ -77,7 +77,7 @@ def test_the_innermost_type_of_a_name_is_meant():
     assert [field.type_name for field in mended.message_type[0].field] == [".a.b.M.T", ".a.b.T", ".Gone"]
 
 
-def test_packages_that_use_each_other_do_not_become_a_circle():
+def test_packages_that_use_each_other_get_no_import_cycle():
     one = FileDescriptorProto(name="one.proto", package="one", syntax="proto3")
     two = FileDescriptorProto(name="two.proto", package="two", syntax="proto3")
     one.message_type.add(name="A").field.add(name="b", number=1, type=11, label=1, type_name=".two.B")

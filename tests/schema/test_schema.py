@@ -63,7 +63,7 @@ async def test_the_first_source_that_knows_answers(tmp_path):
     await schema.close()
 
 
-async def test_when_nobody_knows_every_reason_is_told():
+async def test_an_unknown_symbol_reports_the_reason_of_every_source():
     schema = Schema(
         [Scripted("one", SchemaError("one is empty")), Scripted("two", SchemaError("two is not"))]
     )
@@ -91,14 +91,14 @@ async def test_without_sources_it_says_what_to_pass():
         await Schema([]).method("/a.S/Do")
 
 
-async def test_a_slow_source_is_not_waited_for_where_a_later_one_knows(tmp_path):
+async def test_a_later_source_answers_for_a_slow_one(tmp_path):
     slow = Scripted("slow", asyncio.Event())
     schema = Schema([slow, Scripted("quick", described(tmp_path))], patience=0.01)
     assert (await schema.method("/a.S/Do")).provenance.source == "quick"
     await schema.close()
 
 
-async def test_a_slow_source_is_waited_for_where_nobody_else_knows(tmp_path):
+async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path):
     come = asyncio.Event()
     schema = Schema([Scripted("slow", come, described(tmp_path)), Scripted("other", UNKNOWN)], patience=0)
     asking = asyncio.create_task(schema.method("/a.S/Do"))
@@ -109,20 +109,20 @@ async def test_a_slow_source_is_waited_for_where_nobody_else_knows(tmp_path):
     await schema.close()
 
 
-async def test_an_answer_in_place_of_one_that_could_not_be_asked_is_soon_asked_for_again(tmp_path):
+async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path):
     files = described(tmp_path)
     schema = Schema([Scripted("first", DOWN, files), Scripted("second", files)], failure_ttl=0)
     assert (await schema.method("/a.S/Do")).provenance.source == "second"
-    told = asyncio.Event()
-    schema.on_descriptors(lambda _: told.set())
+    received = asyncio.Event()
+    schema.on_descriptors(lambda _: received.set())
     await schema.method("/a.S/Do")  # still the second's, and it makes the first be asked
-    await told.wait()
+    await received.wait()
     assert schema.peek("/a.S/Do").provenance.source in {"first", "second"}
     assert (await schema.refresh("/a.S/Do")).provenance.source == "first"
     await schema.close()
 
 
-async def test_local_files_fill_imports_and_extensions_that_reflection_lacks(tmp_path):
+async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_path):
     files = {
         file.name: file
         for file in compiled(
@@ -150,7 +150,7 @@ async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path):
     assert await schema.message_type("no.Such") is None
 
 
-async def test_the_file_set_of_a_method_is_complete_and_in_order(tmp_path):
+async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path):
     text = """syntax = "proto3"; package a; import "google/protobuf/timestamp.proto";
     message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }"""
     files = [file for file in compiled(tmp_path, a=text).file if file.name == "a.proto"]
@@ -158,16 +158,16 @@ async def test_the_file_set_of_a_method_is_complete_and_in_order(tmp_path):
     assert [file.name for file in found.file] == ["google/protobuf/timestamp.proto", "a.proto"]
 
 
-async def test_who_listens_is_told_of_each_set_of_files(tmp_path):
-    told = []
+async def test_listeners_get_every_descriptor_set(tmp_path):
+    received = []
     schema = Schema([local("x", described(tmp_path))])
-    schema.on_descriptors(told.append)
+    schema.on_descriptors(received.append)
     await schema.method("/a.S/Do")
     await schema.method("/a.S/Do")
-    assert [item.provenance.source for item in told] == ["x"]
+    assert [item.provenance.source for item in received] == ["x"]
 
 
-async def test_a_description_that_does_not_fit_is_renewed_once_and_the_new_one_is_used(tmp_path):
+async def test_drift_refreshes_a_description_once(tmp_path):
     old, new = described(tmp_path, "before"), described(tmp_path, "after")
     source = Scripted("reflection", old, new)
     schema = Schema([source])
@@ -181,20 +181,20 @@ async def test_a_description_that_does_not_fit_is_renewed_once_and_the_new_one_i
     await schema.close()
 
 
-async def test_a_description_that_stays_the_same_is_asked_for_once_only(tmp_path):
+async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path):
     source = Scripted("reflection", described(tmp_path))
     schema = Schema([source])
     method = await schema.method("/a.S/Do")
     for _ in range(3):
         assert await schema.refresh_on_drift(method) is None
     assert len(source.asked) == 2
-    schema.invalidate()  # the target was connected anew: it may be doubted again
+    schema.invalidate()  # the target was reconnected: it may be checked again
     await schema.refresh_on_drift(method)
     assert len(source.asked) == 3
     await schema.close()
 
 
-async def test_files_attached_later_are_asked_first_and_known_at_once(tmp_path):
+async def test_uploads_are_the_first_source_at_once(tmp_path):
     schema = Schema([Scripted("reflection", UNKNOWN)])
     changes = []
     schema.on_change(lambda: changes.append(1))
@@ -213,12 +213,12 @@ async def test_files_attached_later_are_asked_first_and_known_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
-async def test_attached_names_stay_where_they_belong(name):
+async def test_names_of_uploads_are_relative(name):
     with pytest.raises(UploadError, match="relative file name"):
         await Schema([]).add_uploads({name: b""})
 
 
-async def test_too_much_is_not_attached():
+async def test_uploads_are_limited():
     with pytest.raises(UploadError, match="--proto instead"):
         await Schema([]).add_uploads({"a.proto": bytes(33 * 1024 * 1024)})
     with pytest.raises(UploadError, match="--proto instead"):

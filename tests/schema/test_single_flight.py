@@ -28,7 +28,7 @@ class Fetching:
         return SingleFlightCache(self, ttl=10, failure_ttl=2, clock=lambda: self.now)
 
 
-async def test_a_hundred_at_once_fetch_once():
+async def test_concurrent_callers_share_one_fetch():
     fetching = Fetching()
     flight = fetching.flight()
     waiting = [asyncio.ensure_future(flight.get("k")) for _ in range(100)]
@@ -39,7 +39,7 @@ async def test_a_hundred_at_once_fetch_once():
     assert fetching.count == 1
 
 
-async def test_the_leader_giving_up_fails_nobody_else():
+async def test_a_cancelled_caller_does_not_cancel_the_fetch():
     fetching = Fetching()
     flight = fetching.flight()
     leader = asyncio.ensure_future(flight.get("k"))
@@ -54,7 +54,7 @@ async def test_the_leader_giving_up_fails_nobody_else():
     assert fetching.count == 1
 
 
-async def test_a_failure_is_remembered_for_a_short_while():
+async def test_failures_are_cached_for_their_own_ttl():
     fetching = Fetching()
     fetching.gate.set()
     fetching.error = ValueError("down")
@@ -67,7 +67,7 @@ async def test_a_failure_is_remembered_for_a_short_while():
     assert await flight.get("k") == "k2"
 
 
-async def test_a_stale_answer_serves_while_one_fetch_renews_it():
+async def test_a_stale_value_is_served_while_it_is_refreshed():
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -81,7 +81,7 @@ async def test_a_stale_answer_serves_while_one_fetch_renews_it():
     assert fetching.count == 2
 
 
-async def test_a_failed_renewal_keeps_the_old_answer():
+async def test_a_failed_refresh_keeps_the_stale_value():
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -93,7 +93,7 @@ async def test_a_failed_renewal_keeps_the_old_answer():
     assert flight.peek("k") == "k1"
 
 
-async def test_invalidating_renews_on_the_next_use_and_forgets_failures():
+async def test_invalidate_makes_values_stale_and_drops_failures():
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -118,7 +118,7 @@ async def test_keys_do_not_wait_for_each_other():
     assert await asyncio.gather(*both) == ["a1", "b2"]
 
 
-async def test_closing_cancels_what_flies():
+async def test_close_cancels_fetches_in_flight():
     fetching = Fetching()
     flight = fetching.flight()
     waiting = asyncio.ensure_future(flight.get("k"))
@@ -128,7 +128,7 @@ async def test_closing_cancels_what_flies():
         await waiting
 
 
-async def test_odd_names_do_not_pile_up():
+async def test_expired_failures_are_evicted():
     fetching = Fetching()
     fetching.gate.set()
     fetching.error = ValueError("no")

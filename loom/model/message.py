@@ -70,7 +70,7 @@ class Messages(msgspec.Struct, gc=False):
     @property
     def has_middle(self) -> bool:
         """Whether there are messages between the head and the newest."""
-        return len(self._items) - self._head - self._start > 1
+        return len(self._items) > self._head + self._start + 1
 
     def append(self, message: Message) -> None:
         """Add the newest; its index is the number of messages that passed before it."""

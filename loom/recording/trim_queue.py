@@ -26,19 +26,25 @@ class TrimQueue:
     def put(self, call: Call) -> None:
         """Queue a call that may have got messages; one that is queued already keeps its place."""
         call_id = call.id
+        if call_id in self._streams:
+            return
         if call.messages.has_middle:
-            if call_id not in self._streams:
-                self._streams[call_id] = call
-                self._others.pop(call_id, None)
-        elif call.messages and call_id not in self._others:
+            self._streams[call_id] = call
+            self._others.pop(call_id, None)
+        elif call_id not in self._others and call.messages:
             self._others[call_id] = call
-            self._streams.pop(call_id, None)
 
     def pop(self) -> Call | None:
         """Take out the call whose turn it is; None if no call has messages."""
-        for queue in (self._streams, self._others):
-            if queue:
-                return queue.popitem(last=False)[1]
+        while self._streams:
+            call_id, call = self._streams.popitem(last=False)
+            if call.messages.has_middle:
+                return call
+            self._others[call_id] = call
+        while self._others:
+            _, call = self._others.popitem(last=False)
+            if call.messages:
+                return call
         return None
 
     def discard(self, call_id: int) -> None:

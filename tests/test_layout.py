@@ -1,29 +1,44 @@
-"""The tree tells the story: what the documentation says of the layout is so."""
+"""The layout is as documented: docstrings of packages are maps of their modules, and tests mirror the packages."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-import loom
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "loom"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PACKAGES = sorted(path.parent for path in MODULES if path.name == "__init__.py")
+OTHER_TESTS = {"page", "interop", "examples", "support", "fixtures"}
+"""Folders of tests that mirror no package (docs/development.md)."""
 
 
-def test_the_packages_docstring_names_every_package():
-    named = set(re.findall(r":mod:`loom\.(\w+)`", loom.__doc__ or ""))
-    there = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    there |= {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
-    assert named == there
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_packages_docstring_lists_its_modules_and_nothing_else(package: Path) -> None:
+    name = ".".join(package.relative_to(ROOT).parts)
+    text = (package / "__init__.py").read_text(encoding="utf-8")
+    listed = re.findall(rf"^\* :mod:`~?{re.escape(name)}\.(\w+)`: \S", text, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
+    modules |= {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(listed) - {"__main__"} == modules
+
+
+def test_tests_mirror_the_packages() -> None:
+    folders = {
+        path.parent.relative_to(ROOT / "tests")
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "node_modules" not in path.parts
+    }
+    mirrored = {folder for folder in folders if folder.parts and folder.parts[0] not in OTHER_TESTS}
+    assert mirrored <= {package.relative_to(PACKAGE) for package in PACKAGES}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_says_what_it_is_for(path: Path):
+def test_a_module_has_a_docstring(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith(('"""', 'r"""'))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_has_one_purpose(path: Path):
+def test_a_module_is_not_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

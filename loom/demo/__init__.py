@@ -1,13 +1,14 @@
-"""A backend worth looking at, and traffic for it: a harbour, its ships, their cargo, their radio.
+"""The demo: a harbour as a backend, with realistic messages, errors and streams, and traffic for it.
 
-* ``protos/``: what the harbour's services speak; compiled when the demo starts.
-* :mod:`~loom.demo.contract`: the message classes and the methods out of those files.
-* :mod:`~loom.demo.harbour`: the ships and containers that there are.
-* :mod:`~loom.demo.vessels`, :mod:`~loom.demo.cargo`, :mod:`~loom.demo.radio`: the three services.
-* :mod:`~loom.demo.refusals`: failures with their details.
+* :mod:`~loom.demo.contract`: message classes and methods, compiled from ``protos/`` at start.
+* :mod:`~loom.demo.harbour`: the state that the services share.
+* :mod:`~loom.demo.vessels`: the service ``harbour.v1.Vessels``.
+* :mod:`~loom.demo.cargo`: the service ``harbour.v1.Cargo``.
+* :mod:`~loom.demo.radio`: the service ``harbour.v1.Radio``.
+* :mod:`~loom.demo.refusals`: errors with details.
 * :mod:`~loom.demo.backend`: the gRPC server, with reflection and health.
-* :mod:`~loom.demo.scenes`: what clients do, one small story each.
-* :mod:`~loom.demo.traffic`: plays the scenes at a human pace, for as long as it runs.
+* :mod:`~loom.demo.scenes`: sequences of calls, and the status that each ends with.
+* :mod:`~loom.demo.traffic`: clients that play the scenes until stopped.
 
-``python -m loom.demo`` runs the backend alone, or with traffic, for a Loom of its own elsewhere.
+``python -m loom.demo`` runs the backend alone, or with traffic, for a Loom that runs elsewhere.
 """

@@ -1,4 +1,4 @@
-"""The harbour's message classes and methods, compiled from ``protos/`` when the demo starts."""
+"""Message classes and methods of the harbour's services, compiled from ``protos/`` at start."""
 
 from __future__ import annotations  # grpc.RpcMethodHandler is generic for type checkers only
 
@@ -31,28 +31,28 @@ class Rpc:
     response: type[Message]
 
     def handler(self, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        """The server's side of it."""
-        make: dict[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]] = {
+        """Return the method's handler for a server."""
+        factories: dict[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]] = {
             (False, False): grpc.unary_unary_rpc_method_handler,
             (False, True): grpc.unary_stream_rpc_method_handler,
             (True, False): grpc.stream_unary_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }
-        return make[self.client_streams, self.server_streams](
+        return factories[self.client_streams, self.server_streams](
             behaviour,
             request_deserializer=self.request.FromString,
             response_serializer=self.response.SerializeToString,
         )
 
     def on(self, channel: grpc.aio.Channel) -> Any:
-        """The client's side of it: a grpc.aio multi-callable."""
-        make = {
+        """Return the method's multi-callable on a channel."""
+        factory = {
             (False, False): channel.unary_unary,
             (False, True): channel.unary_stream,
             (True, False): channel.stream_unary,
             (True, True): channel.stream_stream,
         }[self.client_streams, self.server_streams]
-        return make(
+        return factory(
             self.path,
             request_serializer=self.request.SerializeToString,
             response_deserializer=self.response.FromString,
@@ -60,7 +60,7 @@ class Rpc:
 
 
 class Contract:
-    """Everything that the harbour's .proto files say, in a descriptor pool of its own."""
+    """The descriptors of the harbour's ``.proto`` files, in their own pool."""
 
     def __init__(self) -> None:
         with as_file(files("loom.demo") / "protos") as folder:
@@ -68,8 +68,8 @@ class Contract:
         self.pool = DescriptorPool()
         for file in file_set.file:
             self.pool.Add(file)
-        for known in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
-            self.pool.AddSerializedFile(known.serialized_pb)  # so that reflection describes these too
+        for descriptor in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+            self.pool.AddSerializedFile(descriptor.serialized_pb)  # so that reflection describes these too
         names = [file.name for file in file_set.file]
         self._classes = message_factory.GetMessageClassesForFiles(names, self.pool)
         self.services = tuple(
@@ -77,15 +77,15 @@ class Contract:
         )
 
     def type(self, name: str) -> type[Message]:
-        """A message class by its name within the package."""
+        """Return a message class by its name within the package."""
         return self._classes[f"{PACKAGE}.{name}"]
 
     def make(self, name: str, /, **values: Any) -> Any:
-        """A message of that type. The answer is Any: its fields exist only at run time."""
+        """Create a message of that type. The return type is Any, as its fields exist only at run time."""
         return self.type(name)(**values)
 
     def rpcs(self, service: str) -> dict[str, Rpc]:
-        """The methods of a service (by its name within the package), by name."""
+        """Return the methods, by name, of a service (its name within the package)."""
         descriptor = self.pool.FindServiceByName(f"{PACKAGE}.{service}")
         return {method.name: self._rpc(method) for method in descriptor.methods}
 

@@ -1,4 +1,4 @@
-"""What the harbour's clients do: one small story each, and the status that each one ends with."""
+"""The scenes of the demo traffic: a sequence of calls each, and the status that its last call ends with."""
 
 import asyncio
 import itertools
@@ -12,12 +12,12 @@ import grpc
 from .backend import BEACON
 from .contract import PACKAGE, Contract
 
-_TOKEN = "Bearer harbour-office-7f3a"  # noqa: S105 (nothing asks for it but the demo)
+_TOKEN = "Bearer harbour-office-7f3a"  # noqa: S105 (of the demo only)
 _PING = b"\x08\x2a\x12\x05flash\x1d\x00\x00\x80?"
 
 
 class Client:
-    """A caller of the harbour: ``channel`` goes to Loom, ``chance`` decides what it asks for."""
+    """A client of the harbour. ``channel`` leads to Loom; ``chance`` chooses the arguments."""
 
     def __init__(self, contract: Contract, channel: grpc.aio.Channel, chance: random.Random) -> None:
         self.contract = contract
@@ -32,16 +32,16 @@ class Client:
         }
 
     def call(self, method: str, argument: Any, *, token: bool = False, **options: Any) -> Any:
-        """Start ``Service/Method``; the answer is grpc.aio's call object."""
+        """Start a call of ``Service/Method``; return grpc.aio's call object."""
         return self._calls[method](argument, metadata=self.metadata(token=token), **options)
 
     def raw(self, path: str, payload: bytes) -> Any:
-        """Start a unary call of a method that no file describes."""
+        """Start a unary call of a method that is in no ``.proto`` file."""
         call: Any = self._channel.unary_unary(path)
         return call(payload, metadata=self.metadata())
 
     def metadata(self, *, token: bool = False) -> tuple[tuple[str, str | bytes], ...]:
-        """What a real client would send along: ids, a binary trace context, perhaps a token."""
+        """Return metadata like a real client's: ids, a binary trace context, optionally a token."""
         trace = bytes([0, 0]) + self.chance.randbytes(16) + bytes([1]) + self.chance.randbytes(8)
         items: tuple[tuple[str, str | bytes], ...] = (
             ("x-request-id", f"req-{next(self._requests):05d}"),
@@ -53,7 +53,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """``play`` makes calls with a client; the last ends with ``ends``. ``often`` a round it is played."""
+    """``play`` makes calls, the last of which ends with the status ``ends``. Played ``often`` times a round."""
 
     play: Callable[[Client], Awaitable[object]]
     ends: grpc.StatusCode = grpc.StatusCode.OK

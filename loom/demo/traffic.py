@@ -1,4 +1,4 @@
-"""Plays the scenes at a human pace: a few callers, pauses between what they do, one stream that stays."""
+"""Clients that play the scenes: a few callers with pauses between scenes, and one stream that stays open."""
 
 import asyncio
 import logging
@@ -13,27 +13,26 @@ from .scenes import SCENES, Client, Scene
 
 _log = logging.getLogger(__name__)
 _CALLERS = 3
-_FIRST_PAUSE = 0.15  # one round in quick succession, so that there is something to see at once
+_FIRST_PAUSE = 0.15  # the first round is quick, so that there are calls to see at once
 _PAUSE = (0.4, 2.2)
 _AFTER_FAILURE = 1.0
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
 
 
 class Traffic:
-    """Calls ``address`` (cleartext) until it is stopped. ``seed`` fixes what is asked for, not when."""
+    """Demo traffic to ``address`` (cleartext). ``seed`` determines the arguments of the calls, not their times."""
 
     def __init__(self, address: Address, contract: Contract | None = None, seed: int = 7) -> None:
-        where = Address(_ANY.get(address.host, address.host), address.port)
+        self._address = str(Address(_LOOPBACK_OF.get(address.host, address.host), address.port))
         self._chance = random.Random(seed)  # noqa: S311 (which scene is next, not keys)
         self._contract = contract or Contract()
-        self._where = str(where)
         self._channel: grpc.aio.Channel | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin calling, in tasks of its own."""
+        """Start the clients, as tasks."""
         options = [("grpc.primary_user_agent", "harbour-office/1.0")]
-        self._channel = grpc.aio.insecure_channel(self._where, options=options)
+        self._channel = grpc.aio.insecure_channel(self._address, options=options)
         client = Client(self._contract, self._channel, self._chance)
         self._tasks = [asyncio.create_task(self._keep_watch(client), name="demo-watch")]
         self._tasks += [
@@ -42,7 +41,7 @@ class Traffic:
         ]
 
     async def stop(self) -> None:
-        """End every call that is under way."""
+        """Cancel the clients and their calls."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -68,7 +67,7 @@ class Traffic:
             await asyncio.sleep(_AFTER_FAILURE)
 
     async def _keep_watch(self, client: Client) -> None:
-        """One stream for as long as the demo runs; begun anew where it breaks."""
+        """Keep one stream open; restart it when it breaks."""
         while True:
             request = client.make("KeepWatchRequest", channels=[12, 16, 74])
             try:

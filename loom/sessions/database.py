@@ -29,6 +29,7 @@ _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 MASKED = "masked "
 """The prefix of the names of facts that say which metadata is masked."""
 
+_TABLE_NAMES = ("batches", "spans", "descriptors", "kinds", "facts")
 _TABLES = """
 CREATE TABLE batches (
   seq INTEGER PRIMARY KEY,
@@ -170,7 +171,20 @@ def check_version(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} was written by an older Loom (session format {version}; this one writes {FORMAT}): "
             "export it with the Loom that wrote it, then 'loom sessions import' the export"
         )
+    _check_tables(connection, path)
     return True
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse views, virtual tables and generated columns: reading them runs what the file says, without end."""
+    for name in _TABLE_NAMES:
+        rows = connection.execute("SELECT type, rootpage FROM sqlite_master WHERE name = ?", (name,))
+        plain = all(kind == "table" and rootpage for kind, rootpage in rows)
+        columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,)) if plain else ()
+        if not plain or any(hidden for (hidden,) in columns):
+            raise SessionError(
+                f"{path} is a database, but not a Loom session: {name!r} is not an ordinary table"
+            )
 
 
 def counters(connection: sqlite3.Connection, path: Path) -> tuple[int, int]:

@@ -100,10 +100,28 @@ _decoder = msgspec.msgpack.Decoder(
 )
 
 
-def unpack(batch: bytes) -> list[StoredEvent]:
-    """The events of a batch, compressed or not; :class:`msgspec.DecodeError` if it has anything else in it."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024 * 1024
+"""The largest batch that is decompressed: a batch larger than one message is far smaller."""
+
+
+def _content_size(frame: bytes) -> int:
+    """The size that a zstd frame claims to have decompressed; -1 if it does not say, or its header is damaged."""
     try:
-        if batch[:4] == zstandard.FRAME_HEADER:
+        return zstandard.frame_content_size(frame)
+    except zstandard.ZstdError:
+        return -1
+
+
+def unpack(batch: bytes, max_bytes: int = MAX_BATCH_BYTES) -> list[StoredEvent]:
+    """The events of a batch, compressed or not.
+
+    Raises :class:`msgspec.DecodeError` if it has anything else in it, or decompresses to more than ``max_bytes``.
+    """
+    compressed = batch[:4] == zstandard.FRAME_HEADER
+    if compressed and _content_size(batch) > max_bytes:
+        raise msgspec.DecodeError(f"it decompresses to more than {max_bytes} bytes")
+    try:
+        if compressed:
             batch = zstandard.ZstdDecompressor().decompress(batch)
         groups = _decoder.decode(batch)
         events: list[StoredEvent] = []

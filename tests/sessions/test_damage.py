@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 from click.testing import CliRunner
 
 from loom.cli.sessions import command
@@ -15,6 +16,7 @@ from loom.errors import LoomError
 from loom.formats.call_file import CallFile
 from loom.model import Call, Kind, StoredDescriptorSet
 from loom.sessions import SessionReader, SessionWriter, session_path
+from tests.support.databases import change
 from tests.support.traffic import DOWN, began, dense, ended, many, message, unary
 
 STREAM = 1
@@ -149,3 +151,45 @@ def test_commands_and_the_next_start_survive_damage(whole: bytes, tmp_path: Path
         writer.restore(1000)
         writer.stored_descriptors()
         writer.close()
+
+
+COLUMNS = "seq, first_id, last_id, started, ended, first_ns, last_ns, size, events"
+ENDLESS = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, i, i, i, i, i, i, i, i FROM n"
+)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE batches", f"CREATE VIEW batches({COLUMNS}) AS {ENDLESS}"],
+        ["DROP TABLE facts", f"CREATE VIEW facts(name, value) AS SELECT i, i FROM ({ENDLESS})"],
+        ["DROP TABLE kinds", "CREATE VIRTUAL TABLE kinds USING fts5(method, kind)"],
+        ["ALTER TABLE descriptors ADD COLUMN x GENERATED ALWAYS AS (zeroblob(1000000000))"],
+    ],
+    ids=["a view", "a view of counters", "a virtual table", "a generated column"],
+)  # fmt: skip
+def test_what_is_not_an_ordinary_table_is_refused(
+    tmp_path: Path, whole: bytes, statements: list[str]
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(whole)
+    change(path, *statements)
+    with (
+        pytest.raises(LoomError, match=r"not a Loom session: .* is not an ordinary table"),
+        CallFile(path) as file,
+    ):
+        list(file.read().calls)
+
+
+def test_a_frame_that_claims_to_be_huge_is_not_decompressed(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(whole)
+    frame = zstandard.FRAME_HEADER + b"\xe0" + (2**45).to_bytes(8, "little") + b"\x01\x00\x00"
+    change(path, f"UPDATE batches SET events = x'{frame.hex()}' WHERE seq = 3")
+    with CallFile(path) as file:
+        content = file.read()
+        assert len(list(content.calls)) > LAST // 2
+    assert content.problems == [
+        f"{path}: batch 3 is damaged and was skipped: it decompresses to more than {4 * 1024**3} bytes"
+    ]

@@ -4,13 +4,13 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError
 
 from loom.codec import ChainResolver
 from loom.codec.compiled_readers import set_fields
 from loom.codec.json_printer import JsonPrinter
+from loom.codec.lenient_parser import parse_message
 from loom.codec.node import Budget
 from loom.codec.wire_parser import BudgetExceededError, WireFormatError, parse_fields
 from loom.codec.wire_parser import Field as WireField
@@ -72,7 +72,7 @@ class FieldWalker:
             self._visit_bytes(data, "", fields)
             return fields
         try:
-            message = message_class.FromString(data)
+            message, _ = parse_message(data, message_class.DESCRIPTOR)
         except DecodeError:
             self._visit_bytes(data, "", fields)
             return fields
@@ -173,7 +173,7 @@ class FieldWalker:
             self._visit_bytes(message.value, at, fields)
             return
         try:
-            inner = message_factory.GetMessageClass(descriptor).FromString(message.value)
+            inner, _ = parse_message(message.value, descriptor)
         except DecodeError:
             self._visit_bytes(message.value, at, fields)
             return

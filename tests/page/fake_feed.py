@@ -5,15 +5,16 @@ second. It serves the real page behind the real guard, with the real content sec
 """
 
 import asyncio
-import json
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import uvicorn
+from msgspec import Struct
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,19 +22,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from loom.inspector.responses import Json
+from loom.api.calls import CallDetail, CallsPage, Cleared, Summary
+from loom.api.errors import ErrorAnswer
+from loom.api.feed import FEED_EVENTS, SEARCH_EVENTS
+from loom.api.messages import MessagesPage, MessageView, StreamSamples
+from loom.api.replay import Diff
+from loom.api.stats import StatsSeries
+from loom.inspector.responses import JsonResponse
 from loom.inspector.routes.page import page_routes
 from loom.inspector.security import Access, Guard
 from loom.replay.diff import diff_values
 from loom.replay.ignore_paths import IgnorePaths
 
 _MOST_CHANGES = 10_000
+NO_SCHEMA: dict[str, Any] = {
+    "source": None, "origin": None, "fetched_us": None, "request_type": None, "response_type": None, "error": "",
+    "drift": False, "problems": [],
+}  # fmt: skip
 _START_US = 1_763_923_200_000_000
 
 
 def summary(number: int, **changes: Any) -> dict[str, Any]:
     """The summary of an ended unary call, with ``changes`` applied."""
-    return {
+    made = {
         "id": number, "version": 1, "method": "/acme.shop.v1.Shop/GetOrder", "kind": "unary", "kind_known": True,
         "state": "ended", "started_us": _START_US + number * 1000, "duration_us": 1000 + number % 977,
         "status": {"code": 0, "name": "OK", "message": ""}, "ended_by": "backend",
@@ -41,6 +52,14 @@ def summary(number: int, **changes: Any) -> dict[str, Any]:
         "peer": "ipv4:127.0.0.1:50412", "authority": "localhost:9999", "target": "localhost:50051", "engine": "relay",
         "flags": [], "replay_of": None, "deadline_us": None,
     } | changes  # fmt: skip
+    msgspec.convert(made, Summary)
+    return made
+
+
+def event(kinds: Mapping[str, Any], name: str, data: Any, position: str | None = None) -> ServerSentEvent:
+    """An event whose data is as the API declares it."""
+    text = msgspec.json.encode(msgspec.convert(data, kinds[name])).decode()
+    return ServerSentEvent(text, event=name, id=position)
 
 
 class Stream(Sequence[dict[str, Any]]):
@@ -79,6 +98,7 @@ class FakeFeed:
         self.details: dict[int, dict[str, Any]] = {}
         self.found: list[int] = []
         self.searching = 0
+        self.problems: list[str] = []
         self.stats: dict[str, Any] = {}
         self.boot = "one"
         self.seq = 0
@@ -105,10 +125,10 @@ class FakeFeed:
         self.loop.call_soon_threadsafe(run)
         assert done.wait(30), "the fake feed's loop is stuck"
 
-    def send(self, event: str, data: Any) -> None:
+    def send(self, name: str, data: Any) -> None:
         """Send an event to every connected page. Call it on the loop only."""
         self.seq += 1
-        made = ServerSentEvent(json.dumps(data), event=event, id=f"{self.boot}:{self.seq}")
+        made = event(FEED_EVENTS, name, data, f"{self.boot}:{self.seq}")
         for queue in self._listeners:
             queue.put_nowait(made)
 
@@ -154,8 +174,9 @@ class FakeFeed:
             "boot": self.boot, "now_us": time.time_ns() // 1000, "calls_total": len(self.calls), "errors_total": 0,
             "in_flight": 0, "held": len(self.calls), "held_bytes": 1, "evicted": self.evicted, "evicted_live": 0,
             "dropped_messages": 0,
-            "dropped_bytes": 0, "rate": 1.0, "error_rate": 0.0, "p50_us": 900, "p95_us": 4000, "subscribers": 1,
-            "oldest_id": min(self.calls, default=0),
+            "dropped_bytes": 0, "rate": 1, "error_rate": 0, "p50_us": 900, "p95_us": 4000, "subscribers": 1,
+            "oldest_id": min(self.calls, default=1), "recording_failures": 0, "skipped": 0,
+            "sinks": {"log": None, "session": None},
             "target": {"address": "localhost:50051", "tls": False, "state": "ready", "error": ""},
             "breaker": {"state": "closed", "failures": 0, "retry_in_ms": None},
         } | self.stats  # fmt: skip
@@ -169,22 +190,30 @@ class FakeFeed:
             "stats": self.numbers(),
         }  # fmt: skip
         try:
-            yield ServerSentEvent(json.dumps(hello), event="hello", id=f"{self.boot}:{self.seq}")
+            yield event(FEED_EVENTS, "hello", hello, f"{self.boot}:{self.seq}")
             while not self.refusing and (update := await queue.get()) is not None:
                 yield update
         finally:
             self._listeners.discard(queue)
 
+    def answer(self, kind: type[Struct], value: dict[str, Any], status: int = 200) -> Response:
+        """An answer as the API declares it; a ``value`` that is not one is a problem of the test."""
+        try:
+            return JsonResponse(msgspec.convert(value, kind), status)
+        except msgspec.ValidationError as error:
+            self.problems.append(f"{kind.__name__}: {error}")
+            raise
+
     async def events(self, request: Request) -> Response:
         self.requests.append(str(request.url))
         if self.refusing:
-            return Json({"error": {"message": "going down", "hint": ""}}, 503)
+            return self.answer(ErrorAnswer, {"error": {"message": "going down", "hint": ""}}, 503)
         return EventSourceResponse(self._updates())
 
     async def list_calls(self, request: Request) -> Response:
         self.requests.append(str(request.url))
         limit = int(request.query_params.get("limit", 1000))
-        return Json(self.newest(limit, int(request.query_params.get("before", 1 << 60))))
+        return self.answer(CallsPage, self.newest(limit, int(request.query_params.get("before", 1 << 60))))
 
     def newest(self, limit: int, before: int = 1 << 60) -> dict[str, Any]:
         """A page of the history."""
@@ -193,28 +222,33 @@ class FakeFeed:
         page = ids[max(0, end - limit) : end]
         return {
             "calls": [self.calls[number] for number in page], "total": len(self.calls), "evicted": self.evicted,
-            "oldest_id": min(self.calls, default=None), "boot": self.boot, "seq": self.seq,
-            "more": end > limit,
+            "oldest_id": min(self.calls, default=1), "boot": self.boot, "seq": self.seq,
+            "more": end > limit, "problems": [],
         }  # fmt: skip
 
     async def one_call(self, request: Request) -> Response:
         call = self.calls.get(request.path_params["id"])
         if call is None:
             body = {
-                "error": {"message": "call is no longer held", "hint": "raise --history-bytes"},
-                "evicted": True,
+                "error": {
+                    "message": "call is no longer held",
+                    "hint": "raise --history-bytes",
+                    "evicted": True,
+                },
             }
-            return Json(body, 404)
+            return self.answer(ErrorAnswer, body, 404)
         times = dict.fromkeys(
             ("initial_us", "first_request_us", "last_request_us", "first_response_us", "last_response_us",
              "half_closed_us", "half_closed_after", "ended_us", "deadline_us")
         )  # fmt: skip
-        return Json(
+        return self.answer(
+            CallDetail,
             call
             | {
                 "metadata": {"request": call.get("request", []), "initial": [], "trailing": []},
                 "timing": {"started_us": call["started_us"]} | times,
-                "status_details": None, "schema": None, "note": "", "wire": {}, "dropped": {"messages": 0, "bytes": 0},
+                "status_details": None, "schema": NO_SCHEMA, "note": "", "wire": {},
+                "dropped": {"messages": 0, "bytes": 0},
                 "replays": [], "content_type": "application/grpc",
             }
             | self.details.get(call["id"], {})
@@ -242,20 +276,29 @@ class FakeFeed:
         start = int(request.query_params.get("from", 0))
         limit = int(request.query_params.get("limit", 100))
         self.requests.append(str(request.url))
-        return Json({"total": len(rows), "gap": None, "messages": rows[start : start + limit]})
+        return self.answer(
+            MessagesPage,
+            {
+                "total": len(rows),
+                "gap": None,
+                "half_closed_after": None,
+                "messages": rows[start : start + limit],
+            },
+        )
 
     async def one_message(self, request: Request) -> Response:
         number, index = request.path_params["id"], request.path_params["index"]
         if number in self.streams:
             nothing = {"json": None, "json_text": "{}", "tree": None, "wire": None, "hex": "", "data_base64": "",
-                       "source": "test", "drift": False, "truncated": 0}  # fmt: skip
-            return Json(self._rows(number)[index] | nothing)
+                       "source": "test", "drift": False, "truncated": 0, "json_cut": False, "schema_error": None,
+                       "protocol": "gRPC", "payload": "proto"}  # fmt: skip
+            return self.answer(MessageView, self._rows(number)[index] | nothing)
         self.requests.append(str(request.url))
         body = self.bodies[number][index]
         most = int(request.query_params.get("text", 2**53))
         if len(body["json_text"] or "") > most:
             body = body | {"json_text": body["json_text"][:most], "json_cut": True, "json": None}
-        return Json(body)
+        return self.answer(MessageView, body)
 
     async def diff(self, request: Request) -> Response:
         """The diff of two messages, or of the first messages of two calls."""
@@ -265,22 +308,24 @@ class FakeFeed:
         one = self.bodies[request.path_params["id"]][index]["json"]
         other = self.bodies[request.path_params["other"]][int(asked.get("other_message", index))]["json"]
         ignore = IgnorePaths(asked.getlist("ignore"))
-        changes = [change.as_json() for change in diff_values(one, other, f"response {index}", ignore)]
+        changes = [
+            msgspec.to_builtins(change) for change in diff_values(one, other, f"response {index}", ignore)
+        ]
         more = max(len(changes) - _MOST_CHANGES, 0)
-        return Json({"equal": not changes, "changes": changes[:_MOST_CHANGES], "more": more})
+        return self.answer(Diff, {"equal": not changes, "changes": changes[:_MOST_CHANGES], "more": more})
 
     async def rail(self, request: Request) -> Response:
         rows = self._rows(request.path_params["id"])
         step = max(1, len(rows) // int(request.query_params["points"]))
         samples = [[row["index"], row["time_us"], 0, row["size"]] for row in rows[::step]]
-        return Json({"total": len(rows), "samples": samples})
+        return self.answer(StreamSamples, {"total": len(rows), "samples": samples})
 
     async def _search(self) -> AsyncIterator[ServerSentEvent]:
         self.searching += 1
         try:
-            yield ServerSentEvent('{"searched":1200,"of":5000}', event="progress")
+            yield event(SEARCH_EVENTS, "progress", {"searched": 1200, "of": 5000})
             found = {"ids": self.found, "calls": [self.calls[number] for number in self.found]}
-            yield ServerSentEvent(json.dumps(found), event="found")
+            yield event(SEARCH_EVENTS, "found", found)
             await asyncio.Event().wait()
         finally:
             self.searching -= 1
@@ -290,13 +335,13 @@ class FakeFeed:
         return EventSourceResponse(self._search())
 
     async def stats_now(self, _: Request) -> Response:
-        return Json(self.numbers() | {"series": []})
+        return self.answer(StatsSeries, self.numbers() | {"series": []})
 
     async def clear(self, _: Request) -> Response:
         cleared = len(self.calls)
         self.calls.clear()
         self.send("cleared", {})
-        return Json({"cleared": cleared})
+        return self.answer(Cleared, {"cleared": cleared})
 
     def app(self) -> Starlette:
         access = Access(token="t", required=False, port=0)
@@ -312,7 +357,7 @@ class FakeFeed:
                 Route("/api/calls/{id:int}/samples", self.rail),
                 Route("/api/calls/{id:int}/diff/{other:int}", self.diff),
                 Route("/api/calls/{id:int}/messages/{index:int}", self.one_message),
-                *page_routes(lambda _, limit: self.newest(limit)),
+                *page_routes(lambda _, limit: msgspec.convert(self.newest(limit), CallsPage)),
             ],
             middleware=[Middleware(Guard, access=access)],
         )
@@ -349,3 +394,4 @@ def fake_feed() -> Iterator[FakeFeed]:
         feed.disconnect()
         server.should_exit = True
         thread.join(30)
+    assert not feed.problems

@@ -106,7 +106,7 @@ async def test_a_hidden_tab_does_nothing_and_catches_up_when_shown(page: Page, f
         .observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
     }""")
     feed.put(*[summary(number) for number in range(4, 2000)], summary(1, version=2, flags=["truncated"]))
-    feed.tick(rate=900.0)
+    feed.tick(rate=900)
     feed.evict(below=3)
     await page.evaluate(
         "new Promise((done) => setTimeout(done, 300))"

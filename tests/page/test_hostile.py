@@ -27,7 +27,8 @@ def body(tree: dict[str, Any], text: str, preview: str = "") -> dict[str, Any]:
         "index": 0, "direction": "request", "time_us": 1_763_923_200_002_000, "size": len(text), "compressed": False,
         "encoding": "", "dropped": False, "type": SCRIPT, "preview": preview, "error": None, "json": None,
         "json_text": text, "tree": tree, "wire": tree, "hex": "", "data_base64": base64.b64encode(b"x").decode(),
-        "source": "test", "drift": False, "truncated": 0,
+        "source": "test", "drift": False, "truncated": 0, "json_cut": False, "schema_error": None, "protocol": "gRPC",
+        "payload": "proto",
     }  # fmt: skip
 
 

@@ -11,13 +11,17 @@ from tests.page.test_feed import held, opened
 from tests.page.test_hostile import body, leaf, root
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+SESSION = {
+    "name": "default", "path": "default.db", "written": 0, "dropped": 0, "dropped_bytes": 0, "waiting_bytes": 0,
+    "bytes": 0, "budget": 0, "pruned": 0, "error": "", "problems": [],
+}  # fmt: skip
 FAILED = {"code": 3, "name": "INVALID_ARGUMENT", "message": "two fields are wrong"}
 VIOLATIONS = [
     {"field": "sku", "description": "is unknown", "reason": "SKU_UNKNOWN"},
     {"field": "amount", "description": "must be positive"},
 ]
 DETAILS = {
-    "type": "google.rpc.Status", "raw_base64": "", "error": None,
+    "type": "google.rpc.Status", "code": 3, "message": "two fields are wrong", "raw_base64": "", "error": None,
     "details": [
         {"type": "google.rpc.BadRequest", "json": {"fieldViolations": VIOLATIONS}, "error": None},
         {"type": "google.rpc.RetryInfo", "json": {"retryDelay": "1.5s"}, "error": None},
@@ -153,7 +157,7 @@ async def test_a_call_in_flight_tells_how_long_it_has_taken(page: Page, feed: Fa
         await expect(row).to_contain_text(shown)
     await expect(row).to_contain_text("in flight")
     await page.keyboard.press("p")
-    feed.tick(now_us=live["started_us"] + 100_000_000, rate=77.0)
+    feed.tick(now_us=live["started_us"] + 100_000_000, rate=77)
     await expect(page.get_by_label("The last 2 minutes")).to_contain_text("77")
     await expect(row).to_contain_text("1\u00a0m\u00a015\u00a0s")
 
@@ -161,9 +165,9 @@ async def test_a_call_in_flight_tells_how_long_it_has_taken(page: Page, feed: Fa
 async def test_the_footer_says_what_is_wrong_with_the_session(page: Page, feed: FakeFeed) -> None:
     await opened(page, feed)
     full = "the disk is full: calls are not stored in /data/default.loom.db until there is room"
-    feed.tick(sinks={"session": {"error": full, "problems": ["batch 2 is damaged"]}})
+    feed.tick(sinks={"log": None, "session": SESSION | {"error": full, "problems": ["batch 2 is damaged"]}})
     footer = page.get_by_text("Session: the disk is full")
     await expect(footer).to_have_text(f"Session: {full} (and 1 more)")
     await expect(footer).to_have_attribute("title", f"{full}\nbatch 2 is damaged")
-    feed.tick(sinks={"session": {"error": "", "problems": []}})
+    feed.tick(sinks={"log": None, "session": SESSION})
     await expect(page.get_by_text("Session:")).to_have_count(0)

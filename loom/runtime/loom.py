@@ -1,4 +1,4 @@
-"""One running Loom: every part made, joined and ended here, and nowhere else."""
+"""A running Loom: creates, connects, starts and stops its parts."""
 
 import asyncio
 import contextlib
@@ -30,21 +30,21 @@ from loom.recording.recorder import Recorder
 from loom.replay.runner import ReplayRunner
 from loom.sessions import SessionWriter
 
-from . import wiring as parts
+from . import wiring
 from .metrics import Metrics
-from .schema_prefetch import Warming
+from .schema_prefetch import SchemaPrefetch
 from .settings import Settings
 from .stats import StatsCollector
 from .tasks import Tasks
 
 _STATS_SECONDS = 1.0
-_RESTORED = 5_000  # calls of earlier runs that are there at once; the rest is found by searching
+_MAX_RESTORED = 5_000  # calls of previous runs that are loaded at start; a search finds the others
 _GC_THRESHOLD = (50_000, 20, 50)
 _SWITCH_SECONDS = 0.000_25
 
 
 class Fanout:
-    """A sink of sinks: the recorder first, so that a call is visible before it is stored."""
+    """A sink that emits to several, in order: the recorder first, so that a call is visible before it is stored."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
@@ -58,10 +58,10 @@ class Fanout:
 
 
 class Loom:
-    """Made from settings; :meth:`start` it on a running loop, then :meth:`stop` it.
+    """A proxy with its recorder, session, log and inspector; :meth:`start` it on a running event loop.
 
-    ``observers`` are told of every call beside the page and the log (the terminal's lines, a test's);
-    ``tune`` sets up the garbage collector and the threads of a process that is Loom's own.
+    ``observers`` observe calls besides the inspector and the log, such as the console. ``tune`` adjusts the garbage
+    collector and thread switching of the process, which is then Loom's alone.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Loom:
         self.history = History(settings.history_bytes)
         self.hub = Hub(self.boot, summarise)
         self._observers = observers
-        self._tuned = tune
+        self._tunes_process = tune
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self._ready = False
@@ -84,7 +84,7 @@ class Loom:
         self.inspector: InspectorServer | None = None
 
     async def start(self) -> None:
-        """Listen on both sides. :class:`StartError` or :class:`ConfigError` leave nothing open behind."""
+        """Start the engine and the inspector. :class:`StartError` or :class:`ConfigError` leaves nothing open."""
         try:
             await self._start()
         except BaseException:
@@ -93,31 +93,33 @@ class Loom:
 
     async def _start(self) -> None:
         settings = self.settings
-        self.target = await parts.target(settings)
+        self.target = await wiring.target(settings)
         self._exit.push_async_callback(self.target.close)
         self._exit.push_async_callback(self.tasks.stop)  # before the target's connections close
-        local = parts.local_files(settings)
+        local = wiring.local_files(settings)
         await local.load()
-        self.schema = parts.schema(settings, self.target, local)
+        self.schema = wiring.schema(settings, self.target, local)
         self._exit.push_async_callback(self.schema.close)
         self.decoder = DisplayDecoder(self.schema)
         self._exit.push_async_callback(self.decoder.close)
-        self.kept = StoredDescriptorSource()
-        self.schema.sources.append(self.kept)
-        self.breaker = parts.breaker(settings)
+        self.stored_descriptors = StoredDescriptorSource()
+        self.schema.sources.append(self.stored_descriptors)
+        self.breaker = wiring.breaker(settings)
 
-        self.log = parts.log(settings, self.secrets)
-        self.store = await asyncio.to_thread(parts.session, settings, self.schema.kind)
+        self.log = wiring.log(settings, self.secrets)
+        self.store = await asyncio.to_thread(wiring.session, settings, self.schema.kind)
         if self.store is not None:
             await self._restore(self.store)
         self.descriptors = DescriptorRegistry(
             str(settings.target), self.store.put_descriptors if self.store else lambda _: None
         )
         self.schema.on_descriptors(self.descriptors.add_fetched)
-        self.warming = Warming(self.schema, self.tasks, self.history, self.hub)
-        self.schema.on_change(self.warming.again)
-        self.target.on_state(self._target_changed)
-        self.recorder = Recorder(self.history, [self.hub, self.warming, *self._observers], self.schema.kind)
+        self.schema_prefetch = SchemaPrefetch(self.schema, self.tasks, self.history, self.hub)
+        self.schema.on_change(self.schema_prefetch.reset)
+        self.target.on_state(self._on_target_state)
+        self.recorder = Recorder(
+            self.history, [self.hub, self.schema_prefetch, *self._observers], self.schema.kind
+        )
         if self.log is not None:
             self.recorder.observe(self.log)
             self._exit.push_async_callback(asyncio.to_thread, self.log.close)
@@ -135,8 +137,10 @@ class Loom:
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
-        self.engine = parts.engine(settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind)
-        self.allocate_id = parts.allocate_after_flush(self.ids, self.engine.flush)
+        self.engine = wiring.engine(
+            settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind
+        )
+        self.allocate_id = wiring.allocate_after_flush(self.ids, self.engine.flush)
         self.replayer = ReplayRunner(
             self.target, self.sink, self.allocate_id, self.tasks.start, self._own_addresses
         )
@@ -145,37 +149,37 @@ class Loom:
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
         self.tasks.start(local.watch(self.schema.clear), "local schema files")
-        self.tasks.every(_STATS_SECONDS, self._roll, "stats")
-        if self._tuned:
-            self._tune()
+        self.tasks.every(_STATS_SECONDS, self._publish_stats, "stats")
+        if self._tunes_process:
+            self._tune_process()
         self._ready = True
 
     async def _restore(self, store: SessionWriter) -> None:
-        """Bring the last calls of earlier runs back into the history, and write what comes."""
+        """Load the last calls of previous runs into the history, with their descriptors and masked keys."""
         self._exit.push_async_callback(asyncio.to_thread, store.close)
-        for call in await asyncio.to_thread(store.restore, _RESTORED, self.history.budget // 4):
+        for call in await asyncio.to_thread(store.restore, _MAX_RESTORED, self.history.budget // 4):
             try:
                 self.history.restore(call)
-            except Exception as error:  # noqa: BLE001 (damage that nothing else has noticed)
+            except Exception as error:  # noqa: BLE001 (damage that no check has found)
                 store.previous_runs.report(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
-        self.kept.add(await asyncio.to_thread(store.stored_descriptors))
-        store.previous_runs.report(*self.kept.problems)
+        self.stored_descriptors.add(await asyncio.to_thread(store.stored_descriptors))
+        store.previous_runs.report(*self.stored_descriptors.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
 
-    def _target_changed(self, state: str) -> None:
-        """A target that was away may have come back with another schema."""
+    def _on_target_state(self, state: str) -> None:
+        """Invalidate schemas on reconnection: the target may have been replaced by another version."""
         if state == "ready":
             self.schema.invalidate()
 
     async def _start_inspector(self, ui: Address) -> None:
         sockets = open_sockets(
-            ui, setting="--ui", advice="choose another port with --ui, or run without the page with --no-ui"
+            ui, setting="--ui", advice="choose another port with --ui, or disable the inspector with --no-ui"
         )
         server = InspectorServer(sockets)
         self._exit.push_async_callback(server.stop)
         self._exit.callback(self.hub.close)
-        self._refuse_own_page(server.port)
+        self._check_target(server.port)
         inspector = Inspector(
             history=self.history,
             hub=self.hub,
@@ -186,11 +190,11 @@ class Loom:
                 self.history,
                 self.store,
                 self.descriptors,
-                self.kept,
+                self.stored_descriptors,
                 self.allocate_id,
                 self.hub.changed,
                 self.secrets,
-                destination=Destination(parts.target_endpoint(self.settings)),
+                destination=Destination(wiring.target_endpoint(self.settings)),
             ),
             secrets=self.secrets,
             access=Access(
@@ -210,16 +214,16 @@ class Loom:
         self.inspector = server
 
     def _command_builder(self) -> CommandBuilder:
-        return parts.command_builder(self.settings, self.schema, self.secrets, lambda: self.listen_address)
+        return wiring.command_builder(self.settings, self.schema, self.secrets, lambda: self.listen_address)
 
     def _own_addresses(self) -> list[Address]:
-        """What a replay must not dial."""
+        """The addresses that a replay must not dial."""
         return [self.listen_address, *([self.ui_address] if self.ui_address else [])]
 
-    def _refuse_own_page(self, port: int) -> None:
+    def _check_target(self, port: int) -> None:
         target = self.settings.target
         if target.is_loopback and target.port == port:
-            raise ConfigError(f"--target {target} is the page's own address: name the backend's")
+            raise ConfigError(f"--target {target} is the inspector's own address; pass the backend's")
 
     def _launch(self) -> Launch:
         return Launch(
@@ -238,35 +242,34 @@ class Loom:
             return "draining"
         return None if self._ready else "starting"
 
-    def _roll(self) -> None:
-        stats_before = self.stats()
-        self.hub.rates.roll(stats_before.now_us, self.history.live)
+    def _publish_stats(self) -> None:
+        self.hub.rates.roll(self.stats().now_us, self.history.live)
         if self.hub.subscribers:
             self.hub.send("stats", self.stats())
 
-    def _tune(self) -> None:
-        # What start-up made is here to stay; recorded calls make few cycles: look for garbage less often.
+    def _tune_process(self) -> None:
+        # Objects of start-up live on, and recorded calls have few reference cycles: collect less often.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
-        # The threads that forward shall not wait long for the one that records and shows.
+        # Forwarding threads must not wait long for the one that records and publishes.
         sys.setswitchinterval(_SWITCH_SECONDS)
 
     @property
     def listen_address(self) -> Address:
-        """Where clients reach this Loom, with the port that it really got."""
+        """The address that clients connect to, with the actual port."""
         return Address(self.settings.listen.host, self.engine.port)
 
     @property
     def ui_address(self) -> Address | None:
-        """Where the page is, with the port that it really got; None without a page."""
+        """The address of the inspector, with the actual port; None without one."""
         if self.settings.ui is None or self.inspector is None:
             return None
         return Address(self.settings.ui.host, self.inspector.port)
 
     @property
     def page_url(self) -> str | None:
-        """The page's address with this launch's token in it."""
+        """The URL of the page, with the token; None without an inspector."""
         address = self.ui_address
         if address is None:
             return None
@@ -283,7 +286,7 @@ class Loom:
         await self.stop()
 
     async def stop(self, grace: float | None = None) -> None:
-        """End calls under way within ``grace`` seconds (the setting ``drain``), then everything else."""
+        """Let open calls end within ``grace`` seconds (default: the setting ``drain``), then stop everything."""
         self._stopping.set()
         if self._ready:
             self._ready = False
@@ -293,7 +296,7 @@ class Loom:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """Within it SIGINT and SIGTERM ask to stop; a second one cancels the task that entered."""
+        """Handle SIGINT and SIGTERM: the first asks to stop, the second cancels the current task."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
 
@@ -302,11 +305,11 @@ class Loom:
                 task.cancel("second signal")
             self._stopping.set()
 
-        kinds = (signal.SIGINT, signal.SIGTERM)
-        for kind in kinds:
-            loop.add_signal_handler(kind, on_signal)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, on_signal)
         try:
             yield
         finally:
-            for kind in kinds:
-                loop.remove_signal_handler(kind)
+            for number in signals:
+                loop.remove_signal_handler(number)

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: counted in plain dicts on the way, shaped when scraped."""
+"""Prometheus metrics: counted in plain dicts per call, converted when scraped."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -18,21 +18,23 @@ from loom.model import Call, Observer, Status
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _BUCKETS_NS = [int(bound * 1e9) for bound in BUCKETS]
-MAX_METHODS = 1000  # clients choose method names: past this many they are counted as "other"
+MAX_METHODS = 1000
+"""Clients choose method names: calls of further ones are counted as ``other``."""
 _OTHER = "other"
 _BREAKER_STATES = ("closed", "open", "half_open")
 
 
 class Metrics(Collector, Observer):
-    """An observer of calls, and the collector of a registry of its own.
+    """An observer of calls, and the collector of its own registry.
 
     ``stats`` returns the figures of this moment.
     """
 
-    def __init__(self, version: str, stats: Callable[[], Stats]) -> None:
+    def __init__(self, version: str, stats: Callable[[], Stats], *, max_methods: int = MAX_METHODS) -> None:
         self.registry = CollectorRegistry()
         self._version = version
         self._stats = stats
+        self._max_methods = max_methods
         self._started: dict[str, int] = {}
         self._handled: dict[tuple[str, int | None], int] = {}
         self._messages = [0, 0]
@@ -42,14 +44,14 @@ class Metrics(Collector, Observer):
         self.registry.register(self)
 
     def exposition(self) -> bytes:
-        """The text format of https://prometheus.io/docs/instrumenting/exposition_formats/."""
+        """Return https://prometheus.io/docs/instrumenting/exposition_formats/ (text)."""
         return generate_latest(self.registry)
 
     def started(self, calls: Sequence[Call]) -> None:
         started = self._started
         for call in calls:
             method = call.method
-            if method not in started and len(started) >= MAX_METHODS:
+            if method not in started and len(started) >= self._max_methods:
                 method = _OTHER
             started[method] = started.get(method, 0) + 1
 
@@ -70,7 +72,7 @@ class Metrics(Collector, Observer):
         self._bytes[1] += sum([call.response_bytes for call in calls])
 
     def describe(self) -> list[Metric]:
-        """Nothing is registered by name: collecting at registration would need a running Loom."""
+        """Return no names: collecting at registration would require a running Loom."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -105,10 +107,10 @@ class Metrics(Collector, Observer):
 
     def _held(self, stats: Stats) -> Iterator[Metric]:
         for name, key, text in (
-            ("loom_calls_in_flight", "in_flight", "Calls under way."),
+            ("loom_calls_in_flight", "in_flight", "Calls in flight."),
             ("loom_history_calls", "held", "Calls held in memory."),
-            ("loom_history_bytes", "held_bytes", "What they are counted as."),
-            ("loom_feed_subscribers", "subscribers", "Browsers and tails that listen."),
+            ("loom_history_bytes", "held_bytes", "Memory that they are counted as."),
+            ("loom_feed_subscribers", "subscribers", "Subscribers of the live feed."),
         ):
             yield GaugeMetricFamily(name, text, value=getattr(stats, key))
         for name, key, text in (
@@ -128,7 +130,9 @@ class Metrics(Collector, Observer):
                 breaker.add_metric([state], int(stats.breaker.state == state))
             yield breaker
         written = CounterMetricFamily("loom_sink_written", "Records written.", labels=["sink"])
-        dropped = CounterMetricFamily("loom_sink_dropped", "Records that were lost.", labels=["sink"])
+        dropped = CounterMetricFamily(
+            "loom_sink_dropped", "Records that could not be written.", labels=["sink"]
+        )
         for sink, status in (("log", stats.sinks.log), ("session", stats.sinks.session)):
             if status is not None:
                 written.add_metric([sink], status.written)

@@ -1,4 +1,4 @@
-"""Asks for a method's schema when its first call comes in, beside the traffic, so that the list can say its kind."""
+"""Fetch the schema of a method in the background when its first call comes in, for the kind of its calls."""
 
 from collections.abc import Sequence
 
@@ -9,37 +9,44 @@ from loom.schema import Schema, SchemaError
 
 from .tasks import Tasks
 
-_MOST = 10_000  # clients choose method names: past this many, schemas are fetched when looked at only
+MAX_METHODS = 10_000
+"""Clients choose method names: the schemas of further ones are fetched when viewed."""
 
 
-class Warming(Observer):
-    """An observer of calls. One fetch per method; ``history``'s calls of it learn their kind."""
+class SchemaPrefetch(Observer):
+    """An observer that fetches each method's schema once and sets the kind of its calls in ``history``."""
 
-    def __init__(self, schema: Schema, tasks: Tasks, history: History, hub: Hub) -> None:
+    def __init__(
+        self, schema: Schema, tasks: Tasks, history: History, hub: Hub, *, max_methods: int = MAX_METHODS
+    ) -> None:
         self._schema = schema
         self._tasks = tasks
         self._history = history
         self._hub = hub
-        self._asked: set[str] = set()
-        self._tasks = tasks
+        self._requested: set[str] = set()
+        self._max_methods = max_methods
 
     def started(self, calls: Sequence[Call]) -> None:
         for call in calls:
-            if call.declared_kind is None and call.method not in self._asked and len(self._asked) < _MOST:
-                self._asked.add(call.method)
-                self._tasks.start(self._warm(call.method), f"schema of {call.method}")
+            if (
+                call.declared_kind is None
+                and call.method not in self._requested
+                and len(self._requested) < self._max_methods
+            ):
+                self._requested.add(call.method)
+                self._tasks.start(self._fetch(call.method), f"schema of {call.method}")
 
-    def again(self) -> None:
-        """The target came back or local files changed: what was unknown may be known now."""
-        self._asked.clear()
+    def reset(self) -> None:
+        """Fetch again: the target was reconnected or local files have changed."""
+        self._requested.clear()
 
-    async def _warm(self, path: str) -> None:
+    async def _fetch(self, path: str) -> None:
         try:
             method = await self._schema.method(path)
         except SchemaError:
-            return  # said where somebody looks at the call
-        known = [call for call in self._history if call.method == path and call.declared_kind is None]
-        for call in known:
+            return  # reported when the call is viewed
+        calls = [call for call in self._history if call.method == path and call.declared_kind is None]
+        for call in calls:
             call.declared_kind = method.kind
             call.version += 1
-        self._hub.changed(known)
+        self._hub.changed(calls)

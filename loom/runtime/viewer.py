@@ -1,4 +1,4 @@
-"""``loom open FILE``: the calls of a file in the same page, offline and read-only."""
+"""``loom open FILE``: the inspector over the calls of a file, offline and read-only."""
 
 import asyncio
 import contextlib
@@ -35,21 +35,21 @@ from .stats import StatsCollector
 from .tasks import Tasks
 
 _STATS_SECONDS = 1.0
-_PER_BYTE = 8  # what a byte of a compressed file may become in memory, generously
-_NOWHERE = Address("localhost", 50051)
+_MEMORY_PER_BYTE = 8  # memory per byte of a compressed file, generously
+_DEFAULT_TARGET = Address("localhost", 50051)
 
 
 class _NoTarget:
-    """What is said of the target where there is none."""
+    """The state of the target of a file: none."""
 
     state: TargetState = "idle"
     error = "a file is open: there is no target"
 
 
 class Viewer:
-    """An inspector over the calls of one file. :class:`LoomError` if it cannot be read or shown.
+    """An inspector over the calls of one file. Raises :class:`LoomError` if the file cannot be read.
 
-    ``problems`` are lines that say where the file is damaged; the rest of it is shown.
+    ``problems`` are lines that name the damaged places of the file; the rest of it is shown.
     """
 
     def __init__(self, path: Path, settings: Settings, *, any_port: bool = False) -> None:
@@ -65,15 +65,17 @@ class Viewer:
         self.inspector: InspectorServer | None = None
 
     async def start(self) -> None:
-        """Read the file and serve the page."""
+        """Read the file and start the inspector."""
         ui = self.settings.ui
         if ui is None:
-            raise ConfigError("'loom open' shows a file in the page: it needs one (--ui)")
-        kept = StoredDescriptorSource()
-        schema = Schema([kept])
+            raise ConfigError(
+                "'loom open' requires the inspector: pass --ui HOST:PORT, or remove 'ui = false' from loom.toml"
+            )
+        descriptors = StoredDescriptorSource()
+        schema = Schema([descriptors])
         self._exit.push_async_callback(schema.close)
-        masked = Secrets(self.settings.secrets)
-        await self._read(kept, masked)
+        masked_keys = Secrets(self.settings.secrets)
+        await self._read(descriptors, masked_keys)
         stats = StatsCollector(
             history=self.history,
             hub=self.hub,
@@ -92,17 +94,17 @@ class Viewer:
             history=self.history,
             hub=self.hub,
             decoder=decoder,
-            commands=CommandBuilder(schema, masked, endpoint, lambda: endpoint),
+            commands=CommandBuilder(schema, masked_keys, endpoint, lambda: endpoint),
             replays=None,
             archive=Archive(
                 self.history,
                 None,
-                self._remembered,
-                kept,
+                self._descriptors,
+                descriptors,
                 CallIds().allocate,
                 destination=Destination.recorded(self._recorded_target()),
             ),
-            secrets=masked,
+            secrets=masked_keys,
             access=Access(
                 token=self.token,
                 required=not ui.is_loopback,
@@ -123,38 +125,38 @@ class Viewer:
     async def run_until_stopped(self) -> None:
         """Wait for SIGINT or SIGTERM, then stop."""
         loop = asyncio.get_running_loop()
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(kind, self._stopping.set)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
         try:
             await self._stopping.wait()
         finally:
-            for kind in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(kind)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     async def stop(self) -> None:
         await self._exit.aclose()
 
     @property
     def page_url(self) -> str:
-        """Where the page is, with the token in it where one is asked for."""
+        """The URL of the page, with the token if it is required."""
         assert self.inspector is not None and self.settings.ui is not None  # noqa: S101, PT018 (after start)
-        where = Address(self.settings.ui.host, self.inspector.port)
-        return f"http://{where}/" + ("" if where.is_loopback else f"?token={self.token}")
+        address = Address(self.settings.ui.host, self.inspector.port)
+        return f"http://{address}/" + ("" if address.is_loopback else f"?token={self.token}")
 
-    async def _read(self, kept: StoredDescriptorSource, masked: Secrets) -> None:
+    async def _read(self, descriptors: StoredDescriptorSource, masked_keys: Secrets) -> None:
         size = await asyncio.to_thread(_size, self.path)
-        self.history.budget = max(self.history.budget, size * _PER_BYTE)
+        self.history.budget = max(self.history.budget, size * _MEMORY_PER_BYTE)
         self.history.call_budget = self.history.budget
         with CallFile(self.path) as file:
-            incoming = await asyncio.to_thread(file.read)
-            calls = await asyncio.to_thread(lambda: sorted(incoming.calls, key=lambda call: call.id))
-        for call in _numbered(calls):
+            content = await asyncio.to_thread(file.read)
+            calls = await asyncio.to_thread(lambda: sorted(content.calls, key=lambda call: call.id))
+        for call in _with_unique_ids(calls):
             self.history.restore(call)
-        masked.add(incoming.masked)
-        kept.add(incoming.descriptors)
-        self._remembered = DescriptorRegistry(str(self.path))
-        self._remembered.add(incoming.descriptors)
-        self.problems = [*incoming.problems, *(f"{self.path}: {problem}" for problem in kept.problems)]
+        masked_keys.add(content.masked)
+        descriptors.add(content.descriptors)
+        self._descriptors = DescriptorRegistry(str(self.path))
+        self._descriptors.add(content.descriptors)
+        self.problems = [*content.problems, *(f"{self.path}: {problem}" for problem in descriptors.problems)]
         if self.history.evicted:
             self.problems.append(
                 f"{self.path}: {format_count(self.history.evicted, 'call')} did not fit into memory: "
@@ -188,13 +190,13 @@ class Viewer:
 
 def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size  # noqa: PTH116 (one call, no second look)
+        return os.stat(path).st_size  # noqa: PTH116 (one system call)
     except OSError:
-        return CALL_COST  # reading it will say what is wrong
+        return CALL_COST  # reading it reports the error
 
 
-def _numbered(calls: list[Call]) -> list[Call]:
-    """Calls under ids of their own: a file may hold some twice."""
+def _with_unique_ids(calls: list[Call]) -> list[Call]:
+    """Return the calls by id, with new ids for duplicates."""
     seen: set[int] = set()
     last = max((call.id for call in calls), default=0)
     for call in calls:
@@ -209,4 +211,4 @@ def _address(text: str) -> Address:
     try:
         return Address.parse(text)
     except ConfigError:
-        return _NOWHERE
+        return _DEFAULT_TARGET

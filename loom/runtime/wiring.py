@@ -1,4 +1,4 @@
-"""The larger parts of a Loom, made from settings; what a file holds is read here, once."""
+"""Factories of the parts of a Loom, from settings. Files that settings name are read here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,12 +44,12 @@ def _absolute(file: Path | None) -> str:
 
 
 def target_tls(settings: Settings) -> TargetTls | None:
-    """TLS towards the target, or None for cleartext."""
+    """Return the TLS configuration of the target, or None for cleartext."""
     endpoint = target_endpoint(settings)
     if not endpoint.tls:
         return None
     if bool(endpoint.cert_file) != bool(endpoint.key_file):
-        raise ConfigError("--cert and --key go together: give both, or neither")
+        raise ConfigError("--cert and --key require each other: pass both, or neither")
     return TargetTls(
         ca=_read(settings.cacert, "cacert"),
         cert=_read(settings.cert, "cert"),
@@ -59,26 +59,26 @@ def target_tls(settings: Settings) -> TargetTls | None:
 
 
 def server_tls(settings: Settings) -> ServerTls | None:
-    """TLS on the listening side, or None for cleartext."""
+    """Return the TLS configuration of the listening side, or None for cleartext."""
     if settings.listen_cert is None and settings.listen_key is None:
         if settings.listen_client_ca is not None:
-            raise ConfigError("--listen-client-ca needs --listen-cert and --listen-key")
+            raise ConfigError("--listen-client-ca requires --listen-cert and --listen-key")
         return None
     cert, key = _read(settings.listen_cert, "listen-cert"), _read(settings.listen_key, "listen-key")
     if cert is None or key is None:
-        raise ConfigError("--listen-cert and --listen-key go together: give both, or neither")
+        raise ConfigError("--listen-cert and --listen-key require each other: pass both, or neither")
     return ServerTls(cert, key, _read(settings.listen_client_ca, "listen-client-ca"))
 
 
 async def target(settings: Settings) -> Target:
-    """The connections to the target; its name must be known, but it need not be up."""
-    made = Target(settings.target, target_tls(settings), settings.authority, settings.metadata_limit)
-    await made.check()
-    return made
+    """Return the target, whose name must resolve; it need not be up."""
+    target = Target(settings.target, target_tls(settings), settings.authority, settings.metadata_limit)
+    await target.check()
+    return target
 
 
 def breaker(settings: Settings) -> Breaker | None:
-    """The circuit breaker; None with ``--breaker off`` and with the wire engine, which has no use for one."""
+    """Return the circuit breaker; None with ``--breaker off`` and with the wire engine, which forwards bytes."""
     if settings.breaker is None or settings.engine == "wire":
         return None
     return Breaker(settings.breaker, settings.breaker_pause)
@@ -86,13 +86,13 @@ def breaker(settings: Settings) -> Breaker | None:
 
 def engine(
     settings: Settings,
-    to: Target,
+    target: Target,
     sink: Sink,
     ids: CallIds,
-    guard: Breaker | None,
+    breaker: Breaker | None,
     kind_of: Callable[[str], Kind | None],
 ) -> Engine:
-    """The engine that the settings name; its package is imported only then."""
+    """Return the engine of the setting ``engine``, whose package is imported only then."""
     tls = server_tls(settings)
     if settings.engine == "wire":
         from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
@@ -104,12 +104,12 @@ def engine(
 
     return RelayEngine(
         settings.listen,
-        to,
+        target,
         sink,
         ids,
         server_tls=tls,
         metadata_limit=settings.metadata_limit,
-        breaker=guard,
+        breaker=breaker,
         kind_of=kind_of,
     )
 
@@ -128,7 +128,7 @@ def allocate_after_flush(ids: CallIds, flush: Callable[[], None]) -> Callable[[]
 
 
 def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionWriter | None:
-    """The session on disk; None with ``--no-session``. What is wrong with it is in its status."""
+    """Return the session's writer; None with ``--no-session``. Its errors are in its status."""
     if settings.session is None:
         return None
     path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
@@ -138,28 +138,28 @@ def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> Sessio
     return store
 
 
-def log(settings: Settings, masked: Secrets) -> CallLog | None:
-    """The NDJSON log, if one is asked for."""
+def log(settings: Settings, secrets: Secrets) -> CallLog | None:
+    """Return the NDJSON log; None without ``--log``."""
     if settings.log is None:
         return None
-    made = CallLog(settings.log, masked)
-    made.start()
-    if made.error:
-        raise StartError(f"--log {settings.log}: {made.error}")
-    return made
+    log = CallLog(settings.log, secrets)
+    log.start()
+    if log.error:
+        raise StartError(f"--log {settings.log}: {log.error}")
+    return log
 
 
 def local_files(settings: Settings) -> LocalSources:
-    """The proto files and descriptor sets that the settings name; :meth:`LocalSources.load` reads them."""
+    """Return the sources of proto files and descriptor sets, which :meth:`LocalSources.load` reads."""
     return LocalSources(settings.proto, settings.import_path, settings.protoset)
 
 
-def schema(settings: Settings, to: Target, local: LocalSources) -> Schema:
-    """The sources in their order: reflection, proto files, descriptor sets."""
+def schema(settings: Settings, target: Target, local: LocalSources) -> Schema:
+    """Return the schema with its sources in order: reflection, proto files, descriptor sets."""
     sources: list[Source] = []
     if settings.reflection:
         sources.append(
-            ReflectionSource(to.own_channel, str(settings.target), metadata=settings.reflection_header)
+            ReflectionSource(target.own_channel, str(settings.target), metadata=settings.reflection_header)
         )
     return Schema([*sources, *local.sources])
 
@@ -167,7 +167,7 @@ def schema(settings: Settings, to: Target, local: LocalSources) -> Schema:
 def command_builder(
     settings: Settings, schema: Schema, secrets: Secrets, listen_address: Callable[[], Address]
 ) -> CommandBuilder:
-    """What builds grpcurl commands for calls to the target, or through this Loom."""
+    """Return the builder of grpcurl commands to the target, or through this Loom."""
 
     def loom_endpoint() -> Endpoint:
         # The certificate is its own root: most that Loom is given are self-signed.

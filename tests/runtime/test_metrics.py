@@ -5,7 +5,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loom.api.stats import BreakerStatus, LogStatus, Sinks, Stats, TargetStatus
 from loom.model import Call, Status
-from loom.runtime import metrics as metrics_module
 from loom.runtime.metrics import Metrics
 
 STATS = Stats(
@@ -84,9 +83,8 @@ def test_what_is_held_and_lost_and_the_target_are_there():
     assert found["loom_sink_dropped_total", (("sink", "log"),)] == 1
 
 
-def test_clients_cannot_grow_the_labels_without_bound(monkeypatch):
-    monkeypatch.setattr(metrics_module, "MAX_METHODS", 3)
-    metrics = Metrics("1", lambda: STATS)
+def test_the_number_of_method_labels_is_bounded():
+    metrics = Metrics("1", lambda: STATS, max_methods=3)
     for number in range(10):
         ended(metrics, f"/a.B/M{number}")
     found = samples(metrics)

@@ -1,9 +1,7 @@
-"""Where a stream's messages lie in time, over HTTP."""
+"""Messages of a call over HTTP: pages, samples of a stream."""
 
-from tests.inspector.test_actions import Running, api
 from tests.support.mirror import thing
-
-__all__ = ["api"]
+from tests.support.whole import Running
 
 
 async def test_few_messages_are_all_there(api: Running) -> None:

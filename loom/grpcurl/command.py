@@ -1,7 +1,6 @@
-"""A recorded call as a grpcurl command that sends it again: pure text, no I/O.
+"""Format a recorded call as a grpcurl command that sends it again. No I/O.
 
-The command is for POSIX shells (sh, bash, zsh). What grpcurl cannot repeat is said in the notes, so that
-nobody takes the command for more than it is.
+The command is for POSIX shells (sh, bash, zsh). The notes say what grpcurl cannot repeat.
 
 Source: https://github.com/fullstorydev/grpcurl (flags as of 1.8.6 and later).
 """
@@ -35,10 +34,10 @@ from loom.schema import split_path
 from .dialect import Dialect
 
 _ONE_LINE = 100
-_LARGEST_ARGUMENT = 16 * 1024
+_MAX_ARGUMENT = 16 * 1024
 _END = "EOF"
 _DEFAULT_RESPONSE_LIMIT = 4 * 1024 * 1024
-_LONGEST_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far beyond
+_MAX_DEADLINE = 10**9  # seconds; grpcurl's own arithmetic overflows not far beyond
 _SHORT_DEADLINE = 1.0
 _CANCELLED_SLACK = 1.0  # seconds that grpcurl has for connecting and reflection where a client had cancelled
 
@@ -83,7 +82,7 @@ def grpcurl_command(
     requests, method = decoding.messages, decoding.method
     application_metadata = [request for request in requests if not request.error]
     if method is None or (requests and not application_metadata):
-        return GrpcurlCommand("", (_undecodable(decoding),))
+        return GrpcurlCommand("", (_undecodable_note(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
         *_connection_flags(endpoint, connection),
@@ -114,18 +113,18 @@ def _printable(text: str) -> Iterator[str]:
 
 
 def _assemble(flags: list[str], texts: list[str], target: list[str]) -> str:
-    here = ""
-    if len(texts) > 1 or (texts and len(texts[0]) > _LARGEST_ARGUMENT):
-        # Streams, and what is too long for one argument, go through standard input, one message a line.
+    here_document = ""
+    if len(texts) > 1 or (texts and len(texts[0]) > _MAX_ARGUMENT):
+        # Streams, and a message too long for an argument, go through standard input, one message per line.
         flags = [*flags, "-d @"]
-        here = "\n".join([f" <<'{_END}'", *texts, _END])
+        here_document = "\n".join([f" <<'{_END}'", *texts, _END])
     elif texts:
         flags = [*flags, f"-d {shlex.quote(texts[0])}"]
     words = ["grpcurl", *flags, *target]
     line = " ".join(words)
     if len(line) > _ONE_LINE:
         line = " \\\n  ".join([f"grpcurl {flags[0]}" if flags else "grpcurl", *flags[1:], " ".join(target)])
-    return line + here
+    return line + here_document
 
 
 def _connection_flags(endpoint: Endpoint, shell_text: str) -> Iterator[str]:
@@ -162,7 +161,7 @@ def _limits(call: Call) -> Iterator[str]:
 def _longest_seconds(call: Call) -> float | None:
     """The deadline; of a call that its client cancelled, a little longer than it ran, if that is less."""
     deadline, cancelled = _deadline_seconds(call), _cancelled_seconds(call)
-    return deadline if cancelled is None or (deadline or _LONGEST_DEADLINE) < cancelled else cancelled
+    return deadline if cancelled is None or (deadline or _MAX_DEADLINE) < cancelled else cancelled
 
 
 def _cancelled_seconds(call: Call) -> float | None:
@@ -175,7 +174,7 @@ def _deadline_seconds(call: Call) -> float | None:
     if call.deadline_ns is None:
         return None
     seconds = max((call.deadline_ns - call.started_ns) / 1e9, 0.001)
-    return seconds if seconds < _LONGEST_DEADLINE else None
+    return seconds if seconds < _MAX_DEADLINE else None
 
 
 def _schema_flags(schema: SchemaOptions, secrets: Secrets, *, reveal: bool) -> Iterator[str]:
@@ -209,9 +208,9 @@ def _metadata(
             continue
         text = base64.b64encode(value).decode() if isinstance(value, bytes) else value
         if not isinstance(value, bytes):
-            trouble = _trouble(key, text)
-            if trouble:
-                notes.append(trouble)
+            note = _value_note(key, text)
+            if note:
+                notes.append(note)
             if "\0" in text:
                 continue
         flags.append(f"-H {shlex.quote(f'{key}: {text}')}")
@@ -222,20 +221,20 @@ def _metadata(
     return flags, notes
 
 
-def _trouble(key: str, text: str) -> str:
-    """What becomes of a text value that grpcurl does not send as it was."""
+def _value_note(key: str, text: str) -> str:
+    """A note on a text value that grpcurl does not send as recorded."""
     if "\0" in text:
-        return f"metadata {key} holds a NUL, which no shell can pass on: it is left out"
+        return f"metadata {key} has a NUL, which no shell can pass on: it is left out"
     if text != text.strip():
         return f"metadata {key} begins or ends with white space, which grpcurl strips"
     if not (text.isascii() and text.isprintable()):
         return (
-            f"metadata {key} holds characters outside printable ASCII, which newer versions of grpcurl refuse"
+            f"metadata {key} has characters outside printable ASCII, which newer versions of grpcurl refuse"
         )
     return ""
 
 
-def _undecodable(decoding: DecodedCall) -> str:
+def _undecodable_note(decoding: DecodedCall) -> str:
     reason = decoding.messages[0].error if decoding.messages else decoding.problem
     if decoding.method is not None:
         return (

@@ -16,12 +16,12 @@ from loom.codec import TypeResolver
 _ANY = "google.protobuf.Any"
 _MASK = "google.protobuf.FieldMask"
 _WELL_KNOWN = "google.protobuf."
-_LEFT_OUT: Any = object()
+_OMITTED: Any = object()
 _UPPER = re.compile(r"[A-Z]")
 
 
 class Dialect:
-    """Adapts values; ``problems`` collects what grpcurl cannot be told at all."""
+    """Adapts JSON values; ``problems`` collects notes on what grpcurl cannot send."""
 
     def __init__(self, types: TypeResolver) -> None:
         self.problems: dict[str, None] = {}
@@ -30,7 +30,7 @@ class Dialect:
     def message(self, value: Any, descriptor: Descriptor) -> Any:
         """The JSON of one message."""
         adapted = self._message(value, descriptor)
-        return {} if adapted is _LEFT_OUT else adapted
+        return {} if adapted is _OMITTED else adapted
 
     def _message(self, value: Any, descriptor: Descriptor) -> Any:
         name = descriptor.full_name
@@ -46,17 +46,17 @@ class Dialect:
         adapted = {
             key: self._field(item, fields[key]) if key in fields else item for key, item in value.items()
         }
-        # grpcurl makes a message of nothing of a null, and fails to encode it.
-        return {key: item for key, item in adapted.items() if item is not _LEFT_OUT}
+        # grpcurl makes a nil message of a null, and fails to encode it.
+        return {key: item for key, item in adapted.items() if item is not _OMITTED}
 
     def _any(self, value: dict[str, Any]) -> Any:
         url = value.get("@type")
         if not url:
             self.problems["an empty google.protobuf.Any is not sent: grpcurl cannot write one"] = None
-            return _LEFT_OUT
+            return _OMITTED
         if "@value" in value:
             self.problems[f"an Any of {url} is not sent: its type is unknown"] = None
-            return _LEFT_OUT
+            return _OMITTED
         try:
             descriptor = self._types.FindMessageTypeByName(str(url).rpartition("/")[2])
         except KeyError:
@@ -65,7 +65,7 @@ class Dialect:
             return {"@type": url, **self.message(value.get("value", ""), descriptor)}
         if "value" in value and descriptor.full_name == _ANY:
             inner = self._message(value["value"], descriptor)
-            return inner if inner is _LEFT_OUT else {"@type": url, "value": inner}
+            return inner if inner is _OMITTED else {"@type": url, "value": inner}
         rest = {key: item for key, item in value.items() if key != "@type"}
         return {"@type": url, **self.message(rest, descriptor)}
 
@@ -78,10 +78,10 @@ class Dialect:
         if inner.GetOptions().map_entry:
             entry = inner.fields_by_name["value"]
             adapted = {key: self._field(item, entry) for key, item in value.items()}
-            return {key: item for key, item in adapted.items() if item is not _LEFT_OUT}
+            return {key: item for key, item in adapted.items() if item is not _OMITTED}
         if isinstance(value, list):
             items = [self._message(item, inner) for item in value]
-            return [item for item in items if item is not _LEFT_OUT]
+            return [item for item in items if item is not _OMITTED]
         return self._message(value, inner)
 
 

@@ -14,6 +14,7 @@ from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.metadata import GRPC_STATUS_DETAILS
 
+from .canonical import same_content
 from .ignore_paths import IgnorePaths, PathCursor
 
 _SHOWN_BYTES = 64
@@ -99,17 +100,24 @@ def diff_messages(
     if left.error or right.error:
         return [Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), _describe_bytes(right))]
     changes = list(diff_values(left.json, right.json, where, ignore, names))
-    inexact = left.json_problems or right.json_problems
-    if not changes and left.data != right.data and (left.unknown_fields or right.unknown_fields or inexact):
-        note = (
-            "values that JSON does not represent exactly differ"
-            if inexact
-            else "fields outside the schema differ"
-        )
-        changes.append(
-            Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), f"{_describe_bytes(right)} ({note})")
-        )
+    if not changes and (note := _hidden_difference(left, right)):
+        right_text = f"{_describe_bytes(right)} ({note})"
+        changes.append(Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), right_text))
     return changes
+
+
+def _hidden_difference(left: DecodedMessage, right: DecodedMessage) -> str:
+    """Why two messages without a difference in their values differ all the same; "" if they do not."""
+    if left.data is None or right.data is None or left.data == right.data:
+        return ""
+    if left.unknown_fields or right.unknown_fields:
+        return "fields outside the schema differ"
+    if left.descriptor is None or not _same(left.json, right.json):
+        return ""
+    same = same_content(left.data, right.data, left.descriptor)
+    if same is None:
+        same = not (left.json_problems or right.json_problems)
+    return "" if same else "values that JSON does not represent exactly differ"
 
 
 def _describe_bytes(message: DecodedMessage) -> str:

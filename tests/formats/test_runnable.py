@@ -33,7 +33,7 @@ async def run(*command: str, **variables: str) -> tuple[int, str]:
 
 
 async def run_tests(path: Path, **variables: str) -> tuple[int, str]:
-    """Run it by itself: what plugins there are here is not what there is elsewhere."""
+    """Run the file in a process without the plugins of this suite."""
     options = ("-q", "-p", "no:cacheprovider", "-W", "error", "--rootdir", str(path.parent))
     variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return await run(sys.executable, "-m", "pytest", *options, str(path), **variables)

@@ -119,7 +119,7 @@ def test_headers_for_reflection_are_masked_too() -> None:
     [
         (" padded", "begins or ends with white space", True),
         ("smörgås", "outside printable ASCII", True),
-        ("nul\0", "holds a NUL", False),
+        ("nul\0", "has a NUL", False),
     ],
 )
 def test_text_metadata_that_grpcurl_alters(value: str, note: str, sent: bool) -> None:

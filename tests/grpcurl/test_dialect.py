@@ -1,4 +1,4 @@
-"""What grpcurl reads otherwise than as canonical JSON, and what it cannot be told."""
+"""JSON that grpcurl reads differently from canonical JSON, and what it cannot send."""
 
 import pytest
 from google.protobuf import any_pb2, field_mask_pb2

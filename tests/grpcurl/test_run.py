@@ -178,7 +178,7 @@ async def test_the_deadline_goes_along(bench: Bench) -> None:
     first, second = await repeated(bench, call)
     assert first.remaining is not None
     assert second.remaining is not None
-    assert 30 < second.remaining <= 41  # what is left is told by a clock of gRPC's, which drifts from ours
+    assert 30 < second.remaining <= 41  # gRPC's clock drifts from this one
 
 
 async def test_a_server_without_reflection_is_called_with_files(bench: Bench, tmp_path: Path) -> None:

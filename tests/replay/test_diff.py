@@ -89,7 +89,7 @@ def test_a_path_reads_back(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "column", "told"),
+    ("text", "column", "reason"),
     [
         ("[[", 1, "write [0], [*]"),
         (".", 1, "a name is missing"),
@@ -107,8 +107,8 @@ def test_a_path_reads_back(path: str) -> None:
         ("a b", 2, "' ' is not allowed here"),
     ],
 )
-def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, told: str) -> None:
-    with pytest.raises(PathError, match=re.escape(told)) as caught:
+def test_what_is_no_path_is_refused_where_it_goes_wrong(text: str, column: int, reason: str) -> None:
+    with pytest.raises(PathError, match=re.escape(reason)) as caught:
         IgnorePaths([text])
     assert caught.value.column == column
 
@@ -312,6 +312,64 @@ async def test_unknown_fields_and_undecodable_bytes_count(bench: Bench) -> None:
     assert back.where == "response 0"
     broken = await bench.call("Gather", [b"\xff"])
     assert [item.kind for item in await difference(bench, plain, broken)] == [CHANGED, CHANGED]
+
+
+def struct_value(**kind: Any) -> bytes:
+    value = make("google.protobuf.Value", **kind)
+    free = make("google.protobuf.Struct")
+    free.fields["v"].CopyFrom(value)  # type: ignore[attr-defined]
+    return thing(free=free)
+
+
+def in_any(message: Any) -> bytes:
+    name = message.DESCRIPTOR.full_name
+    packed = make("google.protobuf.Any", type_url=f"type.googleapis.com/{name}")
+    packed.value = message.SerializeToString()  # type: ignore[attr-defined]
+    return thing(any=packed)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (struct_value(number_value=float("nan")), struct_value(string_value="NaN")),
+        (thing(mask={"paths": ["a,b"]}), thing(mask={"paths": ["a", "b"]})),
+        (
+            in_any(make("google.protobuf.FieldMask", paths=["a,b"])),
+            in_any(make("google.protobuf.FieldMask", paths=["a", "b"])),
+        ),
+    ],
+    ids=["a number and a string", "paths of a mask", "in an Any"],
+)
+async def test_a_difference_that_json_cannot_show_counts(bench: Bench, left: bytes, right: bytes) -> None:
+    calls = [await bench.call("Gather", [data]) for data in (left, right)]
+    request, response = await difference(bench, *calls)
+    assert (request.where, request.path, response.where) == ("request 0", "", "response 0")
+    assert "values that JSON does not represent exactly differ" in request.right
+    assert left.hex()[:128] in request.left
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (thing(text="a", flag=True), thing(flag=True) + thing(text="a")),
+        (thing(text="a"), thing(text="b") + thing(text="a")),
+        (thing(flag=True), thing(flag=True)[:-1] + b"\x81\x00"),
+        (thing(numbers=[1, 2]), thing(numbers=[1]) + thing(numbers=[2])),
+        (
+            thing(named={"a": make("Part", count=1)}) + thing(named={"b": make("Part", count=2)}),
+            thing(named={"b": make("Part", count=2)}) + thing(named={"a": make("Part", count=1)}),
+        ),
+        (
+            struct_value(number_value=float("nan")) + thing(text="a"),
+            thing(text="a") + struct_value(number_value=float("nan")),
+        ),
+    ],
+    ids=["field order", "the last value wins", "a long varint", "a split list", "map order", "NaN moved"],
+)
+async def test_encodings_of_the_same_content_are_equal(bench: Bench, left: bytes, right: bytes) -> None:
+    calls = [await bench.call("Gather", [data]) for data in (left, right)]
+    assert left != right
+    assert await difference(bench, *calls) == []
 
 
 async def test_another_backend_that_answers_otherwise_is_found_out() -> None:

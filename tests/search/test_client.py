@@ -277,7 +277,7 @@ async def test_a_file_goes_on_where_the_process_was_killed(
     client = SearchClient(History(), store, nothing)
 
     async def exported(after: int | None) -> bytes:
-        """An export whose process is killed after so many bytes."""
+        """An export whose process is killed after N bytes."""
         data = b""
         async for answer in client.run(ExportJob(origin=await client.origin(), format="ndjson")):
             if isinstance(answer, Chunk):

@@ -1,4 +1,4 @@
-"""A text that is in a message is found there, however little of the message is looked at."""
+"""A text in a message is found, however few of its fields are visited."""
 
 import struct
 from typing import Any

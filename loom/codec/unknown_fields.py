@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from .compiled_readers import is_map, set_fields
 from .json_printer import ANY
+from .lenient_parser import parse_message
 from .type_resolver import TypeResolver, type_name
 
 _PLACEHOLDER = "opaque.invalid/"
@@ -118,9 +119,26 @@ def _carry_in_any(original: Any, edited: Any, resolver: TypeResolver) -> None:
     if original.type_url != edited.type_url:
         return
     before, after = unpack_any(original, resolver), unpack_any(edited, resolver)
-    if before is not None and after is not None:
-        carry_unknown_fields(before, after, resolver)
-        edited.value = type(after).SerializePartialToString(after)
+    if after is None:
+        return
+    if before is None:
+        _restore_inexact_any(original, edited, after)
+        return
+    carry_unknown_fields(before, after, resolver)
+    edited.value = type(after).SerializePartialToString(after)
+
+
+def _restore_inexact_any(original: Any, edited: Any, after: Message) -> None:
+    """Restore the bytes of an Any that was parsed leniently and not edited; ValueError if it was edited."""
+    try:
+        descriptor: Any = type(after).DESCRIPTOR
+        before, flaws = parse_message(original.value, descriptor)
+    except DecodeError:
+        return
+    if _known_bytes(before) != _known_bytes(after):
+        flaw = next(map(str, flaws), "it is nested too deeply")
+        raise ValueError(f"an Any of {type_name(original.type_url)} cannot be edited: {flaw}")
+    edited.value = original.value
 
 
 def _unknown_bytes(message: Message) -> bytes:

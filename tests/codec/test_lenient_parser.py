@@ -194,6 +194,25 @@ def test_what_cannot_be_decoded_exactly_is_not_encoded_again():
         encode({"fInt32": 6}, descriptor("Scalars"), linked_protos().pool, original=data)
 
 
+def test_an_any_with_a_bad_string_keeps_its_bytes_when_another_field_is_edited():
+    data = spoiled(message("WellKnown", any=an_any(message("Scalars", f_string="BAD")), w_int32={"value": 1}))
+    value = view(data, "WellKnown").json
+    assert value == {"any": {"@type": "type.googleapis.com/loom.test.Scalars", "fString": "���"}, "wInt32": 1}
+    edited = encode(value | {"wInt32": 2}, descriptor("WellKnown"), linked_protos().pool, original=data)
+    parsed = message("WellKnown").FromString(edited)
+    assert (parsed.w_int32.value, parsed.any.value) == (2, message("WellKnown").FromString(data).any.value)
+
+
+def test_an_any_with_a_bad_string_cannot_be_edited_itself():
+    data = spoiled(message("WellKnown", any=an_any(message("Scalars", f_string="BAD", f_int32=1))))
+    value = view(data, "WellKnown").json
+    value["any"]["fInt32"] = 2
+    with pytest.raises(
+        EncodeError, match=r"Any of loom\.test\.Scalars cannot be edited: fString: not valid UTF-8"
+    ):
+        encode(value, descriptor("WellKnown"), linked_protos().pool, original=data)
+
+
 def test_a_sound_message_is_the_same_either_way():
     for value in (
         message("Scalars", f_string="é", f_bytes=b"\xff", f_double=1.5, f_sint64=-1),

@@ -103,6 +103,16 @@ async def test_an_edited_message_is_encoded_and_an_untouched_one_keeps_its_bytes
     assert bench.mirror.received[1].messages == [odd, thing(text="edited"), thing(flag=True)]
 
 
+async def test_an_untouched_message_with_a_string_that_is_not_utf_8_keeps_its_bytes(bench: Bench) -> None:
+    spoiled = thing(text="BAD", big=7).replace(b"BAD", b"x\xff!")
+    call = await bench.call("Gather", [spoiled, thing(text="b")])
+    shown = {"text": "x\ufffd!", "big": "7"}
+    replay = await again(bench, call, Edits(messages=[shown, {"text": "edited"}]))
+    assert payloads(replay, UP) == [spoiled, thing(text="edited")]
+    with pytest.raises(ReplayError, match="UTF-8"):
+        await again(bench, call, Edits(messages=[shown | {"big": "8"}, {"text": "b"}]))
+
+
 async def test_an_edit_keeps_fields_that_the_schema_does_not_know(bench: Bench) -> None:
     unknown = b"\xa2\x06\x03new"
     inner = thing(text="inner") + unknown

@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from loom.api.replay import GrpcurlCommand
 from loom.decoding.call_decoder import decode_call
 from loom.model import Call, Direction, Endpoint, Secrets
-from loom.schema import Method, Schema
+from loom.schema import Method, Schema, split_path
 
 from .command import SchemaOptions, grpcurl_command
 
@@ -58,7 +58,7 @@ class CommandBuilder:
             return SchemaOptions(reflection=False, protosets=(origin,))
         if origin.suffix == ".proto":
             return SchemaOptions(reflection=False, protos=(Path(origin.name),), import_paths=(origin.parent,))
-        file = Path(f"{call.service}.protoset")
+        file = Path(f"{split_path(call.method)[0]}.protoset")
         return SchemaOptions(
             reflection=False,
             protosets=(file,),

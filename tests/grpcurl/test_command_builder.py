@@ -25,15 +25,13 @@ class Known:
         return []
 
 
-async def command(source: str, origin: str, target: str = "") -> str:
+async def command(source: str, origin: str, target: str = "", path: str = "/mirror.v1.Mirror/Say") -> str:
     schema = Schema([Known(source, origin)])
     endpoint = Endpoint(Address("backend", 443), tls=True, ca_file="/ca.pem")
     builder = CommandBuilder(
         schema, Secrets(), endpoint, lambda: Endpoint(Address("localhost", 9999)), (("x-r", "1"),)
     )
-    call = Call(
-        7, "/mirror.v1.Mirror/Say", 0, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND
-    )
+    call = Call(7, path, 0, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND)
     try:
         return (await builder.build(call)).command
     finally:
@@ -54,6 +52,13 @@ async def test_the_schema_is_named_as_grpcurl_finds_it(source: str, origin: str,
     text = (await command(source, origin)).replace(" \\\n  ", " ")
     assert flags in text
     assert ("-proto" in text) is not source.startswith("reflection")
+
+
+async def test_a_prefix_of_the_path_is_not_in_the_name_of_the_schema() -> None:
+    text = (await command("proto files", "/x/api", path="/api/v2/mirror.v1.Mirror/Say")).replace(
+        " \\\n  ", " "
+    )
+    assert "-protoset mirror.v1.Mirror.protoset" in text
 
 
 @pytest.mark.parametrize(

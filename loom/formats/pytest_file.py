@@ -28,7 +28,7 @@ def write_pytest(
     """Yield the file. Calls that the backend did not end, or that miss messages, are left out with a comment."""
     template = resources.files(__package__).joinpath("pytest_file.template").read_text(encoding="utf-8")
     before, after = template.split(_MARK)
-    yield before.replace("<tls>", "1" if destination.tls else "").encode()
+    yield _fill_in(before, destination).encode()
     sets: dict[bytes, int] = {}
     left_out: list[str] = []
     yield b"CALLS = [\n"
@@ -46,6 +46,22 @@ def write_pytest(
     yield b"]\n"
     yield "".join(f"{line}\n" for line in left_out).encode()
     yield after.encode()
+
+
+def _fill_in(template: str, destination: Destination) -> str:
+    """The part of the file before the calls, with the connection settings."""
+    endpoint = destination.endpoint
+    values = {
+        "tls": "1" if destination.tls else "",
+        "ca": endpoint.ca_file if endpoint else "",
+        "cert": endpoint.cert_file if endpoint else "",
+        "key": endpoint.key_file if endpoint else "",
+        "server name": endpoint.server_name if endpoint else "",
+        "authority": endpoint.authority if endpoint else "",
+    }
+    for name, value in values.items():
+        template = template.replace(f'"<{name}>"', ascii(value))
+    return template
 
 
 def _exclusion_reason(call: Call) -> str:

@@ -218,7 +218,10 @@ async def test_the_script_speaks_tls_as_loom_did_or_asks(
         assert code == 0, output
         path = tmp_path / "test_recorded.py"
         path.write_bytes(export("pytest", calls, destination=destination))
-        code, output = await run_tests(path, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=str(ca))
+        code, output = await run_tests(path)
+        assert code == 0, output
+        path.write_bytes(export("pytest", calls, target=f"localhost:{secure.port}"))
+        code, output = await run_tests(path, LOOM_TLS="1", GRPC_DEFAULT_SSL_ROOTS_FILE_PATH=str(ca))
         assert code == 0, output
     assert b'"url":"https://' in export("har", calls, destination=destination)
     assert b'"url":"http://' in export("har", calls)
@@ -237,3 +240,36 @@ async def test_the_script_gives_up_what_its_client_had_cancelled(bench: Bench, t
 @pytest.mark.parametrize("kind", ["grpcurl", "pytest", "har", "grpc-dump", "ndjson", "bundle"])
 async def test_secrets_stay_at_home(kind: str, calls: list[Call]) -> None:
     assert b"s3cret" not in export(kind, calls)
+
+
+async def test_the_pytest_file_has_the_client_certificate_and_the_server_name(
+    calls: list[Call], tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    server, client = authority.issue("server", "shop.example"), authority.issue("client", "client")
+    ca, path = tmp_path / "ca's.pem", tmp_path / "test_recorded.py"
+    ca.write_bytes(authority.cert)
+    credentials = grpc.ssl_server_credentials(
+        [(server.key, server.cert)], authority.cert, require_client_auth=True
+    )
+    async with running_mirror(described=False, credentials=credentials) as secure:
+        endpoint = Endpoint(
+            Address("127.0.0.1", secure.port), tls=True, ca_file=str(ca), cert_file=str(client.cert_file),
+            key_file=str(client.key_file), server_name="shop.example",
+        )  # fmt: skip
+        path.write_bytes(export("pytest", calls, destination=Destination(endpoint, override=True)))
+        code, output = await run_tests(path)
+        assert code == 0, output
+        assert (await run_tests(path, LOOM_SERVER_NAME="other.example"))[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["pytest", "grpcurl"])
+async def test_proxies_of_the_environment_are_ignored(
+    bench: Bench, calls: list[Call], tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / ("test_recorded.py" if kind == "pytest" else "calls.sh")
+    path.write_bytes(export(kind, calls, target=bench.mirror.address, reveal=True))
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy", "HTTPS_PROXY"), "http://127.0.0.1:1")
+    proxies |= {"no_proxy": "", "NO_PROXY": "", "TLS": "0"}
+    code, output = await (run_tests if kind == "pytest" else run_script)(path, **proxies)
+    assert code == 0, output

@@ -1,4 +1,4 @@
-"""Looking at messages of one megabyte: what the page waits for when somebody opens one, beside json_format.
+"""Decoding messages of one megabyte: the latency when one is opened on the page, compared with json_format.
 
     python -m benchmarks.decoding [--rounds 9] [--only Dense]… [--write]
 
@@ -40,7 +40,7 @@ QUESTIONS = {VIEW: "?text=65536", WHOLE: ""}  # what the page asks first, and wh
 
 @dataclass
 class Figures:
-    """Milliseconds of one shape, an entry a round; ``first`` is the very first look at a message of its type."""
+    """Milliseconds for one shape, one entry per round; ``first`` is the first decoding of its type."""
 
     size: int
     first: float = 0.0
@@ -51,7 +51,7 @@ class Figures:
 
 
 class Backend(grpc.GenericRpcHandler):
-    """Answers with the payload of the shape that the method names."""
+    """Answers each method with the payload of its shape."""
 
     def __init__(self, payloads: dict[str, bytes]) -> None:
         self._payloads = payloads
@@ -77,7 +77,7 @@ async def serving(payloads: dict[str, bytes]) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def loom(target: int) -> Iterator[tuple[str, str, int]]:
-    """A running Loom: where it listens, where its page is, its process id."""
+    """Start a Loom; yield its address, the inspector's address and the process id."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "loom", "--target", f"127.0.0.1:{target}", "--listen", "127.0.0.1:0"]
         words += ["--ui", "127.0.0.1:0", "--no-session", "--no-reflection", "--proto", str(PROTO)]
@@ -99,7 +99,7 @@ def loom(target: int) -> Iterator[tuple[str, str, int]]:
 
 
 def cpu_ms(pid: int) -> float:
-    """What a process and its children have used so far, to the nanosecond."""
+    """Return the CPU time of a process and its children so far, in nanoseconds' resolution."""
     used = 0.0
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ def cpu_ms(pid: int) -> float:
 
 
 async def look(session: aiohttp.ClientSession, address: str) -> tuple[float, bytes]:
-    """Ask, read all of the answer; the milliseconds that this took."""
+    """Send a request and read the whole response; return the milliseconds."""
     start = time.perf_counter()
     async with session.get(address) as answer:
         body = await answer.read()
@@ -147,7 +147,7 @@ async def measured(payloads: dict[str, bytes], rounds: int) -> dict[str, Figures
 
 
 def compared(message: Any, pool: Any) -> float:
-    """json_format's milliseconds of CPU: the best of three, from bytes to text."""
+    """Return json_format's CPU milliseconds from bytes to text, the best of three."""
     data, kind, took = message.SerializeToString(), type(message), []
     for _ in range(3):
         gc.collect()
@@ -158,7 +158,7 @@ def compared(message: Any, pool: Any) -> float:
 
 
 def table(found: dict[str, Figures]) -> str:
-    """One row a shape."""
+    """Return a Markdown table, one row per shape."""
     lines = [
         "| shape | view ms | worst | first | CPU ms | answer MB | all JSON ms | CPU ms | json_format CPU | of it |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

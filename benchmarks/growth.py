@@ -1,4 +1,4 @@
-"""What recording costs as the history grows: flat, also while it evicts, and however many calls are open over budget.
+"""Cost of recording as the history grows: constant while it evicts, and with any number of open calls over budget.
 
 python -m benchmarks.growth
 """
@@ -27,7 +27,7 @@ METADATA = (("user-agent", "bench/1"), ("x-request-id", "0" * 32))
 
 
 def record(recorder: Recorder, first: int, count: int) -> float:
-    """Seconds of CPU for one call."""
+    """Return CPU seconds per call."""
     start = time.process_time()
     for call in range(first, first + count):
         recorder.emit(CallStarted(call, call, "/bench.Bench/Echo"))
@@ -41,7 +41,7 @@ def record(recorder: Recorder, first: int, count: int) -> float:
 
 
 def record_messages(open_calls: int) -> tuple[History, float]:
-    """Seconds of CPU for a message while that many streams are open and alone fill the budget."""
+    """Return CPU seconds per message while ``open_calls`` streams alone fill the budget."""
     history = History(budget=max(open_calls * 6_000, 1_000_000))
     recorder = Recorder(history, [Hub("bench", summarise)])
     for call in range(1, open_calls + 1):

@@ -1,4 +1,4 @@
-"""What is sent: h2load's loads, and what it says of them."""
+"""The loads that h2load sends, and the parser of its log."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 @dataclass(frozen=True)
 class Result:
-    """``rate`` in messages a second; latencies in seconds; calls that were answered, and that failed."""
+    """``rate`` in messages per second; latencies in seconds; numbers of answered and of failed calls."""
 
     rate: float
     p50: float
@@ -56,7 +56,7 @@ class Result:
 
 
 def run(load: Load, port: int, work: Path, *, share: float = 1.0, tls: bool = False) -> Result:
-    """Send a load, or a share of its calls, and read what h2load logged of every call; all failed when it stalls."""
+    """Send a load, or a share of its calls, and parse h2load's log; every call counts as failed if h2load stalls."""
     body = work / f"message-{load.size}"
     if not body.exists():
         payload = b"" if load.answer else b"x" * load.size

@@ -1,4 +1,4 @@
-"""The measure of what Python can do at most: bytes from one socket to the other, and nothing else.
+"""The upper bound for Python: a proxy that copies bytes between two sockets.
 
 python -m benchmarks.passthrough LISTEN_PORT TARGET_PORT
 """
@@ -11,7 +11,7 @@ import uvloop
 
 
 class End(asyncio.Protocol):
-    """One end of a pair."""
+    """One end of a pair of connections."""
 
     def __init__(self, target: int | None) -> None:
         self.target = target

@@ -1,4 +1,4 @@
-"""A backend and a client that cost next to nothing: HTTP/2 frames with fixed contents, no gRPC library.
+"""A backend and a client of negligible cost: HTTP/2 frames with fixed contents, without a gRPC library.
 
     python -m benchmarks.peers backend          prints its port, answers every call with the same message
     python -m benchmarks.peers client PORT CONCURRENCY SECONDS [CONNECTIONS]
@@ -28,7 +28,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def literal(name: str, value: str) -> bytes:
-    """A header field that goes into no table (RFC 7541, 6.2.2): the block is the same for every call."""
+    """Encode a header field without indexing (RFC 7541, 6.2.2): the block is the same for every call."""
     return b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
@@ -38,7 +38,7 @@ HELLO = frame(SETTINGS, 0, 0, struct.pack(">HIHI", 4, _WINDOW, 3, 10_000)) + fra
 
 
 class Peer(asyncio.Protocol):
-    """Cuts frames and keeps the connection alive; a subclass looks at what ends a stream."""
+    """Splits bytes into frames and answers settings and pings; subclasses handle the end of a stream."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -113,7 +113,7 @@ class Backend(Peer):
 
 
 class Client(Peer):
-    """Keeps ``concurrency`` calls in flight until it is told to stop."""
+    """Keeps ``concurrency`` calls in flight until it is stopped."""
 
     def __init__(self, authority: str, concurrency: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Processes under measurement: where they run, what they cost, and that they end."""
+"""Measured processes: pinning to a core, CPU and memory, termination."""
 
 import contextlib
 import os
@@ -17,14 +17,14 @@ _START_SECONDS = 20.0
 
 
 class MissingError(Exception):
-    """A program that is measured against is not on this machine; the text says how it is installed."""
+    """A program to compare with is not installed; the text says how to install it."""
 
 
 def program(name: str, how: str) -> str:
-    """The path of a program; :class:`MissingError` with ``how`` to install it."""
+    """Return the path of a program; raise :class:`MissingError` with ``how`` to install it."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if found is None:
-        raise MissingError(f"{name} is not there: {how}")
+        raise MissingError(f"{name} is not installed: {how}")
     return found
 
 
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process tree has used so far: CPU seconds and resident bytes."""
+    """CPU seconds and resident bytes of a process tree so far."""
 
     cpu: float
     resident: int
@@ -76,7 +76,7 @@ def _tree(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, core: str, log: Path, **environment: str) -> Iterator[Running]:
-    """Run a server until the block ends; its port must answer within twenty seconds."""
+    """Run a server within the block; its port must accept connections within twenty seconds."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             ["taskset", "-c", core, *command],

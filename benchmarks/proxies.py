@@ -1,4 +1,4 @@
-"""What is measured: the direct connection, Loom's engines, and the proxies that people use."""
+"""The measured paths to the backend: direct, Loom's engines, and other proxies."""
 
 import contextlib
 import subprocess
@@ -15,7 +15,7 @@ from .processes import LOAD_CORE, PROXY_CORE, Running, free_port, program, runni
 
 @dataclass(frozen=True)
 class Route:
-    """A way to the backend: the port that clients call, the process in between, and Loom's page if it has one."""
+    """A path to the backend: the port that clients call, the proxy process, and the inspector if it is a Loom."""
 
     port: int
     process: Running | None
@@ -23,7 +23,7 @@ class Route:
     tls: bool = False
 
 
-Way = Callable[[int, Path], "contextlib.AbstractContextManager[Route]"]
+RouteFactory = Callable[[int, Path], "contextlib.AbstractContextManager[Route]"]
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def direct(backend: int, work: Path) -> Iterator[Route]:
     yield Route(backend, None)
 
 
-def loom(*flags: str) -> Way:
-    """A Loom with these flags; no session unless they name one."""
+def loom(*flags: str) -> RouteFactory:
+    """Return a Loom with these flags, without a session unless they set one."""
 
     @contextmanager
-    def way(backend: int, work: Path) -> Iterator[Route]:
+    def start(backend: int, work: Path) -> Iterator[Route]:
         port, page = free_port(), free_port()
         command = [
             sys.executable,
@@ -53,7 +53,7 @@ def loom(*flags: str) -> Way:
         with running(command, port, PROXY_CORE, work / "loom.log", LOOM_DATA_DIR=str(work)) as process:
             yield Route(port, process, page)
 
-    return way
+    return start
 
 
 @contextmanager
@@ -265,7 +265,7 @@ def mitmproxy(backend: int, work: Path) -> Iterator[Route]:
         yield Route(port, process, tls=True)
 
 
-WAYS: dict[str, Way] = {
+PATHS: dict[str, RouteFactory] = {
     "direct": direct,
     "TCP pass-through": passthrough,
     "Loom wire": loom("--engine", "wire"),

@@ -1,4 +1,4 @@
-"""The figures as tables and a plot, written between the marks of docs/performance.md."""
+"""Write the results as tables and a plot between the marks of docs/performance.md."""
 
 import os
 import platform
@@ -19,17 +19,17 @@ _OTHER = "#c9a15a"
 
 
 def tables(table: Table) -> str:
-    """One table a load: rate, its ratio to the direct connection, latencies, CPU, memory, recorded calls."""
+    """Return a table per load: rate, its ratio to the direct connection, latencies, CPU, memory, recorded calls."""
     parts = []
-    for load, ways in table.items():
-        direct = ways["direct"].rate if "direct" in ways else 0.0
+    for load, routes in table.items():
+        direct = routes["direct"].rate if "direct" in routes else 0.0
         lines = [
             f"### {load}",
             "",
             "| path | messages/s | of direct | p50 ms | p99 ms | CPU s per 10,000 | memory MiB | recorded |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
-        lines += [_row(name, figures, direct) for name, figures in ways.items()]
+        lines += [_row(name, figures, direct) for name, figures in routes.items()]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
@@ -50,7 +50,7 @@ def _row(name: str, figures: Figures, direct: float) -> str:
 
 
 def machine() -> str:
-    """What was measured on, in a line."""
+    """Describe the machine in one line."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         "?",
@@ -66,21 +66,23 @@ def _lines(path: str) -> list[str]:
 
 
 def plot(table: Table) -> str:
-    """Bars: the rate of each way as a share of the direct connection, a group for each load."""
+    """Draw the rate of each path as a share of the direct connection, as bars grouped by load."""
     width, bar, gap, left = 960, 13, 16, 330
     rows: list[str] = []
     y = 34
-    for load, ways in table.items():
-        direct = ways["direct"].rate if "direct" in ways else max(figures.rate for figures in ways.values())
+    for load, routes in table.items():
+        direct = (
+            routes["direct"].rate if "direct" in routes else max(figures.rate for figures in routes.values())
+        )
         rows.append(f'<text x="8" y="{y + 10}" class="load">{load}</text>')
-        for name, figures in ways.items():
+        for name, figures in routes.items():
             if name == "direct":
                 continue
             share = min(1.0, figures.rate / direct)
             colour = _COLOURS.get(name, _OTHER)
             length = max(1.0, share * (width - left - 70))
             rows.append(
-                f'<text x="{left - 8}" y="{y + 10}" class="way">{name}</text>'
+                f'<text x="{left - 8}" y="{y + 10}" class="route">{name}</text>'
                 f'<rect x="{left}" y="{y}" width="{length:.0f}" height="{bar - 3}" fill="{colour}"/>'
                 f'<text x="{left + length + 5:.0f}" y="{y + 10}">{share:.2f}</text>'
             )
@@ -88,7 +90,7 @@ def plot(table: Table) -> str:
         y += gap
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" font-family="sans-serif" font-size="10">'
-        "<style>text{fill:#666}.load{font-weight:600;fill:#888}.way{text-anchor:end}</style>"
+        "<style>text{fill:#666}.load{font-weight:600;fill:#888}.route{text-anchor:end}</style>"
         f'<text x="{left}" y="18" font-size="12">messages a second, as a share of the direct connection</text>'
         + "\n".join(rows)
         + "</svg>\n"
@@ -96,7 +98,7 @@ def plot(table: Table) -> str:
 
 
 def write(section: str, text: str) -> None:
-    """Replace what stands between ``<!-- section -->`` and ``<!-- /section -->``; append both if they are not there."""
+    """Replace the text between ``<!-- section -->`` and ``<!-- /section -->``; append both if they are missing."""
     begin, end = f"<!-- {section} -->", f"<!-- /{section} -->"
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Performance\n"
     block = f"{begin}\n{text.strip()}\n{end}"

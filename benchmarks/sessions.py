@@ -1,9 +1,9 @@
-"""What keeping calls on disk costs the traffic, and how fast they are found again.
+"""Cost of storing calls on disk, and speed of searching them.
 
     python -m benchmarks.sessions [--engine relay|wire] [--rounds 9] [--seconds 3] [--search 100000]
 
 Throughput: a real Loom with and without a session, in turns, the light peers of :mod:`benchmarks.peers` around it;
-Loom on one core and everything else on another where there are two. Search: a session of so many calls, filters over
+Loom on one core and everything else on another where there are two. Search: a session of N calls, filters over
 it in the process that the page uses, and what the traffic feels of it meanwhile.
 """
 
@@ -46,7 +46,7 @@ _QUERIES = ("status:NOT_FOUND", "id:>99000", "/Call$/", "meta:x-tenant=42", "bod
 
 @dataclass
 class Round:
-    """One round of load: calls per second, latency, and Loom's processor time per 10,000 calls."""
+    """One round of load: calls per second, latency, and Loom's CPU time per 10,000 calls."""
 
     rate: float
     p50_us: int
@@ -69,7 +69,7 @@ def process(*words: str, core: int, **variables: str) -> Iterator[subprocess.Pop
 
 @contextlib.contextmanager
 def loom(engine: str, backend: int, folder: Path, *more: str) -> Iterator[tuple[int, int]]:
-    """A running Loom: its port and its process id."""
+    """Start a Loom; yield its port and process id."""
     words = ("loom", "--target", f"127.0.0.1:{backend}", "--listen", "127.0.0.1:0", "--no-ui", "--quiet")
     words += ("--engine", engine, "--no-reflection", *more)
     with process(*words, core=0, LOOM_DATA_DIR=str(folder), NO_COLOR="1") as started:
@@ -126,7 +126,7 @@ def throughput(engine: str, rounds: int, seconds: float) -> None:
 
 
 def fill(path: Path, calls: int) -> SessionWriter:
-    """A session with so many unary calls."""
+    """Create a session with ``calls`` unary calls."""
     store = SessionWriter(path)
     store.open()
     start = time.time_ns() - calls * 1_000_000

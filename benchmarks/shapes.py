@@ -1,4 +1,4 @@
-"""Messages of one megabyte in many shapes (shapes.proto), the same ones at every run."""
+"""Messages of one megabyte in many shapes (shapes.proto), identical in every run."""
 
 import random
 from collections.abc import Callable
@@ -15,7 +15,7 @@ SIZE = 1_000_000
 
 
 class Shapes:
-    """Makes them; ``make(name)`` for each of :attr:`NAMES`, which are methods of ``bench.Shapes`` and types alike."""
+    """A factory of messages: ``make(name)`` for each of :attr:`NAMES`, a method of ``bench.Shapes`` and a type."""
 
     def __init__(self) -> None:
         self.descriptor_set: LinkedDescriptorSet = link(compile_protos([PROTO], [PROTO.parent]).file)
@@ -123,7 +123,7 @@ class Shapes:
 
     @staticmethod
     def _fill(message: Any, add: Callable[[], Any], at_once: int = 500) -> None:
-        """Add until the message has its size, but for the last additions."""
+        """Add values until the message has about the size."""
         while (left := SIZE - message.ByteSize()) > 0:
             start = message.ByteSize()
             for _ in range(at_once):
@@ -146,4 +146,4 @@ NAMES: dict[str, tuple[str, Callable[[Shapes, Any], None]]] = {
     "Config": ("a Struct", Shapes.config),
     "Orders": ("orders: a mixture of all", Shapes.orders),
 }
-"""The shapes, each in words and with what makes it."""
+"""The shapes: description and factory of each."""

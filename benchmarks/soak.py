@@ -1,4 +1,4 @@
-"""Ten minutes of connections that open, close and die at random: no crash, no descriptor lost, flat memory.
+"""Ten minutes of connections that open, close and die at random: no crash, no leaked descriptor, constant memory.
 
 python -m benchmarks.soak [--seconds 600] [--engine wire|relay]
 """
@@ -26,7 +26,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x0
 
 
 async def _call(port: int, chance: random.Random) -> None:
-    """A channel with a few calls, some of them cancelled."""
+    """Open a channel, make a few calls, cancel some of them."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         for _ in range(chance.randint(1, 20)):
             call = channel.unary_unary("/bench.Bench/Echo")(b"x" * chance.choice([0, 100, 70_000]), timeout=5)
@@ -37,7 +37,7 @@ async def _call(port: int, chance: random.Random) -> None:
 
 
 async def _stream(port: int, chance: random.Random) -> None:
-    """A long answer that is left in its middle."""
+    """Start a long response and abandon it."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_stream("/bench.Bench/Stream/100000/100")(b"", timeout=5)
         with contextlib.suppress(grpc.RpcError, asyncio.CancelledError):
@@ -47,7 +47,7 @@ async def _stream(port: int, chance: random.Random) -> None:
 
 
 async def _raw(port: int, chance: random.Random) -> None:
-    """Bytes of all sorts, and an end of any sort."""
+    """Send arbitrary bytes, and close in an arbitrary way."""
     with contextlib.suppress(OSError):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(chance.choice([b"", _PREFACE, b"GET / HTTP/1.1\r\n\r\n", chance.randbytes(3000)]))
@@ -103,8 +103,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="loom-soak-") as folder:
         work = Path(folder)
         with suite.backend(work) as backend:
-            way = proxies.loom("--engine", chosen.engine, "--history-bytes", "32MiB")
-            with way(backend, work) as route:
+            start = proxies.loom("--engine", chosen.engine, "--history-bytes", "32MiB")
+            with start(backend, work) as route:
                 good = uvloop.run(_soak(route.port, route.process, chosen.seconds))
             print((work / "loom.log").read_text()[-2000:])
     return 0 if good else 1

@@ -1,4 +1,4 @@
-"""Runs every load over every way, interleaved, several rounds, and keeps the figures."""
+"""Run every load over every path, interleaved, in several rounds, and collect the results."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .loads import LOADS, Load, Result, run
 from .processes import LOAD_CORE, MissingError, free_port, program, running
-from .proxies import WAYS, Route
+from .proxies import PATHS, Route
 
 HERE = Path(__file__).parent
 _WARM_UP = 0.5  # of the calls
@@ -24,7 +24,7 @@ _SLOW = {"Loom relay": 0.1, "Loom relay, session": 0.1, "mitmproxy": 0.03}
 
 @dataclass
 class Figures:
-    """One way under one load: a value per round."""
+    """The results of one path under one load: a value per round."""
 
     rates: list[float] = field(default_factory=list)
     p50s: list[float] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Figures:
 
     @property
     def spread(self) -> float:
-        """Half the range of the rates, as a share of their median."""
+        """Return half the range of the rates as a share of their median."""
         return (max(self.rates) - min(self.rates)) / 2 / self.rate if self.rate else 0.0
 
 
@@ -57,7 +57,7 @@ Table = dict[str, dict[str, Figures]]
 
 @contextlib.contextmanager
 def backend(work: Path) -> Iterator[int]:
-    """The C backend, compiled, on the core of the load."""
+    """Compile and start the C backend, on the core of the load."""
     binary = work / "backend"
     compiler = program("cc", "apt-get install gcc libnghttp2-dev")
     subprocess.run([compiler, "-O2", "-o", str(binary), str(HERE / "backend.c"), "-lnghttp2"], check=True)
@@ -67,7 +67,7 @@ def backend(work: Path) -> Iterator[int]:
 
 
 def measure(rounds: int, share: float, names: list[str], listeners: int = 0) -> tuple[Table, list[str]]:
-    """``listeners`` pages are open at each Loom while it is measured."""
+    """``listeners`` feed subscribers are connected to each Loom while it is measured."""
     table: Table = defaultdict(lambda: defaultdict(Figures))
     missing: list[str] = []
     with tempfile.TemporaryDirectory(prefix="loom-bench-") as folder:
@@ -76,8 +76,8 @@ def measure(rounds: int, share: float, names: list[str], listeners: int = 0) -> 
             for number in range(rounds):
                 for name in list(names):
                     try:
-                        with WAYS[name](port, work) as way, _pages(way, listeners):
-                            _one_way(table, name, way, share, work)
+                        with PATHS[name](port, work) as route, _pages(route, listeners):
+                            _measure_route(table, name, route, share, work)
                     except MissingError as error:
                         names.remove(name)
                         missing.append(f"{name}: {' '.join(str(error).split())}")
@@ -86,9 +86,9 @@ def measure(rounds: int, share: float, names: list[str], listeners: int = 0) -> 
 
 
 @contextlib.contextmanager
-def _pages(way: Route, count: int) -> Iterator[None]:
-    """Feeds that somebody listens to, as an open page does."""
-    if way.page is None or not count:
+def _pages(route: Route, count: int) -> Iterator[None]:
+    """Subscribe to the feed, as an open page does."""
+    if route.page is None or not count:
         yield
         return
     command = [
@@ -97,7 +97,7 @@ def _pages(way: Route, count: int) -> Iterator[None]:
         "--no-buffer",
         "--output",
         "/dev/null",
-        f"http://127.0.0.1:{way.page}/api/events",
+        f"http://127.0.0.1:{route.page}/api/events",
     ]
     listening = [subprocess.Popen(["taskset", "-c", LOAD_CORE, *command]) for _ in range(count)]
     try:
@@ -108,23 +108,23 @@ def _pages(way: Route, count: int) -> Iterator[None]:
             process.wait()
 
 
-def _one_way(table: Table, name: str, way: Route, share: float, work: Path) -> None:
+def _measure_route(table: Table, name: str, route: Route, share: float, work: Path) -> None:
     share *= _SLOW.get(name, 1.0)
-    run(Load("warm-up", 500, 8, 1), way.port, work, share=max(share, 0.1), tls=way.tls)
+    run(Load("warm-up", 500, 8, 1), route.port, work, share=max(share, 0.1), tls=route.tls)
     for load in LOADS:
         # Once unmeasured: a Loom that is kept open has its history full and its memory in use.
-        run(load, way.port, work, share=share * _WARM_UP, tls=way.tls)
-        before = _settled(way) if way.page else None
-        start = way.process.cost() if way.process else None
-        result: Result = run(load, way.port, work, share=share, tls=way.tls)
+        run(load, route.port, work, share=share * _WARM_UP, tls=route.tls)
+        before = _recorded_calls(route) if route.page else None
+        start = route.process.cost() if route.process else None
+        result: Result = run(load, route.port, work, share=share, tls=route.tls)
         figures = table[load.name][name]
         figures.rates.append(result.rate)
         figures.p50s.append(result.p50)
         figures.p99s.append(result.p99)
         figures.failed += result.failed
-        counted = None if before is None else _settled(way) - before
-        if way.process and start:
-            end = way.process.cost()
+        counted = None if before is None else _recorded_calls(route) - before
+        if route.process and start:
+            end = route.process.cost()
             messages = max(1.0, result.answered * load.messages * (share if load.answer else 1.0))
             figures.cpu.append((end.cpu - start.cpu) / messages * 10_000)
             figures.resident = max(figures.resident, end.resident)
@@ -136,17 +136,17 @@ def _one_way(table: Table, name: str, way: Route, share: float, work: Path) -> N
             figures.recorded = (earlier[0] + counted, earlier[1] + sent)
 
 
-def _counted(way: Route) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{way.page}/api/stats", timeout=20) as answer:
+def _counted(route: Route) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{route.page}/api/stats", timeout=20) as answer:
         counted: int = json.load(answer)["calls_total"]
         return counted
 
 
-def _settled(way: Route) -> int:
-    """How many calls the page counts once it has caught up, or five seconds later."""
+def _recorded_calls(route: Route) -> int:
+    """Return how many calls Loom has recorded once it has caught up, at most five seconds later."""
     until = time.monotonic() + 5
-    before, counted = -1, _counted(way)
+    before, counted = -1, _counted(route)
     while counted != before and time.monotonic() < until:
         time.sleep(0.5)  # more than the looking may lag behind the forwarding
-        before, counted = counted, _counted(way)
+        before, counted = counted, _counted(route)
     return counted

@@ -1,4 +1,4 @@
-"""What every test can have: a browser that is there on any machine."""
+"""Fixtures of every test: a browser that is installed if it is missing."""
 
 from typing import Any
 

@@ -82,7 +82,7 @@ def test_every_document_is_in_the_index() -> None:
     assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} <= listed
 
 
-def test_the_checks_find_what_is_wrong(tmp_path: Path) -> None:
+def test_the_checks_find_faults(tmp_path: Path) -> None:
     (tmp_path / "other.md").write_text("# A heading, with `code`\n\n# Twice\n\n# Twice\n", encoding="utf-8")
     document = tmp_path / "document.md"
     document.write_text(

@@ -1,4 +1,4 @@
-"""The whole flow on real traffic: in, forwarded, recorded, fanned out, decoded when looked at."""
+"""The whole flow on real traffic: forwarded, recorded, fanned out, decoded when viewed."""
 
 import asyncio
 import contextlib
@@ -175,7 +175,7 @@ async def test_who_comes_back_misses_nothing(api, channel):
             seen |= {call["id"] for call in calls if call["state"] == "ended"}
 
 
-async def test_who_comes_from_another_boot_is_told_of_a_gap(api):
+async def test_a_subscriber_from_another_launch_gets_a_gap(api):
     async with api.events("other:17") as events:
         _, _, hello = await events.next()
         assert not hello["resumed"]
@@ -218,7 +218,7 @@ async def test_answers_and_errors(api, channel, path, status):
     assert await api.status(path) == status
 
 
-async def test_metrics_count_what_passed(api, channel):
+async def test_metrics_count_forwarded_calls(api, channel):
     await echo(channel, b"x")
     async with api.session.get(f"{api.base}/metrics") as answer:
         text = await answer.text()

@@ -65,7 +65,7 @@ def test_the_wheel_carries_the_page_its_licences_and_the_demo(release: Release):
     }
 
 
-def test_the_licences_name_what_is_bundled(release: Release):
+def test_the_licences_name_every_bundled_package(release: Release):
     licences = zipfile.ZipFile(release.wheel).read("loom/inspector/static/LICENSES.md").decode()
     assert "svelte" in licences
     assert "MIT" in licences
@@ -98,7 +98,7 @@ def test_the_installed_wheel_serves_the_page_without_node(python: Path, tmp_path
 
 
 def test_the_installed_wheel_has_all_it_imports(python: Path, tmp_path: Path):
-    # pytest is there wherever its plugin is wanted, and is no dependency.
+    # pytest is installed wherever its plugin is used, and is not a dependency.
     script = (
         "import importlib, pkgutil, loom\n"
         "for module in pkgutil.walk_packages(loom.__path__, 'loom.'):\n"

@@ -45,7 +45,7 @@ async def pytest_in(folder: Path, *arguments: str) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
-async def test_the_fixtures_and_what_a_failure_shows(tmp_path: Path) -> None:
+async def test_the_fixtures_and_the_report_of_a_failure(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     async with running_mirror() as mirror:
         code, out = await pytest_in(tmp_path, "--loom-target", mirror.address)
@@ -58,7 +58,7 @@ async def test_the_fixtures_and_what_a_failure_shows(tmp_path: Path) -> None:
         assert code == 0, out
 
 
-async def test_without_a_target_it_is_said_what_to_do(tmp_path: Path) -> None:
+async def test_without_a_target_the_error_names_the_next_step(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     code, out = await pytest_in(tmp_path, "-k", "passes")
     assert code == 1

@@ -1,4 +1,4 @@
-"""Runs the page's benchmark and says whether its promises hold: exit code 1 if one does not."""
+"""Run the page's benchmark and check its limits: exit code 1 if one is exceeded."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ TASKS = ["disabled-by-default-devtools.timeline"]  # what a trace has to hold fo
 
 @dataclass
 class Promise:
-    """One figure, what it must stay within, and whether it does."""
+    """One result, its limit, and whether it is within."""
 
     name: str
     measured: str
@@ -29,7 +29,7 @@ class Promise:
 
 
 async def first_rows(browser: Browser, feed: FakeFeed) -> list[float]:
-    """ms from the start of the navigation to the first row, in fresh profiles; sorted."""
+    """Return milliseconds from the start of navigation to the first row, in new profiles, sorted."""
     found = []
     for _ in range(OPENINGS):
         context = await browser.new_context(viewport={"width": 1280, "height": 800})
@@ -45,7 +45,7 @@ async def first_rows(browser: Browser, feed: FakeFeed) -> list[float]:
 
 
 async def under_load(browser: Browser, feed: FakeFeed, rate: int, seconds: float) -> list[Promise]:
-    """Load for a while, then compare what is shown with what the API holds, then scroll through it."""
+    """Send load, compare the shown calls with the API's, then scroll through them."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
@@ -116,7 +116,7 @@ async def under_load(browser: Browser, feed: FakeFeed, rate: int, seconds: float
 
 
 async def compare(page: Page, feed: FakeFeed) -> tuple[int, int]:
-    """Rows at places spread over the whole table against what the API would answer."""
+    """Compare rows at positions spread over the whole table with the API's calls."""
     calls = [feed.calls[number] for number in sorted(feed.calls)]
     compared = wrong = 0
     for place in range(PLACES):
@@ -134,7 +134,7 @@ async def compare(page: Page, feed: FakeFeed) -> tuple[int, int]:
 
 
 def section(promises: list[Promise], rate: int, seconds: float) -> str:
-    """Markdown for docs/performance.md."""
+    """Return Markdown for docs/performance.md."""
     rows = "\n".join(f"| {one.name} | {one.measured} | {one.promised} |" for one in promises)
     return f"""`make bench-page`: a real Chromium at 1280 by 800 pixels on two cores, which it shares with the feed;
 100,000 calls held, {rate:,} summaries a second for {seconds:.0f} s, every call announced when it begins and
@@ -148,7 +148,7 @@ at the end: the less free it was, the more the clock overstates what the page ta
 
 
 async def run(rate: int, seconds: float) -> list[Promise]:
-    """All of it."""
+    """Run all parts."""
     with fake_feed() as feed:
         load.fill(feed)
         async with async_playwright() as playwright:
@@ -173,7 +173,7 @@ async def run(rate: int, seconds: float) -> list[Promise]:
 @click.option("--seconds", default=60.0, help="How long.")
 @click.option("--write", is_flag=True, help="Put the figures into docs/performance.md.")
 def main(rate: int, seconds: float, *, write: bool) -> None:
-    """The page under load."""
+    """Measure the page under load."""
     promises = asyncio.run(run(rate, seconds))
     text = section(promises, rate, seconds)
     click.echo(text)

@@ -1,4 +1,4 @@
-"""Traffic for the page: so many summaries a second, while the history stays at its size."""
+"""Traffic for the page: summaries at a given rate, while the history stays at its size."""
 
 import asyncio
 import time
@@ -28,12 +28,12 @@ def call(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def fill(feed: FakeFeed) -> None:
-    """The history that is there before the page opens."""
+    """Fill the history before the page is opened."""
     feed.calls = {number: call(number) for number in range(1, HELD + 1)}
 
 
 async def run(feed: FakeFeed, per_second: int, seconds: float) -> int:
-    """Every call is told of twice, when it begins and when it ends; the oldest go. Returns how many summaries went out.
+    """Publish each call twice, when it starts and when it ends; evict the oldest. Return the number of summaries.
 
     On the feed's own loop, which is not the measuring one's.
     """

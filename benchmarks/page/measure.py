@@ -1,4 +1,4 @@
-"""What is measured inside the browser."""
+"""Measurements inside the browser."""
 
 import json
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ async (index) => {
 
 @dataclass
 class Tasks:
-    """Tasks over 50 ms (the browser reports no others), in ms."""
+    """Return the durations of tasks over 50 ms, the only ones that the browser reports."""
 
     first_second_worst: float
     later_worst: float
@@ -81,7 +81,7 @@ async def tasks(page: Page, opened_ms: float = 0) -> Tasks:
 
 
 def cpu_ms(trace: bytes) -> list[float]:
-    """CPU time of the tasks on the page's main thread, longest first: its cost, however busy the machine is."""
+    """Return the CPU time of each task on the page's main thread, longest first."""
     events = json.loads(trace)["traceEvents"]
     mains = {
         (event["pid"], event["tid"])
@@ -97,7 +97,7 @@ def cpu_ms(trace: bytes) -> list[float]:
 
 
 async def heap_mb(cdp: CDPSession) -> float:
-    """Of JavaScript, after a collection."""
+    """Return the JavaScript heap size after a garbage collection."""
     await cdp.send("HeapProfiler.collectGarbage")
     metrics: dict[str, Any] = await cdp.send("Performance.getMetrics")
     used = next(metric["value"] for metric in metrics["metrics"] if metric["name"] == "JSHeapUsedSize")

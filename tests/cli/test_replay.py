@@ -69,7 +69,7 @@ async def test_a_backend_that_answers_the_same_passes(recorded: Path) -> None:
     assert total.split() == ["all", "4", "4", "0", "0", "0"]
 
 
-async def test_a_difference_is_told_and_fails_when_asked(recorded: Path) -> None:
+async def test_a_difference_is_reported_and_fails_on_request(recorded: Path) -> None:
     def louder(message: Any) -> None:
         message.text = message.text.upper()
 
@@ -85,7 +85,7 @@ async def test_a_difference_is_told_and_fails_when_asked(recorded: Path) -> None
         assert code == 0
 
 
-async def test_a_field_is_ignored_by_either_name_and_a_path_that_matched_nothing_is_told(
+async def test_a_field_is_ignored_by_either_name_and_an_unmatched_path_is_reported(
     recorded: Path,
 ) -> None:
     def later(message: Any) -> None:
@@ -101,7 +101,7 @@ async def test_a_field_is_ignored_by_either_name_and_a_path_that_matched_nothing
             ]
 
 
-async def test_what_a_backend_answers_never_reaches_the_terminal_as_control_characters(
+async def test_control_characters_of_a_response_are_escaped(
     recorded: Path,
 ) -> None:
     def hostile(message: Any) -> None:
@@ -150,7 +150,7 @@ async def test_a_target_that_is_not_there_is_exit_code_3(recorded: Path, tmp_pat
     assert ET.parse(report).getroot().get("errors") == "1"
 
 
-async def test_a_call_that_does_not_end_is_given_up(recorded: Path) -> None:
+async def test_a_call_that_does_not_end_times_out(recorded: Path) -> None:
     async with running_mirror() as mirror:
         code, out, _ = await replay(
             recorded, mirror, "-H", "mirror-hang: 1", "-q", "method:Say", "--patience", "0.3"
@@ -192,7 +192,7 @@ async def test_a_file_is_sent_as_a_session_is_and_its_masked_secrets_are_asked_f
         assert ("authorization", "Bearer new") in mirror.received[4].metadata
 
 
-async def test_what_is_masked_in_an_answer_is_not_compared_and_told_once(recorded: Path) -> None:
+async def test_a_masked_response_value_is_not_compared_and_reported_once(recorded: Path) -> None:
     config = recorded / "masking.toml"
     config.write_text('mask = ["mirrored"]')
     file = recorded / "calls.ndjson"
@@ -219,7 +219,7 @@ async def test_half_a_recording_does_not_pass(recorded: Path) -> None:
     assert f"loom: {file}: " in err
 
 
-async def test_an_interrupted_run_reports_what_was_done(recorded: Path, tmp_path: Path) -> None:
+async def test_an_interrupted_run_reports_its_results_so_far(recorded: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     async with running_mirror() as mirror:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LOOM_")}
@@ -263,7 +263,7 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_sent(
         (("ci", "--target", "h:1", "--ignore", "a,respnse:b"), "column 3: 'respnse' is not a place"),
     ],
 )
-async def test_what_is_wrong_is_one_line_and_exit_code_2(
+async def test_an_error_is_one_line_and_exit_code_2(
     recorded: Path, arguments: tuple[str, ...], complaint: str
 ) -> None:
     code, out, err = await loom("replay", *arguments, "--data-dir", str(recorded))

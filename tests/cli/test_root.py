@@ -1,4 +1,4 @@
-"""What the loom command says: help, version, and one line for whatever is wrong."""
+"""The loom command: help, version, one-line errors."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ def test_version(capsys):
         (["--config", "none.toml"], "loom: --config: no such file"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_2(capsys, arguments, expected):
+def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, expected):
     code, out, err = run(capsys, *arguments)
     assert code == 2
     assert out == ""
@@ -81,7 +81,7 @@ def loom(output: int, home: Path, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["sessions", "list"], ["completion", "bash"]])
-def test_a_reader_that_has_left_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_broken_pipe_is_not_an_error(tmp_path: Path, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -90,7 +90,7 @@ def test_a_reader_that_has_left_is_no_error(tmp_path: Path, arguments: list[str]
         os.close(writing)
 
 
-def test_an_output_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+def test_a_write_error_is_one_line(tmp_path: Path) -> None:
     unwritable = os.open(__file__, os.O_RDONLY)
     try:
         assert loom(unwritable, tmp_path, "sessions", "list") == (2, "loom: Bad file descriptor\n")

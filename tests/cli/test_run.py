@@ -1,4 +1,4 @@
-"""``loom`` as a process: what it prints, how it ends, and what it says when it cannot start."""
+"""``loom`` as a process: output, shutdown, errors at start."""
 
 import socket
 import sys
@@ -21,7 +21,7 @@ def addresses(loom: LoomProcess) -> tuple[str, str]:
     return client, page
 
 
-async def test_a_call_passes_and_has_its_line(tmp_path: Path):
+async def test_a_call_is_forwarded_and_printed(tmp_path: Path):
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, *ANYWHERE, home=tmp_path) as loom:
             client, page = addresses(loom)
@@ -34,7 +34,7 @@ async def test_a_call_passes_and_has_its_line(tmp_path: Path):
             assert loom.wait() == 0
 
 
-async def test_it_starts_without_its_target_and_says_so_to_the_client(tmp_path: Path):
+async def test_without_its_target_it_starts_and_answers_unavailable(tmp_path: Path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
         port = taken.getsockname()[1]
@@ -79,8 +79,8 @@ async def test_draining_is_bounded(tmp_path: Path):
                 assert loom.wait() == 0
 
 
-def refusal(home: Path, *arguments: str) -> str:
-    """The one line that a Loom with these flags says before it ends with exit code 2."""
+def start_error(home: Path, *arguments: str) -> str:
+    """Return the one-line error of a Loom with these flags, which exits with 2."""
     with running_loom(*ANYWHERE, *arguments, home=home) as loom:
         lines = loom.rest()
         assert len(lines) == 1, lines
@@ -94,20 +94,20 @@ def refusal(home: Path, *arguments: str) -> str:
 def test_a_port_in_use(tmp_path: Path, setting: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        line = refusal(tmp_path, setting, address)
+        line = start_error(tmp_path, setting, address)
     assert address in line
     assert setting in line
     assert "in use" in line
 
 
 def test_an_address_that_cannot_be_resolved(tmp_path: Path):
-    assert "nowhere.invalid" in refusal(tmp_path, "--target", "nowhere.invalid:1")
+    assert "nowhere.invalid" in start_error(tmp_path, "--target", "nowhere.invalid:1")
 
 
-def test_a_certificate_and_a_key_that_are_none(tmp_path: Path):
+def test_files_that_are_not_pem(tmp_path: Path):
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_text("not PEM")
-    line = refusal(tmp_path, "--listen-cert", "cert.pem", "--listen-key", "key.pem")
+    line = start_error(tmp_path, "--listen-cert", "cert.pem", "--listen-key", "key.pem")
     assert "--listen-cert" in line
     assert "PEM" in line
 
@@ -132,7 +132,7 @@ def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path):
         assert seen == {"unary", "server", "client", "bidi"}
 
 
-def test_variables_and_a_file_say_the_same(tmp_path: Path):
+def test_settings_from_variables_and_a_file(tmp_path: Path):
     (tmp_path / "loom.toml").write_text('listen = "localhost:0"\nsession = false\n')
     variables = environment(tmp_path) | {"LOOM_UI": "off", "LOOM_TARGET": "127.0.0.1:9"}
     with running_loom(home=tmp_path, variables=variables) as loom:
@@ -143,10 +143,10 @@ def test_variables_and_a_file_say_the_same(tmp_path: Path):
 
 def test_a_wrong_key_in_the_file_is_one_line(tmp_path: Path):
     (tmp_path / "loom.toml").write_text("lissten = 5\n")
-    assert "loom.toml: unknown key 'lissten'; did you mean 'listen'?" in refusal(tmp_path)
+    assert "loom.toml: unknown key 'lissten'; did you mean 'listen'?" in start_error(tmp_path)
 
 
-def test_a_terminal_that_knows_ascii_only_still_gets_its_lines(tmp_path: Path):
+def test_an_ascii_terminal_gets_replacement_characters(tmp_path: Path):
     variables = environment(tmp_path) | {"PYTHONIOENCODING": "ascii"}
     with running_loom("--demo", *ANYWHERE, home=tmp_path, variables=variables) as loom:
         loom.expect(r"\? OK +/harbour\.v1")
@@ -154,7 +154,7 @@ def test_a_terminal_that_knows_ascii_only_still_gets_its_lines(tmp_path: Path):
         assert loom.wait() == 0
 
 
-def test_a_closed_standard_output_is_no_error(tmp_path: Path):
+def test_a_closed_stdout_is_not_an_error(tmp_path: Path):
     script = f'exec "{sys.executable}" -m loom {" ".join(ANYWHERE)} --log calls.ndjson 2>&1 >&-'
     with running_loom(home=tmp_path, program=["/bin/sh", "-c", script]) as loom:
         while not (tmp_path / "calls.ndjson").exists():
@@ -164,7 +164,7 @@ def test_a_closed_standard_output_is_no_error(tmp_path: Path):
         assert loom.wait() == 0
 
 
-def test_verbose_tells_of_loom_and_not_of_its_libraries(tmp_path: Path):
+def test_verbose_logs_loom_and_not_its_libraries(tmp_path: Path):
     with running_loom("--demo", "--verbose", *ANYWHERE, home=tmp_path) as loom:
         loom.expect("… started")
         loom.expect("✓ OK")

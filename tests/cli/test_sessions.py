@@ -93,7 +93,7 @@ def test_deletes(loom, kept: Path) -> None:
     assert list(kept.parent.iterdir()) == []
 
 
-def test_does_not_delete_what_is_in_use(loom, kept: Path) -> None:
+def test_does_not_delete_a_session_in_use(loom, kept: Path) -> None:
     store = keep(kept, [])
     ran = loom("delete", "mine", "--yes")
     who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
@@ -119,7 +119,7 @@ def test_exports_and_imports(loom, kept: Path, data: Path) -> None:
     assert "calls     6" in loom("show", "copy").out
 
 
-def test_an_imported_replay_is_one_of_its_call(loom, data: Path) -> None:
+def test_an_imported_replay_refers_to_its_imported_call(loom, data: Path) -> None:
     """Where it ended first, and where its call did not come along."""
     first, early, of_replay, alone = recorded(*unary(1), *unary(2), *unary(3), *unary(4))
     early.replay_of, of_replay.replay_of, alone.replay_of = 1, 2, 99
@@ -157,12 +157,12 @@ def test_an_export_to_a_full_disk_is_reported_as_incomplete(loom, kept: Path) ->
     assert (ran.code, ran.err) == (2, "loom: /dev/full is incomplete: No space left on device\n")
 
 
-def test_a_wrong_filter_is_told_with_its_column(loom, kept: Path) -> None:
+def test_an_invalid_filter_is_reported_with_its_column(loom, kept: Path) -> None:
     ran = loom("export", "mine", "-q", "order status:FOO")
     assert (ran.code, "'order status:FOO', column 13: 'FOO' is" in ran.err) == (2, True)
 
 
-def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data: Path) -> None:
+def test_of_a_damaged_file_the_rest_is_imported_and_the_place_reported(loom, kept: Path, data: Path) -> None:
     out = data / "calls.ndjson"
     loom("export", "mine", "-o", str(out))
     lines = out.read_bytes().splitlines(keepends=True)
@@ -178,12 +178,12 @@ def test_a_damaged_file_says_where_and_the_rest_is_taken(loom, kept: Path, data:
 
 
 @pytest.mark.parametrize("name", ["../mine", ".hidden", "a/b", "x" * 101, ""])
-def test_a_name_that_cannot_be_one(loom, name: str) -> None:
+def test_an_invalid_name(loom, name: str) -> None:
     ran = loom("show", name)
     assert (ran.code, "is not a valid session name" in ran.err) == (2, True)
 
 
-def test_what_was_masked_when_it_was_recorded_is_masked_in_an_export(loom, kept: Path, data: Path) -> None:
+def test_keys_masked_when_recorded_are_masked_in_an_export(loom, kept: Path, data: Path) -> None:
     assert '"42"' in loom("export", "mine").out
     assert '"42"' not in loom("export", "mine", "--mask", "X-Tenant").out
     store = SessionWriter(kept)
@@ -202,7 +202,7 @@ def test_what_was_masked_when_it_was_recorded_is_masked_in_an_export(loom, kept:
     assert (ran.code, "a metadata key" in ran.err) == (2, True)
 
 
-def test_where_sessions_are_is_said_before_a_subcommand_or_after_it(loom, kept: Path, data: Path) -> None:
+def test_the_data_directory_precedes_or_follows_a_subcommand(loom, kept: Path, data: Path) -> None:
     elsewhere = ("--data-dir", str(data / "elsewhere"))
     assert " 3 " in loom("list", "--data-dir", str(data)).out
     assert loom("list", *elsewhere).out == loom(*elsewhere, "list").out

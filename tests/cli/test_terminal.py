@@ -44,7 +44,7 @@ async def started(api: Running, *arguments: str, **more: str) -> AsyncIterator[a
 
 
 async def loom(api: Running, *arguments: str, **more: str) -> tuple[int | None, str, str]:
-    """Run ``loom …`` to its end: exit code, output, complaints."""
+    """Run ``loom …`` to its end: exit code, output, warnings."""
     async with started(api, *arguments, **more) as process:
         out, err = await process.communicate()
         return process.returncode, out.decode(), err.decode()
@@ -56,7 +56,7 @@ async def api() -> AsyncIterator[Running]:
         yield made
 
 
-async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None:
+async def test_calls_are_listed_filtered_and_printed_as_json(api: Running) -> None:
     await api.call("Say", thing(text="one"))
     await api.call("Chat", thing(text="two"), thing(text="three"), metadata=[("x-tenant", "42")])
     code, out, _ = await loom(api, "calls")
@@ -72,7 +72,7 @@ async def test_calls_are_listed_filtered_and_given_as_json(api: Running) -> None
     assert len(out.splitlines()) == 1
 
 
-async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp_path: Path) -> None:
+async def test_bodies_are_searched_and_unreadable_ones_reported(api: Running, tmp_path: Path) -> None:
     for text in ("one", "two", "one more"):
         await api.call("Say", thing(text=text))
     code, out, err = await loom(api, "calls", "-q", "body:one", "-n", "1", "--json")
@@ -89,7 +89,7 @@ async def test_bodies_are_searched_with_what_could_not_be_read(api: Running, tmp
     assert "is damaged and was skipped" in err
 
 
-async def test_a_search_whose_loom_goes_away_is_one_line(api: Running) -> None:
+async def test_a_search_whose_loom_disconnects_is_a_one_line_error(api: Running) -> None:
     async def begun(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
@@ -113,7 +113,7 @@ async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
         assert len(err.splitlines()) == 1
 
 
-async def test_show_tells_everything_of_a_call(api: Running) -> None:
+async def test_show_prints_everything_about_a_call(api: Running) -> None:
     call = await api.call(
         "Gather",
         thing(text="naïve \x1b[31m"),
@@ -202,7 +202,7 @@ async def until_attached(api: Running) -> None:
         await changed.wait()
 
 
-async def test_tail_ends_quietly_as_soon_as_its_reader_is_gone(api: Running) -> None:
+async def test_tail_ends_when_its_reader_closes_the_pipe(api: Running) -> None:
     await api.call("Say", thing(text="a"))
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", f"set -o pipefail; {sys.executable} -m loom tail | head -n 1",
@@ -213,7 +213,7 @@ async def test_tail_ends_quietly_as_soon_as_its_reader_is_gone(api: Running) -> 
     assert b"/Say" in out
 
 
-async def test_a_long_list_cut_short_is_no_error(api: Running) -> None:
+async def test_a_broken_pipe_in_a_long_list_is_not_an_error(api: Running) -> None:
     for _ in range(30):
         await api.call("Say", b"")
     process = await asyncio.create_subprocess_exec(
@@ -224,7 +224,7 @@ async def test_a_long_list_cut_short_is_no_error(api: Running) -> None:
     assert (process.returncode, err, len(out.splitlines())) == (0, b"", 1)
 
 
-async def test_tail_reconnects_resumes_and_says_so() -> None:
+async def test_tail_reconnects_resumes_and_reports_it() -> None:
     async with running_mirror() as mirror, running(mirror) as first:
         port = first.loom.ui_address
         assert port is not None
@@ -236,9 +236,9 @@ async def test_tail_reconnects_resumes_and_says_so() -> None:
             await first.loom.stop(0)
             assert b"trying again" in await tail.stderr.readline()
             async with running(mirror, ui=port) as second:
-                complaint = await tail.stderr.readline()
-                while b"restarted" not in complaint:
-                    complaint = await tail.stderr.readline()
+                warning = await tail.stderr.readline()
+                while b"restarted" not in warning:
+                    warning = await tail.stderr.readline()
                 await second.call("Chat", thing(text="x"))
                 assert b"/Chat" in await tail.stdout.readline()
 
@@ -261,7 +261,7 @@ async def test_tail_does_not_print_a_restored_session_again(tmp_path: Path) -> N
                 assert b" 8 " in await tail.stdout.readline()
 
 
-async def test_without_a_loom_every_command_says_what_to_do(api: Running) -> None:
+async def test_without_a_running_loom_commands_name_the_next_step(api: Running) -> None:
     for arguments in (("tail",), ("calls",), ("show", "1"), ("grpcurl", "1")):
         code, out, err = await loom(api, *arguments, "--ui", "127.0.0.1:1")
         assert (code, out) == (2, "")
@@ -269,7 +269,7 @@ async def test_without_a_loom_every_command_says_what_to_do(api: Running) -> Non
         assert len(err.splitlines()) == 1
 
 
-async def test_a_wider_page_wants_its_token() -> None:
+async def test_an_inspector_beyond_loopback_requires_its_token() -> None:
     wide = Address("0.0.0.0", 0)
     async with running_mirror() as mirror, running(mirror, ui=wide, token="t0ken") as api:
         assert api.loom.ui_address is not None
@@ -282,7 +282,7 @@ async def test_a_wider_page_wants_its_token() -> None:
         assert (await loom(api, "calls", "--ui", f"http://{where}/?token=t0ken"))[0] == 0
 
 
-async def test_a_server_that_is_no_loom_is_said_to_be_none(api: Running) -> None:
+async def test_a_server_that_is_not_a_loom_is_reported(api: Running) -> None:
     for command in ("calls", "tail"):
         for address in (api.mirror.address, str(api.loom.listen_address)):
             code, _, err = await loom(api, command, "--ui", address)
@@ -361,7 +361,7 @@ def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x" * 500 + "\n"
 
 
-async def test_tail_says_what_it_skipped_and_fetches_it(api: Running) -> None:
+async def test_tail_reports_skipped_updates_and_fetches_the_calls(api: Running) -> None:
     async with started(api, "tail", "-n", "1") as tail:
         assert tail.stdout is not None
         assert tail.stderr is not None

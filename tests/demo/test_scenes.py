@@ -26,7 +26,7 @@ async def client(contract: Contract):
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-async def test_a_scene_ends_as_it_says(client: Client, scene: Scene):
+async def test_a_scene_ends_with_its_status(client: Client, scene: Scene):
     assert await scene.run(client) is scene.ends
 
 

@@ -74,7 +74,7 @@ def test_durations_fall_into_their_buckets():
     assert found["loom_call_duration_seconds_count", ()] == 2
 
 
-def test_what_is_held_and_lost_and_the_target_are_there():
+def test_history_losses_and_target_are_exposed():
     found = samples(Metrics("1", lambda: STATS))
     assert found["loom_history_evicted_total", ()] == 3
     assert found["loom_target_ready", (("target", "localhost:50051"),)] == 1

@@ -4,7 +4,7 @@ import logging
 from loom.runtime.tasks import Tasks
 
 
-async def test_stop_cancels_what_runs_and_waits_for_it():
+async def test_stop_cancels_tasks_and_waits_for_them():
     tasks, seen = Tasks(), []
 
     async def work():

@@ -106,14 +106,14 @@ async def test_a_damaged_file_is_shown_as_far_as_it_goes(calls: list[Call], tmp_
         assert f"{path}: line {len(lines)}: " in problem
 
 
-async def test_ids_that_come_twice_are_told_apart(calls: list[Call], tmp_path: Path) -> None:
+async def test_duplicate_ids_become_unique(calls: list[Call], tmp_path: Path) -> None:
     path = tmp_path / "calls.ndjson"
     path.write_bytes(export("ndjson", calls) + export("ndjson", calls[:1]))
     async for page in opened(path):
         assert [call["id"] for call in (await page.get("/api/calls"))["calls"]] == [1, 2, 3]
 
 
-async def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+async def test_an_unreadable_file_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(LoomError, match="cannot be read: No such file"):
         await Viewer(tmp_path / "none", SETTINGS).start()
 
@@ -132,7 +132,7 @@ async def test_the_command(calls: list[Call], tmp_path: Path) -> None:
     assert await process.wait() == 0
 
 
-async def test_a_port_in_use_is_told_with_what_can_be_done(calls: list[Call], tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_with_the_next_step(calls: list[Call], tmp_path: Path) -> None:
     path = tmp_path / "calls.ndjson"
     path.write_bytes(export("ndjson", calls[:1]))
     words = (sys.executable, "-m", "loom", "open", str(path), "--ui")
@@ -149,7 +149,7 @@ async def test_a_port_in_use_is_told_with_what_can_be_done(calls: list[Call], tm
     await process.communicate()
 
 
-async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Path) -> None:
+async def test_keys_masked_when_recorded_are_masked(tmp_path: Path) -> None:
     path = tmp_path / "evidence"
     store = SessionWriter(path)
     store.mask(["x-tenant"])
@@ -162,7 +162,7 @@ async def test_a_session_masks_what_was_masked_when_it_was_recorded(tmp_path: Pa
         assert [item["masked"] for item in items if item["key"] == "x-tenant"] == [True, True]
 
 
-async def test_descriptors_that_are_none_are_told(tmp_path: Path) -> None:
+async def test_invalid_descriptors_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "evidence"
     store = keep(path, recorded(*unary(1)))
     store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"no set"))

@@ -1,7 +1,7 @@
 """Finds a Chromium for the tests of the page, or installs one: ``python -m tests.support.browser``.
 
 In this order: what ``LOOM_TEST_BROWSER`` names, one on the PATH, the one that Playwright downloads,
-the distribution's (as root, with apt-get). Tests of the page are never skipped for want of a browser.
+the distribution's (as root, with apt-get). Tests of the page are never skipped for lack of a browser.
 """
 
 import os

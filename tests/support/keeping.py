@@ -1,4 +1,4 @@
-"""Recorded calls of the mirror put into a session, with what describes them."""
+"""Write recorded calls of the mirror into a session, with their descriptors."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support import mirror
 
 
 def stored_descriptors() -> StoredDescriptorSet:
-    """The mirror's own, as its reflection would have told."""
+    """The mirror's descriptors, as reflection returns them."""
     return StoredDescriptorSet(
         "127.0.0.1:1", "reflection v1", "127.0.0.1:1", 5_000, mirror.file_set().SerializeToString()
     )
@@ -22,7 +22,7 @@ def stored_schema() -> StoredSchema:
 
 
 def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionWriter:
-    """A session that holds these calls, open and flushed."""
+    """Write a session with these calls; return its writer, open and flushed."""
     store = SessionWriter(path)
     store.open()
     if described:

@@ -1,4 +1,4 @@
-"""A Loom in a process of its own, as people start it."""
+"""Loom as a process of its own, as users start it."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds; only a failure waits so long
+TIMEOUT = 30.0  # seconds; reached by failures only
 
 
 class LoomProcess:
-    """``lines`` holds what it has printed; :meth:`expect` waits for more."""
+    """``lines`` are the lines printed so far; :meth:`expect` waits for more."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -34,7 +34,7 @@ class LoomProcess:
         """The first line from here on that matches; fails if the output ends, or stays silent for long."""
         while True:
             try:
-                line = self._queue.get(timeout=PATIENCE)
+                line = self._queue.get(timeout=TIMEOUT)
             except Empty:
                 raise AssertionError(f"no line like {pattern!r} came; so far: {self.lines}") from None
             if line is None:
@@ -45,20 +45,20 @@ class LoomProcess:
                 return match
 
     def rest(self) -> list[str]:
-        """Everything else that it prints until it ends."""
+        """Return all further lines until the process ends."""
         rest = []
-        while (line := self._queue.get(timeout=PATIENCE)) is not None:
+        while (line := self._queue.get(timeout=TIMEOUT)) is not None:
             rest.append(line)
         self.lines += rest
         return rest
 
     def interrupt(self) -> None:
-        """What Ctrl-C does."""
+        """Send SIGINT, as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
 
     def wait(self) -> int:
-        """Its exit code."""
-        return self.process.wait(PATIENCE)
+        """Wait for the process to end; return its exit code."""
+        return self.process.wait(TIMEOUT)
 
 
 @contextlib.contextmanager

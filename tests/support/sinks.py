@@ -33,7 +33,7 @@ class ListSink:
         ]
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until ``holds()``, asked anew after each event."""
+        """Wait until ``holds()``, checked after each event."""
         while not holds():
             self._arrived.clear()
             await self._arrived.wait()

@@ -1,4 +1,4 @@
-"""Events of calls, made up, for tests of what keeps them."""
+"""Synthetic events of calls, for tests of recording and storage."""
 
 import random
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def many(first: int, last: int) -> Iterator[Event]:
 
 
 def recorded(*events: Event) -> list[Call]:
-    """What the recorder makes of events: the measure of what comes back from disk."""
+    """Return the calls that the recorder makes of events, to compare with those from disk."""
     history = History()
     recorder = Recorder(history)
     for event in events:
@@ -118,5 +118,5 @@ def recorded(*events: Event) -> list[Call]:
 
 
 def dense(size: int) -> bytes:
-    """Bytes that compressing does not make fewer."""
+    """Return incompressible bytes."""
     return random.Random(size).randbytes(size)

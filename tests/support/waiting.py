@@ -1,4 +1,4 @@
-"""Waits for what a recorder tells of, without polling."""
+"""Wait for recorded calls, without polling."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A whole Loom in this process, before a backend, with a channel through it and its API at hand."""
+"""A complete Loom in this process, with a backend, a channel through it, and its API."""
 
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ ANY_PORT = Address("localhost", 0)
 
 @dataclass
 class Running:
-    """A Loom before a mirror, a channel through it, and its API."""
+    """A running Loom in front of a mirror, a channel through it, and an HTTP client of its API."""
 
     loom: Loom
     mirror: Mirror
@@ -30,7 +30,7 @@ class Running:
     http: aiohttp.ClientSession
 
     async def call(self, method: str, *messages: bytes, metadata: Any = ()) -> int:
-        """Make a call through Loom; its id once it has ended."""
+        """Make a call through Loom; return its id once it has ended."""
         before = self.loom.history.last_id
         stream: Any = self.channel.stream_stream(f"/{SERVICE}/{method}")
         async for _ in stream(iter(messages), metadata=metadata):

@@ -194,7 +194,7 @@ class MethodSchema(Answer):
     response_type: str | None
     """The full name of the response's message type."""
     error: str | None
-    """Why there is no descriptor."""
+    """Why the descriptor is missing."""
     drift: bool
     """Whether messages had fields that the descriptor does not know."""
     problems: list[str]

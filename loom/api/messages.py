@@ -99,7 +99,7 @@ class MessageView(MessageRow):
     source: str | None
     """Where the descriptor came from; null without one."""
     schema_error: str | None
-    """Why there is no descriptor."""
+    """Why the descriptor is missing."""
     drift: bool
     """Whether the message has fields that the descriptor does not know."""
     protocol: str

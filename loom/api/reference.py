@@ -25,7 +25,7 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 
 def fill(document: str) -> str:
-    """The document with what is between ``<!-- generated: NAME -->`` and ``<!-- end -->`` made anew."""
+    """The document, with the parts between ``<!-- generated: NAME -->`` and ``<!-- end -->`` regenerated."""
     made = {"parameters": _parameters(), "fields": _fields()}
     return _BLOCK.sub(lambda match: f"{match[1]}\n{made[match[2]]}\n{match[3]}", document)
 

@@ -1,7 +1,7 @@
-"""Who may ask: the checks of docs/security.md, on every request, before anything else.
+"""Access control (docs/security.md): Host, Origin and token checks on every request, before anything else.
 
-Captured traffic is worth stealing, and the page listens where any web page that the user
-visits can send requests to. So:
+Recorded traffic is worth stealing, and any web page that the user visits can send requests to
+the port. So:
 
 * the Host header must be a loopback name, an IP literal or a host that was configured,
   because DNS rebinding needs a name of the attacker's;

@@ -36,16 +36,16 @@ class _Assets(StaticFiles):
         return response
 
 
-def _inert(content: object) -> bytes:
-    """JSON that ends no element and opens none, whatever its strings hold."""
+def _embeddable(content: object) -> bytes:
+    """JSON without a ``<``, which cannot end or open an element."""
     return encode_json(content).replace(b"<", b"\\u003c")
 
 
 def page_routes(newest: Callable[[Request, int], object], folder: Path | None = None) -> list[Mount | Route]:
-    """Routes for the page at ``/`` and for every path that the page itself makes sense of.
+    """Routes of the page at ``/`` and at every path that it routes itself.
 
-    ``newest`` answers the newest calls, so many at most, as ``/api/calls`` does: the page draws its first rows from
-    them without asking again.
+    ``newest`` returns a page of the newest calls, at most as many as its argument says, which is embedded in the HTML:
+    the first rows are drawn without another request.
     """
     where = folder or static_folder()
     index = where / "index.html"
@@ -53,7 +53,7 @@ def page_routes(newest: Callable[[Request, int], object], folder: Path | None = 
     async def page(request: Request) -> Response:
         if not index.is_file():
             return PlainTextResponse(_NOT_BUILT, 503)
-        first = b'<script type="application/json" id="first-calls">%b</script>' % _inert(
+        first = b'<script type="application/json" id="first-calls">%b</script>' % _embeddable(
             newest(request, FIRST_CALLS)
         )
         html = index.read_bytes().replace(_BODY, _BODY + first, 1)

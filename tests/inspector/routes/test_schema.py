@@ -48,9 +48,9 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
         files = {"files": [{"name": "zoo.proto", "text": PROTO}, {"name": "bad.proto", "text": "?"}]}
         async with page.post("/api/schema/protos", json=files) as answer:
             assert answer.status == 200
-            told = await answer.json()
-        assert told["services"] == ["zoo.Zoo"]
-        assert told["problems"][0].startswith("bad.proto:1:1")
+            found = await answer.json()
+        assert found["services"] == ["zoo.Zoo"]
+        assert found["problems"][0].startswith("bad.proto:1:1")
 
         after = await shown()
         assert (after["json"], after["source"]) == ({"said": "hi"}, "attached files")
@@ -63,27 +63,27 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
 async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
     async with running_mirror() as mirror, running(mirror) as api:
         call = await api.call("Say", thing(text="a"))
-        status, told = await api.get(f"/api/calls/{call}/schema")
+        status, found = await api.get(f"/api/calls/{call}/schema")
         assert status == 200
-        assert told["source"].startswith("reflection")
-        assert told["origin"] == mirror.address
-        assert told["fetched_us"] > 0
-        methods = {one["name"]: one["kind"] for one in told["services"][0]["methods"]}
+        assert found["source"].startswith("reflection")
+        assert found["origin"] == mirror.address
+        assert found["fetched_us"] > 0
+        methods = {one["name"]: one["kind"] for one in found["services"][0]["methods"]}
         assert (methods["Say"], methods["Chat"]) == ("unary", "bidi")
-        assert told["messages"][0]["fields"][0] == {
+        assert found["messages"][0]["fields"][0] == {
             "number": 1, "name": "text", "type": "string", "label": "", "refers": None, "oneof": None,
             "default": "", "deprecated": False,
         }  # fmt: skip
-        assert told["enums"][0]["values"][2] == [2, "MOOD_WILD"]
+        assert found["enums"][0]["values"][2] == [2, "MOOD_WILD"]
         assert (await api.get("/api/calls/99/schema"))[0] == 404
 
 
 async def test_a_method_that_nobody_knows_has_no_schema():
     async with running_mirror(described=False) as mirror, running(mirror) as api:
         call = await api.call("Say", thing(text="a"))
-        status, told = await api.get(f"/api/calls/{call}/schema")
+        status, found = await api.get(f"/api/calls/{call}/schema")
         assert status == 404
-        assert "--proto" in told["error"]["hint"]
+        assert "--proto" in found["error"]["hint"]
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ export interface MessageView extends MessageRow {
   readonly truncated: number;
   /** Where the descriptor came from; null without one. */
   readonly source: string | null;
-  /** Why there is no descriptor. */
+  /** Why the descriptor is missing. */
   readonly schema_error: string | null;
   /** Whether the message has fields that the descriptor does not know. */
   readonly drift: boolean;
@@ -330,7 +330,7 @@ export interface MethodSchema {
   readonly request_type: string | null;
   /** The full name of the response's message type. */
   readonly response_type: string | null;
-  /** Why there is no descriptor. */
+  /** Why the descriptor is missing. */
   readonly error: string | null;
   /** Whether messages had fields that the descriptor does not know. */
   readonly drift: boolean;

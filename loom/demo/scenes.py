@@ -200,11 +200,11 @@ async def talk_on_the_radio(client: Client) -> None:
 
 async def _transmissions(client: Client) -> AsyncIterator[Any]:
     def transmission(**content: Any) -> Any:
-        made = client.make(
+        message = client.make(
             "Transmission", sender="Petrel", channel=client.chance.choice([12, 16, 74]), **content
         )
-        made.sent_at.GetCurrentTime()
-        return made
+        message.sent_at.GetCurrentTime()
+        return message
 
     papers = transmission()
     papers.document.Pack(client.make("SafetyInspection", inspector="E. Lindqvist", passed=True))

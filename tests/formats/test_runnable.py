@@ -273,3 +273,13 @@ async def test_proxies_of_the_environment_are_ignored(
     proxies |= {"no_proxy": "", "NO_PROXY": "", "TLS": "0"}
     code, output = await (run_tests if kind == "pytest" else run_script)(path, **proxies)
     assert code == 0, output
+
+
+async def test_the_pytest_file_takes_large_trailers(bench: Bench, tmp_path: Path) -> None:
+    """More than gRPC's default of 8 KiB, and the 16 KiB of its hard limit."""
+    call = await bench.call("Say", [thing(text="a")], metadata=(("mirror-trailer", str(20_000)),))
+    assert sum(len(value) for _, value in call.trailing_metadata or ()) > 20_000
+    path = tmp_path / "test_recorded.py"
+    path.write_bytes(export("pytest", [call], target=bench.mirror.address))
+    code, output = await run_tests(path)
+    assert code == 0, output

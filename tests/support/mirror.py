@@ -1,7 +1,8 @@
 """A backend with a schema (tests/fixtures/mirror.proto) that answers with what it was sent, and remembers it.
 
 Methods take and give bytes: what the backend remembers of a message is what was on the wire. With the
-metadata ``mirror-code`` a call ends with that status instead of OK, with ``mirror-hang`` it does not end.
+metadata ``mirror-code`` a call ends with that status instead of OK, with ``mirror-hang`` it does not end,
+with ``mirror-trailer`` a trailer has that many bytes.
 """
 
 import asyncio
@@ -131,7 +132,9 @@ class Mirror(grpc.GenericRpcHandler):
         elif method == "Spread":
             for _ in range(3):
                 await context.write(self._alter(call.messages[0]))
-        context.set_trailing_metadata((("mirrored", str(len(call.messages))),))
+        trailer = next((int(value) for key, value in call.metadata if key == "mirror-trailer"), 0)
+        large = (("large", "x" * trailer),) if trailer else ()
+        context.set_trailing_metadata((("mirrored", str(len(call.messages))), *large))
         code = next((int(value) for key, value in call.metadata if key == "mirror-code"), 0)
         if code:
             context.set_code(_CODES[code])

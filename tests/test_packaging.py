@@ -13,7 +13,7 @@ import pytest
 
 from hatch_build import Page
 from tests.support.api import fetch
-from tests.support.process import ROOT, environment, running_loom
+from tests.support.loom_process import ROOT, environment, running_loom
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("packaging")]
 

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from tests.support.loom_process import ROOT
 from tests.support.mirror import running_mirror
-from tests.support.process import ROOT
 
 TESTS = """
 import grpc, pytest

@@ -20,8 +20,8 @@ from loom.api.base import MAX_INTEGER
 from loom.api.endpoints import ENDPOINTS, EXPORT_CALLS, FOLLOW_FEED, JSON, SEARCH_CALLS, Endpoint
 from loom.api.openapi import openapi
 from tests.support.contract import check_answer
+from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import running
 
 DIGITS = "9" * 5000
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -56,7 +56,7 @@ class Served:
 
     async def _start(self) -> None:
         mirror = await self._exit.enter_async_context(running_mirror())
-        api = await self._exit.enter_async_context(running(mirror))
+        api = await self._exit.enter_async_context(running_instance(mirror))
         await api.call("Say", thing(text="a", big=1), metadata=[("authorization", "s3cret")])
         await api.call("Chat", thing(text="a"), thing(text="b"))
         self.port = api.loom.ui_address.port

@@ -25,10 +25,10 @@ from loom.model import (
     StoredDescriptorSet,
 )
 from loom.sessions import SessionWriter, session_path
+from tests.support.loom_instance import running_instance
+from tests.support.loom_process import environment
 from tests.support.mirror import SERVICE, file_set, running_mirror, thing
-from tests.support.process import environment
 from tests.support.traffic import START_NS, recorded
-from tests.support.whole import running
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b8m\r\x7f\u202e\u2028"
 STYLE = re.compile(r"\x1b\[(?:0|1|2|31|32|33)m")
@@ -110,7 +110,7 @@ def assert_harmless(text: str) -> None:
     ids=" ".join,
 )
 async def test_commands_on_a_running_loom(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         api.loom.sink.emit_all([HOSTILE_CALLS])
         output = await asyncio.to_thread(on_terminal, tmp_path, *arguments, LOOM_UI=str(api.loom.ui_address))
     assert_harmless(output)

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.support.loom_instance import running_instance
 from tests.support.mirror import Mirror, make, running_mirror, thing
-from tests.support.whole import running
 
 
 async def loom(*arguments: str) -> tuple[int | None, str, str]:
@@ -42,7 +42,7 @@ def changing(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
 @pytest.fixture
 async def recorded(tmp_path: Path) -> Path:
     """A data directory with the session "ci": four calls of four kinds, one of them with an error."""
-    async with running_mirror() as mirror, running(mirror, session="ci", data_dir=tmp_path) as api:
+    async with running_mirror() as mirror, running_instance(mirror, session="ci", data_dir=tmp_path) as api:
         await api.call("Say", thing(text="one"), metadata=[("authorization", "s3cret")])
         await api.call("Gather", thing(text="a"), thing(text="b"))
         await api.call("Spread", thing(text="many"))

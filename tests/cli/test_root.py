@@ -9,7 +9,7 @@ import pytest
 
 from loom.cli import main
 from loom.runtime.settings import options
-from tests.support.process import environment
+from tests.support.loom_process import environment
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from tests.support.api import fetch_json, fetch_status
-from tests.support.process import LoomProcess, environment, running_loom
+from tests.support.loom_process import LoomProcess, environment, running_loom
 from tests.support.zoo import running_zoo
 
 ANYWHERE = ("--listen", "localhost:0", "--ui", "localhost:0", "--no-session")

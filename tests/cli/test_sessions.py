@@ -10,7 +10,7 @@ import pytest
 from loom.cli import main
 from loom.sessions import SessionWriter, session_path
 from tests.support.exports import export, imported
-from tests.support.keeping import keep
+from tests.support.session_files import write_session
 from tests.support.traffic import recorded, unary
 
 
@@ -25,7 +25,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def kept(data: Path) -> Path:
     """The session "mine" with three calls."""
     path = session_path("mine", data / "sessions")
-    keep(path, recorded(*unary(1), *unary(2, b"\x0a\x03two"), *unary(3))).close()
+    write_session(path, recorded(*unary(1), *unary(2, b"\x0a\x03two"), *unary(3))).close()
     return path
 
 
@@ -94,7 +94,7 @@ def test_deletes(loom, kept: Path) -> None:
 
 
 def test_does_not_delete_a_session_in_use(loom, kept: Path) -> None:
-    store = keep(kept, [])
+    store = write_session(kept, [])
     ran = loom("delete", "mine", "--yes")
     who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
     assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
@@ -125,7 +125,7 @@ def test_an_imported_replay_refers_to_its_imported_call(loom, data: Path) -> Non
     early.replay_of, of_replay.replay_of, alone.replay_of = 1, 2, 99
     out = data / "calls.ndjson"
     out.write_bytes(export("ndjson", [alone, of_replay, early, first]))
-    keep(session_path("copy", data / "sessions"), recorded(*unary(1))).close()
+    write_session(session_path("copy", data / "sessions"), recorded(*unary(1))).close()
     assert loom("import", str(out), "--session", "copy").code == 0
     assert loom("export", "copy", "-o", str(out)).code == 0
     calls, problems = imported(out)

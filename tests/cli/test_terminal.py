@@ -18,18 +18,20 @@ from loom.cli.output import Output, fit
 from loom.model import MASK, Address
 from loom.sessions import session_path
 from tests.support.databases import change
-from tests.support.keeping import keep
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import Running, running
+from tests.support.session_files import write_session
 
 
-def environment(api: Running, **more: str) -> dict[str, str]:
+def environment(api: LoomInstance, **more: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LOOM_")}
     return {**kept, "PYTHONPATH": str(Path.cwd()), "LOOM_UI": str(api.loom.ui_address), **more}
 
 
 @asynccontextmanager
-async def started(api: Running, *arguments: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def started(
+    api: LoomInstance, *arguments: str, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """``loom …`` as a process, killed if it still runs at the end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "loom", *arguments, env=environment(api, **more),
@@ -43,7 +45,7 @@ async def started(api: Running, *arguments: str, **more: str) -> AsyncIterator[a
         await process.communicate()
 
 
-async def loom(api: Running, *arguments: str, **more: str) -> tuple[int | None, str, str]:
+async def loom(api: LoomInstance, *arguments: str, **more: str) -> tuple[int | None, str, str]:
     """Run ``loom …`` to its end: exit code, output, warnings."""
     async with started(api, *arguments, **more) as process:
         out, err = await process.communicate()
@@ -51,12 +53,12 @@ async def loom(api: Running, *arguments: str, **more: str) -> tuple[int | None, 
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[Running]:
-    async with running_mirror() as mirror, running(mirror) as made:
+async def api() -> AsyncIterator[LoomInstance]:
+    async with running_mirror() as mirror, running_instance(mirror) as made:
         yield made
 
 
-async def test_calls_are_listed_filtered_and_printed_as_json(api: Running) -> None:
+async def test_calls_are_listed_filtered_and_printed_as_json(api: LoomInstance) -> None:
     await api.call("Say", thing(text="one"))
     await api.call("Chat", thing(text="two"), thing(text="three"), metadata=[("x-tenant", "42")])
     code, out, _ = await loom(api, "calls")
@@ -72,14 +74,14 @@ async def test_calls_are_listed_filtered_and_printed_as_json(api: Running) -> No
     assert len(out.splitlines()) == 1
 
 
-async def test_bodies_are_searched_and_unreadable_ones_reported(api: Running, tmp_path: Path) -> None:
+async def test_bodies_are_searched_and_unreadable_ones_reported(api: LoomInstance, tmp_path: Path) -> None:
     for text in ("one", "two", "one more"):
         await api.call("Say", thing(text=text))
     code, out, err = await loom(api, "calls", "-q", "body:one", "-n", "1", "--json")
     assert (code, json.loads(out)["id"], err) == (0, 3, "")
     code, out, _ = await loom(api, "calls", "-q", "body:one", "--before", "3", "--json")
     assert (code, json.loads(out)["id"]) == (0, 1)
-    async with running(api.mirror, session="s", data_dir=tmp_path) as kept:
+    async with running_instance(api.mirror, session="s", data_dir=tmp_path) as kept:
         await kept.call("Say", thing(text="one"))
         assert kept.loom.store is not None
         assert kept.loom.store.flush()
@@ -89,7 +91,7 @@ async def test_bodies_are_searched_and_unreadable_ones_reported(api: Running, tm
     assert "is damaged and was skipped" in err
 
 
-async def test_a_search_whose_loom_disconnects_is_a_one_line_error(api: Running) -> None:
+async def test_a_search_whose_loom_disconnects_is_a_one_line_error(api: LoomInstance) -> None:
     async def begun(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
@@ -105,7 +107,7 @@ async def test_a_search_whose_loom_disconnects_is_a_one_line_error(api: Running)
     assert len(err.splitlines()) == 1
 
 
-async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
+async def test_a_bad_filter_is_one_line_and_exit_code_2(api: LoomInstance) -> None:
     for command in ("calls", "tail"):
         code, out, err = await loom(api, command, "-q", "order status:FOO")
         assert (code, out) == (2, "")
@@ -113,7 +115,7 @@ async def test_a_bad_filter_is_one_line_and_exit_code_2(api: Running) -> None:
         assert len(err.splitlines()) == 1
 
 
-async def test_show_prints_everything_about_a_call(api: Running) -> None:
+async def test_show_prints_everything_about_a_call(api: LoomInstance) -> None:
     call = await api.call(
         "Gather",
         thing(text="naïve \x1b[31m"),
@@ -142,7 +144,7 @@ async def test_show_prints_everything_about_a_call(api: Running) -> None:
     assert views[1]["json"] == {"big": "7"}
 
 
-async def test_show_of_a_call_that_is_not_there(api: Running) -> None:
+async def test_show_of_a_call_that_is_not_there(api: LoomInstance) -> None:
     code, _, err = await loom(api, "show", "7")
     assert (code, err) == (2, "loom: there is no call 7: there are no calls yet\n")
     code, out, err = await loom(api, "show", "seven")
@@ -150,7 +152,7 @@ async def test_show_of_a_call_that_is_not_there(api: Running) -> None:
     assert err == "loom: Invalid value for 'ID': 'seven' is not a valid call id.\n"
 
 
-async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: Running, tmp_path: Any) -> None:
+async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: LoomInstance, tmp_path: Any) -> None:
     call = await api.call("Say", thing(text="a"), metadata=[("authorization", "s3cret")])
     code, out, err = await loom(api, "grpcurl", str(call))
     assert code == 0
@@ -163,14 +165,14 @@ async def test_grpcurl_prints_the_command_alone_and_its_notes_aside(api: Running
 
 
 async def test_grpcurl_of_a_call_without_a_schema_is_exit_code_1() -> None:
-    async with running_mirror(described=False) as mirror, running(mirror) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         call = await api.call("Say", thing(text="a"))
         code, out, err = await loom(api, "grpcurl", str(call))
         assert (code, out) == (1, "")
         assert "--proto" in err
 
 
-async def test_tail_begins_with_the_last_calls_and_follows(api: Running) -> None:
+async def test_tail_begins_with_the_last_calls_and_follows(api: LoomInstance) -> None:
     await api.call("Say", thing(text="earlier"))
     async with started(api, "tail", "-n", "1") as tail:
         assert tail.stdout is not None
@@ -179,7 +181,7 @@ async def test_tail_begins_with_the_last_calls_and_follows(api: Running) -> None
         assert b"/Chat" in await tail.stdout.readline()
 
 
-async def test_tail_prints_what_matches_by_metadata_and_as_json(api: Running) -> None:
+async def test_tail_prints_what_matches_by_metadata_and_as_json(api: LoomInstance) -> None:
     async with started(api, "tail", "--json", "-q", "meta:x-tenant=42") as tail:
         assert tail.stdout is not None
         await until_attached(api)
@@ -188,7 +190,7 @@ async def test_tail_prints_what_matches_by_metadata_and_as_json(api: Running) ->
         assert json.loads(await tail.stdout.readline())["id"] == matching
 
 
-async def until_attached(api: Running) -> None:
+async def until_attached(api: LoomInstance) -> None:
     """Wait until somebody reads the feed."""
     changed = asyncio.Event()
     subscribe = api.loom.hub.subscribe
@@ -202,7 +204,7 @@ async def until_attached(api: Running) -> None:
         await changed.wait()
 
 
-async def test_tail_ends_when_its_reader_closes_the_pipe(api: Running) -> None:
+async def test_tail_ends_when_its_reader_closes_the_pipe(api: LoomInstance) -> None:
     await api.call("Say", thing(text="a"))
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", f"set -o pipefail; {sys.executable} -m loom tail | head -n 1",
@@ -213,7 +215,7 @@ async def test_tail_ends_when_its_reader_closes_the_pipe(api: Running) -> None:
     assert b"/Say" in out
 
 
-async def test_a_broken_pipe_in_a_long_list_is_not_an_error(api: Running) -> None:
+async def test_a_broken_pipe_in_a_long_list_is_not_an_error(api: LoomInstance) -> None:
     for _ in range(30):
         await api.call("Say", b"")
     process = await asyncio.create_subprocess_exec(
@@ -225,7 +227,7 @@ async def test_a_broken_pipe_in_a_long_list_is_not_an_error(api: Running) -> Non
 
 
 async def test_tail_reconnects_resumes_and_reports_it() -> None:
-    async with running_mirror() as mirror, running(mirror) as first:
+    async with running_mirror() as mirror, running_instance(mirror) as first:
         port = first.loom.ui_address
         assert port is not None
         async with started(first, "tail", "-n", "5") as tail:
@@ -235,7 +237,7 @@ async def test_tail_reconnects_resumes_and_reports_it() -> None:
             assert b"/Say" in await tail.stdout.readline()
             await first.loom.stop(0)
             assert b"trying again" in await tail.stderr.readline()
-            async with running(mirror, ui=port) as second:
+            async with running_instance(mirror, ui=port) as second:
                 warning = await tail.stderr.readline()
                 while b"restarted" not in warning:
                     warning = await tail.stderr.readline()
@@ -244,7 +246,7 @@ async def test_tail_reconnects_resumes_and_reports_it() -> None:
 
 
 async def test_tail_does_not_print_a_restored_session_again(tmp_path: Path) -> None:
-    async with running_mirror() as mirror, running(mirror, session="s", data_dir=tmp_path) as first:
+    async with running_mirror() as mirror, running_instance(mirror, session="s", data_dir=tmp_path) as first:
         for _ in range(5):
             await first.call("Gather", b"")
         async with started(first, "tail", "-n", "1") as tail:
@@ -254,14 +256,14 @@ async def test_tail_does_not_print_a_restored_session_again(tmp_path: Path) -> N
             assert b" 6 " in await tail.stdout.readline()
             port = first.loom.ui_address
             await first.loom.stop(0)
-            async with running(mirror, ui=port, session="s", data_dir=tmp_path) as second:
+            async with running_instance(mirror, ui=port, session="s", data_dir=tmp_path) as second:
                 await second.call("Chat", thing(text="x"))
                 assert b" 7 " in await tail.stdout.readline()
                 await second.call("Chat", thing(text="y"))
                 assert b" 8 " in await tail.stdout.readline()
 
 
-async def test_without_a_running_loom_commands_name_the_next_step(api: Running) -> None:
+async def test_without_a_running_loom_commands_name_the_next_step(api: LoomInstance) -> None:
     for arguments in (("tail",), ("calls",), ("show", "1"), ("grpcurl", "1")):
         code, out, err = await loom(api, *arguments, "--ui", "127.0.0.1:1")
         assert (code, out) == (2, "")
@@ -271,7 +273,7 @@ async def test_without_a_running_loom_commands_name_the_next_step(api: Running) 
 
 async def test_an_inspector_beyond_loopback_requires_its_token() -> None:
     wide = Address("0.0.0.0", 0)
-    async with running_mirror() as mirror, running(mirror, ui=wide, token="t0ken") as api:
+    async with running_mirror() as mirror, running_instance(mirror, ui=wide, token="t0ken") as api:
         assert api.loom.ui_address is not None
         where = f"127.0.0.1:{api.loom.ui_address.port}"
         code, _, err = await loom(api, "calls", "--ui", where)
@@ -282,7 +284,7 @@ async def test_an_inspector_beyond_loopback_requires_its_token() -> None:
         assert (await loom(api, "calls", "--ui", f"http://{where}/?token=t0ken"))[0] == 0
 
 
-async def test_a_server_that_is_not_a_loom_is_reported(api: Running) -> None:
+async def test_a_server_that_is_not_a_loom_is_reported(api: LoomInstance) -> None:
     for command in ("calls", "tail"):
         for address in (api.mirror.address, str(api.loom.listen_address)):
             code, _, err = await loom(api, command, "--ui", address)
@@ -292,13 +294,13 @@ async def test_a_server_that_is_not_a_loom_is_reported(api: Running) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-async def test_completion_scripts(api: Running, shell: str) -> None:
+async def test_completion_scripts(api: LoomInstance, shell: str) -> None:
     code, out, _ = await loom(api, "completion", shell)
     assert code == 0
     assert "_LOOM_COMPLETE" in out
 
 
-async def test_ids_and_commands_complete(api: Running) -> None:
+async def test_ids_and_commands_complete(api: LoomInstance) -> None:
     call = await api.call("Say", b"")
     _, out, _ = await loom(api, _LOOM_COMPLETE="bash_complete", COMP_WORDS="loom show ", COMP_CWORD="2")
     assert out == f"plain,{call}\n"
@@ -330,7 +332,7 @@ def test_sessions_words_and_files_complete(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in ("default", "checkout"):
-        keep(session_path(name, tmp_path / "sessions"), []).close()
+        write_session(session_path(name, tmp_path / "sessions"), []).close()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOOM_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("_LOOM_COMPLETE", "bash_complete")
@@ -361,7 +363,7 @@ def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x" * 500 + "\n"
 
 
-async def test_tail_reports_skipped_updates_and_fetches_the_calls(api: Running) -> None:
+async def test_tail_reports_skipped_updates_and_fetches_the_calls(api: LoomInstance) -> None:
     async with started(api, "tail", "-n", "1") as tail:
         assert tail.stdout is not None
         assert tail.stderr is not None

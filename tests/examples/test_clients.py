@@ -12,7 +12,7 @@ from loom.demo.backend import DemoBackend
 from loom.model import Address
 from tests.support import node
 from tests.support.api import fetch_json
-from tests.support.process import ROOT, environment, running_loom
+from tests.support.loom_process import ROOT, environment, running_loom
 
 EXAMPLES = ROOT / "examples"
 pytestmark = pytest.mark.xdist_group("examples")

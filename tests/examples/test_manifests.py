@@ -10,7 +10,7 @@ from loom.cli.root import make_command
 from loom.model import Address
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
-from tests.support.process import ROOT
+from tests.support.loom_process import ROOT
 
 EXAMPLES = ROOT / "examples"
 

@@ -14,8 +14,8 @@ from loom.model import Call, StoredDescriptorSet
 from loom.recording.ndjson import json_schema
 from tests.support.bench import Bench
 from tests.support.exports import assert_same, export, imported
-from tests.support.keeping import stored_descriptors
 from tests.support.mirror import make, thing
+from tests.support.session_files import stored_descriptors
 from tests.support.traffic import recorded, unary
 
 

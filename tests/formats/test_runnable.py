@@ -17,8 +17,8 @@ from loom.model.projection import INTERRUPTED
 from tests.support.bench import Bench, running_bench
 from tests.support.certificates import Authority
 from tests.support.exports import export
-from tests.support.keeping import stored_descriptors
 from tests.support.mirror import file_set, make, running_mirror, thing
+from tests.support.session_files import stored_descriptors
 
 
 async def run(*command: str, **variables: str) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from loom.model import Address, Call, StoredDescriptorSet
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.sessions import SessionWriter, session_path
-from tests.support.children import kill_children
+from tests.support.child_processes import kill_children
 from tests.support.databases import change
 from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing

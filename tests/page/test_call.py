@@ -9,20 +9,20 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.grpcurl.test_run import run
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
-from tests.support.whole import Running, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api() -> AsyncIterator[Running]:
+async def api() -> AsyncIterator[LoomInstance]:
     """A Loom in front of a mirror backend."""
-    async with running_mirror() as mirror, running(mirror) as made:
+    async with running_mirror() as mirror, running_instance(mirror) as made:
         yield made
 
 
-async def opened(page: Page, api: Running, path: str = "/") -> None:
+async def opened(page: Page, api: LoomInstance, path: str = "/") -> None:
     await page.goto(f"http://{api.loom.ui_address}{path}")
     await expect(page.locator("[data-connection=open]")).to_be_visible()
 
@@ -36,7 +36,7 @@ async def retyped(page: Page, text: str) -> None:
 
 
 async def test_from_an_empty_page_to_a_copied_command_that_runs_by_keys_alone(
-    page: Page, api: Running
+    page: Page, api: LoomInstance
 ) -> None:
     await opened(page, api)
     await expect(page.get_by_text("No calls yet")).to_be_visible()
@@ -56,7 +56,9 @@ async def test_from_an_empty_page_to_a_copied_command_that_runs_by_keys_alone(
     assert ("x-tenant", "42") in second.metadata
 
 
-async def test_a_stream_grows_live_and_ends_with_half_close_and_trailers(page: Page, api: Running) -> None:
+async def test_a_stream_grows_live_and_ends_with_half_close_and_trailers(
+    page: Page, api: LoomInstance
+) -> None:
     chat: Any = api.channel.stream_stream(f"/{SERVICE}/Chat")()
     await chat.write(thing(text="first"))
     await chat.read()
@@ -73,7 +75,7 @@ async def test_a_stream_grows_live_and_ends_with_half_close_and_trailers(page: P
     await expect(page.locator("[data-event=trailers]")).to_contain_text("mirrored")
 
 
-async def test_a_message_opens_as_tree_json_wire_and_hex(page: Page, api: Running) -> None:
+async def test_a_message_opens_as_tree_json_wire_and_hex(page: Page, api: LoomInstance) -> None:
     message = make("Thing", text="é", data=b"\x00\xff", big=2**62 + 1, mood=2, lasting={"seconds": 90})
     message.when.FromJsonString("2026-01-02T03:04:05.678Z")
     await api.call("Say", message.SerializeToString())
@@ -91,7 +93,7 @@ async def test_a_message_opens_as_tree_json_wire_and_hex(page: Page, api: Runnin
     await expect(body).to_contain_text("00000000")
 
 
-async def test_an_edited_message_is_sent_and_the_replay_is_listed(page: Page, api: Running) -> None:
+async def test_an_edited_message_is_sent_and_the_replay_is_listed(page: Page, api: LoomInstance) -> None:
     await api.call("Say", thing(text="before", big=2**62 + 1))
     await opened(page, api, "/calls/1/replay")
     await page.keyboard.press("e")
@@ -107,7 +109,7 @@ async def test_an_edited_message_is_sent_and_the_replay_is_listed(page: Page, ap
     await expect(page.get_by_role("dialog")).to_contain_text("after")
 
 
-async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Running) -> None:
+async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: LoomInstance) -> None:
     await api.call("Say", thing(text="before"))
     await opened(page, api, "/calls/1/replay")
     await page.keyboard.press("e")
@@ -118,7 +120,7 @@ async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Run
     assert len(api.mirror.received) == 1
 
 
-async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: Running) -> None:
+async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: LoomInstance) -> None:
     stream: Any = api.channel.stream_stream(f"/{SERVICE}/Say")
     async for _ in stream(iter([thing(text="a")]), timeout=50):
         pass
@@ -138,7 +140,7 @@ async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: Running) ->
 
 
 async def test_messages_without_a_schema_are_compared_by_their_bytes(page: Page) -> None:
-    async with running_mirror(described=False) as mirror, running(mirror) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         for text in ("one", "two"):
             await api.call("Say", thing(text=text))
         await opened(page, api, "/calls/1?message=1")
@@ -159,7 +161,7 @@ async def test_messages_without_a_schema_are_compared_by_their_bytes(page: Page)
 
 
 async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: Page) -> None:
-    async with running_mirror(described=False) as mirror, running(mirror) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         await api.call("Say", thing(text="recorded before", big=7))
         await opened(page, api, "/calls/1/schema")
         panel = page.get_by_role("tabpanel")
@@ -175,7 +177,7 @@ async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: 
 
 
 async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> None:
-    async with running_mirror(described=False) as mirror, running(mirror) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         await api.call("Say", thing(text="a"))
         await opened(page, api, "/calls/1/schema")
         broken = {"name": "broken.proto", "mimeType": "text/plain", "buffer": b'syntax = "proto3"; message {'}
@@ -183,7 +185,9 @@ async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> 
         await expect(page.get_by_role("alert")).to_contain_text("Could not load broken.proto: line 1:")
 
 
-async def test_the_schema_lists_services_messages_and_enums_and_is_searched(page: Page, api: Running) -> None:
+async def test_the_schema_lists_services_messages_and_enums_and_is_searched(
+    page: Page, api: LoomInstance
+) -> None:
     await api.call("Say", thing(text="a"))
     await opened(page, api, "/calls/1/schema")
     panel = page.get_by_role("tabpanel")
@@ -207,7 +211,7 @@ async def test_the_schema_lists_services_messages_and_enums_and_is_searched(page
     await expect(panel).to_contain_text("No matches in this schema.")
 
 
-async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> None:
+async def test_an_error_is_the_first_thing_seen(page: Page, api: LoomInstance) -> None:
     try:
         await api.call("Say", thing(text="a"), metadata=[("mirror-code", "9")])
     except grpc.aio.AioRpcError:
@@ -220,7 +224,7 @@ async def test_an_error_is_the_first_thing_seen(page: Page, api: Running) -> Non
     )
 
 
-async def test_secrets_show_only_when_asked_for(page: Page, api: Running) -> None:
+async def test_secrets_show_only_when_asked_for(page: Page, api: LoomInstance) -> None:
     await api.call("Say", thing(text="a"), metadata=[("authorization", "s3cret")])
     await opened(page, api, "/calls/1/metadata")
     panel = page.get_by_role("tabpanel")
@@ -230,7 +234,7 @@ async def test_secrets_show_only_when_asked_for(page: Page, api: Running) -> Non
     await expect(panel).to_contain_text("s3cret")
 
 
-async def test_bodies_and_metadata_are_searched_on_the_server(page: Page, api: Running) -> None:
+async def test_bodies_and_metadata_are_searched_on_the_server(page: Page, api: LoomInstance) -> None:
     await api.call("Say", thing(text="alice"), metadata=[("x-tenant", "42")])
     await api.call("Say", thing(text="bob"))
     await opened(page, api)

@@ -10,21 +10,21 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.page.test_call import opened
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, running_mirror, thing
-from tests.support.whole import Running, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api() -> AsyncIterator[Running]:
+async def api() -> AsyncIterator[LoomInstance]:
     """A Loom in front of a mirror backend."""
-    async with running_mirror() as mirror, running(mirror) as made:
+    async with running_mirror() as mirror, running_instance(mirror) as made:
         yield made
 
 
 async def test_metadata_stands_apart_by_who_sent_it_and_binary_values_say_what_they_hold(
-    page: Page, api: Running
+    page: Page, api: LoomInstance
 ) -> None:
     await api.call(
         "Say",
@@ -47,7 +47,9 @@ async def test_metadata_stands_apart_by_who_sent_it_and_binary_values_say_what_t
     assert await page.evaluate("navigator.clipboard.readText()") == "42"
 
 
-async def test_timing_distinguishes_a_deadline_from_a_cancelling_client(page: Page, api: Running) -> None:
+async def test_timing_distinguishes_a_deadline_from_a_cancelling_client(
+    page: Page, api: LoomInstance
+) -> None:
     say: Any = api.channel.unary_unary(f"/{SERVICE}/Say")
     with contextlib.suppress(grpc.aio.AioRpcError):
         await say(thing(text="a"), metadata=[("mirror-hang", "1")], timeout=0.2)
@@ -72,7 +74,7 @@ async def test_timing_distinguishes_a_deadline_from_a_cancelling_client(page: Pa
     await expect(rows.filter(has_text="cancelled")).to_contain_text("client")
 
 
-async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: Running) -> None:
+async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: LoomInstance) -> None:
     await api.call("Say", thing(text="again"))
     await opened(page, api)
     await expect(page.locator("#call-1")).to_contain_text("OK")
@@ -89,7 +91,7 @@ async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: Run
     await expect(page.get_by_role("region", name="Call 2", exact=True)).to_be_visible()
 
 
-async def test_e_goes_from_the_table_into_the_editor(page: Page, api: Running) -> None:
+async def test_e_goes_from_the_table_into_the_editor(page: Page, api: LoomInstance) -> None:
     await page.set_viewport_size({"width": 800, "height": 700})
     await api.call("Say", thing(text="before"))
     await opened(page, api)

@@ -7,8 +7,8 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from tests.page.test_call import opened
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import make, running_mirror
-from tests.support.whole import Running, running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 UNKNOWN = b"\xc2\x3e\x03new"  # field 1000, which is not in the schema
@@ -17,7 +17,7 @@ UNKNOWN = b"\xc2\x3e\x03new"  # field 1000, which is not in the schema
 @pytest_asyncio.fixture(loop_scope="module")
 async def tree(page: Page) -> AsyncIterator[Locator]:
     """The tree of a Thing with a bit of everything."""
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         await api.call("Say", everything())
         yield await shown(page, api)
 
@@ -33,7 +33,7 @@ def everything() -> bytes:
     return thing.SerializeToString() + UNKNOWN
 
 
-async def shown(page: Page, api: Running) -> Locator:
+async def shown(page: Page, api: LoomInstance) -> Locator:
     await opened(page, api, "/calls/1")
     found = page.get_by_role("tree", name="Message 0")
     await expect(found).to_be_visible()

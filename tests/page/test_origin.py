@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 async def test_nothing_is_asked_of_any_other_server(page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         for text in ("a", "b"):
             await api.call("Say", thing(text=text))
         base = f"http://{api.loom.ui_address}"
@@ -32,7 +32,7 @@ async def test_nothing_is_asked_of_any_other_server(page: Page) -> None:
 
 
 async def test_the_token_becomes_a_cookie_and_leaves_the_address(page: Page, browser: Browser) -> None:
-    async with running_mirror() as mirror, running(mirror, require_token=True) as api:
+    async with running_mirror() as mirror, running_instance(mirror, require_token=True) as api:
         stranger = await (await browser.new_context()).new_page()
         refused = await stranger.goto(f"http://{api.loom.ui_address}/")
         assert refused is not None
@@ -54,7 +54,7 @@ async def test_another_page_on_this_machine_reads_and_changes_nothing(page: Page
         await route.fulfill(body="<h1>evil</h1>", content_type="text/html")
 
     await page.route("http://localhost:1/**", evil)
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         await api.call("Say", thing(text="private"))
         target = f"http://{api.loom.ui_address}"
         await page.goto("http://localhost:1/")  # another origin of the same site

@@ -17,8 +17,8 @@ from loom.runtime.viewer import Viewer
 from loom.sessions import SessionWriter
 from tests.support.bench import running_bench
 from tests.support.exports import export
-from tests.support.keeping import keep
 from tests.support.mirror import running_mirror, thing
+from tests.support.session_files import write_session
 from tests.support.traffic import recorded, unary
 
 SETTINGS = Settings(ui=Address("127.0.0.1", 0))
@@ -61,7 +61,7 @@ async def opened(path: Path) -> AsyncIterator[Page]:
 async def test_shows_calls_and_decodes_them_offline(calls: list[Call], tmp_path: Path, kind: str) -> None:
     path = tmp_path / "evidence"
     if kind == "session":
-        keep(path, calls).close()
+        write_session(path, calls).close()
     else:
         path.write_bytes(export(kind, calls))
     async for page in opened(path):
@@ -164,7 +164,7 @@ async def test_keys_masked_when_recorded_are_masked(tmp_path: Path) -> None:
 
 async def test_invalid_descriptors_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "evidence"
-    store = keep(path, recorded(*unary(1)))
+    store = write_session(path, recorded(*unary(1)))
     store.put_descriptors(StoredDescriptorSet("a:1", "reflection v1", "a:1", 5, b"no set"))
     assert store.flush()
     store.close()

@@ -25,10 +25,10 @@ from loom.search import (
     SearchUnavailableError,
 )
 from loom.sessions import SessionWriter, session_path
-from tests.support.children import children, kill_children
+from tests.support.child_processes import children, kill_children
 from tests.support.databases import change
-from tests.support.keeping import keep, stored_descriptors
 from tests.support.mirror import make, thing
+from tests.support.session_files import stored_descriptors, write_session
 from tests.support.traffic import recorded, unary
 
 QUERIES = {
@@ -88,7 +88,7 @@ async def search(client: SearchClient, q: str, **limits: int) -> tuple[list[int]
 
 async def test_finds_in_a_session(bench: Any, tmp_path: Path) -> None:
     await traffic(bench)
-    store = keep(session_path("s", tmp_path), bench.history)
+    store = write_session(session_path("s", tmp_path), bench.history)
     client = SearchClient(History(), store, nothing)
     for query, ids in QUERIES.items():
         found, done = await search(client, query)
@@ -117,7 +117,7 @@ async def test_without_a_schema_the_text_of_a_message_is_looked_at(bench: Any) -
 
 async def test_within_limits_and_past_what_was_cleared(bench: Any, tmp_path: Path) -> None:
     await traffic(bench)
-    store = keep(session_path("s", tmp_path), bench.history)
+    store = write_session(session_path("s", tmp_path), bench.history)
     client = SearchClient(History(), store, nothing)
     assert (await search(client, "", after=1, before=4))[0] == [2, 3]
     store.clear(2)
@@ -127,7 +127,7 @@ async def test_within_limits_and_past_what_was_cleared(bench: Any, tmp_path: Pat
 
 async def test_tells_of_progress_on_the_way(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
-    store = keep(session_path("s", tmp_path), calls)
+    store = write_session(session_path("s", tmp_path), calls)
     client = SearchClient(History(), store, nothing)
     answers = [
         answer
@@ -143,7 +143,7 @@ async def test_tells_of_progress_on_the_way(tmp_path: Path) -> None:
 
 async def test_a_search_that_nobody_waits_for_ends(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
-    store = keep(session_path("s", tmp_path), calls)
+    store = write_session(session_path("s", tmp_path), calls)
     client = SearchClient(History(), store, nothing, max_processes=1)
     running = client.run(SearchJob(origin=await client.origin(), q="body:/(a+)+x/"))
     assert isinstance(await anext(running), Answer)
@@ -178,7 +178,7 @@ async def test_calls_in_flight_are_found_as_such(bench: Any, tmp_path: Path) -> 
     await call.write(thing(text="open"))
     await call.read()
     bench.flush()
-    store = keep(session_path("s", tmp_path), list(bench.history))
+    store = write_session(session_path("s", tmp_path), list(bench.history))
     client = SearchClient(History(), store, nothing)
     assert (await search(client, "body:open is:live"))[0] == [1]
     call.cancel()
@@ -247,7 +247,7 @@ async def test_a_search_whose_process_is_killed_twice_says_so(bench: Any) -> Non
 
 async def test_what_was_found_before_the_process_was_killed_is_not_found_twice(tmp_path: Path) -> None:
     calls = [call for call_id in range(1, 8001) for call in recorded(*unary(call_id))]
-    store = keep(session_path("s", tmp_path), calls)
+    store = write_session(session_path("s", tmp_path), calls)
     client = SearchClient(History(), store, nothing)
     ids: list[int] = []
     searched: list[int] = []
@@ -273,7 +273,7 @@ async def test_a_file_goes_on_where_the_process_was_killed(
     calls = [
         call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
     ]
-    store = keep(session_path("s", tmp_path), calls)
+    store = write_session(session_path("s", tmp_path), calls)
     client = SearchClient(History(), store, nothing)
 
     async def exported(after: int | None) -> bytes:
@@ -299,7 +299,7 @@ async def test_a_file_that_comes_out_different_is_not_continued(tmp_path: Path) 
     calls = [
         call for call_id in range(1, 101) for call in recorded(*unary(call_id, b"\x0a" + os.urandom(40_000)))
     ]
-    store = keep(session_path("s", tmp_path), calls)
+    store = write_session(session_path("s", tmp_path), calls)
     client = SearchClient(History(), store, nothing)
     running = client.run(ExportJob(origin=await client.origin(), format="ndjson"))
     size = 0

@@ -4,8 +4,8 @@ import gzip
 
 from loom.model import Call, Direction, Message
 from loom.search.field_reader import FieldReader
-from tests.support.keeping import stored_schema
 from tests.support.mirror import SERVICE, thing
+from tests.support.session_files import stored_schema
 
 
 def call_with(data: bytes, **fields: object) -> Call:

@@ -14,7 +14,7 @@ from loom.search import SearchClient, SearchError
 from loom.search.protocol import ImportedCalls, ImportEnd, ImportStart
 from loom.sessions.event_codec import unpack
 from tests.support.bench import Bench
-from tests.support.children import children, kill_children
+from tests.support.child_processes import children, kill_children
 from tests.support.exports import assert_same, export
 from tests.support.mirror import thing
 

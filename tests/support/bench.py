@@ -16,8 +16,8 @@ from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 from loom.schema.reflection import ReflectionSource
+from tests.support.end_observer import EndObserver
 from tests.support.mirror import OPTIONS, SERVICE, Mirror, running_mirror
-from tests.support.waiting import Ended
 
 METADATA_LIMIT = 1 << 20
 
@@ -35,7 +35,7 @@ class Bench:
     schema: Schema
     channel: grpc.aio.Channel
     listen: Address
-    ended: Ended = field(default_factory=Ended)
+    ended: EndObserver = field(default_factory=EndObserver)
 
     async def call(
         self,
@@ -83,7 +83,7 @@ class Bench:
 @asynccontextmanager
 async def running_bench(mirror: Mirror, **target_options: Any) -> AsyncIterator[Bench]:
     """A relay to the mirror on a free port, and a channel to it."""
-    ids, history, ended = CallIds(), History(), Ended()
+    ids, history, ended = CallIds(), History(), EndObserver()
     recorder = Recorder(history, [ended])
     target = Target(
         Address("127.0.0.1", mirror.port),

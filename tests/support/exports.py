@@ -7,7 +7,7 @@ from loom.formats import get_writer
 from loom.formats.call_file import CallFile
 from loom.formats.destination import Destination
 from loom.model import Address, Call, Endpoint, Secrets
-from tests.support.keeping import stored_schema
+from tests.support.session_files import stored_schema
 
 
 def export(

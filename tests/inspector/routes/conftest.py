@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import running_mirror
-from tests.support.whole import Running, running
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[Running]:
-    async with running_mirror() as mirror, running(mirror) as made:
+async def api() -> AsyncIterator[LoomInstance]:
+    async with running_mirror() as mirror, running_instance(mirror) as made:
         yield made

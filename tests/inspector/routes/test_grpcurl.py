@@ -3,11 +3,11 @@
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from loom.model import MASK
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import PROTO, running_mirror, thing
-from tests.support.whole import Running, running
 
 
-async def test_the_command_goes_to_the_target_or_through_loom(api: Running) -> None:
+async def test_the_command_goes_to_the_target_or_through_loom(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a"), metadata=[("authorization", "s3cret")])
     status, answer = await api.get(f"/api/calls/{call}/grpcurl")
     assert status == 200
@@ -20,7 +20,7 @@ async def test_the_command_goes_to_the_target_or_through_loom(api: Running) -> N
     assert "-protoset my.bin" in answer["command"]
 
 
-async def test_the_schema_comes_as_a_file(api: Running) -> None:
+async def test_the_schema_comes_as_a_file(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a"))
     async with api.http.get(f"/api/calls/{call}/protoset") as answer:
         files = FileDescriptorSet.FromString(await answer.read())
@@ -31,12 +31,15 @@ async def test_the_schema_comes_as_a_file(api: Running) -> None:
 
 
 async def test_local_files_are_named_where_there_is_no_reflection() -> None:
-    async with running_mirror(described=False) as mirror, running(mirror, proto=(PROTO,)) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror, proto=(PROTO,)) as api:
         call = await api.call("Say", thing(text="a"))
         _, answer = await api.get(f"/api/calls/{call}/grpcurl")
         assert f"-import-path {PROTO.parent}" in answer["command"]
         assert "-proto mirror.proto" in answer["command"]
-    async with running_mirror(described=False) as mirror, running(mirror, proto=(PROTO.parent,)) as api:
+    async with (
+        running_mirror(described=False) as mirror,
+        running_instance(mirror, proto=(PROTO.parent,)) as api,
+    ):
         call = await api.call("Say", thing(text="a"))
         _, answer = await api.get(f"/api/calls/{call}/grpcurl")
         assert "-protoset mirror.v1.Mirror.protoset" in answer["command"]

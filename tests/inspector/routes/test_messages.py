@@ -1,10 +1,10 @@
 """Messages of a call over HTTP: pages, samples of a stream."""
 
+from tests.support.loom_instance import LoomInstance
 from tests.support.mirror import thing
-from tests.support.whole import Running
 
 
-async def test_few_messages_are_all_there(api: Running) -> None:
+async def test_few_messages_are_all_there(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a"), thing(text="b"))
     _, answer = await api.get(f"/api/calls/{call}/samples")
     _, page = await api.get(f"/api/calls/{call}/messages")
@@ -15,7 +15,7 @@ async def test_few_messages_are_all_there(api: Running) -> None:
     ]
 
 
-async def test_many_messages_are_sampled_from_the_first_to_the_last(api: Running) -> None:
+async def test_many_messages_are_sampled_from_the_first_to_the_last(api: LoomInstance) -> None:
     call = await api.call("Say", *[thing(text=str(number)) for number in range(150)])
     _, answer = await api.get(f"/api/calls/{call}/samples?points=10")
     indices = [sample[0] for sample in answer["samples"]]

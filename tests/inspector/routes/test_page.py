@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from loom.inspector.routes.page import FIRST_CALLS, page_routes
+from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import running
 
 _DATA = re.compile(r'<script type="application/json" id="first-calls">(.*?)</script>', re.DOTALL)
 
@@ -39,7 +39,7 @@ def written(html: str) -> object:
 
 
 async def test_every_address_of_the_page_has_the_newest_calls_in_it() -> None:
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         for text in ("a", "b"):
             await api.call("Say", thing(text=text))
         _, listed = await api.get(f"/api/calls?limit={FIRST_CALLS}")

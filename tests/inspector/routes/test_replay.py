@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import Running, running
 
 
-async def test_a_replay_is_linked_to_its_parent_and_equal_to_it(api: Running) -> None:
+async def test_a_replay_is_linked_to_its_parent_and_equal_to_it(api: LoomInstance) -> None:
     call = await api.call("Chat", thing(text="a"), thing(text="b"))
     status, answer = await api.post(f"/api/calls/{call}/replay", {})
     assert status == 200
@@ -24,7 +24,7 @@ async def test_a_replay_is_linked_to_its_parent_and_equal_to_it(api: Running) ->
     )
 
 
-async def test_an_edited_replay_and_what_it_changed(api: Running) -> None:
+async def test_an_edited_replay_and_what_it_changed(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a", big=1), metadata=[("x-a", "1")])
     body = {
         "messages": [{"text": "b", "big": "1"}],
@@ -49,7 +49,7 @@ async def test_an_edited_replay_and_what_it_changed(api: Running) -> None:
     assert (code, found["error"]["column"], found["error"]["field"]) == (400, 11, "ignore")
 
 
-async def test_an_edit_may_hold_an_any_of_a_type_that_only_loom_knows(api: Running) -> None:
+async def test_an_edit_may_hold_an_any_of_a_type_that_only_loom_knows(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a"))
     packed = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "NONE"}
     _, answer = await api.post(f"/api/calls/{call}/replay", {"messages": [{"any": packed}]})
@@ -58,7 +58,7 @@ async def test_an_edit_may_hold_an_any_of_a_type_that_only_loom_knows(api: Runni
     assert view["json"] == {"any": packed}
 
 
-async def test_an_edit_that_does_not_fit_is_422_with_its_place(api: Running) -> None:
+async def test_an_edit_that_does_not_fit_is_422_with_its_place(api: LoomInstance) -> None:
     call = await api.call("Say", thing(text="a"))
     status, answer = await api.post(f"/api/calls/{call}/replay", {"messages": [{"mood": "MOOD_LOUD"}]})
     assert status == 422
@@ -78,7 +78,7 @@ async def test_an_edit_that_does_not_fit_is_422_with_its_place(api: Running) -> 
         ([], 400),
     ],
 )
-async def test_a_body_that_is_wrong_is_refused(api: Running, body: Any, status: int) -> None:
+async def test_a_body_that_is_wrong_is_refused(api: LoomInstance, body: Any, status: int) -> None:
     call = await api.call("Say", b"")
     answered, answer = await api.post(f"/api/calls/{call}/replay", body)
     assert answered == status
@@ -86,7 +86,7 @@ async def test_a_body_that_is_wrong_is_refused(api: Running, body: Any, status: 
     assert len(api.mirror.received) == 1
 
 
-async def test_loom_never_dials_itself(api: Running) -> None:
+async def test_loom_never_dials_itself(api: LoomInstance) -> None:
     call = await api.call("Say", b"")
     assert api.loom.ui_address is not None
     for port in (api.loom.ui_address.port, api.loom.listen_address.port):
@@ -98,7 +98,7 @@ async def test_loom_never_dials_itself(api: Running) -> None:
     assert len(api.loom.history) == 1
 
 
-async def test_a_replay_is_guarded_like_every_unsafe_action(api: Running) -> None:
+async def test_a_replay_is_guarded_like_every_unsafe_action(api: LoomInstance) -> None:
     call = await api.call("Say", b"")
     for headers in (
         {"Origin": "http://evil.example"},
@@ -110,14 +110,14 @@ async def test_a_replay_is_guarded_like_every_unsafe_action(api: Running) -> Non
     assert len(api.mirror.received) == 1
 
 
-async def test_a_call_that_is_not_there_is_404(api: Running) -> None:
+async def test_a_call_that_is_not_there_is_404(api: LoomInstance) -> None:
     for path in ("grpcurl", "protoset", "diff/1"):
         assert (await api.get(f"/api/calls/99/{path}"))[0] == 404
     assert (await api.post("/api/calls/99/replay", {}))[0] == 404
 
 
 async def test_a_replay_under_way_ends_with_loom() -> None:
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         call = await api.call("Gather", thing(text="a"))
         recorded = api.loom.history.get(call)
         assert recorded is not None

@@ -8,8 +8,8 @@ import pytest
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
-from tests.support.whole import running
 from tests.support.zoo import running_zoo
 
 PROTO = (
@@ -61,7 +61,7 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
 
 
 async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
-    async with running_mirror() as mirror, running(mirror) as api:
+    async with running_mirror() as mirror, running_instance(mirror) as api:
         call = await api.call("Say", thing(text="a"))
         status, found = await api.get(f"/api/calls/{call}/schema")
         assert status == 200
@@ -79,7 +79,7 @@ async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
 
 
 async def test_a_method_that_nobody_knows_has_no_schema():
-    async with running_mirror(described=False) as mirror, running(mirror) as api:
+    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         call = await api.call("Say", thing(text="a"))
         status, found = await api.get(f"/api/calls/{call}/schema")
         assert status == 404

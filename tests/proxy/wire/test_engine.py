@@ -16,15 +16,15 @@ from loom.proxy.wire import WireEngine
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from tests.support.certificates import Authority
+from tests.support.end_observer import EndObserver
 from tests.support.engines import running_engine
-from tests.support.waiting import Ended
 from tests.support.zoo import SERVICE, UNLIMITED, Zoo, running_zoo
 
 
 class Proxied:
     """An engine between a client's channel and the zoo, with a history behind it."""
 
-    def __init__(self, zoo: Zoo, channel: grpc.aio.Channel, history: History, ended: Ended) -> None:
+    def __init__(self, zoo: Zoo, channel: grpc.aio.Channel, history: History, ended: EndObserver) -> None:
         self.zoo, self.channel, self.history, self._ended = zoo, channel, history, ended
 
     def call(self, method: str, **options: Any) -> Any:
@@ -40,7 +40,7 @@ class Proxied:
 
 @asynccontextmanager
 async def running_proxy(engine: str) -> AsyncIterator[Proxied]:
-    history, ended = History(), Ended()
+    history, ended = History(), EndObserver()
     async with (
         running_zoo() as zoo,
         running_engine(engine, Address("127.0.0.1", zoo.port), Recorder(history, [ended])) as running,
@@ -181,7 +181,7 @@ async def test_tls_on_both_sides(tmp_path: Any) -> None:
     credentials = grpc.ssl_server_credentials(
         [(backend.key, backend.cert)], authority.cert, require_client_auth=True
     )
-    history, ended = History(), Ended()
+    history, ended = History(), EndObserver()
     async with running_zoo(credentials=credentials) as zoo:
         engine = WireEngine(
             Address("127.0.0.1", 0),
@@ -206,7 +206,7 @@ async def test_tls_on_both_sides(tmp_path: Any) -> None:
 async def test_a_target_with_a_certificate_for_another_name(tmp_path: Any) -> None:
     authority = Authority(tmp_path)
     pair = authority.issue("zoo", "backend.test")
-    history, ended = History(), Ended()
+    history, ended = History(), EndObserver()
     async with running_zoo(credentials=grpc.ssl_server_credentials([(pair.key, pair.cert)])) as zoo:
         engine = WireEngine(
             Address("127.0.0.1", 0),

@@ -21,7 +21,7 @@ def stored_schema() -> StoredSchema:
     return StoredSchema([stored_descriptors()])
 
 
-def keep(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionWriter:
+def write_session(path: Path, calls: Iterable[Call], *, described: bool = True) -> SessionWriter:
     """Write a session with these calls; return its writer, open and flushed."""
     store = SessionWriter(path)
     store.open()

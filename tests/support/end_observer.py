@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from loom.model import Call, Observer
 
 
-class Ended(Observer):
+class EndObserver(Observer):
     """An observer of a recorder that knows which calls have ended."""
 
     def __init__(self) -> None:

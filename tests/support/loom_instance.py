@@ -13,19 +13,19 @@ from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from tests.support.contract import check_answer
+from tests.support.end_observer import EndObserver
 from tests.support.mirror import OPTIONS, SERVICE, Mirror
-from tests.support.waiting import Ended
 
 ANY_PORT = Address("localhost", 0)
 
 
 @dataclass
-class Running:
+class LoomInstance:
     """A running Loom in front of a mirror, a channel through it, and an HTTP client of its API."""
 
     loom: Loom
     mirror: Mirror
-    ended: Ended
+    ended: EndObserver
     channel: grpc.aio.Channel
     http: aiohttp.ClientSession
 
@@ -55,8 +55,8 @@ async def checked_json(method: str, path: str, answer: aiohttp.ClientResponse) -
 
 
 @asynccontextmanager
-async def running(mirror: Mirror, **settings: Any) -> AsyncIterator[Running]:
-    ended = Ended()
+async def running_instance(mirror: Mirror, **settings: Any) -> AsyncIterator[LoomInstance]:
+    ended = EndObserver()
     given = {"target": Address.parse(mirror.address), "listen": ANY_PORT, "ui": ANY_PORT, "session": None}
     loom = Loom(Settings(**(given | settings)), observers=(ended,))
     await loom.start()
@@ -66,6 +66,6 @@ async def running(mirror: Mirror, **settings: Any) -> AsyncIterator[Running]:
             grpc.aio.insecure_channel(str(loom.listen_address), options=OPTIONS) as channel,
             aiohttp.ClientSession(base) as http,
         ):
-            yield Running(loom, mirror, ended, channel, http)
+            yield LoomInstance(loom, mirror, ended, channel, http)
     finally:
         await loom.stop(0)

@@ -24,26 +24,26 @@ COMPRESSED = {
 
 
 @pytest.mark.parametrize("encoding", COMPRESSED)
-def test_what_peers_use_is_undone(encoding):
+def test_what_peers_use_is_undone(encoding) -> None:
     assert decompress(COMPRESSED[encoding], encoding) == DATA
 
 
-def test_raw_deflate_that_some_peers_call_deflate():
+def test_raw_deflate_that_some_peers_call_deflate() -> None:
     assert decompress(raw_deflate(DATA), "deflate") == DATA
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])
-def test_nothing_to_undo(encoding):
+def test_nothing_to_undo(encoding) -> None:
     assert decompress(DATA, encoding) == DATA
 
 
-def test_several_members_and_frames():
+def test_several_members_and_frames() -> None:
     assert decompress(COMPRESSED["gzip"] * 3, "gzip") == DATA * 3
     assert decompress(COMPRESSED["zstd"] * 3, "zstd") == DATA * 3
 
 
 @pytest.mark.parametrize("encoding", COMPRESSED)
-def test_a_bomb_is_refused_at_the_bound(encoding):
+def test_a_bomb_is_refused_at_the_bound(encoding) -> None:
     bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](
         bytes(10_000_000)
     )
@@ -52,7 +52,7 @@ def test_a_bomb_is_refused_at_the_bound(encoding):
     assert len(decompress(bomb, encoding, 10_000_000)) == 10_000_000
 
 
-def test_a_bomb_of_many_members_is_refused():
+def test_a_bomb_of_many_members_is_refused() -> None:
     with pytest.raises(CompressionError, match="members"):
         decompress(gzip.compress(b"") * 1000, "gzip")
 
@@ -61,11 +61,11 @@ def test_a_bomb_of_many_members_is_refused():
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-6], lambda data: b"\1\2\3" + data], ids=["cut", "garbage"]
 )
-def test_damaged_data_is_refused(encoding, damage):
+def test_damaged_data_is_refused(encoding, damage) -> None:
     with pytest.raises(CompressionError):
         decompress(damage(COMPRESSED[encoding]), encoding)
 
 
-def test_an_unknown_encoding_is_named():
+def test_an_unknown_encoding_is_named() -> None:
     with pytest.raises(CompressionError, match="'snappy' is not supported: gzip, deflate and zstd are"):
         decompress(DATA, "snappy")

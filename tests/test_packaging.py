@@ -53,7 +53,7 @@ def python(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_the_wheel_carries_the_page_its_licences_and_the_demo(release: Release):
+def test_the_wheel_carries_the_page_its_licences_and_the_demo(release: Release) -> None:
     names = zipfile.ZipFile(release.wheel).namelist()
     assert "loom/inspector/static/index.html" in names
     assert "loom/inspector/static/LICENSES.md" in names
@@ -65,13 +65,13 @@ def test_the_wheel_carries_the_page_its_licences_and_the_demo(release: Release):
     }
 
 
-def test_the_licences_name_every_bundled_package(release: Release):
+def test_the_licences_name_every_bundled_package(release: Release) -> None:
     licences = zipfile.ZipFile(release.wheel).read("loom/inspector/static/LICENSES.md").decode()
     assert "svelte" in licences
     assert "MIT" in licences
 
 
-def test_an_sdist_needs_no_node_to_be_installed(release: Release, tmp_path: Path):
+def test_an_sdist_needs_no_node_to_be_installed(release: Release, tmp_path: Path) -> None:
     with tarfile.open(release.sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (root,) = tmp_path.iterdir()
@@ -79,7 +79,7 @@ def test_an_sdist_needs_no_node_to_be_installed(release: Release, tmp_path: Path
     assert (root / "web" / "package.json").is_file()
 
 
-def test_the_installed_wheel_serves_the_page_without_node(python: Path, tmp_path: Path):
+def test_the_installed_wheel_serves_the_page_without_node(python: Path, tmp_path: Path) -> None:
     bare = environment(tmp_path) | {"PATH": str(python.parent)}
     del bare["PYTHONPATH"]
     arguments = ("--listen", "localhost:0", "--ui", "localhost:0", "--no-session")
@@ -97,7 +97,7 @@ def test_the_installed_wheel_serves_the_page_without_node(python: Path, tmp_path
         assert loom.wait() == 0
 
 
-def test_the_installed_wheel_has_all_it_imports(python: Path, tmp_path: Path):
+def test_the_installed_wheel_has_all_it_imports(python: Path, tmp_path: Path) -> None:
     # pytest is installed wherever its plugin is used, and is not a dependency.
     script = (
         "import importlib, pkgutil, loom\n"

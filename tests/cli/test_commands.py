@@ -8,7 +8,7 @@ from loom.cli.commands import COMMANDS
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_subcommand_is_there_and_explains_itself(name: str, capsys: pytest.CaptureFixture[str]):
+def test_a_subcommand_is_there_and_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert isinstance(COMMANDS[name].load(), click.Command)
     with pytest.raises(SystemExit) as caught:
         main([name, "--help"])
@@ -16,7 +16,7 @@ def test_a_subcommand_is_there_and_explains_itself(name: str, capsys: pytest.Cap
     assert capsys.readouterr().out.startswith(f"Usage: loom {name} ")
 
 
-def test_help_lists_them_all(capsys: pytest.CaptureFixture[str]):
+def test_help_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
@@ -26,7 +26,9 @@ def test_help_lists_them_all(capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_flags_of_the_proxy_do_not_go_before_a_subcommand(name: str, capsys: pytest.CaptureFixture[str]):
+def test_flags_of_the_proxy_do_not_go_before_a_subcommand(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--target", "a:1", name])
     assert caught.value.code == 2

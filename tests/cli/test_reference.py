@@ -8,12 +8,12 @@ from loom.runtime.settings import options
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 
-def test_the_reference_is_up_to_date():
+def test_the_reference_is_up_to_date() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert update(text) == text, "run 'make docs'"
 
 
-def test_every_setting_is_named():
+def test_every_setting_is_named() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     for option in options():
         assert f"`{option.flag}" in text

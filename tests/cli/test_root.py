@@ -20,7 +20,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(caught.value.code or 0), out, err
 
 
-def test_help_names_every_flag(capsys):
+def test_help_names_every_flag(capsys) -> None:
     code, out, err = run(capsys, "--help")
     assert (code, err) == (0, "")
     for option in options():
@@ -28,7 +28,7 @@ def test_help_names_every_flag(capsys):
         assert option.negative_flag is None or option.negative_flag in out
 
 
-def test_version(capsys):
+def test_version(capsys) -> None:
     code, out, _ = run(capsys, "--version")
     assert code == 0
     assert out.startswith("loom 0.")
@@ -51,7 +51,7 @@ def test_version(capsys):
         (["--config", "none.toml"], "loom: --config: no such file"),
     ],
 )
-def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, expected):
+def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, expected) -> None:
     code, out, err = run(capsys, *arguments)
     assert code == 2
     assert out == ""
@@ -59,7 +59,7 @@ def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, expected):
     assert err.count("\n") == 1
 
 
-def test_help_imports_neither_grpc_nor_the_web_server():
+def test_help_imports_neither_grpc_nor_the_web_server() -> None:
     script = (
         "import sys, loom.cli\n"
         "try: loom.cli.main(['--help'])\n"

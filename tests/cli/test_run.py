@@ -21,7 +21,7 @@ def addresses(loom: LoomProcess) -> tuple[str, str]:
     return client, page
 
 
-async def test_a_call_is_forwarded_and_printed(tmp_path: Path):
+async def test_a_call_is_forwarded_and_printed(tmp_path: Path) -> None:
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, *ANYWHERE, home=tmp_path) as loom:
             client, page = addresses(loom)
@@ -34,7 +34,7 @@ async def test_a_call_is_forwarded_and_printed(tmp_path: Path):
             assert loom.wait() == 0
 
 
-async def test_without_its_target_it_starts_and_answers_unavailable(tmp_path: Path):
+async def test_without_its_target_it_starts_and_answers_unavailable(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets it, and it refuses
         port = taken.getsockname()[1]
@@ -48,7 +48,7 @@ async def test_without_its_target_it_starts_and_answers_unavailable(tmp_path: Pa
             loom.expect("✗ UNAVAILABLE +/a.B/C")
 
 
-async def test_ctrl_c_drains_and_a_second_one_ends_at_once(tmp_path: Path):
+async def test_ctrl_c_drains_and_a_second_one_ends_at_once(tmp_path: Path) -> None:
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, "--drain", "20m", *ANYWHERE, home=tmp_path) as loom:
             client, page = addresses(loom)
@@ -67,7 +67,7 @@ async def test_ctrl_c_drains_and_a_second_one_ends_at_once(tmp_path: Path):
                 assert not any("Traceback" in line for line in loom.rest())
 
 
-async def test_draining_is_bounded(tmp_path: Path):
+async def test_draining_is_bounded(tmp_path: Path) -> None:
     async with running_zoo() as zoo:
         with running_loom("--target", zoo.address, "--drain", "100ms", *ANYWHERE, home=tmp_path) as loom:
             client, _ = addresses(loom)
@@ -91,7 +91,7 @@ def start_error(home: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("setting", ["--listen", "--ui"])
-def test_a_port_in_use(tmp_path: Path, setting: str):
+def test_a_port_in_use(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         line = start_error(tmp_path, setting, address)
@@ -100,11 +100,11 @@ def test_a_port_in_use(tmp_path: Path, setting: str):
     assert "in use" in line
 
 
-def test_an_address_that_cannot_be_resolved(tmp_path: Path):
+def test_an_address_that_cannot_be_resolved(tmp_path: Path) -> None:
     assert "nowhere.invalid" in start_error(tmp_path, "--target", "nowhere.invalid:1")
 
 
-def test_files_that_are_not_pem(tmp_path: Path):
+def test_files_that_are_not_pem(tmp_path: Path) -> None:
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_text("not PEM")
     line = start_error(tmp_path, "--listen-cert", "cert.pem", "--listen-key", "key.pem")
@@ -112,7 +112,7 @@ def test_files_that_are_not_pem(tmp_path: Path):
     assert "PEM" in line
 
 
-def test_quiet_prints_no_line_per_call(tmp_path: Path):
+def test_quiet_prints_no_line_per_call(tmp_path: Path) -> None:
     with running_loom("--demo", "--quiet", *ANYWHERE, home=tmp_path) as loom:
         page = loom.expect(r"page +http://(\S+?)/\?token=\S+")[1]
         loom.expect("Ctrl-C")
@@ -123,7 +123,7 @@ def test_quiet_prints_no_line_per_call(tmp_path: Path):
         assert loom.wait() == 0
 
 
-def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path):
+def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path) -> None:
     with running_loom("--demo", *ANYWHERE, home=tmp_path) as loom:
         loom.expect("Ctrl-C")
         seen: set[str] = set()
@@ -132,7 +132,7 @@ def test_the_demo_shows_calls_of_all_four_kinds(tmp_path: Path):
         assert seen == {"unary", "server", "client", "bidi"}
 
 
-def test_settings_from_variables_and_a_file(tmp_path: Path):
+def test_settings_from_variables_and_a_file(tmp_path: Path) -> None:
     (tmp_path / "loom.toml").write_text('listen = "localhost:0"\nsession = false\n')
     variables = environment(tmp_path) | {"LOOM_UI": "off", "LOOM_TARGET": "127.0.0.1:9"}
     with running_loom(home=tmp_path, variables=variables) as loom:
@@ -141,12 +141,12 @@ def test_settings_from_variables_and_a_file(tmp_path: Path):
         assert not any("page" in line for line in loom.lines)
 
 
-def test_a_wrong_key_in_the_file_is_one_line(tmp_path: Path):
+def test_a_wrong_key_in_the_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "loom.toml").write_text("lissten = 5\n")
     assert "loom.toml: unknown key 'lissten'; did you mean 'listen'?" in start_error(tmp_path)
 
 
-def test_an_ascii_terminal_gets_replacement_characters(tmp_path: Path):
+def test_an_ascii_terminal_gets_replacement_characters(tmp_path: Path) -> None:
     variables = environment(tmp_path) | {"PYTHONIOENCODING": "ascii"}
     with running_loom("--demo", *ANYWHERE, home=tmp_path, variables=variables) as loom:
         loom.expect(r"\? OK +/harbour\.v1")
@@ -154,7 +154,7 @@ def test_an_ascii_terminal_gets_replacement_characters(tmp_path: Path):
         assert loom.wait() == 0
 
 
-def test_a_closed_stdout_is_not_an_error(tmp_path: Path):
+def test_a_closed_stdout_is_not_an_error(tmp_path: Path) -> None:
     script = f'exec "{sys.executable}" -m loom {" ".join(ANYWHERE)} --log calls.ndjson 2>&1 >&-'
     with running_loom(home=tmp_path, program=["/bin/sh", "-c", script]) as loom:
         while not (tmp_path / "calls.ndjson").exists():
@@ -164,7 +164,7 @@ def test_a_closed_stdout_is_not_an_error(tmp_path: Path):
         assert loom.wait() == 0
 
 
-def test_verbose_logs_loom_and_not_its_libraries(tmp_path: Path):
+def test_verbose_logs_loom_and_not_its_libraries(tmp_path: Path) -> None:
     with running_loom("--demo", "--verbose", *ANYWHERE, home=tmp_path) as loom:
         loom.expect("… started")
         loom.expect("✓ OK")

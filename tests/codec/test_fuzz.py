@@ -117,7 +117,7 @@ def _varint(value):
 
 @quick
 @given(messages)
-def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value):
+def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value) -> None:
     kind = value.DESCRIPTOR
     data = value.SerializeToString(deterministic=True)
     decoded = content(data, kind)
@@ -131,7 +131,7 @@ def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value):
 
 @quick
 @given(some.sampled_from(TYPES), wire() | some.binary(max_size=60))
-def test_any_bytes_are_decoded_or_rejected(name, data):
+def test_any_bytes_are_decoded_or_rejected(name, data) -> None:
     kind = descriptor(name)
     try:
         decoded = content(data, kind)
@@ -146,7 +146,7 @@ def test_any_bytes_are_decoded_or_rejected(name, data):
 
 @quick
 @given(wire() | some.binary(max_size=200))
-def test_the_schemaless_view_takes_any_bytes(data):
+def test_the_schemaless_view_takes_any_bytes(data) -> None:
     msgspec.json.encode(wire_view(data))
 
 
@@ -157,7 +157,7 @@ def test_the_schemaless_view_takes_any_bytes(data):
     some.sampled_from(["proto", "json", "thrift"]),
     some.sampled_from([None, *TYPES]),
 )
-def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, name):
+def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, name) -> None:
     kind = descriptor(name) if name else None
     payload = Payload(data, compression, encoding)
     view = view_payload(payload, kind, linked_protos().pool, 64)
@@ -168,14 +168,14 @@ def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, nam
 
 @quick
 @given(some.binary(max_size=100), some.sampled_from(["gzip", "deflate", "zstd"]))
-def test_any_bytes_are_decompressed_or_rejected(data, encoding):
+def test_any_bytes_are_decompressed_or_rejected(data, encoding) -> None:
     with contextlib.suppress(CompressionError):
         assert len(decompress(data, encoding, 1000)) <= 1000
 
 
 @quick
 @given(floats)
-def test_a_float_reads_back_as_itself(number):
+def test_a_float_reads_back_as_itself(number) -> None:
     shown = single(number)
     assert (
         str(shown) == "NaN"
@@ -186,7 +186,7 @@ def test_a_float_reads_back_as_itself(number):
 
 @quick
 @given(messages)
-def test_compiled_and_field_by_field_readers_agree(value):
+def test_compiled_and_field_by_field_readers_agree(value) -> None:
     readers = JsonPrinter(linked_protos().pool).readers
     kind = value.DESCRIPTOR
     assert as_text(readers.compile(kind)(value)) == as_text(readers.field_by_field()(value))
@@ -194,7 +194,7 @@ def test_compiled_and_field_by_field_readers_agree(value):
 
 @quick
 @given(messages, some.integers(0, 200))
-def test_truncated_json_is_a_prefix(value, most):
+def test_truncated_json_is_a_prefix(value, most) -> None:
     whole, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert complete
     assert as_text(json.loads(whole)) == as_text(JsonPrinter(linked_protos().pool).value(value))

@@ -49,17 +49,17 @@ def mapped(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("values", [{}, LOWEST, HIGHEST], ids=["empty", "lowest", "highest"])
-def test_scalars_at_their_limits(values):
+def test_scalars_at_their_limits(values) -> None:
     mapped(message("Scalars", **values))
 
 
-def test_64_bit_integers_are_text_and_smaller_ones_numbers():
+def test_64_bit_integers_are_text_and_smaller_ones_numbers() -> None:
     made = mapped(message("Scalars", f_int64=INT64_MAX, f_uint64=UINT64_MAX, f_int32=7))
     assert made == {"fInt32": 7, "fInt64": "9223372036854775807", "fUint64": "18446744073709551615"}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1, 1e100, 123456789.123])
-def test_doubles(number):
+def test_doubles(number) -> None:
     mapped(message("Scalars", f_double=number))
     mapped(message("Lists", f_double=[number, 0.0]))
 
@@ -67,36 +67,36 @@ def test_doubles(number):
 @pytest.mark.parametrize(
     "number", [math.nan, math.inf, -math.inf, -0.0, FLOAT_TINY, 0.1, 16777216.0, 3.3, 8.589973e9]
 )
-def test_floats_are_the_shortest_that_read_back(number):
+def test_floats_are_the_shortest_that_read_back(number) -> None:
     mapped(message("Scalars", f_float=number))
     mapped(message("Lists", f_float=[number]))
 
 
-def test_a_tenth_as_a_float_is_a_tenth():
+def test_a_tenth_as_a_float_is_a_tenth() -> None:
     assert mapped(message("Scalars", f_float=0.1)) == {"fFloat": 0.1}
     assert single(FLOAT_MAX) == 3.4028235e38
 
 
-def test_minus_zero_is_not_nothing():
+def test_minus_zero_is_not_nothing() -> None:
     made = mapped(message("Scalars", f_double=-0.0, f_float=-0.0))
     assert [math.copysign(1, made[name]) for name in ("fDouble", "fFloat")] == [-1, -1]
 
 
-def test_fields_with_presence_are_shown_when_set_to_their_default():
+def test_fields_with_presence_are_shown_when_set_to_their_default() -> None:
     zero = {"f_double": 0.0, "f_int64": 0, "f_bool": False, "f_string": "", "f_bytes": b"", "f_enum": 0}
     assert mapped(message("Scalars", **zero)) == {}
     assert len(mapped(message("Optionals", **zero))) == len(zero)
 
 
-def test_the_first_of_two_names_of_an_enum_value_is_its_name():
+def test_the_first_of_two_names_of_an_enum_value_is_its_name() -> None:
     assert mapped(message("Scalars", f_enum=1)) == {"fEnum": "RED"}
 
 
-def test_an_enum_value_without_a_name_is_its_number():
+def test_an_enum_value_without_a_name_is_its_number() -> None:
     assert mapped(message("Scalars", f_enum=42)) == {"fEnum": 42}
 
 
-def test_lists():
+def test_lists() -> None:
     filled = {
         "f_double": [1.5, 0.0], "f_float": [0.1, 0.0], "f_int64": [INT64_MIN, 0], "f_sint32": [-1, 0],
         "f_fixed64": [UINT64_MAX], "f_bool": [True, False], "f_string": ["", "a"], "f_bytes": [b"", b"\xff"],
@@ -105,7 +105,7 @@ def test_lists():
     assert len(mapped(message("Lists", **filled))) == len(filled)
 
 
-def test_packed_and_unpacked_are_read_alike():
+def test_packed_and_unpacked_are_read_alike() -> None:
     kind = descriptor("Lists")
     packed, unpacked = b"\x92\x01\x02\x01\x02", b"\x90\x01\x01\x90\x01\x02"
     assert (
@@ -115,7 +115,7 @@ def test_packed_and_unpacked_are_read_alike():
     )
 
 
-def test_maps_with_every_kind_of_key():
+def test_maps_with_every_kind_of_key() -> None:
     scalars = message("Scalars", f_bool=True)
     timestamp = message("google.protobuf.Timestamp", seconds=1, nanos=5000)
     made = message("Maps")
@@ -149,7 +149,7 @@ def test_maps_with_every_kind_of_key():
         ({}, {}),
     ],
 )
-def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown):
+def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown) -> None:
     assert mapped(message("Choice", **chosen)) == shown
 
 
@@ -164,7 +164,7 @@ def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown):
         (-1, 1, "1969-12-31T23:59:59.000000001Z"),
     ],
 )
-def test_timestamps(seconds, nanos, text):
+def test_timestamps(seconds, nanos, text) -> None:
     assert mapped(message("WellKnown", timestamp={"seconds": seconds, "nanos": nanos})) == {"timestamp": text}
 
 
@@ -177,19 +177,19 @@ def test_timestamps(seconds, nanos, text):
         (0, -1, "-0.000000001s"),
     ],
 )
-def test_durations(seconds, nanos, text):
+def test_durations(seconds, nanos, text) -> None:
     made = mapped(
         message("WellKnown", duration={"seconds": seconds, "nanos": nanos}, durations=[{"seconds": 1}])
     )
     assert made == {"duration": text, "durations": ["1s"]}
 
 
-def test_field_masks():
+def test_field_masks() -> None:
     made = message("WellKnown", field_mask={"paths": ["user.display_name", "photo"]})
     assert mapped(made) == {"fieldMask": "user.displayName,photo"}
 
 
-def test_struct_value_and_list():
+def test_struct_value_and_list() -> None:
     made = message("WellKnown")
     made.struct.update({"a": 1.5, "b": None, "c": [True, "x", {"d": []}], "": {}})
     made.list.extend([1, "two", None, [3], {"four": False}])
@@ -199,12 +199,12 @@ def test_struct_value_and_list():
     assert shown["list"] == [1, "two", None, [3], {"four": False}]
 
 
-def test_a_value_without_content_and_a_null():
+def test_a_value_without_content_and_a_null() -> None:
     mapped(message("WellKnown", value={}))
     assert mapped(message("WellKnown", value={"null_value": 0})) == {"value": None}
 
 
-def test_wrappers_are_their_values_even_if_those_are_zero():
+def test_wrappers_are_their_values_even_if_those_are_zero() -> None:
     names = ["bool", "bytes", "double", "float", "int32", "int64", "string", "uint32", "uint64"]
     assert mapped(message("WellKnown", **{f"w_{name}": {} for name in names})) == {
         "wBool": False, "wBytes": "", "wDouble": 0.0, "wFloat": 0.0, "wInt32": 0, "wInt64": "0", "wString": "",
@@ -212,7 +212,7 @@ def test_wrappers_are_their_values_even_if_those_are_zero():
     }  # fmt: skip
 
 
-def test_any_of_messages_of_well_known_types_and_of_any():
+def test_any_of_messages_of_well_known_types_and_of_any() -> None:
     inner = an_any(message("Scalars", f_int32=1))
     stamp = an_any(message("google.protobuf.Duration", seconds=3))
     empty = an_any(message("google.protobuf.Empty"))
@@ -231,7 +231,7 @@ def test_any_of_messages_of_well_known_types_and_of_any():
     )
 
 
-def test_names_that_are_keywords_or_hide_methods():
+def test_names_that_are_keywords_or_hide_methods() -> None:
     made = message("Names", **{"from": 1, "HasField": "x", "snake_case_2x": 3, "renamed": 4})
     # json_format itself fails on these
     assert decode(made.SerializeToString(), descriptor("Names"), linked_protos().pool).json == {
@@ -243,7 +243,7 @@ def test_names_that_are_keywords_or_hide_methods():
     assert len(decoded.tree.children) == 3
 
 
-def test_names_that_python_cannot_say():
+def test_names_that_python_cannot_say() -> None:
     fields = {
         "from": 1,
         "class": "c",
@@ -262,7 +262,7 @@ def test_names_that_python_cannot_say():
     assert mapped(message("Keywords", **{"is": ""})) == {"is": ""}
 
 
-def test_a_proto2_string_that_is_not_utf_8():
+def test_a_proto2_string_that_is_not_utf_8() -> None:
     """Only proto3 and its kin enforce UTF-8."""
     data = message("older.Base", id="x").SerializeToString().replace(b"x", b"\xff") + b"\xa2\x06\x02a\xfe"
     for decoded in (
@@ -273,7 +273,7 @@ def test_a_proto2_string_that_is_not_utf_8():
         assert "not valid UTF-8" in decoded.problems
 
 
-def test_proto2_presence_groups_extensions_and_closed_enums():
+def test_proto2_presence_groups_extensions_and_closed_enums() -> None:
     base = message("older.Base", id="", count=7, unpacked=[1, 2], packed=[3])
     base.detail.text = "in a group"
     base.part.add(size=1)
@@ -290,13 +290,13 @@ def test_proto2_presence_groups_extensions_and_closed_enums():
     assert shown["count"] == 7
 
 
-def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field():
+def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field() -> None:
     decoded = decode(b"\x0a\x01a\x18\x63", descriptor("older.Base"), linked_protos().pool)
     assert decoded.json == {"id": "a"}
     assert decoded.unknown_fields
 
 
-def test_editions():
+def test_editions() -> None:
     made = message("edition.Modern", explicit="", implicit="", expanded=[1, 2], packed=[3], mood=1)
     made.delimited.explicit = "delimited"
     assert mapped(made) == {
@@ -304,7 +304,7 @@ def test_editions():
     }  # fmt: skip
 
 
-def test_deep_nesting():
+def test_deep_nesting() -> None:
     made = message("Tree", name="0")
     place = made
     for depth in range(1, 99):
@@ -313,14 +313,14 @@ def test_deep_nesting():
     mapped(made)
 
 
-def test_messages_whose_fields_cannot_be_read_by_attribute_never_are():
+def test_messages_whose_fields_cannot_be_read_by_attribute_never_are() -> None:
     for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
         printer = JsonPrinter(linked_protos().pool)
         shown = [printer.value(message(name, **fields)) for _ in range(COMPILE_AFTER + 1)]
         assert shown == [fields] * (COMPILE_AFTER + 1)
 
 
-def test_a_name_that_is_not_an_identifier_is_never_compiled():
+def test_a_name_that_is_not_an_identifier_is_never_compiled() -> None:
     """A descriptor may come from an untrusted peer; that protobuf rejects such names is not relied on."""
     for name, safe in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
         stand_in = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
@@ -343,14 +343,14 @@ def test_a_name_that_is_not_an_identifier_is_never_compiled():
         ({"any": {"value": b"\1"}}, {"@type": "", "@value": "AQ=="}, "without a name"),
     ],
 )  # fmt: skip
-def test_values_without_canonical_json_are_shown_with_a_problem(fields, shown, problem):
+def test_values_without_canonical_json_are_shown_with_a_problem(fields, shown, problem) -> None:
     printer = JsonPrinter(linked_protos().pool)
     [value] = printer.value(message("WellKnown", **fields)).values()
     assert value == shown
     assert problem in printer.problems[0]
 
 
-def test_one_decoder_for_many_messages():
+def test_one_decoder_for_many_messages() -> None:
     many = JsonDecoder(linked_protos().pool)
     unknown = message("google.protobuf.Any", type_url="x/no.Such", value=b"\1")
     values = [
@@ -366,7 +366,7 @@ def test_one_decoder_for_many_messages():
         assert found == alone
 
 
-def test_nested_anys_are_limited():
+def test_nested_anys_are_limited() -> None:
     inner = message("Scalars", f_bool=True)
     for _ in range(40):
         inner = an_any(inner)
@@ -375,7 +375,7 @@ def test_nested_anys_are_limited():
     assert "not unpacked" in printer.problems[0]
 
 
-def test_unknown_fields_in_an_any_count_as_unknown():
+def test_unknown_fields_in_an_any_count_as_unknown() -> None:
     newer = an_any(message("New", kept="k", added=5))
     newer.type_url = "x/loom.test.Old"
     assert decode(newer.SerializeToString(), newer.DESCRIPTOR, linked_protos().pool).unknown_fields

@@ -61,7 +61,7 @@ def spoiled(value: Any) -> bytes:
     ],
     ids=lambda value: None if isinstance(value, bytes) else "",
 )
-def test_a_string_that_is_not_utf_8_costs_only_itself(value, keys, shown):
+def test_a_string_that_is_not_utf_8_costs_only_itself(value, keys, shown) -> None:
     shown_view = view(spoiled(value), value.DESCRIPTOR.full_name.removeprefix("loom.test."))
     assert shown_view.json == shown
     assert json.loads(shown_view.json_text) == shown
@@ -71,14 +71,14 @@ def test_a_string_that_is_not_utf_8_costs_only_itself(value, keys, shown):
     assert not shown_view.drift
 
 
-def test_every_bad_string_is_named_and_many_are_counted():
+def test_every_bad_string_is_named_and_many_are_counted() -> None:
     value = message("google.protobuf.ListValue", values=[{"string_value": "BAD"}] * 8)
     error = view(spoiled(value), "google.protobuf.ListValue").error
     assert error.count("not valid UTF-8") == 5
     assert error.endswith("; and 3 more")
 
 
-def test_unknown_fields_and_groups_beside_a_bad_string_are_kept():
+def test_unknown_fields_and_groups_beside_a_bad_string_are_kept() -> None:
     unknown = b"\xfb\x07\x08\x01\xfc\x07" + b"\xd0\x0f\x05"  # a group of field 127, a number of field 250
     data = spoiled(message("Scalars", f_string="BAD")) + unknown
     shown = view(data, "Scalars")
@@ -111,7 +111,7 @@ def innermost(value: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("depth", [99, 100, 101, 150, 199])
-def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth):
+def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth) -> None:
     shown = view(nested(depth), "Tree")
     assert innermost(shown.json) == (depth, {"name": "deep"})
     assert shown.error is None
@@ -119,21 +119,21 @@ def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth):
 
 
 @pytest.mark.parametrize("depth", [200, 201, 500])
-def test_what_is_nested_even_deeper_is_named_and_left_out(depth):
+def test_what_is_nested_even_deeper_is_named_and_left_out(depth) -> None:
     shown = view(nested(depth), "Tree")
     assert innermost(shown.json) == (200, {})
     left_out = len(nested(depth - 200))
     assert f"nested deeper than 200 levels, {left_out} bytes are left out" in shown.error
 
 
-def test_a_deep_message_with_a_bad_string_within():
+def test_a_deep_message_with_a_bad_string_within() -> None:
     shown = view(nested(150, "BAD").replace(b"BAD", b"\xff\xff\xff"), "Tree")
     assert innermost(shown.json) == (150, {"name": "���"})
     assert shown.error == f"{'left.' * 150}name: not valid UTF-8, the invalid bytes are shown as �"
 
 
 @pytest.mark.parametrize("depth", [33, 34, 60, 99])
-def test_a_struct_of_many_levels(depth):
+def test_a_struct_of_many_levels(depth) -> None:
     value: Any = "bottom"
     for level in range(depth):
         value = {f"k{level}": value} if level % 2 else [value]
@@ -151,7 +151,7 @@ def test_a_struct_of_many_levels(depth):
     assert (shown.json, shown.error) == (expected, None)
 
 
-def test_an_any_with_a_bad_string_is_unpacked_all_the_same():
+def test_an_any_with_a_bad_string_is_unpacked_all_the_same() -> None:
     inner = an_any(message("Scalars", f_string="BAD", f_int32=1))
     data = spoiled(message("WellKnown", any=inner))
     shown = view(data, "WellKnown")
@@ -162,7 +162,7 @@ def test_an_any_with_a_bad_string_is_unpacked_all_the_same():
     assert "not valid UTF-8" in node_at(shown.tree, "any", "loom.test.Scalars", "fString").note
 
 
-def test_an_error_detail_with_a_bad_string_is_decoded_all_the_same():
+def test_an_error_detail_with_a_bad_string_is_decoded_all_the_same() -> None:
     status = status_pb2.Status(code=3, message="no")
     detail = an_any(message("Scalars", f_string="BAD", f_bool=True))
     status.details.add(type_url=detail.type_url, value=detail.value)
@@ -171,7 +171,7 @@ def test_an_error_detail_with_a_bad_string_is_decoded_all_the_same():
     assert shown.error.startswith("fString: not valid UTF-8")
 
 
-def test_a_preview_shows_what_is_there():
+def test_a_preview_shows_what_is_there() -> None:
     line, error = preview_payload(
         Payload(spoiled(message("Scalars", f_string="BAD", f_int32=5))),
         descriptor("Scalars"),
@@ -181,20 +181,20 @@ def test_a_preview_shows_what_is_there():
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])
-def test_a_broken_wire_format_is_still_an_error(cut):
+def test_a_broken_wire_format_is_still_an_error(cut) -> None:
     data = spoiled(message("Tree", left={"name": "BAD"}, name="x"))[:-cut]
     shown = view(data, "Tree")
     assert (shown.json, shown.tree) == (None, None)
     assert "not a valid loom.test.Tree" in shown.error
 
 
-def test_what_cannot_be_decoded_exactly_is_not_encoded_again():
+def test_what_cannot_be_decoded_exactly_is_not_encoded_again() -> None:
     data = spoiled(message("Scalars", f_string="BAD", f_int32=5))
     with pytest.raises(EncodeError, match="UTF-8"):
         encode({"fInt32": 6}, descriptor("Scalars"), linked_protos().pool, original=data)
 
 
-def test_an_any_with_a_bad_string_keeps_its_bytes_when_another_field_is_edited():
+def test_an_any_with_a_bad_string_keeps_its_bytes_when_another_field_is_edited() -> None:
     data = spoiled(message("WellKnown", any=an_any(message("Scalars", f_string="BAD")), w_int32={"value": 1}))
     value = view(data, "WellKnown").json
     assert value == {"any": {"@type": "type.googleapis.com/loom.test.Scalars", "fString": "���"}, "wInt32": 1}
@@ -203,7 +203,7 @@ def test_an_any_with_a_bad_string_keeps_its_bytes_when_another_field_is_edited()
     assert (parsed.w_int32.value, parsed.any.value) == (2, message("WellKnown").FromString(data).any.value)
 
 
-def test_an_any_with_a_bad_string_cannot_be_edited_itself():
+def test_an_any_with_a_bad_string_cannot_be_edited_itself() -> None:
     data = spoiled(message("WellKnown", any=an_any(message("Scalars", f_string="BAD", f_int32=1))))
     value = view(data, "WellKnown").json
     value["any"]["fInt32"] = 2
@@ -213,7 +213,7 @@ def test_an_any_with_a_bad_string_cannot_be_edited_itself():
         encode(value, descriptor("WellKnown"), linked_protos().pool, original=data)
 
 
-def test_a_sound_message_is_the_same_either_way():
+def test_a_sound_message_is_the_same_either_way() -> None:
     for value in (
         message("Scalars", f_string="é", f_bytes=b"\xff", f_double=1.5, f_sint64=-1),
         message(

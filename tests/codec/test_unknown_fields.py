@@ -18,7 +18,7 @@ def as_old(value):
     return message("Old").FromString(value.SerializeToString())
 
 
-def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited():
+def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited() -> None:
     original = newer("top", nested=newer("nested"), list=[newer("a"), newer("b")], map={"k": newer("m")})
     old = as_old(original)
     edited = json_of(old)
@@ -30,7 +30,7 @@ def test_unknown_fields_are_kept_at_every_place_when_another_field_is_edited():
     assert back == original
 
 
-def test_without_an_original_unknown_fields_are_lost():
+def test_without_an_original_unknown_fields_are_lost() -> None:
     old = as_old(newer("top"))
     assert (
         encode(json_of(old), descriptor("Old"), linked_protos().pool)
@@ -38,7 +38,7 @@ def test_without_an_original_unknown_fields_are_lost():
     )
 
 
-def test_what_an_edit_removes_takes_its_unknown_fields_along():
+def test_what_an_edit_removes_takes_its_unknown_fields_along() -> None:
     original = newer("top", nested=newer("nested"), list=[newer("a"), newer("b"), newer("c")])
     edited = json_of(as_old(original))
     del edited["nested"]
@@ -52,7 +52,7 @@ def test_what_an_edit_removes_takes_its_unknown_fields_along():
     assert [(item.kept, item.added) for item in back.list] == [("first", 0), ("a", 7), ("c", 7), ("new", 0)]
 
 
-def test_unknown_fields_inside_an_any_are_kept():
+def test_unknown_fields_inside_an_any_are_kept() -> None:
     inside = an_any(newer("inside"))
     inside.type_url = "type.googleapis.com/loom.test.Old"
     original = message("Old", kept="top", any=inside)
@@ -66,7 +66,7 @@ def test_unknown_fields_inside_an_any_are_kept():
     )
 
 
-def test_an_any_of_unknown_type_survives_an_edit():
+def test_an_any_of_unknown_type_survives_an_edit() -> None:
     strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01\xff")
     original = message("WellKnown", any=strange, anys=[an_any(message("WellKnown", any=strange))])
     edited = json_of(original) | {"wInt32": 5}
@@ -77,12 +77,12 @@ def test_an_any_of_unknown_type_survives_an_edit():
     )
 
 
-def test_a_message_that_is_an_any_of_unknown_type():
+def test_a_message_that_is_an_any_of_unknown_type() -> None:
     strange = message("google.protobuf.Any", type_url="x.io/no.Such", value=b"\x08\x01")
     assert encode(json_of(strange), strange.DESCRIPTOR, linked_protos().pool) == strange.SerializeToString()
 
 
-def test_extensions_and_groups_come_back():
+def test_extensions_and_groups_come_back() -> None:
     base = message("older.Base", id="1", unpacked=[1], part=[{"size": 1}], detail={"text": "t"})
     base.Extensions[linked_protos().pool.FindExtensionByName("loom.test.older.Extra.inside")].on = True
     assert (
@@ -141,7 +141,7 @@ def test_extensions_and_groups_come_back():
         ("WellKnown", {"any": {"@type": "x/no.T", "a": 1}}, "any", "Can not find .* x/no.T"),
     ],
 )
-def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, says):
+def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, says) -> None:
     with pytest.raises(EncodeError, match=says) as error:
         encode(value, descriptor(kind), linked_protos().pool)
     assert error.value.path == path
@@ -159,7 +159,7 @@ def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, say
         ("AAAA", b"\0" * 3),
     ],
 )
-def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data):
+def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data) -> None:
     made = encode({"fBytes": text}, descriptor("Scalars"), linked_protos().pool)
     assert message("Scalars").FromString(made).f_bytes == data
     made = encode(
@@ -168,7 +168,7 @@ def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data):
     assert message("WellKnown").FromString(made).w_bytes.value == data
 
 
-def test_endless_nesting_is_rejected():
+def test_endless_nesting_is_rejected() -> None:
     value = {}
     for _ in range(5000):
         value = {"left": value}
@@ -176,7 +176,7 @@ def test_endless_nesting_is_rejected():
         encode(value, descriptor("Tree"), linked_protos().pool)
 
 
-def test_a_message_without_its_required_fields_is_shown_and_edited():
+def test_a_message_without_its_required_fields_is_shown_and_edited() -> None:
     decoded = decode(b"\x10\x05", descriptor("older.Base"), linked_protos().pool)
     assert decoded.json == {"count": 5}
     assert (

@@ -16,7 +16,7 @@ def only(data):
     return child
 
 
-def test_varints_may_be_signed_zigzag_or_booleans():
+def test_varints_may_be_signed_zigzag_or_booleans() -> None:
     assert only(b"\x08\x01") == Node(
         key="1", number=1, kind="scalar", type="varint", value="1", note="bool true"
     )
@@ -24,40 +24,40 @@ def test_varints_may_be_signed_zigzag_or_booleans():
     assert "int64 -1" in only(b"\x08" + b"\xff" * 9 + b"\x01").note
 
 
-def test_fixed_numbers_may_be_floats_or_signed():
+def test_fixed_numbers_may_be_floats_or_signed() -> None:
     assert only(b"\x0d" + struct.pack("<f", 1.1)).note == "float 1.1"
     assert only(b"\x09" + struct.pack("<d", -2.5)).note.startswith("double -2.5, signed ")
 
 
-def test_text_is_text_and_says_what_else_it_could_be():
+def test_text_is_text_and_says_what_else_it_could_be() -> None:
     found = only(b"\x12\x05hello")
     assert (found.type, found.value) == ("len: string", "hello")
     assert "could be bytes" in found.note
 
 
-def test_text_that_is_also_a_message_says_so():
+def test_text_that_is_also_a_message_says_so() -> None:
     assert "message" in only(b"\x0a\x02(A").note  # "(A" is field 5 = 65 as well
 
 
-def test_nested_messages():
+def test_nested_messages() -> None:
     found = only(b"\x1a\x04\x08\x01\x12\x00")
     assert found.type == "len: message"
     assert [child.key for child in found.children] == ["1", "2"]
     assert "could be bytes" in found.note
 
 
-def test_packed_numbers_are_named():
+def test_packed_numbers_are_named() -> None:
     assert "packed varints [1, 300, 2]" in only(b"\x22\x04\x01\xac\x02\x02").note
     assert "packed floats [1.0, 2.5]" in only(b"\x22\x08" + struct.pack("<2f", 1, 2.5)).note
 
 
-def test_bytes_that_are_nothing_else():
+def test_bytes_that_are_nothing_else() -> None:
     found = only(b"\x0a\x03\xff\xfe\x80")
     assert found.kind == "bytes"
     assert base64.b64decode(found.value) == b"\xff\xfe\x80"
 
 
-def test_groups():
+def test_groups() -> None:
     found = only(b"\x0b\x10\x01\x13\x14\x0c")
     assert (found.type, [child.key for child in found.children]) == ("group", ["2", "2"])
 
@@ -85,13 +85,13 @@ def test_groups():
         "short fixed",
     ],
 )
-def test_bytes_that_are_not_a_message_have_the_reason(data):
+def test_bytes_that_are_not_a_message_have_the_reason(data) -> None:
     view = wire_view(data)
     assert view.kind == "bytes"
     assert view.note.startswith("not a protobuf message: ")
 
 
-def test_an_empty_message_is_a_message():
+def test_an_empty_message_is_a_message() -> None:
     assert wire_view(b"").kind == "message"
 
 
@@ -113,35 +113,35 @@ def nodes(node):
     return 1 + sum(map(nodes, node.children))
 
 
-def test_nesting_is_limited():
+def test_nesting_is_limited() -> None:
     view = wire_view(nested(5000, b"\x08\x01"))
     assert nodes(view) < 50
 
 
-def test_nested_groups_are_limited():
+def test_nested_groups_are_limited() -> None:
     assert wire_view(b"\x0b" * 100_000).kind == "bytes"
 
 
-def test_a_very_large_message_shows_its_beginning_and_counts_the_rest():
+def test_a_very_large_message_shows_its_beginning_and_counts_the_rest() -> None:
     view = wire_view(b"\x08\x01" * 500_000)
     assert len(view.children) == 2000
     assert view.more
     assert "only the first" in view.note
 
 
-def test_the_cost_of_hostile_bytes_is_bounded():
+def test_the_cost_of_hostile_bytes_is_bounded() -> None:
     budget = Budget(2000, 20_000)
     view = wire_view(nested(30, b"\x08\x01" * 30_000), budget)
     assert budget.steps >= 0
     assert nodes(view) <= 2001
 
 
-def test_when_the_budget_is_used_up_the_bytes_are_shown_as_they_are():
+def test_when_the_budget_is_used_up_the_bytes_are_shown_as_they_are() -> None:
     view = wire_view(b"\x0a\x04\x08\x01\x10\x02", Budget(100, 1))
     assert view.children[0].kind == "bytes"
     assert "not parsed any further" in view.children[0].note
 
 
-def test_every_field_of_a_real_message_is_there():
+def test_every_field_of_a_real_message_is_there() -> None:
     data = message("Scalars", f_int32=1, f_string="é", f_double=1.5, f_bytes=b"\xff").SerializeToString()
     assert sorted(int(child.key) for child in wire_view(data).children) == [1, 3, 14, 15]

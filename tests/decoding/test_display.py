@@ -56,14 +56,14 @@ def sent(view):
 SCALARS = message("Scalars", f_string="x", f_int64=7).SerializeToString()
 
 
-async def test_a_row(decoder):
+async def test_a_row(decoder) -> None:
     assert await decoder.row(a_call(), a_message(SCALARS)) == MessageRow(
         index=0, direction=Direction.REQUEST, time_us=1, size=len(SCALARS), compressed=False, encoding="",
         dropped=False, type="loom.test.Scalars", preview='fInt64: 7, fString: "x"', error=None,
     )  # fmt: skip
 
 
-async def test_a_view(decoder):
+async def test_a_view(decoder) -> None:
     view = await decoder.view(a_call(), a_message(SCALARS), 65536)
     assert view.json == {"fInt64": "7", "fString": "x"}
     assert (view.source, view.type) == ("proto files", "loom.test.Scalars")
@@ -71,14 +71,14 @@ async def test_a_view(decoder):
     assert (view.drift, view.error, view.schema_error) == (False, None, None)
 
 
-async def test_a_response_is_decoded_as_one(decoder):
+async def test_a_response_is_decoded_as_one(decoder) -> None:
     data = message("WellKnown", w_int32={"value": 3}).SerializeToString()
     view = await decoder.view(a_call(), a_message(data, Direction.RESPONSE), 100)
     assert view.json == {"wInt32": 3}
 
 
 @pytest.mark.parametrize("method", ["/no.Such/Method", "/t.S/Gone", "nonsense"])
-async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
+async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method) -> None:
     view = await decoder.view(a_call(method), a_message(SCALARS), 100)
     assert view.json is None
     assert [child.key for child in view.wire.children] == ["4", "14"]
@@ -87,7 +87,7 @@ async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method):
     assert (await decoder.schema_info(a_call(method))).error == view.schema_error
 
 
-async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_the_view(files):
+async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_the_view(files) -> None:
     rejected = next(file for file in files if file.name == "s.proto")
     broken = type(rejected)()
     broken.CopyFrom(rejected)
@@ -104,7 +104,7 @@ async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_
     await decoder.schema.close()
 
 
-async def test_a_health_check_is_decoded_without_any_source():
+async def test_a_health_check_is_decoded_without_any_source() -> None:
     decoder = DisplayDecoder(Schema([]))
     call = a_call("/grpc.health.v1.Health/Check")
     row = await decoder.row(call, a_message(b"\x0a\x05store"))
@@ -112,12 +112,12 @@ async def test_a_health_check_is_decoded_without_any_source():
     await decoder.schema.close()
 
 
-async def test_a_message_whose_bytes_are_dropped(decoder):
+async def test_a_message_whose_bytes_are_dropped(decoder) -> None:
     assert (await decoder.row(a_call(), a_message(None))).dropped
     assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error
 
 
-async def test_a_compressed_message(decoder):
+async def test_a_compressed_message(decoder) -> None:
     packed = a_message(gzip.compress(SCALARS), compressed=True, encoding="gzip")
     assert (await decoder.row(a_call(), packed)).preview.startswith("fInt64: 7")
     view = sent(await decoder.view(a_call(), packed, 100))
@@ -125,13 +125,13 @@ async def test_a_compressed_message(decoder):
     assert view.compressed
 
 
-async def test_a_json_call_needs_no_schema(decoder):
+async def test_a_json_call_needs_no_schema(decoder) -> None:
     call = a_call("/no.Such/Method", content_type="application/grpc+json")
     view = sent(await decoder.view(call, a_message(b'{"a": 1}'), 100))
     assert (view.json, view.payload, view.type, view.error) == ({"a": 1}, "json", "json", None)
 
 
-async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(decoder):
+async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(decoder) -> None:
     data = message("Scalars", f_string="é" * 20_000).SerializeToString()
     call = a_call()
     large = sent(await decoder.view(call, a_message(data), 10))
@@ -141,7 +141,7 @@ async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(dec
     assert again == large
 
 
-async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path):
+async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path) -> None:
     class Late:
         """Knows a type that the service's own files do not import."""
 
@@ -170,7 +170,7 @@ async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path):
     await decoding.schema.close()
 
 
-async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files):
+async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files) -> None:
     class Counting(MemorySource):
         asked = 0
 
@@ -194,7 +194,7 @@ async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files):
     await decoding.schema.close()
 
 
-async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp_path):
+async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp_path) -> None:
     old = compiled(
         tmp_path,
         s='syntax = "proto3"; package t; message M { int32 a = 1; } service S { rpc Do(M) returns (M); }',
@@ -216,11 +216,11 @@ async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp
     await decoding.schema.close()
 
 
-async def test_waiting_for_a_schema_times_out():
+async def test_waiting_for_a_schema_times_out() -> None:
     class Never:
         name, problems = "never", ()
 
-        async def fetch(self, _):
+        async def fetch(self, _) -> None:
             await asyncio.Event().wait()
 
         def fill(self, _):
@@ -240,7 +240,7 @@ def details_of(*details):
     return status
 
 
-async def test_error_details_of_standard_types_and_of_the_sources(decoder):
+async def test_error_details_of_standard_types_and_of_the_sources(decoder) -> None:
     bad = error_details_pb2.BadRequest(field_violations=[{"field": "a", "description": "no"}])
     status = details_of(bad, message("Scalars", f_bool=True))
     status.details.add(type_url="x/no.Such", value=b"\x08\x01")
@@ -254,7 +254,7 @@ async def test_error_details_of_standard_types_and_of_the_sources(decoder):
     assert (shown.code, shown.message, shown.error) == (3, "bad", None)
 
 
-async def test_details_that_are_not_a_status_are_shown_raw(decoder):
+async def test_details_that_are_not_a_status_are_shown_raw(decoder) -> None:
     raw = b"\xff\xff\xff"
     shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
     assert shown.error.startswith("not a google.rpc.Status")
@@ -263,7 +263,7 @@ async def test_details_that_are_not_a_status_are_shown_raw(decoder):
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-async def test_a_row_of_a_large_message_starts_the_worker(decoder, compressed):
+async def test_a_row_of_a_large_message_starts_the_worker(decoder, compressed) -> None:
     data = message("Scalars", f_string="x" * 300_000).SerializeToString()
     if compressed:
         row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))

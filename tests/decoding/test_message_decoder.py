@@ -26,14 +26,14 @@ def decoder(type_name: str | None = "Scalars") -> MessageDecoder:
     return MessageDecoder(method, pool, "")
 
 
-def test_a_message_has_its_value_its_bytes_and_its_type():
+def test_a_message_has_its_value_its_bytes_and_its_type() -> None:
     assert decoder().decode(a_message(SCALARS)) == DecodedMessage(
         3, Direction.REQUEST, {"fInt64": "7", "fString": "x"}, data=SCALARS, descriptor=descriptor("Scalars")
     )
 
 
 @pytest.mark.parametrize("encoding", ["gzip", ""], ids=["declared", "undeclared"])
-def test_a_compressed_message_is_decompressed(encoding):
+def test_a_compressed_message_is_decompressed(encoding) -> None:
     item = a_message(gzip.compress(SCALARS), compressed=True, encoding=encoding)
     decoded = decoder().decode(item)
     assert (decoded.json["fString"], decoded.data, decoded.error) == ("x", SCALARS, "")
@@ -41,7 +41,7 @@ def test_a_compressed_message_is_decompressed(encoding):
     assert payload_of(item).compression == "gzip"
 
 
-def test_a_message_without_a_schema_has_its_bytes_and_the_reason():
+def test_a_message_without_a_schema_has_its_bytes_and_the_reason() -> None:
     decoded = decoder(None).decode(a_message(SCALARS))
     assert (decoded.json, decoded.error, decoded.data) == (None, "no schema", SCALARS)
 
@@ -56,13 +56,13 @@ def test_a_message_without_a_schema_has_its_bytes_and_the_reason():
     ],
     ids=["dropped", "corrupt", "unsupported", "invalid"],
 )
-def test_what_cannot_be_decoded_has_the_reason(item, error, data):
+def test_what_cannot_be_decoded_has_the_reason(item, error, data) -> None:
     decoded = decoder().decode(item)
     assert error in decoded.error
     assert (decoded.json, decoded.data) == (None, data)
 
 
-def test_a_message_that_is_not_exact_has_its_value_and_the_place():
+def test_a_message_that_is_not_exact_has_its_value_and_the_place() -> None:
     data = SCALARS.replace(b"x", b"\xff")
     decoded = decoder().decode(a_message(data))
     assert decoded.json == {"fInt64": "7", "fString": "�"}
@@ -70,7 +70,7 @@ def test_a_message_that_is_not_exact_has_its_value_and_the_place():
     assert decoded.data == data
 
 
-def test_unknown_fields_and_missing_types_are_reported():
+def test_unknown_fields_and_missing_types_are_reported() -> None:
     assert decoder("Old").decode(a_message(message("New", added=5).SerializeToString())).unknown_fields
     unknown = message("google.protobuf.Any", type_url="x/no.Such", value=b"\1")
     data = message("WellKnown", any=unknown).SerializeToString()

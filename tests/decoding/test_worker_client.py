@@ -26,7 +26,7 @@ def to_json(fields: dict[str, Any]) -> Any:
     return msgspec.json.decode(msgspec.json.encode(fields), type=type(fields))
 
 
-async def test_a_payload_that_takes_too_long_is_aborted():
+async def test_a_payload_that_takes_too_long_is_aborted() -> None:
     worker = WorkerClient(timeout=0.0)
     with pytest.raises(DecodingWorkerError, match="longer than 0 s"):
         await view_scalars(worker)
@@ -36,7 +36,7 @@ async def test_a_payload_that_takes_too_long_is_aborted():
     await worker.close()
 
 
-async def test_a_dead_process_is_replaced():
+async def test_a_dead_process_is_replaced() -> None:
     worker = WorkerClient()
     await view_scalars(worker)
     await worker._process.kill()
@@ -47,7 +47,7 @@ async def test_a_dead_process_is_replaced():
     await worker.close()
 
 
-async def test_a_payload_is_retried_when_the_process_is_killed(caplog):
+async def test_a_payload_is_retried_when_the_process_is_killed(caplog) -> None:
     worker = WorkerClient()
     await view_scalars(worker)
 
@@ -64,7 +64,7 @@ async def test_a_payload_is_retried_when_the_process_is_killed(caplog):
     await worker.close()
 
 
-async def test_a_payload_that_kills_two_processes_is_an_error_with_the_cause():
+async def test_a_payload_that_kills_two_processes_is_an_error_with_the_cause() -> None:
     worker = WorkerClient()
     with pytest.raises(DecodingWorkerError, match=r"died twice \(.*DecodeError.*; .*DecodeError") as caught:
         await worker.view_payload(
@@ -76,7 +76,7 @@ async def test_a_payload_that_kills_two_processes_is_an_error_with_the_cause():
     await worker.close()
 
 
-async def test_close_while_the_process_starts():
+async def test_close_while_the_process_starts() -> None:
     worker = WorkerClient()
     worker.prepare()
     await worker.close()

@@ -26,11 +26,11 @@ async def client(contract: Contract):
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-async def test_a_scene_ends_with_its_status(client: Client, scene: Scene):
+async def test_a_scene_ends_with_its_status(client: Client, scene: Scene) -> None:
     assert await scene.run(client) is scene.ends
 
 
-def test_all_four_kinds_are_there(contract: Contract):
+def test_all_four_kinds_are_there(contract: Contract) -> None:
     kinds = {
         (rpc.client_streams, rpc.server_streams)
         for service in ("Vessels", "Cargo", "Radio")
@@ -39,11 +39,11 @@ def test_all_four_kinds_are_there(contract: Contract):
     assert len(kinds) == 4
 
 
-def test_many_ways_to_fail_are_there():
+def test_many_ways_to_fail_are_there() -> None:
     assert len({scene.ends for scene in SCENES}) >= 8
 
 
-async def test_failures_carry_details(client: Client):
+async def test_failures_carry_details(client: Client) -> None:
     from google.rpc import error_details_pb2, status_pb2
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -56,7 +56,7 @@ async def test_failures_carry_details(client: Client):
     assert resource.resource_name == "nobody"
 
 
-async def test_a_vessel_has_every_shape_of_field(client: Client):
+async def test_a_vessel_has_every_shape_of_field(client: Client) -> None:
     vessel = await client.call("Vessels/GetVessel", client.make("GetVesselRequest", id="v-4"))
     assert vessel.engines[1].cylinder_pressures_bar
     assert vessel.WhichOneof("whereabouts") == "under_way"
@@ -69,7 +69,7 @@ async def test_a_vessel_has_every_shape_of_field(client: Client):
     ]
 
 
-async def test_reflection_describes_all_services_but_the_beacon(client: Client):
+async def test_reflection_describes_all_services_but_the_beacon(client: Client) -> None:
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 

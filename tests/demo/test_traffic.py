@@ -7,7 +7,7 @@ from loom.demo.traffic import Traffic
 from loom.model import Address
 
 
-async def test_traffic_calls_until_it_is_stopped():
+async def test_traffic_calls_until_it_is_stopped() -> None:
     backend = DemoBackend(Address("127.0.0.1", 0))
     await backend.start()
     traffic = Traffic(backend.address, backend.contract)
@@ -16,7 +16,7 @@ async def test_traffic_calls_until_it_is_stopped():
     called = asyncio.Event()
     original = traffic._play
 
-    async def play(scene, client):
+    async def play(scene, client) -> None:
         await original(scene, client)
         called.set()
 

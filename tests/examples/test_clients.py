@@ -56,7 +56,9 @@ def node_client() -> list[str]:
     [(python_client, "grpc-python/"), (node_client, "grpc-node-js/")],
     ids=["python", "node"],
 )
-async def test_a_client_sees_no_difference_and_loom_sees_every_call(tmp_path: Path, client, agent, engine):
+async def test_a_client_sees_no_difference_and_loom_sees_every_call(
+    tmp_path: Path, client, agent, engine
+) -> None:
     command = client()
     arguments = ("--engine", engine, "--listen", "localhost:0", "--ui", "localhost:0", "--no-session")
     async with running_harbour() as harbour:

@@ -15,7 +15,7 @@ def indices(messages: Messages) -> list[int]:
     return [message.index for message in messages]
 
 
-def test_whole_while_nothing_is_dropped():
+def test_whole_while_nothing_is_dropped() -> None:
     messages = filled(5)
     assert indices(messages) == [0, 1, 2, 3, 4]
     assert [message.index for message in messages.page(3, 10)] == [3, 4]
@@ -24,7 +24,7 @@ def test_whole_while_nothing_is_dropped():
     assert not messages.gap()
 
 
-def test_the_middle_goes_first_and_indices_stay():
+def test_the_middle_goes_first_and_indices_stay() -> None:
     messages = filled(100)
     dropped = [messages.drop().index for _ in range(10)]
     assert dropped == list(range(64, 74))
@@ -39,7 +39,7 @@ def test_the_middle_goes_first_and_indices_stay():
     assert indices(messages) == [*range(64), *range(74, 100)]
 
 
-def test_the_head_goes_last_and_the_newest_stays():
+def test_the_head_goes_last_and_the_newest_stays() -> None:
     messages = filled(HEAD + 2)
     dropped = [messages.drop().index for _ in range(HEAD)]
     assert dropped == [HEAD, *range(HEAD - 1, 0, -1)]
@@ -52,7 +52,7 @@ def test_the_head_goes_last_and_the_newest_stays():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, HEAD, HEAD + 1, 300])
-def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count):
+def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count) -> None:
     messages = filled(count)
     size = count
     for turn in range(500):
@@ -70,7 +70,7 @@ def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count):
         assert messages.has_middle == (len([index for index in present if index >= gap.start]) > 1)
 
 
-def test_a_long_stream_keeps_its_indices_through_compaction():
+def test_a_long_stream_keeps_its_indices_through_compaction() -> None:
     messages = Messages()
     for index in range(20_000):
         messages.append(Message(index, Direction.RESPONSE, index, 1, b"x"))

@@ -19,7 +19,7 @@ async def drain(subscriber: Subscriber) -> list[tuple[str, object]]:
     return updates
 
 
-async def test_one_event_carries_the_newest_state_of_all_that_changed():
+async def test_one_event_carries_the_newest_state_of_all_that_changed() -> None:
     hub, subscriber = Hub("b", summarise), Subscriber()
     hub.subscribe(subscriber)
     one = call(1)
@@ -34,7 +34,7 @@ async def test_one_event_carries_the_newest_state_of_all_that_changed():
     assert [(summary["id"], summary["version"]) for summary in calls] == [(1, 2), (2, 1)]
 
 
-async def test_a_slow_reader_gets_the_number_of_calls_it_missed():
+async def test_a_slow_reader_gets_the_number_of_calls_it_missed() -> None:
     hub, slow, quick = Hub("b", summarise), Subscriber(limit=2000), Subscriber()
     hub.subscribe(slow)
     hub.subscribe(quick)
@@ -49,7 +49,7 @@ async def test_a_slow_reader_gets_the_number_of_calls_it_missed():
     assert len(await drain(quick)) == 100
 
 
-async def test_a_burst_is_spread_over_ticks_newest_first():
+async def test_a_burst_is_spread_over_ticks_newest_first() -> None:
     hub, subscriber = Hub("b", summarise, batch_size=3), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 6):
@@ -60,7 +60,7 @@ async def test_a_burst_is_spread_over_ticks_newest_first():
     assert batches == [[3, 4, 5], [1, 2]]
 
 
-async def test_a_backlog_without_end_becomes_a_gap_with_a_number():
+async def test_a_backlog_without_end_becomes_a_gap_with_a_number() -> None:
     hub, subscriber = Hub("b", summarise, batch_size=3, max_backlog=5), Subscriber()
     hub.subscribe(subscriber)
     for call_id in range(1, 13):
@@ -71,7 +71,7 @@ async def test_a_backlog_without_end_becomes_a_gap_with_a_number():
     assert hub.skipped == 9
 
 
-def test_a_subscriber_that_comes_back_gets_the_changes_since():
+def test_a_subscriber_that_comes_back_gets_the_changes_since() -> None:
     hub = Hub("b", summarise)
     calls = {number: call(number) for number in range(1, 5)}
     for number in (1, 2, 3):
@@ -88,7 +88,7 @@ def test_a_subscriber_that_comes_back_gets_the_changes_since():
     assert [changed.id for changed in hub.changes_since(last, calls.get)] == [1]
 
 
-def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from():
+def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from() -> None:
     hub = Hub("b", summarise, max_changes=2)
     assert hub.changes_since(FeedPosition("other", 0), lambda _: None) is None
     assert hub.changes_since(FeedPosition("b", 5), lambda _: None) is None
@@ -111,11 +111,11 @@ def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from():
         ("b:" + "9" * 5000, None),
     ],
 )
-def test_positions_read_back(text, expected):
+def test_positions_read_back(text, expected) -> None:
     assert FeedPosition.parse(text) == expected
 
 
-async def test_closing_the_hub_ends_every_reader():
+async def test_closing_the_hub_ends_every_reader() -> None:
     hub, subscriber = Hub("b", summarise), Subscriber()
     hub.subscribe(subscriber)
     hub.close()

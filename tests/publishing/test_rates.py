@@ -3,7 +3,7 @@ from loom.publishing import Rates
 MS = 1_000_000
 
 
-def test_a_second_counts_what_ended_in_it():
+def test_a_second_counts_what_ended_in_it() -> None:
     rates = Rates()
     rates.ended([duration * MS for duration in range(1, 91)], errors=0)
     rates.ended([duration * MS for duration in range(91, 101)], errors=10)

@@ -72,7 +72,7 @@ def assert_counted(history: History) -> None:
         assert sum(message.size for message in present) + call.dropped_bytes == call.request_bytes
 
 
-def test_the_oldest_is_evicted_first_and_counted():
+def test_the_oldest_is_evicted_first_and_counted() -> None:
     history = room_for(3)
     for call_id in range(1, 6):
         add(history, call_id)
@@ -83,7 +83,7 @@ def test_the_oldest_is_evicted_first_and_counted():
     assert history.bytes <= history.budget
 
 
-def test_a_live_call_is_evicted_only_when_it_has_ended():
+def test_a_live_call_is_evicted_only_when_it_has_ended() -> None:
     history = room_for(3)
     live = start(history, 1)
     for call_id in range(2, 6):
@@ -97,7 +97,7 @@ def test_a_live_call_is_evicted_only_when_it_has_ended():
     assert history.evicted_live == 0
 
 
-def test_calls_that_end_out_of_order_are_evicted_in_order():
+def test_calls_that_end_out_of_order_are_evicted_in_order() -> None:
     history = room_for(6)
     calls = [start(history, call_id) for call_id in range(1, 7)]
     for number in (4, 2, 5, 1, 6, 3):
@@ -108,7 +108,7 @@ def test_calls_that_end_out_of_order_are_evicted_in_order():
         assert history.oldest_id == history.complete_from == call_id - 5
 
 
-def test_memory_is_complete_from_the_first_call_while_nothing_was_evicted():
+def test_memory_is_complete_from_the_first_call_while_nothing_was_evicted() -> None:
     history = room_for(4)
     assert history.complete_from == 1
     live = start(history, 5)  # the first of this run
@@ -125,7 +125,7 @@ def test_memory_is_complete_from_the_first_call_while_nothing_was_evicted():
     assert history.complete_from == 10
 
 
-def test_a_stream_over_its_share_loses_its_middle_only():
+def test_a_stream_over_its_share_loses_its_middle_only() -> None:
     history = History(budget=1 << 20)
     other = add(history, 1)
     call = start(history, 2)
@@ -140,7 +140,7 @@ def test_a_stream_over_its_share_loses_its_middle_only():
     assert_counted(history)
 
 
-def test_a_stream_of_large_messages_keeps_its_first_and_its_newest():
+def test_a_stream_of_large_messages_keeps_its_first_and_its_newest() -> None:
     history = History(budget=1 << 20)
     call = start(history, 1)
     for _ in range(200):
@@ -150,7 +150,7 @@ def test_a_stream_of_large_messages_keeps_its_first_and_its_newest():
     assert_counted(history)
 
 
-def test_one_message_over_the_share_keeps_its_size():
+def test_one_message_over_the_share_keeps_its_size() -> None:
     history = History(budget=1 << 20)
     call = start(history, 1)
     send(history, call, 1 << 19)
@@ -160,7 +160,7 @@ def test_one_message_over_the_share_keeps_its_size():
     assert (history.dropped_messages, history.dropped_bytes) == (1, 1 << 19)
 
 
-def test_many_live_streams_share_the_budget():
+def test_many_live_streams_share_the_budget() -> None:
     history = History(budget=1 << 20)
     calls = [start(history, call_id) for call_id in range(1, 9)]
     for _ in range(400):
@@ -174,7 +174,7 @@ def test_many_live_streams_share_the_budget():
     assert_counted(history)
 
 
-def test_the_budget_holds_where_live_calls_have_only_first_messages():
+def test_the_budget_holds_where_live_calls_have_only_first_messages() -> None:
     history = History(budget=1 << 20)
     calls = [start(history, call_id) for call_id in range(1, 201)]
     for _ in range(10):
@@ -186,7 +186,7 @@ def test_the_budget_holds_where_live_calls_have_only_first_messages():
     assert_counted(history)
 
 
-def test_the_budget_holds_where_live_calls_have_no_messages(caplog: pytest.LogCaptureFixture):
+def test_the_budget_holds_where_live_calls_have_no_messages(caplog: pytest.LogCaptureFixture) -> None:
     history = room_for(50)
     with caplog.at_level(logging.WARNING):
         for call_id in range(1, 201):
@@ -200,7 +200,7 @@ def test_the_budget_holds_where_live_calls_have_no_messages(caplog: pytest.LogCa
     ]
 
 
-def test_past_the_limit_of_live_calls_the_oldest_is_evicted_and_its_events_are_ignored():
+def test_past_the_limit_of_live_calls_the_oldest_is_evicted_and_its_events_are_ignored() -> None:
     history = History(max_live=10)
     recorder = Recorder(history)
     for call_id in range(1, 13):
@@ -214,7 +214,7 @@ def test_past_the_limit_of_live_calls_the_oldest_is_evicted_and_its_events_are_i
     assert recorder.failures == 0
 
 
-def test_ended_calls_are_evicted_before_live_ones_lose_messages():
+def test_ended_calls_are_evicted_before_live_ones_lose_messages() -> None:
     history = room_for(10)
     live = start(history, 1)
     for call_id in range(2, 20):
@@ -226,7 +226,7 @@ def test_ended_calls_are_evicted_before_live_ones_lose_messages():
     assert history.bytes <= history.budget
 
 
-def test_clear_keeps_calls_in_flight():
+def test_clear_keeps_calls_in_flight() -> None:
     history = room_for(10)
     add(history, 1)
     live = start(history, 2)
@@ -238,7 +238,7 @@ def test_clear_keeps_calls_in_flight():
     assert history.oldest_id == 3
 
 
-def test_growth_of_an_evicted_call_is_not_counted():
+def test_growth_of_an_evicted_call_is_not_counted() -> None:
     history = room_for(10)
     call = add(history, 1)
     history.clear()
@@ -246,7 +246,7 @@ def test_growth_of_an_evicted_call_is_not_counted():
     assert history.bytes == 0
 
 
-def test_pages():
+def test_pages() -> None:
     history = room_for(100)
     for call_id in range(1, 11):
         add(history, call_id)
@@ -255,14 +255,14 @@ def test_pages():
     assert [call.id for call in history.after(8, 10)] == [9, 10]
 
 
-def test_replays_are_found_by_their_parent():
+def test_replays_are_found_by_their_parent() -> None:
     history = room_for(100)
     add(history, 1)
     history.add(Call(2, METHOD, 2, replay_of=1))
     assert history.replays_of(1) == [2]
 
 
-def test_a_message_and_metadata_are_counted_with_their_bytes():
+def test_a_message_and_metadata_are_counted_with_their_bytes() -> None:
     history = History()
     call = start(history, 1)
     before = history.bytes
@@ -299,7 +299,7 @@ def steps(function: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("per_call", [1, 100])
-def test_an_event_takes_as_many_steps_with_many_live_calls_over_the_budget_as_with_few(per_call: int):
+def test_an_event_takes_as_many_steps_with_many_live_calls_over_the_budget_as_with_few(per_call: int) -> None:
     def most_steps(open_calls: int) -> int:
         history = History(budget=open_calls * (COST + per_call * (MESSAGE_COST + 500)))
         history.call_budget = history.budget
@@ -316,7 +316,7 @@ def test_an_event_takes_as_many_steps_with_many_live_calls_over_the_budget_as_wi
     assert many <= few * 1.1
 
 
-def test_evicting_takes_as_many_steps_beside_many_live_calls_as_beside_few():
+def test_evicting_takes_as_many_steps_beside_many_live_calls_as_beside_few() -> None:
     def all_steps(live_calls: int) -> int:
         history = room_for(live_calls + 100)
         for call_id in range(1, live_calls + 1):

@@ -21,10 +21,11 @@ from loom.model import (
 )
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
+from typing import Never
 
 
 class Notes(Observer):
-    def __init__(self):
+    def __init__(self) -> None:
         self.changes: list[tuple[int, int]] = []
         self.ends: list[int] = []
 
@@ -49,7 +50,7 @@ def events():
     ]
 
 
-def test_a_call_is_the_fold_of_its_events():
+def test_a_call_is_the_fold_of_its_events() -> None:
     history, notes = History(), Notes()
     recorder = Recorder(history, [notes])
     for event in events():
@@ -72,7 +73,7 @@ def test_a_call_is_the_fold_of_its_events():
 
 
 @pytest.mark.parametrize("together", [2, 3, 5, 9])
-def test_events_that_come_together_make_the_same_call(together):
+def test_events_that_come_together_make_the_same_call(together) -> None:
     one, several, notes = History(), History(), Notes()
     by_one, by_several = Recorder(one), Recorder(several, [notes])
     for event in events():
@@ -89,7 +90,7 @@ def test_events_that_come_together_make_the_same_call(together):
     assert call == expected
 
 
-def test_a_call_is_there_from_its_first_event():
+def test_a_call_is_there_from_its_first_event() -> None:
     history = History()
     recorder = Recorder(history)
     recorder.emit(events()[0])
@@ -99,7 +100,7 @@ def test_a_call_is_there_from_its_first_event():
     assert history.live == 1
 
 
-def test_the_schema_says_the_kind_when_it_knows():
+def test_the_schema_says_the_kind_when_it_knows() -> None:
     history = History()
     recorder = Recorder(history, declared_kind={"/acme.Shop/Watch": Kind.BIDI}.get)
     recorder.emit(events()[0])
@@ -107,7 +108,7 @@ def test_the_schema_says_the_kind_when_it_knows():
     assert summarise(history.get(1)).kind_known
 
 
-def test_late_events_of_an_ended_call_change_nothing():
+def test_late_events_of_an_ended_call_change_nothing() -> None:
     history = History()
     recorder = Recorder(history)
     for event in [*events(), *events()[1:]]:
@@ -115,9 +116,9 @@ def test_late_events_of_an_ended_call_change_nothing():
     assert history.get(1).request_messages == 1
 
 
-def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog):
+def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog) -> None:
     class Broken(Observer):
-        def changed(self, calls):
+        def changed(self, calls) -> Never:
             raise RuntimeError("boom")
 
         ended = changed
@@ -131,7 +132,7 @@ def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(
     assert notes.changes == [(1, 1)]
 
 
-def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(caplog):
+def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(caplog) -> None:
     history, notes = History(), Notes()
     recorder = Recorder(history, [notes])
     broken = [CallStarted(1, 1_000, "/a.B/C"), MessageSeen(1, 2_000, Direction.REQUEST, None)]

@@ -23,32 +23,32 @@ def call(code: int = 0, message: str = "", **values) -> Call:
     return finished
 
 
-def test_a_finished_call_with_its_start_time():
+def test_a_finished_call_with_its_start_time() -> None:
     line = format_call(call(), PLAIN)
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d\.000 ✓ OK +/acme\.Shop/Watch +⇄ bidi    ↑3 120 B ↓5 2\.10 KiB  14\.2 ms", line
     )
 
 
-def test_a_call_in_flight_has_no_duration():
+def test_a_call_in_flight_has_no_duration() -> None:
     line = format_call(call(ended_ns=None, status=None), PLAIN)
     assert "… in flight" in line
     assert line.endswith("↓5 2.10 KiB")
 
 
-def test_a_failed_call_has_its_status_message():
+def test_a_failed_call_has_its_status_message() -> None:
     line = format_call(call(StatusCode.NOT_FOUND, "no such order"), PLAIN)
     assert "✗ NOT_FOUND" in line
     assert line.endswith("  no such order")
 
 
-def test_a_cancelled_call_names_who_cancelled_it():
+def test_a_cancelled_call_names_who_cancelled_it() -> None:
     line = format_call(call(StatusCode.CANCELLED, ended_by=EndedBy.CLIENT), PLAIN)
     assert "⊘ CANCELLED" in line
     assert line.endswith("cancelled by the client")
 
 
-def test_a_status_code_without_a_name():
+def test_a_status_code_without_a_name() -> None:
     assert "✗ CODE_99" in format_call(call(99), PLAIN)
 
 
@@ -61,7 +61,7 @@ def test_a_status_code_without_a_name():
         (40, " …/Reserve"),
     ],
 )
-def test_a_narrow_terminal_drops_the_package_first(width: int, shown: str):
+def test_a_narrow_terminal_drops_the_package_first(width: int, shown: str) -> None:
     line = format_call(call(method="/acme.shop.v1.Inventory/Reserve"), PLAIN, width)
     assert shown in line
     assert fit(line, width).rstrip("…").find(shown.rstrip()) > 0
@@ -69,18 +69,18 @@ def test_a_narrow_terminal_drops_the_package_first(width: int, shown: str):
     assert re.sub(r"\x1b\[\d+m", "", colour) == line
 
 
-def test_a_started_call():
+def test_a_started_call() -> None:
     assert format_start(call(), PLAIN).endswith(" from ipv4:127.0.0.1:5")
     assert "… started" in format_start(call(), PLAIN)
 
 
-def test_text_of_others_is_escaped():
+def test_text_of_others_is_escaped() -> None:
     line = format_call(call(13, "a\x1b[2J\nb\x9b", method="/x.\x1b]0;evil\x07/M"), Palette(enabled=False))
     assert not re.search(r"[\x00-\x1f\x7f-\x9f]", line)
     assert "\\x1b[2J\\x0ab" in line
 
 
-def test_colours_only_where_enabled():
+def test_colours_only_where_enabled() -> None:
     assert "\x1b[" not in format_call(call(), PLAIN)
     assert "\x1b[32m" in format_call(call(), Palette(enabled=True))
     assert "\x1b[31m" in format_call(call(5), Palette(enabled=True))

@@ -28,11 +28,11 @@ def directories(tmp_path: Path) -> Directories:
     return Directories(tmp_path)
 
 
-def test_without_sources_settings_are_the_defaults(directories: Directories):
+def test_without_sources_settings_are_the_defaults(directories: Directories) -> None:
     assert directories.load() == Configuration(Settings())
 
 
-def test_precedence_of_flag_variable_file(directories: Directories):
+def test_precedence_of_flag_variable_file(directories: Directories) -> None:
     (directories.cwd / "loom.toml").write_text(
         'target = "file:1"\nlisten = "127.0.0.2:2"\nui = "127.0.0.3:3"\n'
     )
@@ -45,7 +45,7 @@ def test_precedence_of_flag_variable_file(directories: Directories):
     assert configuration.origins["listen"] == "variable LOOM_LISTEN"
 
 
-def test_the_working_directory_precedes_the_users(directories: Directories):
+def test_the_working_directory_precedes_the_users(directories: Directories) -> None:
     (directories.user / "loom.toml").write_text('target = "user:1"')
     assert directories.load().settings.target == Address("user", 1)
     (directories.cwd / "loom.toml").write_text('listen = "127.0.0.1:1"')
@@ -54,18 +54,18 @@ def test_the_working_directory_precedes_the_users(directories: Directories):
     assert configuration.file == directories.cwd / "loom.toml"
 
 
-def test_an_explicit_file_precedes_both(directories: Directories):
+def test_an_explicit_file_precedes_both(directories: Directories) -> None:
     (directories.cwd / "loom.toml").write_text('target = "cwd:1"')
     (directories.cwd / "other.toml").write_text('target = "other:1"')
     assert directories.load(config=Path("other.toml")).settings.target == Address("other", 1)
     assert directories.load(environ={"LOOM_CONFIG": "other.toml"}).settings.target == Address("other", 1)
 
 
-def test_an_empty_variable_counts_as_unset(directories: Directories):
+def test_an_empty_variable_counts_as_unset(directories: Directories) -> None:
     assert directories.load(environ={"LOOM_TARGET": ""}).settings.target == Settings().target
 
 
-def test_native_toml_values(directories: Directories):
+def test_native_toml_values(directories: Directories) -> None:
     (directories.cwd / "loom.toml").write_text(
         'tls = true\nhistory_bytes = 5000\nbreaker-pause = 0.25\nui = false\nsession = "off"\n'
         'mask = ["X-Tenant", "x-secret-*"]\nreflection-header = "authorization: Bearer a:b"\n'
@@ -80,11 +80,11 @@ def test_native_toml_values(directories: Directories):
     assert settings.reflection_header == (("authorization", "Bearer a:b"),)
 
 
-def test_lists_in_variables_are_split_at_commas(directories: Directories):
+def test_lists_in_variables_are_split_at_commas(directories: Directories) -> None:
     assert directories.load(environ={"LOOM_MASK": "a, b"}).settings.mask == ("a", "b")
 
 
-def test_relative_paths_are_relative_to_their_source(directories: Directories):
+def test_relative_paths_are_relative_to_their_source(directories: Directories) -> None:
     for folder in (directories.cwd, directories.user):
         (folder / "ca.pem").touch()
     (directories.user / "loom.toml").write_text('cacert = "ca.pem"')
@@ -103,12 +103,12 @@ def test_relative_paths_are_relative_to_their_source(directories: Directories):
         ("1gi", 2**30),
     ],
 )
-def test_sizes(directories: Directories, text: str, size: int):
+def test_sizes(directories: Directories, text: str, size: int) -> None:
     assert directories.load({"history_bytes": text}).settings.history_bytes == size
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("2", 2), ("500ms", 0.5), ("1.5s", 1.5), ("2m", 120)])
-def test_times(directories: Directories, text: str, seconds: float):
+def test_times(directories: Directories, text: str, seconds: float) -> None:
     assert directories.load({"drain": text}).settings.drain == seconds
 
 
@@ -133,7 +133,9 @@ def test_times(directories: Directories, text: str, seconds: float):
         ("session", " "),
     ],
 )
-def test_an_invalid_value_names_flag_value_and_allowed_values(directories: Directories, name: str, raw: str):
+def test_an_invalid_value_names_flag_value_and_allowed_values(
+    directories: Directories, name: str, raw: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         directories.load({name: raw})
     text = str(caught.value)
@@ -143,17 +145,17 @@ def test_an_invalid_value_names_flag_value_and_allowed_values(directories: Direc
     assert "\n" not in text
 
 
-def test_an_invalid_item_of_a_list_is_named(directories: Directories):
+def test_an_invalid_item_of_a_list_is_named(directories: Directories) -> None:
     with pytest.raises(ConfigError, match=r"^--mask: expected a metadata key .*, got 'not a key'$"):
         directories.load({"mask": ("x-fine", "not a key")})
 
 
-def test_an_invalid_value_names_its_variable(directories: Directories):
+def test_an_invalid_value_names_its_variable(directories: Directories) -> None:
     with pytest.raises(ConfigError, match=r"^variable LOOM_TLS: expected true or false, got 'maybe'$"):
         directories.load(environ={"LOOM_TLS": "maybe"})
 
 
-def test_an_invalid_value_names_its_file_and_key(directories: Directories):
+def test_an_invalid_value_names_its_file_and_key(directories: Directories) -> None:
     file = directories.cwd / "loom.toml"
     file.write_text("metadata-limit = true")
     with pytest.raises(ConfigError) as caught:
@@ -161,30 +163,30 @@ def test_an_invalid_value_names_its_file_and_key(directories: Directories):
     assert str(caught.value).startswith(f"{file}: metadata-limit: expected a size above zero")
 
 
-def test_a_source_of_higher_precedence_hides_an_invalid_value(directories: Directories):
+def test_a_source_of_higher_precedence_hides_an_invalid_value(directories: Directories) -> None:
     assert directories.load({"target": "a:1"}, {"LOOM_TARGET": "nonsense"}).settings.target == Address("a", 1)
 
 
-def test_an_unknown_key_is_named_with_a_suggestion(directories: Directories):
+def test_an_unknown_key_is_named_with_a_suggestion(directories: Directories) -> None:
     (directories.cwd / "loom.toml").write_text('targt = "a:1"')
     with pytest.raises(ConfigError, match="unknown key 'targt'; did you mean 'target'"):
         directories.load()
 
 
-def test_a_file_that_is_not_toml(directories: Directories):
+def test_a_file_that_is_not_toml(directories: Directories) -> None:
     (directories.cwd / "loom.toml").write_text("target: a:1")
     with pytest.raises(ConfigError, match=r"loom\.toml: not valid TOML: .*line 1"):
         directories.load()
 
 
-def test_an_explicit_file_that_is_missing(directories: Directories):
+def test_an_explicit_file_that_is_missing(directories: Directories) -> None:
     with pytest.raises(ConfigError, match="--config: no such file"):
         directories.load(config=Path("none.toml"))
     with pytest.raises(ConfigError, match="variable LOOM_CONFIG: no such file"):
         directories.load(environ={"LOOM_CONFIG": "none.toml"})
 
 
-def test_a_certificate_requires_its_key_and_vice_versa(directories: Directories):
+def test_a_certificate_requires_its_key_and_vice_versa(directories: Directories) -> None:
     (directories.cwd / "a.pem").touch()
     with pytest.raises(ConfigError, match=r"^--listen-cert: also requires --listen-key$"):
         directories.load({"listen_cert": "a.pem"})
@@ -192,7 +194,7 @@ def test_a_certificate_requires_its_key_and_vice_versa(directories: Directories)
         directories.load(environ={"LOOM_KEY": "a.pem"})
 
 
-def test_root_certificates_imply_tls(directories: Directories):
+def test_root_certificates_imply_tls(directories: Directories) -> None:
     (directories.cwd / "a.pem").touch()
     assert directories.load({"cacert": "a.pem"}).settings.target_uses_tls
     assert not directories.load().settings.target_uses_tls
@@ -200,7 +202,7 @@ def test_root_certificates_imply_tls(directories: Directories):
 
 def test_no_tls_overrides_a_source_of_lower_precedence_and_conflicts_with_an_equal_one(
     directories: Directories,
-):
+) -> None:
     (directories.cwd / "a.pem").touch()
     (directories.cwd / "loom.toml").write_text('cacert = "a.pem"')
     assert not directories.load({"tls": False}).settings.target_uses_tls
@@ -210,7 +212,7 @@ def test_no_tls_overrides_a_source_of_lower_precedence_and_conflicts_with_an_equ
         directories.load({"tls": False, "cacert": "a.pem"})
 
 
-def test_conflicts(directories: Directories):
+def test_conflicts(directories: Directories) -> None:
     with pytest.raises(ConfigError, match="--quiet: conflicts with variable LOOM_VERBOSE"):
         directories.load({"quiet": True}, {"LOOM_VERBOSE": "1"})
     for name, value in (
@@ -227,14 +229,14 @@ def test_conflicts(directories: Directories):
     assert directories.load({"engine": "wire", "breaker": "off"}).settings.engine == "wire"
 
 
-def test_the_demo_uses_cleartext(directories: Directories):
+def test_the_demo_uses_cleartext(directories: Directories) -> None:
     for name in ("cert.pem", "key.pem"):
         (directories.cwd / name).touch()
     with pytest.raises(ConfigError, match="--listen-cert: the demo's clients use cleartext"):
         directories.load({"demo": True, "listen_cert": "cert.pem", "listen_key": "key.pem"})
 
 
-def test_the_demo_has_its_own_session_unless_one_is_set():
+def test_the_demo_has_its_own_session_unless_one_is_set() -> None:
     target = Address("127.0.0.1", 1)
     settings = Settings(tls=True, demo=True)
     assert settings.for_demo(target, has_session=False).session == "demo"

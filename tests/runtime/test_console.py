@@ -31,7 +31,7 @@ class StuckStream(io.StringIO):
         return super().write(text)
 
 
-def test_every_ended_call_is_printed():
+def test_every_ended_call_is_printed() -> None:
     stream = io.StringIO()
     with Console(stream, PLAIN) as console:
         console.print_lines("hello")
@@ -43,7 +43,7 @@ def test_every_ended_call_is_printed():
     assert [line.split("/M")[1].split()[0] for line in lines[1:]] == [str(number) for number in range(1000)]
 
 
-def test_starts_are_printed_on_request():
+def test_starts_are_printed_on_request() -> None:
     stream = io.StringIO()
     with Console(stream, PLAIN, starts=True) as console:
         console.started([ended_call(1)])
@@ -51,7 +51,7 @@ def test_starts_are_printed_on_request():
     assert ["started" in line for line in stream.getvalue().splitlines()] == [True, False]
 
 
-def test_a_blocked_terminal_blocks_no_caller_and_skipped_lines_are_counted():
+def test_a_blocked_terminal_blocks_no_caller_and_skipped_lines_are_counted() -> None:
     stream = StuckStream()
     with Console(stream, PLAIN, queue_size=20) as console:
         console.ended([ended_call(0)])
@@ -64,7 +64,7 @@ def test_a_blocked_terminal_blocks_no_caller_and_skipped_lines_are_counted():
     assert lines[-1].startswith("… and 42 more")
 
 
-def test_a_broken_pipe_stops_the_console_without_an_error():
+def test_a_broken_pipe_stops_the_console_without_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, "w")
@@ -73,7 +73,7 @@ def test_a_broken_pipe_stops_the_console_without_an_error():
     stream.close()  # does not fail a second time
 
 
-def test_lines_are_escaped():
+def test_lines_are_escaped() -> None:
     stream = io.StringIO()
     with Console(stream, PLAIN, starts=True) as console:
         console.print_lines("a\x1b[2Jb\nc")

@@ -51,7 +51,7 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
     }
 
 
-def test_calls_are_counted_by_method_and_code():
+def test_calls_are_counted_by_method_and_code() -> None:
     metrics = Metrics("1.2.3", lambda: STATS)
     ended(metrics, "/a.B/C")
     ended(metrics, "/a.B/C", code=5)
@@ -63,7 +63,7 @@ def test_calls_are_counted_by_method_and_code():
     assert found["loom_build_info", (("version", "1.2.3"),)] == 1
 
 
-def test_durations_fall_into_their_buckets():
+def test_durations_fall_into_their_buckets() -> None:
     metrics = Metrics("1", lambda: STATS)
     ended(metrics, "/a.B/C", seconds=0.004)
     ended(metrics, "/a.B/C", seconds=120)
@@ -74,7 +74,7 @@ def test_durations_fall_into_their_buckets():
     assert found["loom_call_duration_seconds_count", ()] == 2
 
 
-def test_history_losses_and_target_are_exposed():
+def test_history_losses_and_target_are_exposed() -> None:
     found = samples(Metrics("1", lambda: STATS))
     assert found["loom_history_evicted_total", ()] == 3
     assert found["loom_target_ready", (("target", "localhost:50051"),)] == 1
@@ -83,7 +83,7 @@ def test_history_losses_and_target_are_exposed():
     assert found["loom_sink_dropped_total", (("sink", "log"),)] == 1
 
 
-def test_the_number_of_method_labels_is_bounded():
+def test_the_number_of_method_labels_is_bounded() -> None:
     metrics = Metrics("1", lambda: STATS, max_methods=3)
     for number in range(10):
         ended(metrics, f"/a.B/M{number}")
@@ -92,7 +92,7 @@ def test_the_number_of_method_labels_is_bounded():
     assert sum(name == "loom_calls_started_total" for name, _ in found) == 4
 
 
-def test_every_metric_is_documented():
+def test_every_metric_is_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(loom_\w+)`", document))
     metrics = Metrics("1", lambda: STATS)

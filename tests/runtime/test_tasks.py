@@ -2,12 +2,13 @@ import asyncio
 import logging
 
 from loom.runtime.tasks import Tasks
+from typing import Never
 
 
-async def test_stop_cancels_tasks_and_waits_for_them():
+async def test_stop_cancels_tasks_and_waits_for_them() -> None:
     tasks, seen = Tasks(), []
 
-    async def work():
+    async def work() -> None:
         try:
             await asyncio.Event().wait()
         finally:
@@ -19,8 +20,8 @@ async def test_stop_cancels_tasks_and_waits_for_them():
     assert seen == ["cleaned"]
 
 
-async def test_a_failure_is_never_silent(caplog):
-    async def work():
+async def test_a_failure_is_never_silent(caplog) -> None:
+    async def work() -> Never:
         raise RuntimeError("boom")
 
     tasks = Tasks()
@@ -31,10 +32,10 @@ async def test_a_failure_is_never_silent(caplog):
     assert "background task fragile failed" in caplog.text
 
 
-async def test_a_tick_outlives_its_own_failure(caplog):
+async def test_a_tick_outlives_its_own_failure(caplog) -> None:
     tasks, seen, twice = Tasks(), [], asyncio.Event()
 
-    def tick():
+    def tick() -> Never:
         seen.append(1)
         if len(seen) == 2:
             twice.set()

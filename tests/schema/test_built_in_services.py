@@ -5,6 +5,7 @@ import pytest
 from loom.model import Kind
 from loom.schema import DescriptorIndex, MemorySource, Schema, SchemaError
 from tests.support.schemas import compiled
+from typing import Never
 
 SERVICES = {
     "/grpc.health.v1.Health/Check": (Kind.UNARY, "grpc.health.v1.HealthCheckRequest"),
@@ -26,7 +27,7 @@ class Unavailable:
 
     name, problems = "reflection", ()
 
-    async def fetch(self, _):
+    async def fetch(self, _) -> Never:
         raise SchemaError("the target is down", temporary=True)
 
     def fill(self, _):
@@ -35,7 +36,7 @@ class Unavailable:
 
 @pytest.mark.parametrize("sources", [[], [Unavailable()]], ids=["no source", "target down"])
 @pytest.mark.parametrize("path", SERVICES)
-async def test_they_are_known_whatever_the_sources_know(path, sources):
+async def test_they_are_known_whatever_the_sources_know(path, sources) -> None:
     schema = Schema(sources)
     method = await schema.method(path)
     assert (method.kind, method.request.full_name) == SERVICES[path]
@@ -44,7 +45,7 @@ async def test_they_are_known_whatever_the_sources_know(path, sources):
     await schema.close()
 
 
-async def test_a_source_that_describes_one_comes_first(tmp_path):
+async def test_a_source_that_describes_one_comes_first(tmp_path) -> None:
     text = """syntax = "proto3"; package grpc.health.v1; message M { string own = 1; }
     service Health { rpc Check(M) returns (M); }"""
     index = DescriptorIndex()
@@ -55,7 +56,7 @@ async def test_a_source_that_describes_one_comes_first(tmp_path):
     await schema.close()
 
 
-async def test_other_services_are_still_unknown():
+async def test_other_services_are_still_unknown() -> None:
     schema = Schema([Unavailable()])
     with pytest.raises(SchemaError, match=r"^the target is down$") as caught:
         await schema.method("/grpc.health.v2.Health/Check")

@@ -53,7 +53,7 @@ async def rewritten(path: Path, data: bytes, watched: Watched, method: str, fiel
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "protoset"])
-async def test_changed_files_are_reloaded(tmp_path, kind):
+async def test_changed_files_are_reloaded(tmp_path, kind) -> None:
     proto = tmp_path / "a.proto"
     proto.write_text(TEXT.format("a", "before"))
     protoset = tmp_path / "a.protoset"
@@ -74,5 +74,5 @@ async def test_changed_files_are_reloaded(tmp_path, kind):
     await watched.close()
 
 
-async def test_watching_nothing_returns():
+async def test_watching_nothing_returns() -> None:
     await LocalSources([], [], []).watch(lambda: None)

@@ -13,7 +13,7 @@ from tests.support.schemas import compiled
 BASE = """syntax = "proto2"; package p; message Base { optional string id = 1; extensions 100 to 200; }"""
 
 
-def extending(name, number=100):
+def extending(name, number=100) -> str:
     """A file of another team that extends the same message."""
     return f"""syntax = "proto2"; package {name}; import "base.proto"; import "google/protobuf/descriptor.proto";
     message {name.title()} {{
@@ -36,7 +36,7 @@ def separately_compiled(folder, **sources):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(tmp_path, order):
+def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(tmp_path, order) -> None:
     files = separately_compiled(tmp_path, one=extending("one"), two=extending("two"))
     linked = link(files[::order])
     for name in ("One", "Two"):
@@ -48,7 +48,7 @@ def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(t
     assert problem.endswith("without its extensions that another file defines: 100 of p.Base, 101 of p.Base")
 
 
-def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path):
+def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path) -> None:
     files = {file.name: file for file in separately_compiled(tmp_path, one=extending("one"))}
     rejected = files["one.proto"]
     rejected.message_type[0].field.add().CopyFrom(rejected.message_type[0].field[0])
@@ -60,7 +60,7 @@ def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path):
     assert problem.startswith("one.proto: ")
 
 
-def test_extensions_that_do_not_conflict_are_all_kept(tmp_path):
+def test_extensions_that_do_not_conflict_are_all_kept(tmp_path) -> None:
     linked = link(separately_compiled(tmp_path, one=extending("one"), two=extending("two", 150)))
     base = linked.pool.FindMessageTypeByName("p.Base")
     assert sorted(field.number for field in linked.pool.FindAllExtensions(base)) == [100, 101, 150, 151]
@@ -109,7 +109,7 @@ def bad_number():
 
 
 @pytest.mark.parametrize("malformed", [duplicate_names, missing_type, bad_number])
-async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(malformed):
+async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(malformed) -> None:
     index = DescriptorIndex()
     index.add([malformed()], "disk")
     schema = Schema([MemorySource("proto files", index)])
@@ -122,7 +122,7 @@ async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(malformed):
     await schema.close()
 
 
-async def test_a_method_that_its_service_lacks_is_reported_as_such(tmp_path):
+async def test_a_method_that_its_service_lacks_is_reported_as_such(tmp_path) -> None:
     index = DescriptorIndex()
     index.add(compiled(tmp_path, base=BASE, one=extending("one")).file, "disk")
     schema = Schema([MemorySource("proto files", index)])

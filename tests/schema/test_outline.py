@@ -32,7 +32,7 @@ async def outlined(proto: Path, path: str, most: int = 1000) -> Outline:
         await schema.close()
 
 
-async def test_fields_have_number_name_type_and_what_they_are():
+async def test_fields_have_number_name_type_and_what_they_are() -> None:
     made = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
     thing = made.messages[0]
     assert (thing.name, thing.file) == ("mirror.v1.Thing", "mirror.proto")
@@ -50,7 +50,7 @@ async def test_fields_have_number_name_type_and_what_they_are():
     assert fields["zigzag"].type == "sint32"
 
 
-async def test_services_have_methods_with_their_stream_types():
+async def test_services_have_methods_with_their_stream_types() -> None:
     made = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
     (service,) = made.services
     assert (service.name, service.file) == ("mirror.v1.Mirror", "mirror.proto")
@@ -62,7 +62,7 @@ async def test_services_have_methods_with_their_stream_types():
     assert (wrap.request, wrap.response) == ("google.protobuf.StringValue", "google.protobuf.StringValue")
 
 
-async def test_types_are_listed_once_and_entries_of_maps_not_at_all():
+async def test_types_are_listed_once_and_entries_of_maps_not_at_all() -> None:
     made = await outlined(PROTO, "/mirror.v1.Mirror/Say")
     names = [one.name for one in made.messages]
     assert len(names) == len(set(names))
@@ -75,7 +75,7 @@ async def test_types_are_listed_once_and_entries_of_maps_not_at_all():
     assert made.more == 0
 
 
-async def test_proto2_features(tmp_path):
+async def test_proto2_features(tmp_path) -> None:
     path = tmp_path / "old.proto"
     path.write_text(_PROTO2)
     made = await outlined(path, "/old.T/Other")
@@ -91,7 +91,7 @@ async def test_proto2_features(tmp_path):
     assert made.enums[0].values == [(1, "A"), (1, "B"), (-1, "C")]
 
 
-async def test_a_schema_of_too_many_types_says_how_many_are_left_out():
+async def test_a_schema_of_too_many_types_says_how_many_are_left_out() -> None:
     everything = await outlined(PROTO, "/mirror.v1.Mirror/Say")
     made = await outlined(PROTO, "/mirror.v1.Mirror/Say", most=3)
     assert made.messages[0].name == "mirror.v1.Thing"

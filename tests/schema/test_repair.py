@@ -35,7 +35,7 @@ def made_up():
     return Parse(MADE_UP, FileDescriptorSet()).file
 
 
-def test_files_without_imports_and_with_relative_names_decode():
+def test_files_without_imports_and_with_relative_names_decode() -> None:
     built = link(made_up())
     assert built.problems == ()
     method = built.pool.FindServiceByName("acme.shop.Shop").FindMethodByName("Get")
@@ -46,14 +46,14 @@ def test_files_without_imports_and_with_relative_names_decode():
     }
 
 
-def test_nothing_is_changed_in_place():
+def test_nothing_is_changed_in_place() -> None:
     files = made_up()
     before = [file.SerializeToString() for file in files]
     link(files)
     assert [file.SerializeToString() for file in files] == before
 
 
-def test_sound_files_are_returned_unchanged(tmp_path):
+def test_sound_files_are_returned_unchanged(tmp_path) -> None:
     files = {
         file.name: file
         for file in compiled(tmp_path, everything=(FOLDER / "everything.proto").read_text()).file
@@ -63,7 +63,7 @@ def test_sound_files_are_returned_unchanged(tmp_path):
     assert all(mended[name] is files[name] for name in files)
 
 
-def test_relative_names_resolve_to_the_innermost_type():
+def test_relative_names_resolve_to_the_innermost_type() -> None:
     [file] = Parse(
         """file { name: "a.proto" package: "a.b"
         message_type { name: "M" nested_type { name: "T" }
@@ -77,7 +77,7 @@ def test_relative_names_resolve_to_the_innermost_type():
     assert [field.type_name for field in mended.message_type[0].field] == [".a.b.M.T", ".a.b.T", ".Gone"]
 
 
-def test_packages_that_use_each_other_get_no_import_cycle():
+def test_packages_that_use_each_other_get_no_import_cycle() -> None:
     one = FileDescriptorProto(name="one.proto", package="one", syntax="proto3")
     two = FileDescriptorProto(name="two.proto", package="two", syntax="proto3")
     one.message_type.add(name="A").field.add(name="b", number=1, type=11, label=1, type_name=".two.B")

@@ -25,7 +25,7 @@ class Scripted:
 
     problems = ()
 
-    def __init__(self, name, *answers):
+    def __init__(self, name, *answers) -> None:
         self.name, self.answers, self.asked = name, list(answers), []
 
     async def fetch(self, symbol):
@@ -56,14 +56,14 @@ UNKNOWN = SchemaError("no such symbol")
 DOWN = SchemaError("not reached", temporary=True)
 
 
-async def test_the_first_source_that_knows_answers(tmp_path):
+async def test_the_first_source_that_knows_answers(tmp_path) -> None:
     files = described(tmp_path)
     schema = Schema([Scripted("one", UNKNOWN), Scripted("two", files), Scripted("three", files)])
     assert (await schema.method("/a.S/Do")).provenance.source == "two"
     await schema.close()
 
 
-async def test_an_unknown_symbol_reports_the_reason_of_every_source():
+async def test_an_unknown_symbol_reports_the_reason_of_every_source() -> None:
     schema = Schema(
         [Scripted("one", SchemaError("one is empty")), Scripted("two", SchemaError("two is not"))]
     )
@@ -75,7 +75,7 @@ async def test_an_unknown_symbol_reports_the_reason_of_every_source():
 
 
 @pytest.mark.parametrize("prefix", ["", "/api", "/api/v2", "//"])
-async def test_a_prefix_of_the_path_is_ignored(tmp_path, prefix):
+async def test_a_prefix_of_the_path_is_ignored(tmp_path, prefix) -> None:
     schema = Schema([local("x", described(tmp_path))])
     path = f"{prefix}/a.S/Do"
     method = await schema.method(path)
@@ -86,19 +86,19 @@ async def test_a_prefix_of_the_path_is_ignored(tmp_path, prefix):
     await schema.close()
 
 
-async def test_without_sources_it_says_what_to_pass():
+async def test_without_sources_it_says_what_to_pass() -> None:
     with pytest.raises(SchemaError, match="--proto"):
         await Schema([]).method("/a.S/Do")
 
 
-async def test_a_later_source_answers_for_a_slow_one(tmp_path):
+async def test_a_later_source_answers_for_a_slow_one(tmp_path) -> None:
     slow = Scripted("slow", asyncio.Event())
     schema = Schema([slow, Scripted("quick", described(tmp_path))], patience=0.01)
     assert (await schema.method("/a.S/Do")).provenance.source == "quick"
     await schema.close()
 
 
-async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path):
+async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path) -> None:
     come = asyncio.Event()
     schema = Schema([Scripted("slow", come, described(tmp_path)), Scripted("other", UNKNOWN)], patience=0)
     asking = asyncio.create_task(schema.method("/a.S/Do"))
@@ -109,7 +109,7 @@ async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path):
     await schema.close()
 
 
-async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path):
+async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path) -> None:
     files = described(tmp_path)
     schema = Schema([Scripted("first", DOWN, files), Scripted("second", files)], failure_ttl=0)
     assert (await schema.method("/a.S/Do")).provenance.source == "second"
@@ -122,7 +122,7 @@ async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path):
     await schema.close()
 
 
-async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_path):
+async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_path) -> None:
     files = {
         file.name: file
         for file in compiled(
@@ -141,7 +141,7 @@ async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["e.note"]
 
 
-async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path):
+async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path) -> None:
     schema = Schema([Scripted("one", UNKNOWN), local("proto files", described(tmp_path))])
     found = await schema.message_type("a.M")
     assert found is not None
@@ -150,7 +150,7 @@ async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path):
     assert await schema.message_type("no.Such") is None
 
 
-async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path):
+async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path) -> None:
     text = """syntax = "proto3"; package a; import "google/protobuf/timestamp.proto";
     message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }"""
     files = [file for file in compiled(tmp_path, a=text).file if file.name == "a.proto"]
@@ -158,7 +158,7 @@ async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path)
     assert [file.name for file in found.file] == ["google/protobuf/timestamp.proto", "a.proto"]
 
 
-async def test_listeners_get_every_descriptor_set(tmp_path):
+async def test_listeners_get_every_descriptor_set(tmp_path) -> None:
     received = []
     schema = Schema([local("x", described(tmp_path))])
     schema.on_descriptors(received.append)
@@ -167,7 +167,7 @@ async def test_listeners_get_every_descriptor_set(tmp_path):
     assert [item.provenance.source for item in received] == ["x"]
 
 
-async def test_drift_refreshes_a_description_once(tmp_path):
+async def test_drift_refreshes_a_description_once(tmp_path) -> None:
     old, new = described(tmp_path, "before"), described(tmp_path, "after")
     source = Scripted("reflection", old, new)
     schema = Schema([source])
@@ -181,7 +181,7 @@ async def test_drift_refreshes_a_description_once(tmp_path):
     await schema.close()
 
 
-async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path):
+async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path) -> None:
     source = Scripted("reflection", described(tmp_path))
     schema = Schema([source])
     method = await schema.method("/a.S/Do")
@@ -194,7 +194,7 @@ async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path):
     await schema.close()
 
 
-async def test_uploads_are_the_first_source_at_once(tmp_path):
+async def test_uploads_are_the_first_source_at_once(tmp_path) -> None:
     schema = Schema([Scripted("reflection", UNKNOWN)])
     changes = []
     schema.on_change(lambda: changes.append(1))
@@ -213,19 +213,19 @@ async def test_uploads_are_the_first_source_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
-async def test_names_of_uploads_are_relative(name):
+async def test_names_of_uploads_are_relative(name) -> None:
     with pytest.raises(UploadError, match="relative file name"):
         await Schema([]).add_uploads({name: b""})
 
 
-async def test_uploads_are_limited():
+async def test_uploads_are_limited() -> None:
     with pytest.raises(UploadError, match="--proto instead"):
         await Schema([]).add_uploads({"a.proto": bytes(33 * 1024 * 1024)})
     with pytest.raises(UploadError, match="--proto instead"):
         await Schema([]).add_uploads({f"{number}.proto": b"" for number in range(2001)})
 
 
-async def test_a_broken_file_among_others_is_left_out_and_named():
+async def test_a_broken_file_among_others_is_left_out_and_named() -> None:
     good = FileDescriptorProto(name="a.proto", package="a", syntax="proto3", dependency=["bad.proto"])
     good.message_type.add(name="M").field.add(name="b", number=1, type=11, label=1, type_name=".b.Gone")
     good.service.add(name="S").method.add(name="Do", input_type=".a.M", output_type=".a.M")

@@ -28,7 +28,7 @@ class Fetching:
         return SingleFlightCache(self, ttl=10, failure_ttl=2, clock=lambda: self.now)
 
 
-async def test_concurrent_callers_share_one_fetch():
+async def test_concurrent_callers_share_one_fetch() -> None:
     fetching = Fetching()
     flight = fetching.flight()
     waiting = [asyncio.ensure_future(flight.get("k")) for _ in range(100)]
@@ -39,7 +39,7 @@ async def test_concurrent_callers_share_one_fetch():
     assert fetching.count == 1
 
 
-async def test_a_cancelled_caller_does_not_cancel_the_fetch():
+async def test_a_cancelled_caller_does_not_cancel_the_fetch() -> None:
     fetching = Fetching()
     flight = fetching.flight()
     leader = asyncio.ensure_future(flight.get("k"))
@@ -54,7 +54,7 @@ async def test_a_cancelled_caller_does_not_cancel_the_fetch():
     assert fetching.count == 1
 
 
-async def test_failures_are_cached_for_their_own_ttl():
+async def test_failures_are_cached_for_their_own_ttl() -> None:
     fetching = Fetching()
     fetching.gate.set()
     fetching.error = ValueError("down")
@@ -67,7 +67,7 @@ async def test_failures_are_cached_for_their_own_ttl():
     assert await flight.get("k") == "k2"
 
 
-async def test_a_stale_value_is_served_while_it_is_refreshed():
+async def test_a_stale_value_is_served_while_it_is_refreshed() -> None:
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -81,7 +81,7 @@ async def test_a_stale_value_is_served_while_it_is_refreshed():
     assert fetching.count == 2
 
 
-async def test_a_failed_refresh_keeps_the_stale_value():
+async def test_a_failed_refresh_keeps_the_stale_value() -> None:
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -93,7 +93,7 @@ async def test_a_failed_refresh_keeps_the_stale_value():
     assert flight.peek("k") == "k1"
 
 
-async def test_invalidate_makes_values_stale_and_drops_failures():
+async def test_invalidate_makes_values_stale_and_drops_failures() -> None:
     fetching = Fetching()
     fetching.gate.set()
     flight = fetching.flight()
@@ -108,7 +108,7 @@ async def test_invalidate_makes_values_stale_and_drops_failures():
     assert await flight.get("bad") == "bad4"
 
 
-async def test_keys_do_not_wait_for_each_other():
+async def test_keys_do_not_wait_for_each_other() -> None:
     fetching = Fetching()
     flight = fetching.flight()
     both = [asyncio.ensure_future(flight.get(key)) for key in ("a", "b")]
@@ -118,7 +118,7 @@ async def test_keys_do_not_wait_for_each_other():
     assert await asyncio.gather(*both) == ["a1", "b2"]
 
 
-async def test_close_cancels_fetches_in_flight():
+async def test_close_cancels_fetches_in_flight() -> None:
     fetching = Fetching()
     flight = fetching.flight()
     waiting = asyncio.ensure_future(flight.get("k"))
@@ -128,7 +128,7 @@ async def test_close_cancels_fetches_in_flight():
         await waiting
 
 
-async def test_expired_failures_are_evicted():
+async def test_expired_failures_are_evicted() -> None:
     fetching = Fetching()
     fetching.gate.set()
     fetching.error = ValueError("no")

@@ -22,7 +22,7 @@ def encoded(*groups):
 
 @pytest.mark.parametrize("size", [0, DEFAULT_LARGE_MESSAGE, DEFAULT_LARGE_MESSAGE + 1, 65_535, 65_536])
 @pytest.mark.parametrize("calls", [1, 3, 15, 16, 17])
-def test_large_messages_are_encoded_once(size, calls):
+def test_large_messages_are_encoded_once(size, calls) -> None:
     parts = [
         [*began(number), message(number, UP, dense(size)), message(number, UP, b""), *ended(number)]
         for number in range(1, calls + 1)
@@ -38,7 +38,7 @@ def test_large_messages_are_encoded_once(size, calls):
 
 
 @pytest.mark.parametrize("call_id", [0xC4, 0xC400, 0xC4_0000, 0xC400C400])
-def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id):
+def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id) -> None:
     event = MessageSeen(
         call_id,
         0xC400_C400_C400,
@@ -50,13 +50,13 @@ def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id):
     encoded([[event]])
 
 
-def test_a_batch_decodes_to_its_events():
+def test_a_batch_decodes_to_its_events() -> None:
     large = [*began(1), message(1, UP, dense(100_000)), *ended(1)]
     batch = encoded([large], [unary(number) for number in range(2, 40)])
     assert (batch.started, batch.ended, batch.ids) == (39, 39, (1, 39))
 
 
-def test_large_messages_of_one_size_are_distinguished():
+def test_large_messages_of_one_size_are_distinguished() -> None:
     one, other = b"1" * 20_000, b"2" * 20_000
     many = [one, one, other, other, one, other, b"3" * 20_001, other, one]
     encoded(*([[message(number, DOWN, data)]] for number, data in enumerate(many)))
@@ -64,14 +64,14 @@ def test_large_messages_of_one_size_are_distinguished():
     encoded([[message(1, DOWN, data) for data in many]])
 
 
-def test_large_messages_are_noticed_after_many_small_ones():
+def test_large_messages_are_noticed_after_many_small_ones() -> None:
     small = [[unary(number)] for number in range(1, LARGE_SEARCH_GROUPS + 2)]
     large = [[message(1, UP, dense(2 * DEFAULT_LARGE_MESSAGE))]]
     batch = encoded(*small, large, *small, large, large)
     assert batch.size < len(msgspec.msgpack.encode([*small, large, *small])) + 200
 
 
-def test_a_large_message_that_cannot_be_encoded_is_not_referred_to():
+def test_a_large_message_that_cannot_be_encoded_is_not_referred_to() -> None:
     data = dense(20_000)
     lost = MessageSeen(1, 1, UP, data, True, "\udcff")
     batch = Batch()
@@ -80,7 +80,7 @@ def test_a_large_message_that_cannot_be_encoded_is_not_referred_to():
     assert [event.data for event in unpack(batch.compress(new_compressor()))] == [data[::-1], data, data]
 
 
-def test_a_large_message_that_does_not_fit_is_not_referred_to():
+def test_a_large_message_that_does_not_fit_is_not_referred_to() -> None:
     batch = Batch(limit=45_000)
     assert batch.add([[message(1, UP, b"1" * 20_000)]])
     assert not batch.add([[message(1, UP, b"2" * 20_000), message(1, UP, b"2" * 30_000)]])
@@ -88,14 +88,14 @@ def test_a_large_message_that_does_not_fit_is_not_referred_to():
     assert [event.data[:1] for event in unpack(batch.compress(new_compressor()))] == [b"1", b"2"]
 
 
-def test_a_batch_refuses_more_than_its_limit():
+def test_a_batch_refuses_more_than_its_limit() -> None:
     batch = Batch(limit=1000)
     assert not batch.add([[message(1, UP, dense(2000))]])
     assert batch.size == 0
     assert batch.add([unary(1)])
 
 
-def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path):
+def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path) -> None:
     writer = SessionWriter(session_path("default", tmp_path))
     writer.open()
     sent = [
@@ -112,7 +112,7 @@ def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_pa
     writer.close()
 
 
-def test_changed_bytes_fail_the_checksum():
+def test_changed_bytes_fail_the_checksum() -> None:
     batch = Batch()
     batch.add([[*began(1), message(1, UP, dense(100_000)), *ended(1)]])
     row = batch.compress(new_compressor())

@@ -9,7 +9,7 @@ from loom.sessions.event_codec import unpack
 from tests.support.traffic import unary
 
 
-def test_a_batch_without_a_checksum_is_decoded():
+def test_a_batch_without_a_checksum_is_decoded() -> None:
     batch = Batch()
     batch.add([unary(1)])
     row = batch.compress(zstandard.ZstdCompressor(level=1))
@@ -39,6 +39,6 @@ def test_a_batch_without_a_checksum_is_decoded():
         "text",
     ],
 )
-def test_an_event_with_fields_of_other_types_is_damage(event):
+def test_an_event_with_fields_of_other_types_is_damage(event) -> None:
     with pytest.raises(msgspec.DecodeError):
         unpack(msgspec.msgpack.encode([[[event]]]))

@@ -44,7 +44,7 @@ print("uvloop worker", handlers(lambda: uvloop.run(worker())))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="registers a handler with glibc")
-def test_no_fork_handler_runs():
+def test_no_fork_handler_runs() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -27,7 +27,7 @@ async def loom():
         await running.stop(grace=0)
 
 
-async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
+async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom) -> None:
     async with (
         grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
@@ -60,7 +60,7 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom):
         assert "reflection" in [source["name"] for source in listed]
 
 
-async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
+async def test_the_schema_of_a_call_is_listed_with_where_it_came_from() -> None:
     async with running_mirror() as mirror, running_instance(mirror) as api:
         call = await api.call("Say", thing(text="a"))
         status, found = await api.get(f"/api/calls/{call}/schema")
@@ -78,7 +78,7 @@ async def test_the_schema_of_a_call_is_listed_with_where_it_came_from():
         assert (await api.get("/api/calls/99/schema"))[0] == 404
 
 
-async def test_a_method_that_nobody_knows_has_no_schema():
+async def test_a_method_that_nobody_knows_has_no_schema() -> None:
     async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
         call = await api.call("Say", thing(text="a"))
         status, found = await api.get(f"/api/calls/{call}/schema")
@@ -95,7 +95,7 @@ async def test_a_method_that_nobody_knows_has_no_schema():
         ('{"files": []}', 200),
     ],
 )
-async def test_what_cannot_be_attached_says_why(loom, body, status):
+async def test_what_cannot_be_attached_says_why(loom, body, status) -> None:
     async with (
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
         page.post("/api/schema/protos", data=body) as answer,
@@ -105,7 +105,7 @@ async def test_what_cannot_be_attached_says_why(loom, body, status):
             assert (await answer.json())["error"]["message"]
 
 
-async def test_another_site_cannot_attach(loom):
+async def test_another_site_cannot_attach(loom) -> None:
     async with (
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
         page.post("/api/schema/protos", data="{}", headers={"Origin": "http://evil.example"}) as answer,

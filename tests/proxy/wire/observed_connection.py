@@ -11,10 +11,10 @@ class Sink:
     def __init__(self) -> None:
         self.events = []
 
-    def emit(self, *events):
+    def emit(self, *events) -> None:
         self.emit_all([events])
 
-    def emit_all(self, calls):
+    def emit_all(self, calls) -> None:
         for events in calls:
             self.events += events
 

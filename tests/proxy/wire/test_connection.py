@@ -19,7 +19,7 @@ from tests.proxy.wire.http2_bytes import PREFACE, data, frame, message
 from tests.proxy.wire.observed_connection import ObservedConnection
 
 
-def test_a_unary_call():
+def test_a_unary_call() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(
         observed.client.request(1, extra=[("grpc-timeout", "250m"), ("k-bin", "AP8")]),
@@ -52,7 +52,7 @@ def test_a_unary_call():
     assert observed.connection.open_calls == 0
 
 
-def test_trailers_only_with_message_and_details():
+def test_trailers_only_with_message_and_details() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True))
     observed.server_sends(
@@ -76,7 +76,7 @@ def test_trailers_only_with_message_and_details():
 @pytest.mark.parametrize(
     "options", [{"pieces": 5}, {"padding": 9}, {"priority": True}, {"priority": True, "padding": 3}]
 )
-def test_headers_with_continuation_padding_and_priority(options):
+def test_headers_with_continuation_padding_and_priority(options) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, **options), data(1, message(b"x"), end=True, padding=7))
     observed.server_sends(observed.server.response(1, **options), observed.server.trailers(1))
@@ -84,7 +84,7 @@ def test_headers_with_continuation_padding_and_priority(options):
     assert observed.sink.of(MessageSeen)[0].data == b"x"
 
 
-def test_a_message_over_many_frames_and_many_messages_in_one_frame():
+def test_a_message_over_many_frames_and_many_messages_in_one_frame() -> None:
     observed = ObservedConnection().handshake()
     messages = message(b"a" * 40_000) + message(b"") + message(b"b")
     observed.client_sends(
@@ -94,7 +94,7 @@ def test_a_message_over_many_frames_and_many_messages_in_one_frame():
     assert [len(event.data) for event in observed.sink.of(MessageSeen)] == [40_000, 0, 1]
 
 
-def test_compressed_messages_are_recorded_compressed():
+def test_compressed_messages_are_recorded_compressed() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(
         observed.client.request(1, extra=[("grpc-encoding", "gzip")]),
@@ -106,7 +106,7 @@ def test_compressed_messages_are_recorded_compressed():
     assert (second.compressed, second.encoding) == (False, "")
 
 
-def test_a_message_too_large_to_keep_is_counted():
+def test_a_message_too_large_to_keep_is_counted() -> None:
     observed = ObservedConnection(ConnectionLimits(message_bytes=10)).handshake()
     observed.client_sends(observed.client.request(1), data(1, message(b"x" * 11) + message(b"kept")))
     first, second = observed.sink.of(MessageSeen)
@@ -114,7 +114,7 @@ def test_a_message_too_large_to_keep_is_counted():
     assert (second.data, second.lost) == (b"kept", None)
 
 
-def test_informational_responses_are_ignored():
+def test_informational_responses_are_ignored() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True))
     observed.server_sends(
@@ -135,7 +135,7 @@ def test_informational_responses_are_ignored():
         (99, StatusCode.INTERNAL),
     ],
 )
-def test_a_reset_by_the_backend(code, status):
+def test_a_reset_by_the_backend(code, status) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1)).server_sends(
         frame(http2_bytes.RST_STREAM, 0, 1, code.to_bytes(4, "big"))
@@ -144,7 +144,7 @@ def test_a_reset_by_the_backend(code, status):
     assert observed.call_ended().wire["reset_by"] == "backend"
 
 
-def test_a_reset_by_the_client_before_and_at_its_deadline():
+def test_a_reset_by_the_client_before_and_at_its_deadline() -> None:
     cancel = frame(http2_bytes.RST_STREAM, 0, 1, (8).to_bytes(4, "big"))
     early = ObservedConnection().handshake()
     early.client_sends(early.client.request(1, extra=[("grpc-timeout", "10S")]), cancel)
@@ -166,7 +166,7 @@ def test_a_reset_by_the_client_before_and_at_its_deadline():
     ("http", "status"),
     [("503", StatusCode.UNAVAILABLE), ("404", StatusCode.UNIMPLEMENTED), ("418", StatusCode.UNKNOWN)],
 )
-def test_an_answer_without_a_grpc_status(http, status):
+def test_an_answer_without_a_grpc_status(http, status) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True)).server_sends(
         observed.server.headers(1, [(":status", http)], end=True)
@@ -175,7 +175,7 @@ def test_an_answer_without_a_grpc_status(http, status):
     assert "no grpc-status" in observed.call_ended().note
 
 
-def test_goaway_is_recorded_with_the_open_calls():
+def test_goaway_is_recorded_with_the_open_calls() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1), observed.client.request(3))
     observed.server_sends(
@@ -190,14 +190,14 @@ def test_goaway_is_recorded_with_the_open_calls():
 
 
 @pytest.mark.parametrize("by", [EndedBy.CLIENT, EndedBy.BACKEND, EndedBy.LOOM])
-def test_a_lost_connection_ends_its_calls(by):
+def test_a_lost_connection_ends_its_calls(by) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1))
     observed.connection.close(2_000, by)
     assert observed.call_ended().ended_by is by
 
 
-def test_a_dynamic_table_that_changes_size():
+def test_a_dynamic_table_that_changes_size() -> None:
     """The encoder applies SETTINGS from the moment at which it acknowledges them."""
     observed = ObservedConnection()
     observed.client_sends(PREFACE, http2_bytes.settings()).server_sends(http2_bytes.settings((1, 8192)))
@@ -215,7 +215,7 @@ def test_a_dynamic_table_that_changes_size():
     ]
 
 
-def test_cached_blocks_follow_the_dynamic_table():
+def test_cached_blocks_follow_the_dynamic_table() -> None:
     observed = ObservedConnection().handshake()
     for stream in range(1, 200, 2):
         observed.client_sends(
@@ -225,7 +225,7 @@ def test_cached_blocks_follow_the_dynamic_table():
     assert deadlines == [(stream % 6) * 1_000_000_000 for stream in range(1, 200, 2)]
 
 
-def test_the_time_for_which_flow_control_stalled_the_sender():
+def test_the_time_for_which_flow_control_stalled_the_sender() -> None:
     observed = ObservedConnection()
     observed.client_sends(PREFACE, http2_bytes.settings((4, 10))).server_sends(http2_bytes.settings())
     observed.client_sends(observed.client.request(1, end=True)).server_sends(
@@ -237,7 +237,7 @@ def test_the_time_for_which_flow_control_stalled_the_sender():
     assert observed.call_ended().wire["response_stalled_us"] == 3_000
 
 
-def test_a_sender_with_nothing_to_send_is_not_stalled():
+def test_a_sender_with_nothing_to_send_is_not_stalled() -> None:
     observed = ObservedConnection()
     observed.client_sends(PREFACE, http2_bytes.settings((4, 10))).server_sends(http2_bytes.settings())
     observed.client_sends(observed.client.request(1, end=True)).server_sends(
@@ -250,7 +250,7 @@ def test_a_sender_with_nothing_to_send_is_not_stalled():
     assert "response_stalled_us" not in observed.call_ended().wire
 
 
-def test_a_push_promise_updates_the_dynamic_table():
+def test_a_push_promise_updates_the_dynamic_table() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1), data(1, message(b"a"), end=True))
     observed.server_sends(
@@ -264,7 +264,7 @@ def test_a_push_promise_updates_the_dynamic_table():
     assert observed.call_ended().status.code == StatusCode.OK
 
 
-def test_a_failed_connection_is_recorded_as_a_call():
+def test_a_failed_connection_is_recorded_as_a_call() -> None:
     observed = ObservedConnection()
     observed.connection.record_connect_failure("Connection refused", 5)
     assert observed.call_ended().status.code == StatusCode.UNAVAILABLE
@@ -272,7 +272,7 @@ def test_a_failed_connection_is_recorded_as_a_call():
     assert "Connection refused" in observed.call_ended().note
 
 
-def test_grpc_web_trailers_are_in_the_body():
+def test_grpc_web_trailers_are_in_the_body() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(
         observed.client.headers(
@@ -297,7 +297,7 @@ def test_grpc_web_trailers_are_in_the_body():
 @pytest.mark.parametrize(
     ("timeout", "seconds"), [("99999999H", 315_360_000), ("99999999S", 99_999_999), ("00000001S", 1)]
 )
-def test_a_timeout_past_64_bits_of_nanoseconds_is_recorded_as_ten_years(timeout: str, seconds: int):
+def test_a_timeout_past_64_bits_of_nanoseconds_is_recorded_as_ten_years(timeout: str, seconds: int) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", timeout)]))
     [started] = observed.sink.of(CallStarted)
@@ -308,7 +308,7 @@ def test_a_timeout_past_64_bits_of_nanoseconds_is_recorded_as_ten_years(timeout:
 @pytest.mark.parametrize(
     ("status", "code"), [("9" * 30, 9_999_999_999), ("9" * 5_000, 9_999_999_999), ("0" * 5_000 + "5", 5)]
 )
-def test_a_status_of_any_length_is_recorded(status: str, code: int):
+def test_a_status_of_any_length_is_recorded(status: str, code: int) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True))
     observed.server_sends(observed.server.response(1), observed.server.trailers(1, status))

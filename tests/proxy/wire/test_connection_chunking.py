@@ -72,12 +72,12 @@ def observe(up: list[bytes], down: list[bytes]) -> list[object]:
     st.lists(st.integers(0, 100_000), max_size=30),
     st.lists(st.integers(0, 100_000), max_size=30),
 )
-def test_any_chunking_gives_the_same_events(seed, up_cuts, down_cuts):
+def test_any_chunking_gives_the_same_events(seed, up_cuts, down_cuts) -> None:
     up, down = conversation(seed)
     assert observe(split(up, up_cuts), split(down, down_cuts)) == observe([up], [down])
 
 
-def test_byte_by_byte_gives_the_same_events():
+def test_byte_by_byte_gives_the_same_events() -> None:
     up, down = conversation(3)
     assert observe([bytes([byte]) for byte in up], [bytes([byte]) for byte in down]) == observe([up], [down])
 
@@ -88,7 +88,7 @@ def test_byte_by_byte_gives_the_same_events():
     st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 255)), min_size=1, max_size=20),
     st.booleans(),
 )
-def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
+def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client) -> None:
     sides = [bytearray(part) for part in conversation(seed)]
     for position, value in mutations:
         side = sides[0 if client else 1]
@@ -104,7 +104,7 @@ def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client):
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.binary(max_size=400), st.binary(max_size=400), st.booleans())
-def test_random_bytes_never_raise_and_leave_no_open_call(up, down, preface):
+def test_random_bytes_never_raise_and_leave_no_open_call(up, down, preface) -> None:
     observed = ObservedConnection()
     observed.client_sends(PREFACE if preface else b"", up).server_sends(down)
     observed.connection.close(9_999, EndedBy.BACKEND)

@@ -19,7 +19,7 @@ from tests.proxy.wire.observed_connection import ObservedConnection
         (b"\x00\x01garbage that is nothing at all", "does not begin as HTTP/2"),
     ],
 )
-def test_another_protocol_is_named(first, reason):
+def test_another_protocol_is_named(first, reason) -> None:
     observed = ObservedConnection()
     observed.client_sends(first)
     observed.server_sends(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -47,7 +47,7 @@ def test_another_protocol_is_named(first, reason):
         ),
     ],
 )
-def test_invalid_bytes_end_the_observation(bad, reason):
+def test_invalid_bytes_end_the_observation(bad, reason) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(101))
     observed.client_sends(bad)
@@ -60,7 +60,7 @@ def test_invalid_bytes_end_the_observation(bad, reason):
     assert len(observed.sink.events) == before
 
 
-def test_a_header_bomb_is_not_decoded():
+def test_a_header_bomb_is_not_decoded() -> None:
     observed = ObservedConnection().handshake()
     block = observed.client.encoder.encode([("x" * 1000, "y" * 3000)]) + b"\xbe" * 100_000
     parts = [block[at : at + 16_000] for at in range(0, len(block), 16_000)]
@@ -72,7 +72,7 @@ def test_a_header_bomb_is_not_decoded():
     assert "header block cannot be decoded" in observed.connection.unobserved
 
 
-def test_continuation_without_end_is_bounded():
+def test_continuation_without_end_is_bounded() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(frame(http2_bytes.HEADERS, 0, 1, b"\x82"))
     for _ in range(100):
@@ -80,13 +80,13 @@ def test_continuation_without_end_is_bounded():
     assert "a header block of more than" in observed.connection.unobserved
 
 
-def test_unfinished_messages_are_bounded():
+def test_unfinished_messages_are_bounded() -> None:
     observed = ObservedConnection(ConnectionLimits(unfinished_bytes=1000)).handshake()
     observed.client_sends(observed.client.request(1), data(1, b"\x00\x00\xff\xff\xff" + bytes(2000)))
     assert "unfinished messages exceed 1000 bytes" in observed.connection.unobserved
 
 
-def test_empty_frames_do_not_accumulate():
+def test_empty_frames_do_not_accumulate() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1), data(1, message(b"x" * 10)[:8]))
     [stream] = observed.connection._streams.values()
@@ -99,13 +99,13 @@ def test_empty_frames_do_not_accumulate():
     assert len(observed.connection._client.block_pieces) == 1
 
 
-def test_settings_without_acknowledgement_are_bounded():
+def test_settings_without_acknowledgement_are_bounded() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(http2_bytes.settings((1, 100)) * (ConnectionLimits().unacknowledged_settings + 10))
     assert "SETTINGS" in observed.connection.unobserved
 
 
-def test_small_pieces_count_with_the_cost_of_storing_them():
+def test_small_pieces_count_with_the_cost_of_storing_them() -> None:
     observed = ObservedConnection(ConnectionLimits(unfinished_bytes=10_000)).handshake()
     observed.client_sends(observed.client.request(1), data(1, message(b"x" * 5_000)[:6]))
     for _ in range(1_000):
@@ -113,7 +113,7 @@ def test_small_pieces_count_with_the_cost_of_storing_them():
     assert "unfinished messages" in observed.connection.unobserved
 
 
-def test_large_header_blocks_are_not_cached():
+def test_large_header_blocks_are_not_cached() -> None:
     observed = ObservedConnection().handshake()
     block = (
         b"\x00\x01k\x7f"

@@ -80,7 +80,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def test_bytes_pass_unchanged_both_ways_however_they_are_split():
+async def test_bytes_pass_unchanged_both_ways_however_they_are_split() -> None:
     chance = random.Random(7)
     up, down = chance.randbytes(3 * MIB), chance.randbytes(3 * MIB)
     async with running_tunnel() as (backend, engine):
@@ -102,7 +102,7 @@ async def test_bytes_pass_unchanged_both_ways_however_they_are_split():
         await close(writer, backend_writer)
 
 
-async def test_a_half_close_is_forwarded_and_the_other_direction_stays_open():
+async def test_a_half_close_is_forwarded_and_the_other_direction_stays_open() -> None:
     async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
         backend_reader, backend_writer = await backend.accept()
@@ -115,7 +115,7 @@ async def test_a_half_close_is_forwarded_and_the_other_direction_stays_open():
         await close(writer, backend_writer)
 
 
-async def test_a_reader_that_never_reads_stops_the_sender():
+async def test_a_reader_that_never_reads_stops_the_sender() -> None:
     async with running_tunnel(write_buffer_limit=256 * 1024) as (backend, engine):
         _, writer = await connect(engine.port)
         backend_reader, backend_writer = await backend.accept()
@@ -134,7 +134,7 @@ async def test_a_reader_that_never_reads_stops_the_sender():
 
 
 @pytest.mark.parametrize("client_dies", [True, False])
-async def test_a_reset_is_forwarded_as_a_reset(client_dies):
+async def test_a_reset_is_forwarded_as_a_reset(client_dies) -> None:
     async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
         backend_reader, backend_writer = await backend.accept()
@@ -146,7 +146,7 @@ async def test_a_reset_is_forwarded_as_a_reset(client_dies):
         await close(writer, backend_writer)
 
 
-async def test_a_target_that_is_down_refuses_and_is_recorded():
+async def test_a_target_that_is_down_refuses_and_is_recorded() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         sink = ListSink()
@@ -163,7 +163,7 @@ async def test_a_target_that_is_down_refuses_and_is_recorded():
         await engine.stop(0)
 
 
-async def test_another_protocol_is_forwarded():
+async def test_another_protocol_is_forwarded() -> None:
     sink = ListSink()
     async with running_tunnel(sink) as (backend, engine):
         reader, writer = await connect(engine.port)
@@ -178,7 +178,7 @@ async def test_another_protocol_is_forwarded():
     assert started.wire["unobserved"] == "it is HTTP/1.1"
 
 
-async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch):
+async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
@@ -192,7 +192,7 @@ async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch):
         await close(writer, backend_writer)
 
 
-async def test_connections_that_end_at_random_leak_nothing():
+async def test_connections_that_end_at_random_leak_nothing() -> None:
     chance = random.Random(5)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -229,7 +229,7 @@ async def test_connections_that_end_at_random_leak_nothing():
     assert len(sink.of(CallStarted)) == len(sink.of(CallEnded))
 
 
-async def test_stopping_ends_connections_after_the_grace_period():
+async def test_stopping_ends_connections_after_the_grace_period() -> None:
     async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
         _, backend_writer = await backend.accept()
@@ -241,14 +241,14 @@ async def test_stopping_ends_connections_after_the_grace_period():
         await close(writer, backend_writer)
 
 
-async def test_a_port_in_use():
+async def test_a_port_in_use() -> None:
     async with running_tunnel() as (backend, engine):
         second = make_engine(backend.port, ListSink(), Address("127.0.0.1", engine.port))
         with pytest.raises(StartError, match=r"cannot listen on 127\.0\.0\.1"):
             await second.start()
 
 
-async def test_localhost_is_both_loopback_addresses():
+async def test_localhost_is_both_loopback_addresses() -> None:
     engine = make_engine(1, ListSink(), Address("localhost", 0))
     await engine.start()
     for host in ("127.0.0.1", "::1"):

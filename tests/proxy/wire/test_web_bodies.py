@@ -35,7 +35,7 @@ def messages(observed: ObservedConnection) -> list[tuple[bytes, bool, str]]:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/proto", "application/json; charset=utf-8"])
-def test_the_body_of_a_unary_connect_call_is_its_message(kind):
+def test_the_body_of_a_unary_connect_call_is_its_message(kind) -> None:
     observed = send_request(kind, b'{"a"', b": 1}", connect_protocol_version="1")
     send_response(observed, 200, kind, b"{}")
     assert messages(observed) == [(b'{"a": 1}', False, ""), (b"{}", False, "")]
@@ -43,13 +43,13 @@ def test_the_body_of_a_unary_connect_call_is_its_message(kind):
     assert observed.connection._unfinished == 0
 
 
-def test_an_empty_body_is_an_empty_message():
+def test_an_empty_body_is_an_empty_message() -> None:
     observed = send_request("application/proto", b"", connect_protocol_version="1")
     send_response(observed, 200, "application/proto", b"")
     assert messages(observed) == [(b"", False, ""), (b"", False, "")]
 
 
-def test_a_compressed_body():
+def test_a_compressed_body() -> None:
     packed = gzip.compress(b"hi")
     observed = send_request(
         "application/proto", packed, connect_protocol_version="1", content_encoding="gzip"
@@ -66,7 +66,7 @@ def test_a_compressed_body():
         (b"<html>", StatusCode.UNIMPLEMENTED, ""),
     ],
 )
-def test_the_error_of_a_unary_connect_call(body, code, text):
+def test_the_error_of_a_unary_connect_call(body, code, text) -> None:
     observed = send_request("application/proto", b"", connect_protocol_version="1")
     send_response(observed, 404, "application/json", body)
     assert (observed.call_ended().status.code, observed.call_ended().status.message) == (code, text)
@@ -81,14 +81,14 @@ def test_the_error_of_a_unary_connect_call(body, code, text):
         (b"?", StatusCode.UNKNOWN, "the end of the stream cannot be parsed"),
     ],
 )
-def test_a_connect_stream_ends_with_a_message_that_has_the_status(last, code, text):
+def test_a_connect_stream_ends_with_a_message_that_has_the_status(last, code, text) -> None:
     observed = send_request("application/connect+json", message(b"{}"), message(b"[]"))
     send_response(observed, 200, "application/connect+json", message(b'{"a":1}'), message(last, flag=2))
     assert [data for data, _, _ in messages(observed)] == [b"{}", b"[]", b'{"a":1}']
     assert (observed.call_ended().status.code, observed.call_ended().status.message) == (code, text)
 
 
-def test_grpc_web_in_base64_with_padding_between_messages():
+def test_grpc_web_in_base64_with_padding_between_messages() -> None:
     kind = "application/grpc-web-text+proto"
     sent = base64.b64encode(message(b"hello"))
     observed = send_request(kind, sent[:3], sent[3:7], sent[7:])
@@ -100,21 +100,21 @@ def test_grpc_web_in_base64_with_padding_between_messages():
     assert (observed.call_ended().status.code, observed.call_ended().status.message) == (5, "gone")
 
 
-def test_invalid_base64_gives_no_message():
+def test_invalid_base64_gives_no_message() -> None:
     observed = send_request("application/grpc-web-text", b"!!!!" * 5)
     send_response(observed, 200, "application/grpc-web-text", b"====")
     assert messages(observed) == []
     assert observed.connection._unfinished == 0
 
 
-def test_json_over_http_is_recorded_but_not_as_a_connect_call():
+def test_json_over_http_is_recorded_but_not_as_a_connect_call() -> None:
     observed = send_request("application/json", b'{"a":1}')
     send_response(observed, 200, "application/json", b"[]")
     assert [data for data, _, _ in messages(observed)] == [b'{"a":1}', b"[]"]
     assert observed.call_ended().note == "not gRPC: the answer is application/json, HTTP status 200"
 
 
-def test_a_body_that_ends_with_trailers_is_a_message():
+def test_a_body_that_ends_with_trailers_is_a_message() -> None:
     observed = send_request("application/proto", b"hi", connect_protocol_version="1")
     pairs = [(":status", "200"), ("content-type", "application/proto")]
     observed.server_sends(

@@ -130,7 +130,7 @@ bench-page: dev
 	$(BIN)/python -m benchmarks.page $(ARGS)
 
 docs: api
-	@$(BIN)/python -m loom.cli.reference docs/configuration.md
+	@$(BIN)/python -m loom.cli.reference docs/reference/configuration.md
 
 api: $(VENV)/.ready
 	@$(BIN)/python -m loom.api

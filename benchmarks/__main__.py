@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--quick] [--only NAME]…``: measure, print, write docs/performance.md."""
+"""``python -m benchmarks [--quick] [--only NAME]…``: measure, print, write docs/explanation/performance.md."""
 
 import argparse
 import sys
@@ -48,7 +48,7 @@ def main() -> int:
         caption = (
             f"Measured on {report.machine()}; medians of {rounds} interleaved rounds, ± half their range."
         )
-        report.write("traffic", f"{caption}\n\n![rates](images/performance.svg)\n\n{text}{omissions}")
+        report.write("traffic", f"{caption}\n\n![rates](../images/performance.svg)\n\n{text}{omissions}")
         report.write("traffic with pages", f"{page_open}")
     return 0
 

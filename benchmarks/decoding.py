@@ -180,7 +180,9 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", action="append", choices=list(NAMES), help="measure this shape; repeatable")
-    parser.add_argument("--write", action="store_true", help="rewrite its part of docs/performance.md")
+    parser.add_argument(
+        "--write", action="store_true", help="rewrite its part of docs/explanation/performance.md"
+    )
     chosen = parser.parse_args()
     shapes = Shapes()
     messages = {name: shapes.make(name) for name in chosen.only or NAMES}

@@ -1,4 +1,4 @@
-"""Write the results as tables and a plot between the marks of docs/performance.md."""
+"""Write the results as tables and a plot between the marks of docs/explanation/performance.md."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from pathlib import Path
 from .suite import Figures, Table
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = DOCS / "performance.md"
+PAGE = DOCS / "explanation" / "performance.md"
 PLOT = DOCS / "images" / "performance.svg"
 _COLOURS = {
     "direct": "#9aa0a6",

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixtures ``loom_proxy`` and ``loom_proxy_factory`` (docs/testing.md).
+"""The pytest plugin: the fixtures ``loom_proxy`` and ``loom_proxy_factory`` (docs/how-to/testing.md).
 
 Nothing of Loom is imported until a test requests a fixture.
 """

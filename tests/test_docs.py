@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (".", ".github", "benchmarks", "docs", "examples")
-DOCUMENTS = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+FOLDERS = (".", ".github", "benchmarks", "examples")
+DOCS = ROOT / "docs"
+DOCUMENTS = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))] + sorted(
+    DOCS.rglob("*.md")
+)
+REPOSITORY = re.compile(
+    r"https://(?:github\.com/loom-grpc/loom/(?:blob|tree)|raw\.githubusercontent\.com/loom-grpc/loom)/main/"
+)
+"""What precedes the path of a file of this repository in an absolute link."""
 COLUMNS = 120
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -40,13 +47,16 @@ def anchors(document: Path) -> frozenset[str]:
 
 
 def broken_links(document: Path) -> list[str]:
-    """Relative links of a document whose file or heading does not exist."""
+    """Links of a document, relative or into the repository, whose file or heading does not exist."""
     broken = []
     for link in _LINK.findall(_prose(document)):
-        if "://" in link or link.startswith("mailto:"):
-            continue
+        folder = document.parent
         path, _, anchor = link.partition("#")
-        target = (document.parent / path).resolve() if path else document
+        if (url := REPOSITORY.match(path)) is not None:
+            folder, path = ROOT, path[url.end() :]
+        elif "://" in link or link.startswith("mailto:"):
+            continue
+        target = (folder / path).resolve() if path else document
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
             broken.append(link)
     return broken
@@ -76,10 +86,19 @@ def test_paragraphs_wrap(document: Path) -> None:
     assert long_lines(document) == []
 
 
+@pytest.mark.parametrize(
+    "document", [path for path in DOCUMENTS if path.is_relative_to(DOCS)], ids=lambda path: path.name
+)
+def test_no_link_leaves_the_folder_of_the_documents(document: Path) -> None:
+    """Outside of the repository, on the site, such a link leads nowhere: it is to be absolute."""
+    links = [link.partition("#")[0] for link in _LINK.findall(_prose(document)) if "://" not in link]
+    assert [link for link in links if not (document.parent / link).resolve().is_relative_to(DOCS)] == []
+
+
 def test_every_document_is_in_the_index() -> None:
-    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
     listed = {link.partition("#")[0] for link in _LINK.findall(index)}
-    assert {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} <= listed
+    assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"README.md"} <= listed
 
 
 def test_the_checks_find_faults(tmp_path: Path) -> None:
@@ -87,8 +106,13 @@ def test_the_checks_find_faults(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text(
         "[a](other.md#a-heading-with-code) [b](other.md#twice-1) [c](other.md#gone) [d](gone.md)\n"
+        "[f](https://github.com/loom-grpc/loom/blob/main/GONE.md) [g](https://example.com/gone.md)\n"
         f"\n{'word ' * 30}\n\n| {'cell ' * 30} |\n\n```text\n{'code ' * 30}\n[e](gone.md)\n```\n",
         encoding="utf-8",
     )
-    assert broken_links(document) == ["other.md#gone", "gone.md"]
-    assert [line.partition(":")[0] for line in long_lines(document)] == ["3"]
+    assert broken_links(document) == [
+        "other.md#gone",
+        "gone.md",
+        "https://github.com/loom-grpc/loom/blob/main/GONE.md",
+    ]
+    assert [line.partition(":")[0] for line in long_lines(document)] == ["4"]

@@ -134,7 +134,7 @@ async def compare(page: Page, feed: FakeFeed) -> tuple[int, int]:
 
 
 def section(promises: list[Promise], rate: int, seconds: float) -> str:
-    """Return Markdown for docs/performance.md."""
+    """Return Markdown for docs/explanation/performance.md."""
     rows = "\n".join(f"| {one.name} | {one.measured} | {one.promised} |" for one in promises)
     return f"""`make bench-page`: a real Chromium at 1280 by 800 pixels on two cores, which it shares with the feed;
 100,000 calls held, {rate:,} summaries a second for {seconds:.0f} s, every call announced when it begins and
@@ -171,7 +171,7 @@ async def run(rate: int, seconds: float) -> list[Promise]:
 @click.command()
 @click.option("--rate", default=5000, help="Summaries a second.")
 @click.option("--seconds", default=60.0, help="How long.")
-@click.option("--write", is_flag=True, help="Put the figures into docs/performance.md.")
+@click.option("--write", is_flag=True, help="Put the figures into docs/explanation/performance.md.")
 def main(rate: int, seconds: float, *, write: bool) -> None:
     """Measure the page under load."""
     promises = asyncio.run(run(rate, seconds))

@@ -14,6 +14,6 @@
 * :mod:`~loom.api.descriptions`: descriptions of structures and fields, read from their source.
 * :mod:`~loom.api.openapi`: the OpenAPI document.
 * :mod:`~loom.api.typescript`: the page's types.
-* :mod:`~loom.api.reference`: the tables of docs/api.md.
+* :mod:`~loom.api.reference`: the tables of docs/reference/api.md.
 * :mod:`~loom.api.generation`: all generated files; ``python -m loom.api`` (``make api``) writes them.
 """

@@ -1,7 +1,7 @@
 """What the structures of the API have in common.
 
-The literal under a field is its description: it appears in the OpenAPI document, in docs/api.md and in the page's
-types. A field of an answer is always present, null where its type allows None, unless its type allows
+The literal under a field is its description: it appears in the OpenAPI document, in docs/reference/api.md and in
+the page's types. A field of an answer is always present, null where its type allows None, unless its type allows
 :class:`msgspec.UnsetType`; then it is left out.
 """
 

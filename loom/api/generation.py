@@ -8,9 +8,9 @@ from .openapi import openapi
 from .reference import fill
 from .typescript import typescript
 
-OPENAPI = "docs/openapi.json"
+OPENAPI = "docs/reference/openapi.json"
 TYPES = "web/src/api/types.ts"
-REFERENCE = "docs/api.md"
+REFERENCE = "docs/reference/api.md"
 
 
 def generated_files(root: Path) -> dict[str, str]:

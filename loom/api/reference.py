@@ -1,4 +1,4 @@
-"""The generated parts of docs/api.md: tables of endpoints' parameters and of structures' fields."""
+"""The generated parts of docs/reference/api.md: tables of endpoints' parameters and of structures' fields."""
 
 import re
 import textwrap

@@ -45,7 +45,10 @@ def to_call(summary: Summary) -> Call:
 def listing_options(function: F) -> F:
     """Add ``--json`` and the other options of commands that list calls of a running Loom."""
     json_option = click.option(
-        "--json", "as_json", is_flag=True, help="Print a JSON object per line: the summaries of docs/api.md."
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print a JSON object per line: the summaries of docs/reference/api.md.",
     )
     decorated: F = json_option(color_option(api_options(function)))
     return decorated

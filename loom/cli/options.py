@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FilterType(click.ParamType[Query]):
-    """A filter (docs/filter.md). Errors name the column, before the command does anything."""
+    """A filter (docs/reference/filter.md). Errors name the column, before the command does anything."""
 
     name = "filter"
 
@@ -35,7 +35,7 @@ class CallId(click.IntRange):
 
 
 FILTER_NAMES = ("-q", "--query")
-FILTER_HELP = "Only calls that match FILTER (docs/filter.md)."
+FILTER_HELP = "Only calls that match FILTER (docs/reference/filter.md)."
 
 
 def filter_option(function: F) -> F:

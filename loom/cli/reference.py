@@ -1,4 +1,4 @@
-"""Generate the reference in docs/configuration.md from the settings; a test checks that it is current."""
+"""Generate the reference in docs/reference/configuration.md from the settings; a test checks that it is current."""
 
 import sys
 from pathlib import Path

@@ -233,7 +233,9 @@ class _ReplayCommand:
         outcomes = self._tally.outcomes
         if outcomes[Outcome.SAME] or outcomes[Outcome.DIFFERENT]:
             for path in self._request.batch.ignore.unmatched_paths():
-                self._errors.warning(f"--ignore {path} matched nothing: check the path (docs/replay.md)")
+                self._errors.warning(
+                    f"--ignore {path} matched nothing: check the path (docs/how-to/replay.md)"
+                )
         if outcomes[Outcome.FAILED] or self._damaged:
             return _EXIT_FAILED
         return _EXIT_DIFFERENT if self._request.fail_on_diff and outcomes[Outcome.DIFFERENT] else 0
@@ -323,7 +325,7 @@ def _make_command() -> click.Command:
             ["--ignore"],
             multiple=True,
             metavar="PATH",
-            help="Do not compare this path (docs/replay.md). May be repeated, or a comma-separated list.",
+            help="Do not compare this path (docs/how-to/replay.md). May be repeated, or a comma-separated list.",
         ),
         click.Option(
             ["-H", "--metadata"],

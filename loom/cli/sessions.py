@@ -257,7 +257,7 @@ def _for_command(error: str) -> str:
     type=click.Choice(list(FORMATS)),
     default="ndjson",
     show_default=True,
-    help="The file format (docs/formats.md).",
+    help="The file format (docs/reference/format.md).",
 )
 @click.option(
     *FILTER_NAMES,

@@ -41,7 +41,7 @@ _ARROWS = {"request": "↑", "response": "↓"}
     "--json",
     "as_json",
     is_flag=True,
-    help="Print one JSON object: the call of docs/api.md and its messages.",
+    help="Print one JSON object: the call of docs/reference/api.md and its messages.",
 )
 @color_option
 @api_options

@@ -1,4 +1,4 @@
-"""Build the tree of a message: every field with its number, type and value (docs/api.md, "A node")."""
+"""Build the tree of a message: every field with its number, type and value (docs/reference/api.md, "A node")."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Decode a payload for display, in every view that docs/api.md names.
+"""Decode a payload for display, in every view that docs/reference/api.md names.
 
 Pure and synchronous: it runs on the event loop for small payloads and in the worker process for large ones.
 """

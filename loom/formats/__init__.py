@@ -1,4 +1,4 @@
-"""Recorded calls as files of Loom and of other tools, written and read (docs/format.md).
+"""Recorded calls as files of Loom and of other tools, written and read (docs/reference/format.md).
 
 A writer is a function from calls to the chunks of a file. Every writer masks secrets.
 

@@ -1,6 +1,6 @@
 """Write a bundle: calls, descriptor sets, timing and redactions in one file.
 
-A ZIP archive (docs/format.md, "Bundle"):
+A ZIP archive (docs/reference/format.md, "Bundle"):
 
     calls.ndjson            the calls as NDJSON, without descriptor sets
     descriptors/N.binpb     FileDescriptorSets; the manifest says where each came from

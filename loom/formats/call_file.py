@@ -20,7 +20,7 @@ from .limits import DEFAULT_LIMITS, ImportLimits, limited_lines
 _SQLITE = b"SQLite format 3\0"
 _ZIP = b"PK\x03\x04"
 _BOM = b"\xef\xbb\xbf"  # some editors write it before UTF-8
-_FORMATS = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/format.md)"
+_FORMATS = "Loom reads its NDJSON, bundles, sessions and grpc-dump's JSON (docs/reference/format.md)"
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ P = TypeVar("P", bound=Parameters)
 B = TypeVar("B", bound=Question)
 
 _SHOWN = 100  # characters of a value
-_SEE = "see docs/api.md"
+_SEE = "see docs/reference/api.md"
 
 
 def read_parameters(request: Request, kind: type[P]) -> P:

@@ -1,4 +1,4 @@
-"""Access control (docs/security.md): Host, Origin and token checks on every request, before anything else.
+"""Access control (docs/explanation/security.md): Host, Origin and token checks on every request, before anything else.
 
 Recorded traffic is worth stealing, and any web page that the user visits can send requests to
 the port. So:

@@ -1,4 +1,4 @@
-"""Logs every ended call as a line of NDJSON (docs/format.md), in a thread of its own."""
+"""Logs every ended call as a line of NDJSON (docs/reference/format.md), in a thread of its own."""
 
 import logging
 import os

@@ -20,7 +20,7 @@ _DEMO_DRAIN = 0.3  # seconds; one of its streams never ends
 
 
 class Section(enum.StrEnum):
-    """The headings of ``--help`` and of docs/configuration.md."""
+    """The headings of ``--help`` and of docs/reference/configuration.md."""
 
     TRAFFIC = "Traffic"
     TARGET_TLS = "TLS towards the target"

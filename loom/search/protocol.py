@@ -88,7 +88,7 @@ class Progress(Struct, tag="progress"):
 
 
 class Matches(Struct, tag="matches"):
-    """Summaries (docs/api.md) of matching calls."""
+    """Summaries (docs/reference/api.md) of matching calls."""
 
     calls: list[Summary]
 

@@ -1,4 +1,4 @@
-"""Calls on disk: one SQLite database per session (docs/sessions.md).
+"""Calls on disk: one SQLite database per session (docs/how-to/sessions.md).
 
 A session is a log of events in batches, not a table of calls: writing costs the traffic next to nothing, a long stream
 is on disk as it comes, and reading projects the events to calls as the recorder does (:mod:`loom.model.projection`).

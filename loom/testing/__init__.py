@@ -10,7 +10,7 @@
             assert call.request.json == {"id": "o-17"}
 
 ``async with AsyncLoomProxy(…)`` is the same with coroutines. pytest has the fixtures ``loom_proxy`` and
-``loom_proxy_factory`` without any import (docs/testing.md).
+``loom_proxy_factory`` without any import (docs/how-to/testing.md).
 
 * :mod:`~loom.testing._proxy`: the proxy, synchronous and asynchronous.
 * :mod:`~loom.testing._call_log`: the calls that one proxy recorded, and waiting for them.

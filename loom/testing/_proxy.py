@@ -77,8 +77,8 @@ class AsyncLoomProxy:
 
     It runs inside ``async with``. The constructor raises :class:`loom.errors.LoomError` if an argument is not valid.
 
-    A ``query`` is a filter (docs/filter.md) such as ``method:GetOrder status:NOT_FOUND meta:x-tenant=42``; an empty
-    one matches every call.
+    A ``query`` is a filter (docs/reference/filter.md) such as ``method:GetOrder status:NOT_FOUND meta:x-tenant=42``; an
+    empty one matches every call.
     """
 
     _loom: Loom

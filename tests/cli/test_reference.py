@@ -5,7 +5,7 @@ from pathlib import Path
 from loom.cli.reference import update
 from loom.runtime.settings import options
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -97,7 +97,7 @@ async def test_a_field_is_ignored_by_either_name_and_an_unmatched_path_is_report
             code, out, err = await replay(recorded, mirror, "--fail-on-diff", *ignore)
             assert code == 0, out
             assert err.splitlines() == [
-                "loom: --ignore request_id matched nothing: check the path (docs/replay.md)"
+                "loom: --ignore request_id matched nothing: check the path (docs/how-to/replay.md)"
             ]
 
 

@@ -1,4 +1,4 @@
-"""Recorded messages as docs/api.md has them, with schema and codec together."""
+"""Recorded messages as docs/reference/api.md has them, with schema and codec together."""
 
 import asyncio
 import gzip

@@ -2,7 +2,7 @@
 
 Each program prints JSON lines: ``client HOST:PORT`` one for each scenario as the client saw it, ``backend``
 its port and then one for each call as the backend saw it. Run directly and through an engine, the lines must be
-the same save for what docs/transparency.md lists.
+the same save for what docs/explanation/transparency.md lists.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Line = dict[str, Any]
 ALTERED = frozenset(
     {"content-type", "grpc-accept-encoding", "accept-encoding", "user-agent", ":authority", "date"}
 )
-"""Metadata that belongs to one connection: docs/transparency.md says what becomes of each.
+"""Metadata that belongs to one connection: docs/explanation/transparency.md says what becomes of each.
 
 ``date`` is made by the backend's library and forwarded, but a second's difference is no difference.
 """

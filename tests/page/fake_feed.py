@@ -1,4 +1,4 @@
-"""A scripted inspector API (docs/api.md) without a proxy: the test defines the calls.
+"""A scripted inspector API (docs/reference/api.md) without a proxy: the test defines the calls.
 
 For what real traffic cannot produce on demand: gaps, restarts, evictions, hostile payloads, 5,000 summaries per
 second. It serves the real page behind the real guard, with the real content security policy.

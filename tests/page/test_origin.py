@@ -1,4 +1,4 @@
-"""Origins: which servers the page contacts, and which pages may access the API (docs/security.md)."""
+"""Origins: which servers the page contacts, and which pages may access the API (docs/explanation/security.md)."""
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect

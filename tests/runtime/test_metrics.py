@@ -93,7 +93,7 @@ def test_the_number_of_method_labels_is_bounded() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(loom_\w+)`", document))
     metrics = Metrics("1", lambda: STATS)
     ended(metrics, "/a.B/C")

@@ -248,7 +248,7 @@ def test_written_calls_survive_a_kill(path: Path) -> None:
 
 
 def test_the_flush_interval_is_below_what_is_documented() -> None:
-    """At most a quarter of a second is lost (docs/sessions.md); most of it is left for writing."""
+    """At most a quarter of a second is lost (docs/how-to/sessions.md); most of it is left for writing."""
     assert DEFAULT_FLUSH_INTERVAL <= 0.1
 
 

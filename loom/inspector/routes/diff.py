@@ -55,7 +55,9 @@ def _parse_paths(paths: list[str]) -> IgnorePaths:
     try:
         return IgnorePaths(paths)
     except PathError as error:
-        raise ApiError(400, str(error), "see docs/replay.md", column=error.column, field="ignore") from error
+        raise ApiError(
+            400, str(error), "see docs/how-to/replay.md", column=error.column, field="ignore"
+        ) from error
 
 
 routes = [route(endpoints.DIFF_CALLS, diff_two)]

@@ -20,8 +20,8 @@ class InspectionQueue:
     While bytes arrive, the queue is processed in turns of ``turn`` seconds, between which the loop forwards: a burst
     passes nearly as fast as without inspection. Once the first chunk has waited for ``lag`` seconds, turns grow with
     the delay, up to ``longest_turn`` at ``longest_lag``, and forwarding slows down to the speed of inspection; while
-    more than ``max_bytes`` wait, it stops. Nothing is skipped. What a session promises after a kill (docs/sessions.md)
-    relies on the delay staying well below a quarter of a second.
+    more than ``max_bytes`` wait, it stops. Nothing is skipped. What a session promises after a kill
+    (docs/how-to/sessions.md) relies on the delay staying well below a quarter of a second.
 
     Events are flushed at the end of a turn at the latest, and as soon as ``batch_size`` sequences are buffered (larger
     batches save nothing more) or a chunk of ``batch_bytes`` was processed (which fills a batch).

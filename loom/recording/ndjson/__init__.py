@@ -1,4 +1,4 @@
-"""Loom's own format of calls, one JSON object per line (docs/format.md).
+"""Loom's own format of calls, one JSON object per line (docs/reference/format.md).
 
 * :mod:`~loom.recording.ndjson.lines`: the types of lines; the JSON Schema is generated from them.
 * :mod:`~loom.recording.ndjson.writer`: calls to lines, with secrets masked.

@@ -1,4 +1,4 @@
-"""``python -m loom.recording.ndjson > docs/format.schema.json``: the format's JSON Schema."""
+"""``python -m loom.recording.ndjson > docs/reference/format.schema.json``: the format's JSON Schema."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The types of lines. They define the format: docs/format.schema.json is generated from them."""
+"""The types of lines. They define the format: docs/reference/format.schema.json is generated from them."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""The filter language: ``method:Get* -status:OK duration:>250ms`` (docs/filter.md).
+"""The filter language: ``method:Get* -status:OK duration:>250ms`` (docs/reference/filter.md).
 
 * :mod:`~loom.recording.query.error`: the syntax error of a filter, with its column.
 * :mod:`~loom.recording.query.scanner`: splits a filter into comma lists of terms and values.

@@ -1,7 +1,7 @@
 """The terms, and the predicate of each.
 
-A predicate takes a call's summary (docs/api.md) and its details, or None; it returns True, False, or None if that
-depends on the details.
+A predicate takes a call's summary (docs/reference/api.md) and its details, or None; it returns True, False, or None
+if that depends on the details.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -159,7 +159,7 @@ async def test_an_early_status_on_the_wire_is_the_backends_each_time() -> None:
                 if stream.room > 2005:
                     stream.send_message(bytes(2000))
                 await asyncio.sleep(0)
-            # On a busy machine the initial metadata may be sent before the status (docs/transparency.md).
+            # On a busy machine the initial metadata may be sent before the status (docs/explanation/transparency.md).
             block = "trailers" if "trailers" in stream.names() else "headers"
             assert stream.header("grpc-status", block) == ["9"]
             assert stream.header("grpc-message", block) == ["enough"]

@@ -1,6 +1,6 @@
 """What the relay forwards unchanged and what grpcio alters, observed by a bare HTTP/2 client and backend.
 
-docs/transparency.md lists both: change them together.
+docs/explanation/transparency.md lists both: change them together.
 """
 
 import asyncio

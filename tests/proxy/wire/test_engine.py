@@ -99,7 +99,7 @@ TRAFFIC = (echo, error_status, unknown_method, cancellation, deadline)
 CONNECTION_KEYS = {"content-type", "te", "accept-encoding", "user-agent"} | {
     f"grpc-{key}" for key in ("encoding", "accept-encoding", "timeout")
 }
-"""Metadata of a connection, which the relay does not forward: docs/transparency.md."""
+"""Metadata of a connection, which the relay does not forward: docs/explanation/transparency.md."""
 
 
 def comparable(call: Call) -> dict[str, Any]:

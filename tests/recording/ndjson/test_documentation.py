@@ -1,4 +1,4 @@
-"""docs/format.md agrees with the code."""
+"""docs/reference/format.md agrees with the code."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from loom.formats import FORMATS
 from loom.recording.ndjson import json_schema, read_lines
 from loom.recording.ndjson.lines import Call
 
-DOC = (Path(__file__).parents[3] / "docs" / "format.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[3] / "docs" / "reference" / "format.md").read_text(encoding="utf-8")
 HEADER = re.search(r"`(\{\"type\":\"header\".*?\})`", DOC)
 EXAMPLE = re.search(r"```json\n(\{\"type\": \"call\".*?)```", DOC, re.DOTALL)
 

@@ -24,7 +24,7 @@ from loom.recording.ndjson.reader import MAX_GAP
 from tests.support.recorded_calls import crowded_stream, same, trimmed_stream
 from tests.support.traffic import UP, altered, began, ended, message, recorded, unary
 
-SCHEMA = Path(__file__).parents[3] / "docs" / "format.schema.json"
+SCHEMA = Path(__file__).parents[3] / "docs" / "reference" / "format.schema.json"
 
 
 def read(*parts: bytes) -> tuple[list[Call], list[Problem]]:

@@ -6,7 +6,7 @@ import pytest
 
 from loom.recording.query import TERMS, FilterError, parse
 
-DOC = (Path(__file__).parents[3] / "docs" / "filter.md").read_text(encoding="utf-8")
+DOC = (Path(__file__).parents[3] / "docs" / "reference" / "filter.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [name for name in TERMS if name])

@@ -1,5 +1,5 @@
 /**
- * The JSON of docs/api.md, as types. Generated from loom/api by "make api": do not edit.
+ * The JSON of docs/reference/api.md, as types. Generated from loom/api by "make api": do not edit.
  *
  * `_us` are microseconds; pairs of numbers are [client → backend, backend → client].
  */

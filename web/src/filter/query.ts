@@ -1,4 +1,4 @@
-/** A parsed filter as a predicate over call summaries. The language is described in docs/filter.md. */
+/** A parsed filter as a predicate over call summaries. The language is described in docs/reference/filter.md. */
 
 import type { Summary } from "../api/types";
 import { scan } from "./scanner";

@@ -1,4 +1,4 @@
-/** Flatten a decoded message (a tree of nodes, docs/api.md) into rows, without recursion. */
+/** Flatten a decoded message (a tree of nodes, docs/reference/api.md) into rows, without recursion. */
 
 import type { Node } from "../api/types";
 

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Sequence
+from typing import Never
 
 import pytest
 
@@ -21,7 +22,6 @@ from loom.model import (
 )
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
-from typing import Never
 
 
 class Notes(Observer):

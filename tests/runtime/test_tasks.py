@@ -1,8 +1,8 @@
 import asyncio
 import logging
+from typing import Never
 
 from loom.runtime.tasks import Tasks
-from typing import Never
 
 
 async def test_stop_cancels_tasks_and_waits_for_them() -> None:

@@ -1,11 +1,12 @@
 """gRPC's own services are known without a source that describes them."""
 
+from typing import Never
+
 import pytest
 
 from loom.model import Kind
 from loom.schema import DescriptorIndex, MemorySource, Schema, SchemaError
 from tests.support.schemas import compiled
-from typing import Never
 
 SERVICES = {
     "/grpc.health.v1.Health/Check": (Kind.UNARY, "grpc.health.v1.HealthCheckRequest"),

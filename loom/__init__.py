@@ -11,6 +11,7 @@ A call comes in → is forwarded → recorded → fanned out → decoded when vi
 * :mod:`loom.schema`: descriptors from reflection, ``.proto`` files and descriptor sets.
 * :mod:`loom.codec`: protobuf to JSON and back.
 * :mod:`loom.decoding`: messages decoded with their schema, for display.
+* :mod:`loom.interception`: rules and faults that act on what passes.
 * :mod:`loom.grpcurl`: the grpcurl command of a call.
 * :mod:`loom.formats`: files of calls: bundle, HAR, NDJSON, grpc-dump, tests, scripts.
 * :mod:`loom.replay`: calls sent again, and the responses compared.

@@ -62,11 +62,15 @@ class HeaderBlock(msgspec.Struct, frozen=True, gc=False):
 
 
 class MessageItem(msgspec.Struct, frozen=True, gc=False):
-    """One message, without its length prefix; ``encoding`` is its compression if ``compressed``."""
+    """One message, without its length prefix; ``encoding`` is its compression if ``compressed``.
+
+    ``recorded`` is what is recorded instead of it, where a part of it shall not be.
+    """
 
     data: bytes
     compressed: bool = False
     encoding: str = ""
+    recorded: bytes | None = None
 
 
 class HalfClose(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +118,13 @@ class CallFacts(msgspec.Struct, frozen=True, gc=False):
 Release = Callable[[Decision], None]
 
 
+class CallControl(Protocol):
+    """Acts on a call while none of its items is held. Thread-safe; does nothing on a call that is over."""
+
+    def end(self, final: FinalStatus, actions: tuple[Action, ...]) -> None:
+        """End the call with this status, and cancel the target's call."""
+
+
 class CallInterceptor(Protocol):
     """Intercepts the items of one call. An engine uses it from one thread at a time."""
 
@@ -135,7 +146,7 @@ class CallInterceptor(Protocol):
 class Interceptor(Protocol):
     """Chooses the calls to act on."""
 
-    def open(self, call: CallFacts) -> CallInterceptor | None:
+    def open(self, call: CallFacts, control: CallControl) -> CallInterceptor | None:
         """An interceptor for a call that starts; None where nothing will act on it, which must be a cached lookup.
 
         Thread-safe.

@@ -1,0 +1,30 @@
+"""Acting on traffic: rules and faults that edit, end, delay and hold what passes.
+
+The core is pure: rules and items in, decisions out. It implements the interface in :mod:`loom.model.interception`.
+
+From a file to rules:
+
+* :mod:`~loom.interception.rule_file`: files in TOML or JSON, decoded strictly.
+* :mod:`~loom.interception.rules`: the tables of rules, compiled and checked.
+* :mod:`~loom.interception.rule_actions`: the actions of rules, compiled.
+* :mod:`~loom.interception.faults`: the tables of faults and the flag ``--fault``, compiled to rules.
+* :mod:`~loom.interception.amounts`: durations, sizes, ranges and rates as they are written.
+* :mod:`~loom.interception.final_status`: statuses, details and metadata as they are written.
+* :mod:`~loom.interception.errors`: what can be wrong.
+
+From rules to decisions:
+
+* :mod:`~loom.interception.rule_set`: a set of rules, and which of them act on a call.
+* :mod:`~loom.interception.call_rules`: what they decide on its items.
+* :mod:`~loom.interception.matching`: which calls and messages a rule acts on.
+* :mod:`~loom.interception.selection`: which of the calls that match, deterministically.
+* :mod:`~loom.interception.actions`: what is done at a point.
+* :mod:`~loom.interception.message_edit`: edits of a message, exact in all that they do not touch.
+* :mod:`~loom.interception.field_operations`: what is done to a field.
+* :mod:`~loom.interception.wire_fields`: a message as fields with their bytes.
+"""
+
+from .errors import EditError, RuleFileError
+from .rule_set import RuleSet, load_rules
+
+__all__ = ["EditError", "RuleFileError", "RuleSet", "load_rules"]

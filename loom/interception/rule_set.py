@@ -1,0 +1,108 @@
+"""A set of rules: read from files, and selected for each call that starts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from loom.model.interception import (
+    CallFacts,
+)
+
+from .call_rules import ActiveRule, CallRules, SelectedRule
+from .errors import RuleFileError
+from .faults import compile_fault
+from .rule_file import MAX_RULES, RuleFile, read_rule_file
+from .rules import Rule, check_names, compile_rule, find_shadowed
+from .selection import RuleState, is_expired, select
+
+_MAX_METHODS = 10_000  # clients choose method names
+
+
+def load_rules(paths: Iterable[Path]) -> list[Rule]:
+    """Read and compile files, in their order; raises :class:`RuleFileError`."""
+    rules: list[Rule] = []
+    for path in paths:
+        rules += compile_file(read_rule_file(path), path)
+    if len(rules) > MAX_RULES:
+        raise RuleFileError(
+            f"at most {MAX_RULES} rules and faults can be loaded, and these are {len(rules):,}"
+        )
+    check_names(rules)
+    return rules
+
+
+def compile_file(file: RuleFile, path: Path) -> list[Rule]:
+    """The rules of a file, then its faults; raises :class:`RuleFileError`."""
+    try:
+        rules = [compile_rule(table, number, path.parent) for number, table in enumerate(file.rule, 1)]
+        rules += [compile_fault(table, number) for number, table in enumerate(file.fault, 1)]
+        check_names(rules)
+    except RuleFileError as error:
+        raise RuleFileError(f"{path}: {error}") from error
+    return rules
+
+
+class RuleSet:
+    """Rules that act together. Immutable but for the counters and :attr:`enabled`; thread-safe.
+
+    ``now`` is in seconds on a monotonic clock. Of ``previous``, the counters of rules that are the same are carried on.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule] = (),
+        *,
+        seed: int = 0,
+        now: float = 0.0,
+        previous: "RuleSet | None" = None,
+    ) -> None:
+        self.seed = seed
+        self.enabled: bool = True if previous is None else previous.enabled
+        """The one switch for all rules; calls that began before keep what they began with."""
+        earlier = {} if previous is None else {active.rule.name: active for active in previous.active}
+        self.active: list[ActiveRule] = [
+            ActiveRule(rule, _carried(rule, earlier) or RuleState(started=now, enabled=rule.enabled))
+            for rule in rules
+        ]
+        self.warnings = find_shadowed(rules)
+        self._candidates: dict[str, tuple[ActiveRule, ...]] = {}
+
+    def candidates(self, method: str) -> tuple[ActiveRule, ...]:
+        """The rules that may act on calls of a method: looked up once per method."""
+        try:
+            return self._candidates[method]
+        except KeyError:
+            found = tuple(active for active in self.active if active.rule.match.may_match(method))
+            if len(self._candidates) >= _MAX_METHODS:
+                self._candidates = {}
+            self._candidates[method] = found
+            return found
+
+    def open(self, facts: CallFacts, now: float) -> "CallRules | None":
+        """The rules that act on a call that starts now; None if there are none."""
+        candidates = self.candidates(facts.method)
+        if not candidates or not self.enabled:
+            return None
+        selected = []
+        for active in candidates:
+            rule = active.rule
+            if rule.match.matches(facts):
+                ordinal = select(rule.selection, active.state, rule.name, self.seed, facts, now)
+                if ordinal is not None:
+                    selected.append(SelectedRule(active, ordinal, self.seed))
+        return CallRules(selected) if selected else None
+
+    def count_acting(self, now: float) -> int:
+        """How many rules may still act."""
+        if not self.enabled:
+            return 0
+        return sum(
+            active.state.enabled and not is_expired(active.rule.selection, active.state, now)
+            for active in self.active
+        )
+
+
+def _carried(rule: Rule, earlier: Mapping[str, ActiveRule]) -> RuleState | None:
+    found = earlier.get(rule.name)
+    if found is None or found.rule.match.text != rule.match.text or found.rule.selection != rule.selection:
+        return None
+    return found.state

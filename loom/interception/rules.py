@@ -1,0 +1,201 @@
+"""Rules, compiled: the tables of a file become matches, selections and actions, checked before any call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from loom.codec.field_path import PathError
+from loom.model.interception import ActionKind, FinalStatus, Point
+from loom.recording.query import FilterError, Query
+
+from . import actions as act
+from .amounts import Range, parse_duration, parse_range
+from .errors import EditError, RuleFileError
+from .final_status import check_key
+from .matching import CallMatch, parse_body, parse_match
+from .rule_actions import compile_action
+from .rule_file import RuleTable, SelectionTable, When
+from .selection import Selection
+
+T = TypeVar("T")
+
+_MAX_PERCENT = 100
+_MAX_NAME = 200  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled rule or fault.
+
+    ``actions`` act at the messages with an ``index`` and a ``body`` as given, None for all. ``timer`` ends the call
+    with a status after that many seconds.
+    """
+
+    kind: ActionKind
+    name: str
+    match: CallMatch
+    selection: Selection
+    actions: tuple[act.ItemAction, ...]
+    index: Range | None = None
+    body: Query | None = None
+    fails_on_error: bool = False
+    enabled: bool = True
+    timer: tuple[float, FinalStatus] | None = None
+
+    @property
+    def points(self) -> frozenset[Point]:
+        """The points at which it may act."""
+        return frozenset[Point]().union(*(action.points for action in self.actions))
+
+    def needs_schema(self, point: Point) -> bool:
+        """Whether it needs the type of the messages at this point."""
+        here = [action for action in self.actions if point in action.points]
+        return any(action.needs_schema for action in here) or bool(
+            here and self.body is not None and point in act.MESSAGE_POINTS
+        )
+
+    def applies_to(self, point: Point, index: int) -> bool:
+        """Whether it acts on the item of this index at a point, as far as the index decides."""
+        return self.index is None or point not in act.MESSAGE_POINTS or index in self.index
+
+    @property
+    def decides_always(self) -> bool:
+        """Whether every call that it matches ends where it acts."""
+        return (
+            self.enabled
+            and self.selection.is_always
+            and self.index is None
+            and self.body is None
+            and any(action.stage is act.Stage.END for action in self.actions)
+        )
+
+
+def compile_rule(table: RuleTable, number: int, base: Path) -> Rule:
+    """Compile a ``[[rule]]``, the ``number``-th of its file, whose paths start from ``base``.
+
+    Raises :class:`RuleFileError`, without the file's name.
+    """
+    name = rule_name(table, "rule", number)
+    where = f"rule {name!r}"
+    points = [table.when.point] if isinstance(table.when.point, Point) else table.when.point
+    if not table.do:
+        raise RuleFileError(f"{where}: do: it has no action")
+    compiled: list[act.ItemAction] = []
+    for position, action in enumerate(table.do, 1):
+        compiled.append(
+            checked(f"{where}: do {position}", partial(compile_action, action, frozenset(points), base))
+        )
+    index = checked(f"{where}: when: index", lambda: _index(table.when))
+    if index is not None and not any(action.points & act.MESSAGE_POINTS for action in compiled):
+        raise RuleFileError(f"{where}: when: index: only messages have one, and no action is at a message")
+    body = checked(f"{where}: when: body", lambda: parse_body(table.when.body) if table.when.body else None)
+    if body is not None and not all(action.points <= act.MESSAGE_POINTS for action in compiled):
+        raise RuleFileError(f"{where}: when: body: only messages have one: give when.point as a message's")
+    return Rule(
+        ActionKind.RULE,
+        name,
+        checked(f"{where}: match", lambda: parse_match(table.match)),
+        checked(where, lambda: parse_selection(table)),
+        tuple(compiled),
+        index,
+        body,
+        table.on_error == "fail",
+        table.enabled,
+    )
+
+
+def rule_name(table: SelectionTable, kind: str, number: int) -> str:
+    """The name of a table, or one by its position."""
+    name = table.name.strip() or f"{kind} {number}"
+    if len(name) > _MAX_NAME or not name.isprintable():
+        raise RuleFileError(f"{kind} {number}: name: at most {_MAX_NAME} printable characters")
+    return name
+
+
+def parse_selection(table: SelectionTable) -> Selection:
+    """The selection of a table; raises ValueError."""
+    given = [name for name in ("percent", "every", "pattern") if getattr(table, name) not in {None, ""}]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)}: give one of them")
+    if table.percent is not None and not 0 <= table.percent <= _MAX_PERCENT:
+        raise ValueError(f"percent: {table.percent:g} is not from 0 to 100")
+    if table.every is not None and table.every < 1:
+        raise ValueError(f"every: {table.every} is not above zero")
+    if table.pattern.strip("F.") or (table.pattern and "F" not in table.pattern):
+        raise ValueError(f'pattern: {table.pattern!r} is not of "F" (acts) and "." (passes), as in "..F.FF"')
+    if table.max_active is not None and table.max_active < 1:
+        raise ValueError(f"max-active: {table.max_active} is not above zero")
+    if table.key and not table.key.startswith("meta:"):
+        raise ValueError(f'key: {table.key!r} is not a metadata key: write "meta:x-request-id"')
+    if table.key and table.percent is None:
+        raise ValueError("key: only percent draws by it")
+    times: Range | None = None
+    if table.times is not None:
+        # a bare number is how often, not which one
+        times = Range(1, int(table.times)) if str(table.times).isdigit() else parse_range(table.times)
+        if times.last == 0:
+            raise ValueError("times: 0 is never: use enabled = false")
+    return Selection(
+        table.percent,
+        table.every,
+        table.pattern,
+        times,
+        check_key(table.key.removeprefix("meta:")) if table.key else "",
+        None if table.for_ is None else parse_duration(table.for_),
+        table.max_active,
+    )
+
+
+def find_shadowed(rules: Sequence[Rule]) -> list[str]:
+    """A warning for each rule that can never end a call, as one before it ends every call that it matches."""
+    warnings = []
+    for position, rule in enumerate(rules):
+        if not any(action.stage is act.Stage.END for action in rule.actions):
+            continue
+        for earlier in rules[:position]:
+            same = earlier.match.text in {"", rule.match.text}
+            ends = [action.points for action in earlier.actions if action.stage is act.Stage.END]
+            later = [action.points for action in rule.actions if action.stage is act.Stage.END]
+            if same and earlier.decides_always and min(map(_first, ends)) <= min(map(_first, later)):
+                warnings.append(
+                    f"{rule.kind} {rule.name!r} never ends a call: it is shadowed by {earlier.name!r}"
+                )
+                break
+    return warnings
+
+
+_ORDER = list(Point)
+
+
+def _first(points: frozenset[Point]) -> int:
+    return min(_ORDER.index(point) for point in points)
+
+
+def check_names(rules: Sequence[Rule]) -> None:
+    """Raise :class:`RuleFileError` where two rules have one name."""
+    names: set[str] = set()
+    for rule in rules:
+        if rule.name in names:
+            raise RuleFileError(
+                f"two rules are named {rule.name!r}: names are what filters and counters go by"
+            )
+        names.add(rule.name)
+
+
+def checked(where: str, build: Callable[[], T]) -> T:
+    """What ``build`` returns; its errors say where."""
+    try:
+        return build()
+    except FilterError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise RuleFileError(f"{where}: column {error.column + 1}: {error}{hint}") from error
+    except PathError as error:
+        raise RuleFileError(f"{where}: {error.text!r}, column {error.column}: {error}") from error
+    except (ValueError, EditError) as error:
+        raise RuleFileError(f"{where}: {error}") from error
+
+
+def _index(when: When) -> Range | None:
+    return None if when.index is None else parse_range(when.index)

@@ -4,6 +4,7 @@
 #   make test         all tests            make lint          all static checks
 #   make bench        the benchmarks       make bench-quick   the same in two minutes
 #   make bench-page   the page under load  make docs          the generated part of docs/
+#   make site         docs/ as a site in build/site
 #   make test-lowest  the tests with the oldest releases that pyproject.toml allows
 #   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
 #   make lock         the tools' versions in requirements-dev.lock, renewed
@@ -17,7 +18,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs api format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs site api format setup page dev clean
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -130,7 +131,11 @@ bench-page: dev
 	$(BIN)/python -m benchmarks.page $(ARGS)
 
 docs: api
-	@$(BIN)/python -m loom.cli.reference docs/reference/configuration.md
+	@$(BIN)/python -m loom.cli.reference docs/reference/configuration.md docs/reference/command-line.md
+
+# Fails on a link that leads nowhere.
+site: $(VENV)/.dev
+	$(BIN)/zensical build --clean --strict
 
 api: $(VENV)/.ready
 	@$(BIN)/python -m loom.api

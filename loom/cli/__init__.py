@@ -17,7 +17,7 @@
 * :mod:`~loom.cli.feed`: its live feed, followed across reconnects.
 * :mod:`~loom.cli.formatting`: calls of the API as lines.
 * :mod:`~loom.cli.output`: writes text: escaped, coloured, cut to the terminal.
-* :mod:`~loom.cli.reference`: generates the reference in docs/reference/configuration.md.
+* :mod:`~loom.cli.reference`: generates the reference of settings and commands in docs/reference.
 
 Imports are late on purpose: ``loom --help`` and shell completion answer at once.
 """

@@ -20,6 +20,9 @@ UNFORWARDED_KEYS = frozenset({USER_AGENT, GRPC_ACCEPT_ENCODING, ACCEPT_ENCODING,
 The user-agent is forwarded separately: :meth:`loom.proxy.target.Target.channel`.
 """
 
+LEGAL_KEY = re.compile(r"[0-9a-z_.-]+")
+"""The keys that gRPC allows; grpcio reports others, although it refuses the call or the status that has them."""
+
 _SENDABLE_TEXT = re.compile(r"[\x20-\x7e]*")
 """The text values that gRPC allows; grpcio receives others, but refuses to send them."""
 
@@ -34,7 +37,11 @@ def filter_metadata(metadata: Metadata) -> tuple[Metadata, str]:
     invalid = [
         key for key, value in metadata if isinstance(value, str) and not _SENDABLE_TEXT.fullmatch(value)
     ]
+    invalid += [key for key, _ in metadata if not LEGAL_KEY.fullmatch(key)]
     items = tuple(item for item in metadata if item[0] not in UNFORWARDED_KEYS and item[0] not in invalid)
     if not invalid:
         return items, ""
-    return items, f"not forwarded, as gRPC allows only printable ASCII in a text value: {', '.join(invalid)}"
+    return (
+        items,
+        f"not forwarded, as gRPC allows only printable ASCII in text values and lowercase keys: {', '.join(invalid)}",
+    )

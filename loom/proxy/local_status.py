@@ -2,9 +2,24 @@
 
 import re
 
-from loom.model import Address, Status, StatusCode
+from loom.grpc_core.custom_metadata import LEGAL_KEY
+from loom.model import Address, Metadata, Status, StatusCode
 
 STOPPED_NOTE = "Loom was stopped while the call was under way"
+
+MISSING_REQUEST_NOTE = (
+    "the client ended its side without a message, though the method takes one; a message that was cut short is"
+    " dropped by gRPC's library: --engine wire forwards it unchanged"
+)
+MISSING_RESPONSE_NOTE = (
+    "the target answered OK without a message, though the method returns one; a message that was cut short is"
+    " dropped by gRPC's library: --engine wire forwards it unchanged"
+)
+
+UNDECOMPRESSED_NOTE = (
+    "gRPC's library in Loom could not decompress a message of the request: it is not what grpc-encoding names, or"
+    " that names nothing: --engine wire forwards it unchanged"
+)
 
 _CORE_PREFIX = re.compile(r"^failed to connect to all addresses; last error: (UNKNOWN: |UNAVAILABLE: )?")
 
@@ -24,11 +39,16 @@ def client_cancelled() -> Status:
     return Status(StatusCode.CANCELLED, "the client cancelled")
 
 
+def request_refused() -> Status:
+    """gRPC's library in Loom refused the request, and has told the client so itself."""
+    return Status(StatusCode.INTERNAL, "gRPC's library in Loom refused the request")
+
+
 def target_unreachable(target: Address | str, reason: str) -> Status:
     """No connection to the target could be made."""
-    return Status(
-        StatusCode.UNAVAILABLE, f"Loom could not reach the target {target}: {_CORE_PREFIX.sub('', reason)}"
-    )
+    reason = _CORE_PREFIX.sub("", reason)
+    advice = ": --engine wire connects without ALPN" if "missing selected ALPN" in reason else ""
+    return Status(StatusCode.UNAVAILABLE, f"Loom could not reach the target {target}: {reason}{advice}")
 
 
 def breaker_open(target: Address, last_error: str, retry_in: float) -> Status:
@@ -39,3 +59,21 @@ def breaker_open(target: Address, last_error: str, retry_in: float) -> Status:
         f"Loom's circuit breaker is open: the target {target} was not tried,"
         f" and will be again in {retry_in:.1f} s{reason}",
     )
+
+
+def metadata_refused_note(metadata: Metadata) -> str:
+    """Why gRPC's library in Loom refused a request, of whose metadata it has reported ``metadata``.
+
+    A ``-bin`` value that is not base64 is reported as empty; a malformed header of the protocol, or one beyond the size
+    limit, is not reported at all.
+    """
+    if keys := sorted({key for key, _ in metadata if not LEGAL_KEY.fullmatch(key)}):
+        reason = f"{', '.join(keys)}: not a metadata key of gRPC, which are lowercase"
+    elif keys := sorted({key for key, value in metadata if value == b""}):
+        reason = f"{', '.join(keys)}: not one value in base64"
+    else:
+        reason = (
+            "a grpc-encoding other than gzip and deflate, a malformed grpc-timeout, or more metadata than"
+            " --metadata-limit (a client that cancels in the instant in which it calls looks the same)"
+        )
+    return f"gRPC's library in Loom refused the request's metadata ({reason}): --engine wire forwards it unchanged"

@@ -192,7 +192,7 @@ def channel_options(metadata_limit: int) -> list[tuple[str, int | str]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
-        *flow_control_options(),
+        *connection_options(),
         # Reconnect within about a second of the target's return: back-off from 0.1 s to 0.8 s
         # (and a fifth of jitter), name resolution every second. One attempt may
         # take five seconds, so that slow links still connect.
@@ -213,10 +213,15 @@ def channel_options(metadata_limit: int) -> list[tuple[str, int | str]]:
     ]
 
 
-def flow_control_options() -> list[tuple[str, int]]:
-    """A fixed flow-control window for both sides, which bounds the bytes that a stalled reader makes Loom buffer.
-
-    By default grpcio widens its windows to the speed of the link: on the loopback it buffered up to
-    90 MiB for one stalled stream. Four MiB cost no measurable throughput there.
-    """
-    return [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 4 << 20)]
+def connection_options() -> list[tuple[str, int]]:
+    """The options of every HTTP/2 connection of C-core, on both sides of Loom."""
+    return [
+        # A fixed flow-control window, which bounds the bytes that a stalled reader makes Loom buffer. By default grpcio
+        # widens its windows to the speed of the link: on the loopback it buffered up to 90 MiB for one stalled
+        # stream. Four MiB cost no measurable throughput there.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 4 << 20),
+        # The other side sends no header by reference to an earlier one. C-core remembers a header that it cannot parse
+        # with its error, and then refuses every later call on the connection, of any client, that refers to it.
+        ("grpc.http2.hpack_table_size.decoder", 0),
+    ]

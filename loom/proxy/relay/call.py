@@ -22,7 +22,7 @@ from loom.grpc_core.core_types import (
     StatusOperation,
     Tag,
 )
-from loom.grpc_core.custom_metadata import filter_metadata, from_core
+from loom.grpc_core.custom_metadata import LEGAL_KEY, filter_metadata, from_core
 from loom.grpc_core.deadlines import deadline_passed, timeout_of, upstream_deadline
 from loom.grpc_core.facade import (
     ChannelCall,
@@ -57,6 +57,7 @@ reports an empty one. The client must receive the same shape.
 """
 
 _SINGLE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
+_SINGLE_RESPONSE = frozenset({Kind.UNARY, Kind.CLIENT})
 _LAST_CODE = 16
 
 
@@ -78,13 +79,16 @@ class RelayedCall(SerializedCallbacks):
         "_context",
         "_ended",
         "_has_request",
+        "_has_response",
         "_initial_sent",
         "_notes",
         "_on_end",
         "_permit",
         "_reached",
+        "_reading_first_request",
         "_responses_complete",
         "_single_request",
+        "_single_response",
         "_started_at",
         "_timeout",
         "_upstream",
@@ -111,7 +115,10 @@ class RelayedCall(SerializedCallbacks):
         self._timeout: float | None = None
         self._started_at = 0.0
         self._single_request = False
+        self._single_response = False
         self._has_request = False
+        self._has_response = False
+        self._reading_first_request = False
         self._reached: bool | None = (
             None  # whether a connection to the target carried the call; None: not yet certain
         )
@@ -139,13 +146,21 @@ class RelayedCall(SerializedCallbacks):
             deadline_ns=deadline_ns,
         )
         context.events.put_metadata(self, now, Section.REQUEST, metadata)
-        client_call.start((ReceiveClose(),), self._on_client_close)
         if context.breaker is not None:
             self._permit = context.breaker.admit()
-            if self._permit is None:
-                self._refuse(context.breaker)
-                return
-        self._single_request = context.kind_of(self.method) in _SINGLE_REQUEST
+        kind = context.kind_of(self.method)
+        self._single_request, self._single_response = kind in _SINGLE_REQUEST, kind in _SINGLE_RESPONSE
+        client_call.start((ReceiveClose(),), self._on_client_close)
+        if context.breaker is not None and self._permit is None:
+            self._refuse(context.breaker)
+            return
+        if not all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
+            self._send_status(
+                local_status.request_refused(), EndedBy.LOOM, local_status.metadata_refused_note(metadata)
+            )
+            return
+        # Right after the batch above: the order of their completions distinguishes a refusal (see _on_client_close).
+        context.events.call_when_not_full(self._read_request)
         self._upstream = context.target.channel(first_text(metadata, USER_AGENT)).call(
             client_call.method,
             upstream_deadline(self._timeout),
@@ -155,7 +170,6 @@ class RelayedCall(SerializedCallbacks):
                 ((ReceiveStatus(),), self._on_status),
             ),
         )
-        context.events.call_when_not_full(self._read_request)
 
     def on_error(self, error: Exception) -> None:
         """End the call with INTERNAL after a bug in Loom."""
@@ -170,11 +184,17 @@ class RelayedCall(SerializedCallbacks):
     @serialized
     def _read_request(self) -> None:
         if not self._ended:
+            self._reading_first_request = not self._has_request
             self._client_call.start((ReceiveMessage(),), self._on_request)
 
     @serialized
     def _on_request(self, batch: Batch[MessageOperation]) -> None:
+        self._reading_first_request = False
         if self._ended:
+            return
+        if not batch.success:
+            # The end of the client's messages, even by a reset, completes a read successfully.
+            self._end_refused(local_status.UNDECOMPRESSED_NOTE)
             return
         message = batch.batch_operations[0].message()
         if message is not None:
@@ -198,6 +218,8 @@ class RelayedCall(SerializedCallbacks):
             self._half_close()
 
     def _half_close(self) -> None:
+        if self._single_request and not self._has_request:
+            self._notes.append(local_status.MISSING_REQUEST_NOTE)
         self._context.events.put_half_closed(self, time.time_ns())
         self._send((SendClose(),), ignore_completion)
 
@@ -219,8 +241,17 @@ class RelayedCall(SerializedCallbacks):
             self._end(local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
         elif deadline_passed(self._remaining(), self._timeout):
             self._end(local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
+        elif self._reading_first_request:
+            # A client that resets or disconnects completes the read first. A call that C-core has refused for its
+            # metadata was cancelled before this batch started, so that it completes before the read behind it.
+            self._end_refused(local_status.metadata_refused_note(from_core(self._client_call.metadata)))
         else:
             self._end(local_status.client_cancelled(), EndedBy.CLIENT, "")
+
+    def _end_refused(self, note: str) -> None:
+        """Record that C-core has refused the request; it has already sent the status to the client."""
+        self._cancel_upstream()
+        self._end(local_status.request_refused(), EndedBy.LOOM, note)
 
     # From the target to the client
 
@@ -269,6 +300,7 @@ class RelayedCall(SerializedCallbacks):
             self._responses_complete = True
             self._finish_if_complete()
         elif not self._ended:
+            self._has_response = True
             self._context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
             operations: tuple[Operation, ...] = (SendMessage(message),)
             if not self._initial_sent:
@@ -313,8 +345,13 @@ class RelayedCall(SerializedCallbacks):
         if upstream.trailing:
             self._context.events.put_metadata(self, now, Section.TRAILING, upstream.trailing)
         ended_by = upstream.ended_by(deadline_passed=deadline_passed(self._remaining(), self._timeout))
+        status = upstream.status
+        if ended_by is EndedBy.DEADLINE and upstream.is_cancellation:
+            status = local_status.deadline_exceeded()  # as the client's own library concludes at its deadline
+        if status.code == StatusCode.OK and self._single_response and not self._has_response:
+            self._notes.append(local_status.MISSING_RESPONSE_NOTE)
         trailing = self._filter(upstream.trailing)
-        self._send_status(upstream.status, ended_by, upstream.note, trailing)
+        self._send_status(status, ended_by, upstream.note, trailing)
 
     def _refuse(self, breaker: Breaker) -> None:
         """End the call without trying the target: the breaker is open."""

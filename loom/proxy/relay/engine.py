@@ -13,7 +13,7 @@ from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
 from loom.proxy.engine import ServerTls
 from loom.proxy.startup_checks import check_server_tls
-from loom.proxy.target import State, Target, flow_control_options
+from loom.proxy.target import State, Target, connection_options
 
 from .call import CallContext, RelayedCall
 from .event_buffer import RelayEventBuffer
@@ -139,7 +139,7 @@ def server_options(metadata_limit: int) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
-        *flow_control_options(),
+        *connection_options(),
         # A client may ping as often as it likes: the limit is the backend's to set.
         ("grpc.http2.max_ping_strikes", 0),
         # A port in use is an error; it is not shared with the other process.

@@ -1,5 +1,8 @@
 """TLS on either side of the relay, with and without client certificates."""
 
+import asyncio
+import ssl
+
 import grpc
 import grpc.aio
 import pytest
@@ -118,3 +121,26 @@ async def test_an_encrypted_key(authority: Authority) -> None:
     pair = authority.issue("secret")
     with pytest.raises(StartError, match="--listen-key is encrypted"):
         await start(ServerTls(pair.cert, pair.encrypted_key(b"zoo")))
+
+
+async def test_a_target_without_alpn_names_the_wire_engine(authority: Authority) -> None:
+    pair = authority.issue("no-alpn", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert_file, pair.key_file)
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    tls = TargetTls(ca=authority.cert, server_name="localhost")
+    async with (
+        server,
+        running_relay(Address("127.0.0.1", port), ListSink(), tls=tls) as (engine, _),
+        grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await unary(channel)
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "missing selected ALPN" in str(raised.value.details())
+    assert "--engine wire" in str(raised.value.details())

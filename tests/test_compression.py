@@ -2,6 +2,8 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import zstandard
@@ -11,7 +13,7 @@ from loom.compression import CompressionError, decompress
 DATA = b"the quick brown fox " * 50
 
 
-def raw_deflate(data):
+def raw_deflate(data: bytes) -> bytes:
     maker = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return maker.compress(data) + maker.flush()
 
@@ -24,7 +26,7 @@ COMPRESSED = {
 
 
 @pytest.mark.parametrize("encoding", COMPRESSED)
-def test_what_peers_use_is_undone(encoding) -> None:
+def test_what_peers_use_is_undone(encoding: str) -> None:
     assert decompress(COMPRESSED[encoding], encoding) == DATA
 
 
@@ -33,7 +35,7 @@ def test_raw_deflate_that_some_peers_call_deflate() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])
-def test_nothing_to_undo(encoding) -> None:
+def test_nothing_to_undo(encoding: str) -> None:
     assert decompress(DATA, encoding) == DATA
 
 
@@ -43,7 +45,7 @@ def test_several_members_and_frames() -> None:
 
 
 @pytest.mark.parametrize("encoding", COMPRESSED)
-def test_a_bomb_is_refused_at_the_bound(encoding) -> None:
+def test_a_bomb_is_refused_at_the_bound(encoding: str) -> None:
     bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](
         bytes(10_000_000)
     )
@@ -61,7 +63,7 @@ def test_a_bomb_of_many_members_is_refused() -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-6], lambda data: b"\1\2\3" + data], ids=["cut", "garbage"]
 )
-def test_damaged_data_is_refused(encoding, damage) -> None:
+def test_damaged_data_is_refused(encoding: str, damage: Callable[..., Any]) -> None:
     with pytest.raises(CompressionError):
         decompress(damage(COMPRESSED[encoding]), encoding)
 

@@ -112,7 +112,9 @@ async def channel(loom: Loom) -> AsyncIterator[grpc.aio.Channel]:
         yield made
 
 
-async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(loom, api, channel) -> None:
+async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(
+    loom: Loom, api: Api, channel: grpc.aio.Channel
+) -> None:
     async with api.events() as events:
         _, kind, hello = await events.next()
         assert kind == "hello"
@@ -160,7 +162,7 @@ async def echo(channel: grpc.aio.Channel, message: bytes) -> None:
     assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_who_comes_back_misses_nothing(api, channel) -> None:
+async def test_who_comes_back_misses_nothing(api: Api, channel: grpc.aio.Channel) -> None:
     async with api.events() as events:
         await events.next("hello")
         await echo(channel, b"1")
@@ -175,7 +177,7 @@ async def test_who_comes_back_misses_nothing(api, channel) -> None:
             seen |= {call["id"] for call in calls if call["state"] == "ended"}
 
 
-async def test_a_subscriber_from_another_launch_gets_a_gap(api) -> None:
+async def test_a_subscriber_from_another_launch_gets_a_gap(api: Api) -> None:
     async with api.events("other:17") as events:
         _, _, hello = await events.next()
         assert not hello["resumed"]
@@ -183,7 +185,7 @@ async def test_a_subscriber_from_another_launch_gets_a_gap(api) -> None:
         assert kind == "gap"
 
 
-async def test_the_list_pages_and_clears(api, channel) -> None:
+async def test_the_list_pages_and_clears(api: Api, channel: grpc.aio.Channel) -> None:
     for _ in range(5):
         await echo(channel, b"x")
     listed = await api.get("/api/calls?limit=2")
@@ -213,12 +215,12 @@ async def test_the_list_pages_and_clears(api, channel) -> None:
         ("/health", 200),
     ],
 )
-async def test_answers_and_errors(api, channel, path, status) -> None:
+async def test_answers_and_errors(api: Api, channel: grpc.aio.Channel, path: str, status: int) -> None:
     await echo(channel, b"x")
     assert await api.status(path) == status
 
 
-async def test_metrics_count_forwarded_calls(api, channel) -> None:
+async def test_metrics_count_forwarded_calls(api: Api, channel: grpc.aio.Channel) -> None:
     await echo(channel, b"x")
     async with api.session.get(f"{api.base}/metrics") as answer:
         text = await answer.text()
@@ -226,7 +228,7 @@ async def test_metrics_count_forwarded_calls(api, channel) -> None:
     assert "loom_calls_in_flight 0.0" in text
 
 
-async def test_stopping_ends_the_feed_and_the_calls(backend) -> None:
+async def test_stopping_ends_the_feed_and_the_calls(backend: int) -> None:
     settings = Settings(
         target=Address("127.0.0.1", backend),
         listen=Address("127.0.0.1", 0),
@@ -250,7 +252,7 @@ async def test_stopping_ends_the_feed_and_the_calls(backend) -> None:
             await events.next("never")
 
 
-async def test_a_token_is_asked_for_on_loopback_where_that_is_wanted(backend) -> None:
+async def test_a_token_is_asked_for_on_loopback_where_that_is_wanted(backend: int) -> None:
     settings = Settings(
         target=Address("127.0.0.1", backend),
         listen=Address("127.0.0.1", 0),

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from loom.api.base import Answer, Question
 from loom.api.descriptions import describe_fields, describe_type
-from loom.api.endpoints import ENDPOINTS, EXPORT_CALLS
+from loom.api.endpoints import ENDPOINTS, EXPORT_CALLS, Endpoint
 from loom.api.generation import generated_files
 from loom.api.openapi import component_schemas, openapi, structures
 from loom.formats import FORMATS
@@ -38,7 +38,7 @@ def test_every_structure_and_field_is_described(kind: type[msgspec.Struct]) -> N
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_every_parameter_is_described(endpoint) -> None:
+def test_every_parameter_is_described(endpoint: Endpoint) -> None:
     if endpoint.parameters is not None:
         assert describe_fields(endpoint.parameters).keys() == set(endpoint.parameters.__struct_fields__)
 

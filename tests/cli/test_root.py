@@ -20,7 +20,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(caught.value.code or 0), out, err
 
 
-def test_help_names_every_flag(capsys) -> None:
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "--help")
     assert (code, err) == (0, "")
     for option in options():
@@ -28,7 +28,7 @@ def test_help_names_every_flag(capsys) -> None:
         assert option.negative_flag is None or option.negative_flag in out
 
 
-def test_version(capsys) -> None:
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--version")
     assert code == 0
     assert out.startswith("loom 0.")
@@ -51,7 +51,9 @@ def test_version(capsys) -> None:
         (["--config", "none.toml"], "loom: --config: no such file"),
     ],
 )
-def test_an_error_is_one_line_and_exit_code_2(capsys, arguments, expected) -> None:
+def test_an_error_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
     code, out, err = run(capsys, *arguments)
     assert code == 2
     assert out == ""

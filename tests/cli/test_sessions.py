@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ class Ran:
 
 
 @pytest.fixture
-def loom(capsys: pytest.CaptureFixture[str]):
+def loom(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     def run(*words: str) -> Ran:
         with pytest.raises(SystemExit) as exited:
             main(["sessions", *words])
@@ -45,7 +46,7 @@ def loom(capsys: pytest.CaptureFixture[str]):
     return run
 
 
-def test_lists(loom, kept: Path, data: Path) -> None:
+def test_lists(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
     (data / "sessions" / "broken.loom.db").write_bytes(b"no database" * 100)
     listed = loom("list")
     assert listed.code == 0
@@ -60,18 +61,18 @@ def test_lists(loom, kept: Path, data: Path) -> None:
     assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
 
 
-def test_without_a_subcommand_the_help_is_printed(loom) -> None:
+def test_without_a_subcommand_the_help_is_printed(loom: Callable[..., Ran]) -> None:
     ran = loom()
     assert ran.code == 2
     assert ran.err.startswith("Usage: ")
     assert ran.err.count("\n") > 10
 
 
-def test_lists_nothing(loom, data: Path) -> None:
+def test_lists_nothing(loom: Callable[..., Ran], data: Path) -> None:
     assert loom("list").out == f"no sessions in {data / 'sessions'}\n"
 
 
-def test_shows(loom, kept: Path) -> None:
+def test_shows(loom: Callable[..., Ran], kept: Path) -> None:
     shown = loom("show", "mine")
     assert shown.code == 0
     assert "calls     3" in shown.out
@@ -79,7 +80,7 @@ def test_shows(loom, kept: Path) -> None:
     assert shown.out.count("/acme.shop.v1.Shop/GetOrder") == 3
 
 
-def test_a_session_that_is_not_there(loom, kept: Path) -> None:
+def test_a_session_that_is_not_there(loom: Callable[..., Ran], kept: Path) -> None:
     for words in (("show", "other"), ("delete", "other", "--yes"), ("export", "other")):
         ran = loom(*words)
         assert ran.code == 2
@@ -88,12 +89,12 @@ def test_a_session_that_is_not_there(loom, kept: Path) -> None:
         assert ran.err.count("\n") == 1
 
 
-def test_deletes(loom, kept: Path) -> None:
+def test_deletes(loom: Callable[..., Ran], kept: Path) -> None:
     assert loom("delete", "mine", "--yes").code == 0
     assert list(kept.parent.iterdir()) == []
 
 
-def test_does_not_delete_a_session_in_use(loom, kept: Path) -> None:
+def test_does_not_delete_a_session_in_use(loom: Callable[..., Ran], kept: Path) -> None:
     store = write_session(kept, [])
     ran = loom("delete", "mine", "--yes")
     who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
@@ -105,7 +106,7 @@ def test_does_not_delete_a_session_in_use(loom, kept: Path) -> None:
     store.close()
 
 
-def test_exports_and_imports(loom, kept: Path, data: Path) -> None:
+def test_exports_and_imports(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
     out = data / "calls.ndjson"
     assert loom("export", "mine", "-o", str(out), "--reveal").code == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -119,7 +120,7 @@ def test_exports_and_imports(loom, kept: Path, data: Path) -> None:
     assert "calls     6" in loom("show", "copy").out
 
 
-def test_an_imported_replay_refers_to_its_imported_call(loom, data: Path) -> None:
+def test_an_imported_replay_refers_to_its_imported_call(loom: Callable[..., Ran], data: Path) -> None:
     """Where it ended first, and where its call did not come along."""
     first, early, of_replay, alone = recorded(*unary(1), *unary(2), *unary(3), *unary(4))
     early.replay_of, of_replay.replay_of, alone.replay_of = 1, 2, 99
@@ -140,7 +141,7 @@ def test_an_imported_replay_refers_to_its_imported_call(loom, data: Path) -> Non
     assert [call.replay_of for call in imported(out)[0]] == [0, 0, 2]
 
 
-def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> None:
+def test_exports_by_filter_with_secrets_masked(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
     out = data / "calls.ndjson"
     assert loom("export", "mine", "-q", 'body:"two"', "-o", str(out)).code == 0
     calls, _ = imported(out)
@@ -152,17 +153,19 @@ def test_exports_by_filter_with_secrets_masked(loom, kept: Path, data: Path) -> 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
-def test_an_export_to_a_full_disk_is_reported_as_incomplete(loom, kept: Path) -> None:
+def test_an_export_to_a_full_disk_is_reported_as_incomplete(loom: Callable[..., Ran], kept: Path) -> None:
     ran = loom("export", "mine", "-o", "/dev/full")
     assert (ran.code, ran.err) == (2, "loom: /dev/full is incomplete: No space left on device\n")
 
 
-def test_an_invalid_filter_is_reported_with_its_column(loom, kept: Path) -> None:
+def test_an_invalid_filter_is_reported_with_its_column(loom: Callable[..., Ran], kept: Path) -> None:
     ran = loom("export", "mine", "-q", "order status:FOO")
     assert (ran.code, "'order status:FOO', column 13: 'FOO' is" in ran.err) == (2, True)
 
 
-def test_of_a_damaged_file_the_rest_is_imported_and_the_place_reported(loom, kept: Path, data: Path) -> None:
+def test_of_a_damaged_file_the_rest_is_imported_and_the_place_reported(
+    loom: Callable[..., Ran], kept: Path, data: Path
+) -> None:
     out = data / "calls.ndjson"
     loom("export", "mine", "-o", str(out))
     lines = out.read_bytes().splitlines(keepends=True)
@@ -178,12 +181,14 @@ def test_of_a_damaged_file_the_rest_is_imported_and_the_place_reported(loom, kep
 
 
 @pytest.mark.parametrize("name", ["../mine", ".hidden", "a/b", "x" * 101, ""])
-def test_an_invalid_name(loom, name: str) -> None:
+def test_an_invalid_name(loom: Callable[..., Ran], name: str) -> None:
     ran = loom("show", name)
     assert (ran.code, "is not a valid session name" in ran.err) == (2, True)
 
 
-def test_keys_masked_when_recorded_are_masked_in_an_export(loom, kept: Path, data: Path) -> None:
+def test_keys_masked_when_recorded_are_masked_in_an_export(
+    loom: Callable[..., Ran], kept: Path, data: Path
+) -> None:
     assert '"42"' in loom("export", "mine").out
     assert '"42"' not in loom("export", "mine", "--mask", "X-Tenant").out
     store = SessionWriter(kept)
@@ -202,7 +207,9 @@ def test_keys_masked_when_recorded_are_masked_in_an_export(loom, kept: Path, dat
     assert (ran.code, "a metadata key" in ran.err) == (2, True)
 
 
-def test_the_data_directory_precedes_or_follows_a_subcommand(loom, kept: Path, data: Path) -> None:
+def test_the_data_directory_precedes_or_follows_a_subcommand(
+    loom: Callable[..., Ran], kept: Path, data: Path
+) -> None:
     elsewhere = ("--data-dir", str(data / "elsewhere"))
     assert " 3 " in loom("list", "--data-dir", str(data)).out
     assert loom("list", *elsewhere).out == loom(*elsewhere, "list").out
@@ -214,7 +221,9 @@ def test_the_data_directory_precedes_or_follows_a_subcommand(loom, kept: Path, d
     assert "nonsense" in loom("show", "mine", "--config", str(data / "other.toml")).err
 
 
-def test_an_import_into_a_directory_that_cannot_be_written_to(loom, kept: Path, data: Path) -> None:
+def test_an_import_into_a_directory_that_cannot_be_written_to(
+    loom: Callable[..., Ran], kept: Path, data: Path
+) -> None:
     (data / "file").write_text("")
     ran = loom("import", str(kept), "--data-dir", str(data / "file"))
     assert ran.code == 2
@@ -222,7 +231,7 @@ def test_an_import_into_a_directory_that_cannot_be_written_to(loom, kept: Path, 
     assert "--no-session" not in ran.err
 
 
-def test_a_pipe_is_refused_by_its_name(loom, data: Path) -> None:
+def test_a_pipe_is_refused_by_its_name(loom: Callable[..., Ran], data: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b'{"type": "header"}')
     os.close(writing)

@@ -26,7 +26,7 @@ from loom.codec import parse_content_type
         ("text/plain", "text/plain", "plain"),
     ],
 )
-def test_protocol_and_encoding(content_type, protocol, encoding) -> None:
+def test_protocol_and_encoding(content_type: str, protocol: str, encoding: str) -> None:
     found = parse_content_type(content_type)
     assert (found.protocol, found.encoding) == (protocol, encoding)
     assert found.is_protobuf == (encoding == "proto")

@@ -6,6 +6,7 @@ import math
 
 import msgspec
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -81,7 +82,7 @@ messages = some.one_of(scalars, lists, maps, anys)
 
 
 @some.composite
-def wire(draw, depth=3):
+def wire(draw: some.DrawFn, depth: int = 3) -> bytes:
     """Bytes that look like protobuf: fields of every wire type, nested, sometimes cut short."""
     out = b""
     for _ in range(draw(some.integers(0, 4))):
@@ -102,12 +103,12 @@ def wire(draw, depth=3):
     return out[: draw(some.integers(0, len(out)))] if draw(some.integers(0, 9)) == 0 else out
 
 
-def as_text(value):
+def as_text(value: object) -> str:
     """What tells -0.0 from 0.0, and not one order of a map from another."""
     return json.dumps(value, sort_keys=True)
 
 
-def _varint(value):
+def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -117,7 +118,7 @@ def _varint(value):
 
 @quick
 @given(messages)
-def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value) -> None:
+def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value: Message) -> None:
     kind = value.DESCRIPTOR
     data = value.SerializeToString(deterministic=True)
     decoded = content(data, kind)
@@ -131,7 +132,7 @@ def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value) -
 
 @quick
 @given(some.sampled_from(TYPES), wire() | some.binary(max_size=60))
-def test_any_bytes_are_decoded_or_rejected(name, data) -> None:
+def test_any_bytes_are_decoded_or_rejected(name: str, data: bytes) -> None:
     kind = descriptor(name)
     try:
         decoded = content(data, kind)
@@ -146,7 +147,7 @@ def test_any_bytes_are_decoded_or_rejected(name, data) -> None:
 
 @quick
 @given(wire() | some.binary(max_size=200))
-def test_the_schemaless_view_takes_any_bytes(data) -> None:
+def test_the_schemaless_view_takes_any_bytes(data: bytes) -> None:
     msgspec.json.encode(wire_view(data))
 
 
@@ -157,7 +158,9 @@ def test_the_schemaless_view_takes_any_bytes(data) -> None:
     some.sampled_from(["proto", "json", "thrift"]),
     some.sampled_from([None, *TYPES]),
 )
-def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, name) -> None:
+def test_every_view_of_any_payload_can_be_shown(
+    data: bytes, compression: str, encoding: str, name: str | None
+) -> None:
     kind = descriptor(name) if name else None
     payload = Payload(data, compression, encoding)
     view = view_payload(payload, kind, linked_protos().pool, 64)
@@ -168,14 +171,14 @@ def test_every_view_of_any_payload_can_be_shown(data, compression, encoding, nam
 
 @quick
 @given(some.binary(max_size=100), some.sampled_from(["gzip", "deflate", "zstd"]))
-def test_any_bytes_are_decompressed_or_rejected(data, encoding) -> None:
+def test_any_bytes_are_decompressed_or_rejected(data: bytes, encoding: str) -> None:
     with contextlib.suppress(CompressionError):
         assert len(decompress(data, encoding, 1000)) <= 1000
 
 
 @quick
 @given(floats)
-def test_a_float_reads_back_as_itself(number) -> None:
+def test_a_float_reads_back_as_itself(number: float) -> None:
     shown = single(number)
     assert (
         str(shown) == "NaN"
@@ -186,7 +189,7 @@ def test_a_float_reads_back_as_itself(number) -> None:
 
 @quick
 @given(messages)
-def test_compiled_and_field_by_field_readers_agree(value) -> None:
+def test_compiled_and_field_by_field_readers_agree(value: Message) -> None:
     readers = JsonPrinter(linked_protos().pool).readers
     kind = value.DESCRIPTOR
     assert as_text(readers.compile(kind)(value)) == as_text(readers.field_by_field()(value))
@@ -194,7 +197,7 @@ def test_compiled_and_field_by_field_readers_agree(value) -> None:
 
 @quick
 @given(messages, some.integers(0, 200))
-def test_truncated_json_is_a_prefix(value, most) -> None:
+def test_truncated_json_is_a_prefix(value: Message, most: int) -> None:
     whole, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert complete
     assert as_text(json.loads(whole)) == as_text(JsonPrinter(linked_protos().pool).value(value))

@@ -49,7 +49,7 @@ def mapped(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("values", [{}, LOWEST, HIGHEST], ids=["empty", "lowest", "highest"])
-def test_scalars_at_their_limits(values) -> None:
+def test_scalars_at_their_limits(values: dict[str, Any]) -> None:
     mapped(message("Scalars", **values))
 
 
@@ -59,7 +59,7 @@ def test_64_bit_integers_are_text_and_smaller_ones_numbers() -> None:
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1, 1e100, 123456789.123])
-def test_doubles(number) -> None:
+def test_doubles(number: float) -> None:
     mapped(message("Scalars", f_double=number))
     mapped(message("Lists", f_double=[number, 0.0]))
 
@@ -67,7 +67,7 @@ def test_doubles(number) -> None:
 @pytest.mark.parametrize(
     "number", [math.nan, math.inf, -math.inf, -0.0, FLOAT_TINY, 0.1, 16777216.0, 3.3, 8.589973e9]
 )
-def test_floats_are_the_shortest_that_read_back(number) -> None:
+def test_floats_are_the_shortest_that_read_back(number: float) -> None:
     mapped(message("Scalars", f_float=number))
     mapped(message("Lists", f_float=[number]))
 
@@ -149,7 +149,9 @@ def test_maps_with_every_kind_of_key() -> None:
         ({}, {}),
     ],
 )
-def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown) -> None:
+def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(
+    chosen: dict[str, Any], shown: dict[str, Any]
+) -> None:
     assert mapped(message("Choice", **chosen)) == shown
 
 
@@ -164,7 +166,7 @@ def test_a_oneof_shows_what_was_chosen_even_if_it_is_zero(chosen, shown) -> None
         (-1, 1, "1969-12-31T23:59:59.000000001Z"),
     ],
 )
-def test_timestamps(seconds, nanos, text) -> None:
+def test_timestamps(seconds: int, nanos: int, text: str) -> None:
     assert mapped(message("WellKnown", timestamp={"seconds": seconds, "nanos": nanos})) == {"timestamp": text}
 
 
@@ -177,7 +179,7 @@ def test_timestamps(seconds, nanos, text) -> None:
         (0, -1, "-0.000000001s"),
     ],
 )
-def test_durations(seconds, nanos, text) -> None:
+def test_durations(seconds: int, nanos: int, text: str) -> None:
     made = mapped(
         message("WellKnown", duration={"seconds": seconds, "nanos": nanos}, durations=[{"seconds": 1}])
     )
@@ -343,7 +345,9 @@ def test_a_name_that_is_not_an_identifier_is_never_compiled() -> None:
         ({"any": {"value": b"\1"}}, {"@type": "", "@value": "AQ=="}, "without a name"),
     ],
 )  # fmt: skip
-def test_values_without_canonical_json_are_shown_with_a_problem(fields, shown, problem) -> None:
+def test_values_without_canonical_json_are_shown_with_a_problem(
+    fields: dict[str, Any], shown: str | dict[str, Any], problem: str
+) -> None:
     printer = JsonPrinter(linked_protos().pool)
     [value] = printer.value(message("WellKnown", **fields)).values()
     assert value == shown

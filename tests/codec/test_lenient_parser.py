@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from loom.codec import EncodeError, Payload, decode_status_details, encode, preview_payload, view_payload
@@ -61,7 +62,9 @@ def spoiled(value: Any) -> bytes:
     ],
     ids=lambda value: None if isinstance(value, bytes) else "",
 )
-def test_a_string_that_is_not_utf_8_costs_only_itself(value, keys, shown) -> None:
+def test_a_string_that_is_not_utf_8_costs_only_itself(
+    value: Message, keys: tuple[Any, ...], shown: str | list[Any] | dict[str, Any]
+) -> None:
     shown_view = view(spoiled(value), value.DESCRIPTOR.full_name.removeprefix("loom.test."))
     assert shown_view.json == shown
     assert json.loads(shown_view.json_text) == shown
@@ -111,7 +114,7 @@ def innermost(value: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize("depth", [99, 100, 101, 150, 199])
-def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth) -> None:
+def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth: int) -> None:
     shown = view(nested(depth), "Tree")
     assert innermost(shown.json) == (depth, {"name": "deep"})
     assert shown.error is None
@@ -119,7 +122,7 @@ def test_messages_nested_deeper_than_protobuf_parses_are_decoded(depth) -> None:
 
 
 @pytest.mark.parametrize("depth", [200, 201, 500])
-def test_what_is_nested_even_deeper_is_named_and_left_out(depth) -> None:
+def test_what_is_nested_even_deeper_is_named_and_left_out(depth: int) -> None:
     shown = view(nested(depth), "Tree")
     assert innermost(shown.json) == (200, {})
     left_out = len(nested(depth - 200))
@@ -133,7 +136,7 @@ def test_a_deep_message_with_a_bad_string_within() -> None:
 
 
 @pytest.mark.parametrize("depth", [33, 34, 60, 99])
-def test_a_struct_of_many_levels(depth) -> None:
+def test_a_struct_of_many_levels(depth: int) -> None:
     value: Any = "bottom"
     for level in range(depth):
         value = {f"k{level}": value} if level % 2 else [value]
@@ -181,7 +184,7 @@ def test_a_preview_shows_what_is_there() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])
-def test_a_broken_wire_format_is_still_an_error(cut) -> None:
+def test_a_broken_wire_format_is_still_an_error(cut: int) -> None:
     data = spoiled(message("Tree", left={"name": "BAD"}, name="x"))[:-cut]
     shown = view(data, "Tree")
     assert (shown.json, shown.tree) == (None, None)

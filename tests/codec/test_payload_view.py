@@ -2,24 +2,32 @@
 
 import gzip
 import json
+from typing import Any
 
 import msgspec
 import pytest
 
 from loom.codec import Payload, preview_payload, view_payload
+from loom.codec.payload_view import PayloadView
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
 SCALARS = message("Scalars", f_string="héllo", f_int64=7)
 
 
-def view(data, name="Scalars", max_bytes=65536, max_text=None, **fields):
+def view(
+    data: bytes,
+    name: str | None = "Scalars",
+    max_bytes: int = 65536,
+    max_text: int | None = None,
+    **fields: Any,
+) -> PayloadView:
     shown = view_payload(
         Payload(data, **fields), name and descriptor(name), linked_protos().pool, max_bytes, max_text
     )
     return msgspec.json.decode(msgspec.json.encode(shown), type=type(shown))
 
 
-def line(data, name="Scalars", **fields):
+def line(data: bytes, name: str | None = "Scalars", **fields: Any) -> tuple[Any, ...]:
     return preview_payload(Payload(data, **fields), name and descriptor(name), linked_protos().pool)
 
 
@@ -87,7 +95,7 @@ def test_without_a_descriptor_the_wire_view_is_the_preview() -> None:
         (b"", ""),
     ],
 )
-def test_previews_of_bytes_that_are_not_a_message(data, expected) -> None:
+def test_previews_of_bytes_that_are_not_a_message(data: bytes, expected: str) -> None:
     assert line(data, None) == (expected, None)
     assert view(data, None).preview == expected
 
@@ -169,7 +177,7 @@ def test_a_very_large_message_has_all_its_json_and_the_beginning_of_its_tree() -
 
 
 @pytest.mark.parametrize("size", [1, 150, 10_000])
-def test_a_preview_is_one_short_line(size) -> None:
+def test_a_preview_is_one_short_line(size: int) -> None:
     text, error = line(message("Lists", f_string=["a\nb" * size]).SerializeToString(), "Lists")
     assert error is None
     assert len(text) <= 200
@@ -212,7 +220,7 @@ def test_numbers_in_json_payloads_keep_their_digits() -> None:
 
 
 @pytest.mark.parametrize("depth", [50, 900, 100_000])
-def test_json_payloads_of_any_depth_can_be_shown(depth) -> None:
+def test_json_payloads_of_any_depth_can_be_shown(depth: int) -> None:
     shown = view_payload(Payload(b"[" * depth + b"]" * depth, "", "json"), None, linked_protos().pool, 100)
     assert b"nested deeper" in msgspec.json.encode(shown) or depth == 50 or shown.error
 

@@ -1,20 +1,23 @@
 """Message → JSON → message keeps everything, also what JSON cannot say."""
 
+from typing import Any
+
 import pytest
+from google.protobuf.message import Message
 
 from loom.codec import EncodeError, decode, encode
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
 
-def json_of(value):
+def json_of(value: Message) -> dict[str, Any]:
     return decode(value.SerializeToString(), value.DESCRIPTOR, linked_protos().pool).json
 
 
-def newer(kept, **fields):
+def newer(kept: str, **fields: Any) -> Message:
     return message("New", kept=kept, added=7, also_added=f"of {kept}", **fields)
 
 
-def as_old(value):
+def as_old(value: Message) -> Message:
     return message("Old").FromString(value.SerializeToString())
 
 
@@ -141,7 +144,9 @@ def test_extensions_and_groups_come_back() -> None:
         ("WellKnown", {"any": {"@type": "x/no.T", "a": 1}}, "any", "Can not find .* x/no.T"),
     ],
 )
-def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, says) -> None:
+def test_json_that_does_not_fit_is_rejected_with_its_path(
+    kind: str, value: str | list[Any] | dict[str, Any] | None, path: str, says: str
+) -> None:
     with pytest.raises(EncodeError, match=says) as error:
         encode(value, descriptor(kind), linked_protos().pool)
     assert error.value.path == path
@@ -159,7 +164,7 @@ def test_json_that_does_not_fit_is_rejected_with_its_path(kind, value, path, say
         ("AAAA", b"\0" * 3),
     ],
 )
-def test_base64_may_be_of_either_alphabet_and_padded_or_not(text, data) -> None:
+def test_base64_may_be_of_either_alphabet_and_padded_or_not(text: str, data: bytes) -> None:
     made = encode({"fBytes": text}, descriptor("Scalars"), linked_protos().pool)
     assert message("Scalars").FromString(made).f_bytes == data
     made = encode(

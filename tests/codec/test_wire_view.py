@@ -11,7 +11,7 @@ from loom.codec.node import Budget
 from tests.support.protos import message
 
 
-def only(data):
+def only(data: bytes) -> Node:
     [child] = wire_view(data).children
     return child
 
@@ -85,7 +85,7 @@ def test_groups() -> None:
         "short fixed",
     ],
 )
-def test_bytes_that_are_not_a_message_have_the_reason(data) -> None:
+def test_bytes_that_are_not_a_message_have_the_reason(data: bytes) -> None:
     view = wire_view(data)
     assert view.kind == "bytes"
     assert view.note.startswith("not a protobuf message: ")
@@ -95,13 +95,13 @@ def test_an_empty_message_is_a_message() -> None:
     assert wire_view(b"").kind == "message"
 
 
-def nested(levels, data=b""):
+def nested(levels: int, data: bytes = b"") -> bytes:
     for _ in range(levels):
         data = b"\x0a" + varint(len(data)) + data
     return data
 
 
-def varint(value):
+def varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -109,7 +109,7 @@ def varint(value):
     return bytes([*out, value])
 
 
-def nodes(node):
+def nodes(node: Node) -> int:
     return 1 + sum(map(nodes, node.children))
 
 

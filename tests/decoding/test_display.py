@@ -2,13 +2,17 @@
 
 import asyncio
 import gzip
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, descriptor_pb2
+from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.api.messages import MessageRow
+from loom.api.messages import MessageRow, MessageView
 from loom.decoding.display import DisplayDecoder
 from loom.model import Call, Direction, Message, Status
 from loom.schema import DescriptorIndex, DescriptorSet, MemorySource, Provenance, Schema, SchemaError
@@ -23,13 +27,13 @@ service S {
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[descriptor_pb2.FileDescriptorProto]:
     folder = tmp_path_factory.mktemp("service")
     return compiled(folder, s=SERVICE, everything=(FOLDER / "everything.proto").read_text()).file
 
 
 @pytest.fixture
-async def decoder(files):
+async def decoder(files: Sequence[descriptor_pb2.FileDescriptorProto]) -> AsyncIterator[DisplayDecoder]:
     made = DescriptorIndex()
     made.add(files, "test")
     schema = Schema([MemorySource("proto files", made)])
@@ -39,16 +43,16 @@ async def decoder(files):
     await schema.close()
 
 
-def a_call(method="/t.S/Do", **fields):
+def a_call(method: str = "/t.S/Do", **fields: Any) -> Call:
     return Call(1, method, 0, **fields)
 
 
-def a_message(data, direction=Direction.REQUEST, **fields):
+def a_message(data: bytes | None, direction: Direction = Direction.REQUEST, **fields: Any) -> Message:
     size = 5 if data is None else len(data)
     return Message(0, direction, 1_000, size, data, **fields)
 
 
-def sent(view):
+def sent(view: MessageView) -> MessageView:
     """A view as the page receives it: that of a large message is partly JSON already."""
     return msgspec.json.decode(msgspec.json.encode(view), type=type(view))
 
@@ -56,14 +60,14 @@ def sent(view):
 SCALARS = message("Scalars", f_string="x", f_int64=7).SerializeToString()
 
 
-async def test_a_row(decoder) -> None:
+async def test_a_row(decoder: DisplayDecoder) -> None:
     assert await decoder.row(a_call(), a_message(SCALARS)) == MessageRow(
         index=0, direction=Direction.REQUEST, time_us=1, size=len(SCALARS), compressed=False, encoding="",
         dropped=False, type="loom.test.Scalars", preview='fInt64: 7, fString: "x"', error=None,
     )  # fmt: skip
 
 
-async def test_a_view(decoder) -> None:
+async def test_a_view(decoder: DisplayDecoder) -> None:
     view = await decoder.view(a_call(), a_message(SCALARS), 65536)
     assert view.json == {"fInt64": "7", "fString": "x"}
     assert (view.source, view.type) == ("proto files", "loom.test.Scalars")
@@ -71,14 +75,14 @@ async def test_a_view(decoder) -> None:
     assert (view.drift, view.error, view.schema_error) == (False, None, None)
 
 
-async def test_a_response_is_decoded_as_one(decoder) -> None:
+async def test_a_response_is_decoded_as_one(decoder: DisplayDecoder) -> None:
     data = message("WellKnown", w_int32={"value": 3}).SerializeToString()
     view = await decoder.view(a_call(), a_message(data, Direction.RESPONSE), 100)
     assert view.json == {"wInt32": 3}
 
 
 @pytest.mark.parametrize("method", ["/no.Such/Method", "/t.S/Gone", "nonsense"])
-async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method) -> None:
+async def test_without_a_schema_the_fields_are_shown_by_number(decoder: DisplayDecoder, method: str) -> None:
     view = await decoder.view(a_call(method), a_message(SCALARS), 100)
     assert view.json is None
     assert [child.key for child in view.wire.children] == ["4", "14"]
@@ -87,7 +91,9 @@ async def test_without_a_schema_the_fields_are_shown_by_number(decoder, method) 
     assert (await decoder.schema_info(a_call(method))).error == view.schema_error
 
 
-async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_the_view(files) -> None:
+async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_the_view(
+    files: Sequence[descriptor_pb2.FileDescriptorProto],
+) -> None:
     rejected = next(file for file in files if file.name == "s.proto")
     broken = type(rejected)()
     broken.CopyFrom(rejected)
@@ -112,12 +118,12 @@ async def test_a_health_check_is_decoded_without_any_source() -> None:
     await decoder.schema.close()
 
 
-async def test_a_message_whose_bytes_are_dropped(decoder) -> None:
+async def test_a_message_whose_bytes_are_dropped(decoder: DisplayDecoder) -> None:
     assert (await decoder.row(a_call(), a_message(None))).dropped
     assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error
 
 
-async def test_a_compressed_message(decoder) -> None:
+async def test_a_compressed_message(decoder: DisplayDecoder) -> None:
     packed = a_message(gzip.compress(SCALARS), compressed=True, encoding="gzip")
     assert (await decoder.row(a_call(), packed)).preview.startswith("fInt64: 7")
     view = sent(await decoder.view(a_call(), packed, 100))
@@ -125,13 +131,13 @@ async def test_a_compressed_message(decoder) -> None:
     assert view.compressed
 
 
-async def test_a_json_call_needs_no_schema(decoder) -> None:
+async def test_a_json_call_needs_no_schema(decoder: DisplayDecoder) -> None:
     call = a_call("/no.Such/Method", content_type="application/grpc+json")
     view = sent(await decoder.view(call, a_message(b'{"a": 1}'), 100))
     assert (view.json, view.payload, view.type, view.error) == ({"a": 1}, "json", "json", None)
 
 
-async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(decoder) -> None:
+async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(decoder: DisplayDecoder) -> None:
     data = message("Scalars", f_string="é" * 20_000).SerializeToString()
     call = a_call()
     large = sent(await decoder.view(call, a_message(data), 10))
@@ -141,18 +147,23 @@ async def test_a_large_message_is_decoded_in_the_worker_with_the_same_result(dec
     assert again == large
 
 
-async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path) -> None:
+async def test_an_any_is_unpacked_with_types_of_any_source(
+    files: Sequence[descriptor_pb2.FileDescriptorProto], tmp_path: Path
+) -> None:
     class Late:
         """Knows a type that the service's own files do not import."""
 
-        name, problems = "late", ()
+        name = "late"
+        problems: Sequence[str] = ()
 
-        async def fetch(self, symbol):
+        async def fetch(self, symbol: str) -> DescriptorSet:
             if symbol != "late.Thing":
                 raise SchemaError("no")
             return DescriptorSet(tuple(late), Provenance("late", ""))
 
-        def fill(self, _):
+        def fill(
+            self, files: Mapping[str, descriptor_pb2.FileDescriptorProto]
+        ) -> list[descriptor_pb2.FileDescriptorProto]:
             return []
 
     made = DescriptorIndex()
@@ -170,11 +181,13 @@ async def test_an_any_is_unpacked_with_types_of_any_source(files, tmp_path) -> N
     await decoding.schema.close()
 
 
-async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files) -> None:
+async def test_unknown_fields_refresh_the_schema_once_and_are_drift(
+    files: Sequence[descriptor_pb2.FileDescriptorProto],
+) -> None:
     class Counting(MemorySource):
         asked = 0
 
-        async def fetch(self, symbol):
+        async def fetch(self, symbol: str) -> DescriptorSet:
             self.asked += 1
             return await super().fetch(symbol)
 
@@ -194,7 +207,9 @@ async def test_unknown_fields_refresh_the_schema_once_and_are_drift(files) -> No
     await decoding.schema.close()
 
 
-async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp_path) -> None:
+async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(
+    files: Sequence[descriptor_pb2.FileDescriptorProto], tmp_path: Path
+) -> None:
     old = compiled(
         tmp_path,
         s='syntax = "proto3"; package t; message M { int32 a = 1; } service S { rpc Do(M) returns (M); }',
@@ -218,12 +233,16 @@ async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(files, tmp
 
 async def test_waiting_for_a_schema_times_out() -> None:
     class Never:
-        name, problems = "never", ()
+        name = "never"
+        problems: Sequence[str] = ()
 
-        async def fetch(self, _) -> None:
+        async def fetch(self, symbol: str) -> DescriptorSet:
             await asyncio.Event().wait()
+            raise SchemaError(symbol)
 
-        def fill(self, _):
+        def fill(
+            self, files: Mapping[str, descriptor_pb2.FileDescriptorProto]
+        ) -> list[descriptor_pb2.FileDescriptorProto]:
             return []
 
     decoding = DisplayDecoder(Schema([Never()]), schema_timeout=0.01)
@@ -233,14 +252,14 @@ async def test_waiting_for_a_schema_times_out() -> None:
     await decoding.schema.close()
 
 
-def details_of(*details):
+def details_of(*details: ProtoMessage) -> status_pb2.Status:
     status = status_pb2.Status(code=3, message="bad")
     for item in details:
         status.details.add().Pack(item)
     return status
 
 
-async def test_error_details_of_standard_types_and_of_the_sources(decoder) -> None:
+async def test_error_details_of_standard_types_and_of_the_sources(decoder: DisplayDecoder) -> None:
     bad = error_details_pb2.BadRequest(field_violations=[{"field": "a", "description": "no"}])
     status = details_of(bad, message("Scalars", f_bool=True))
     status.details.add(type_url="x/no.Such", value=b"\x08\x01")
@@ -254,7 +273,7 @@ async def test_error_details_of_standard_types_and_of_the_sources(decoder) -> No
     assert (shown.code, shown.message, shown.error) == (3, "bad", None)
 
 
-async def test_details_that_are_not_a_status_are_shown_raw(decoder) -> None:
+async def test_details_that_are_not_a_status_are_shown_raw(decoder: DisplayDecoder) -> None:
     raw = b"\xff\xff\xff"
     shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
     assert shown.error.startswith("not a google.rpc.Status")
@@ -263,7 +282,7 @@ async def test_details_that_are_not_a_status_are_shown_raw(decoder) -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-async def test_a_row_of_a_large_message_starts_the_worker(decoder, compressed) -> None:
+async def test_a_row_of_a_large_message_starts_the_worker(decoder: DisplayDecoder, compressed: bool) -> None:
     data = message("Scalars", f_string="x" * 300_000).SerializeToString()
     if compressed:
         row = await decoder.row(a_call(), a_message(gzip.compress(data), compressed=True, encoding="gzip"))

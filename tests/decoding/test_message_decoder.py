@@ -33,7 +33,7 @@ def test_a_message_has_its_value_its_bytes_and_its_type() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", ""], ids=["declared", "undeclared"])
-def test_a_compressed_message_is_decompressed(encoding) -> None:
+def test_a_compressed_message_is_decompressed(encoding: str) -> None:
     item = a_message(gzip.compress(SCALARS), compressed=True, encoding=encoding)
     decoded = decoder().decode(item)
     assert (decoded.json["fString"], decoded.data, decoded.error) == ("x", SCALARS, "")
@@ -56,7 +56,7 @@ def test_a_message_without_a_schema_has_its_bytes_and_the_reason() -> None:
     ],
     ids=["dropped", "corrupt", "unsupported", "invalid"],
 )
-def test_what_cannot_be_decoded_has_the_reason(item, error, data) -> None:
+def test_what_cannot_be_decoded_has_the_reason(item: Message, error: str, data: bytes | None) -> None:
     decoded = decoder().decode(item)
     assert error in decoded.error
     assert (decoded.json, decoded.data) == (None, data)

@@ -47,7 +47,7 @@ async def test_a_dead_process_is_replaced() -> None:
     await worker.close()
 
 
-async def test_a_payload_is_retried_when_the_process_is_killed(caplog) -> None:
+async def test_a_payload_is_retried_when_the_process_is_killed(caplog: pytest.LogCaptureFixture) -> None:
     worker = WorkerClient()
     await view_scalars(worker)
 

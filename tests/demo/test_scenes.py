@@ -1,6 +1,7 @@
 """Every scene ends as it says, and together they show all that a demo should."""
 
 import random
+from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ def contract() -> Contract:
 
 
 @pytest.fixture
-async def client(contract: Contract):
+async def client(contract: Contract) -> AsyncIterator[Client]:
     backend = DemoBackend(Address("127.0.0.1", 0), contract)
     await backend.start()
     async with grpc.aio.insecure_channel(str(backend.address)) as channel:

@@ -3,6 +3,7 @@
 import asyncio
 
 from loom.demo.backend import DemoBackend
+from loom.demo.scenes import Client, Scene
 from loom.demo.traffic import Traffic
 from loom.model import Address
 
@@ -16,7 +17,7 @@ async def test_traffic_calls_until_it_is_stopped() -> None:
     called = asyncio.Event()
     original = traffic._play
 
-    async def play(scene, client) -> None:
+    async def play(scene: Scene, client: Client) -> None:
         await original(scene, client)
         called.set()
 

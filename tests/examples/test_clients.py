@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def node_client() -> list[str]:
     ids=["python", "node"],
 )
 async def test_a_client_sees_no_difference_and_loom_sees_every_call(
-    tmp_path: Path, client, agent, engine
+    tmp_path: Path, client: Callable[[], list[str]], agent: str, engine: str
 ) -> None:
     command = client()
     arguments = ("--engine", engine, "--listen", "localhost:0", "--ui", "localhost:0", "--no-session")

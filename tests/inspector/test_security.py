@@ -57,7 +57,7 @@ async def client(*, required: bool = False, hosts: frozenset[str] = frozenset())
 @pytest.mark.parametrize(
     "host", ["localhost:9998", "localhost", "127.0.0.1:1", "[::1]:9998", "10.0.0.7:9998", "LOCALHOST:8000"]
 )
-async def test_hosts_that_a_person_types(host) -> None:
+async def test_hosts_that_a_person_types(host: str) -> None:
     async with client() as asking:
         assert (await asking.get("/api/calls", {"Host": host})).status == 200
 
@@ -65,7 +65,7 @@ async def test_hosts_that_a_person_types(host) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.test", "localhost.evil.test:9998", "", "127.0.0.1.nip.test", "a@b:1", "["]
 )
-async def test_dns_rebinding_is_refused_with_what_to_do(host) -> None:
+async def test_dns_rebinding_is_refused_with_what_to_do(host: str) -> None:
     async with client() as asking:
         answer = await asking.get("/api/calls", {"Host": host})
         assert answer.status == 403
@@ -89,7 +89,7 @@ async def test_a_configured_host_is_let_in() -> None:
         {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
     ],
 )
-async def test_no_other_page_reaches_the_api(method, headers) -> None:
+async def test_no_other_page_reaches_the_api(method: str, headers: dict[str, str]) -> None:
     async with client() as asking:
         assert (await asking.ask(method, "/api/calls", headers)).status == 403
 
@@ -101,7 +101,7 @@ async def test_the_page_itself_does() -> None:
 
 
 @pytest.mark.parametrize(("dest", "status"), [("document", 200), ("iframe", 403), ("empty", 403)])
-async def test_a_link_from_elsewhere_opens_the_page_and_nothing_more(dest, status) -> None:
+async def test_a_link_from_elsewhere_opens_the_page_and_nothing_more(dest: str, status: int) -> None:
     headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": dest}
     async with client() as asking:
         assert (await asking.get("/calls/12", headers)).status == status
@@ -124,7 +124,7 @@ class TestToken:
             assert (await asking.get("/")).status == 401
 
     @pytest.mark.parametrize("path", ["/live", "/metrics"])
-    async def test_probes_need_none(self, path) -> None:
+    async def test_probes_need_none(self, path: str) -> None:
         async with client(required=True) as asking:
             assert (await asking.get(path)).status == 200
 
@@ -154,7 +154,7 @@ class TestToken:
             assert "set-cookie" not in answer.headers
 
     @pytest.mark.parametrize("path", ["//evil.test/?token=right", "/%5Cevil.test/?token=right"])
-    async def test_the_exchange_redirects_nowhere_else(self, path) -> None:
+    async def test_the_exchange_redirects_nowhere_else(self, path: str) -> None:
         async with client() as asking:
             answer = await asking.get(path)
             assert answer.status == 303

@@ -13,7 +13,7 @@ from loom.model import Address
         (" api.acme.test:443 ", "api.acme.test", 443, "api.acme.test:443"),
     ],
 )
-def test_reads_what_people_write(text, host, port, shown) -> None:
+def test_reads_what_people_write(text: str, host: str, port: int, shown: str) -> None:
     address = Address.parse(text)
     assert (address.host, address.port) == (host, port)
     assert str(address) == shown
@@ -22,7 +22,7 @@ def test_reads_what_people_write(text, host, port, shown) -> None:
 @pytest.mark.parametrize(
     "text", ["", "localhost", ":50051", "::1:80", "host:99999", "http://host:80", "a b:1"]
 )
-def test_says_what_is_allowed(text) -> None:
+def test_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^expected HOST:PORT .*, got "):
         Address.parse(text)
 
@@ -36,5 +36,5 @@ def test_localhost_is_both_loopback_addresses() -> None:
     ("host", "expected"),
     [("localhost", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("127.evil.test", False)],
 )
-def test_loopback(host, expected) -> None:
+def test_loopback(host: str, expected: bool) -> None:
     assert Address(host, 1).is_loopback is expected

@@ -52,7 +52,7 @@ def test_the_head_goes_last_and_the_newest_stays() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, HEAD, HEAD + 1, 300])
-def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count) -> None:
+def test_there_is_one_gap_however_often_messages_are_dropped_and_added(count: int) -> None:
     messages = filled(count)
     size = count
     for turn in range(500):

@@ -111,7 +111,7 @@ def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from() -> None:
         ("b:" + "9" * 5000, None),
     ],
 )
-def test_positions_read_back(text, expected) -> None:
+def test_positions_read_back(text: str | None, expected: FeedPosition | None) -> None:
     assert FeedPosition.parse(text) == expected
 
 

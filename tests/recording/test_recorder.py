@@ -12,6 +12,7 @@ from loom.model import (
     CallState,
     Direction,
     EndedBy,
+    Event,
     HalfClosed,
     Kind,
     MessageSeen,
@@ -36,7 +37,7 @@ class Notes(Observer):
         self.ends += [call.id for call in calls]
 
 
-def events():
+def events() -> list[Event]:
     return [
         CallStarted(1, 1_000, "/acme.Shop/Watch", "ipv4:127.0.0.1:5", deadline_ns=9_000_000),
         MetadataSeen(1, 1_000, Section.REQUEST, (("x-a", "1"), ("x-a", "2"), ("k-bin", b"\x00"))),
@@ -73,7 +74,7 @@ def test_a_call_is_the_fold_of_its_events() -> None:
 
 
 @pytest.mark.parametrize("together", [2, 3, 5, 9])
-def test_events_that_come_together_make_the_same_call(together) -> None:
+def test_events_that_come_together_make_the_same_call(together: int) -> None:
     one, several, notes = History(), History(), Notes()
     by_one, by_several = Recorder(one), Recorder(several, [notes])
     for event in events():
@@ -116,9 +117,11 @@ def test_late_events_of_an_ended_call_change_nothing() -> None:
     assert history.get(1).request_messages == 1
 
 
-def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(caplog) -> None:
+def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Broken(Observer):
-        def changed(self, calls) -> Never:
+        def changed(self, calls: Sequence[Call]) -> Never:
             raise RuntimeError("boom")
 
         ended = changed
@@ -132,7 +135,9 @@ def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(
     assert notes.changes == [(1, 1)]
 
 
-def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(caplog) -> None:
+def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     history, notes = History(), Notes()
     recorder = Recorder(history, [notes])
     broken = [CallStarted(1, 1_000, "/a.B/C"), MessageSeen(1, 2_000, Direction.REQUEST, None)]

@@ -1,6 +1,7 @@
 """Which calls of a recording are sent again, and in which order."""
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_call_waits_in_memory_only_for_earlier_ones() -> None:
     calls = [call(1, 1), call(2, 2), call(4, 4), call(3, 3)]
     taken: list[int] = []
 
-    def source():
+    def source() -> Iterator[Call]:
         for item in calls:
             taken.append(item.id)
             yield item

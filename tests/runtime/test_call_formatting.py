@@ -1,6 +1,7 @@
 """Calls as lines of a terminal."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from loom.runtime.terminal import Palette
 PLAIN = Palette(enabled=False)
 
 
-def call(code: int = 0, message: str = "", **values) -> Call:
+def call(code: int = 0, message: str = "", **values: Any) -> Call:
     finished = Call(7, "/acme.Shop/Watch", 1_000_000_000, peer="ipv4:127.0.0.1:5", declared_kind=Kind.BIDI)
     finished.request_messages, finished.request_bytes = 3, 120
     finished.response_messages, finished.response_bytes = 5, 2150

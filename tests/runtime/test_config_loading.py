@@ -1,6 +1,7 @@
 """Precedence of sources, parsing of values, and one-line errors that name source, key and allowed values."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,12 @@ class Directories:
         self.cwd.mkdir()
         self.user.mkdir()
 
-    def load(self, flags=None, environ=None, config=None) -> Configuration:
+    def load(
+        self,
+        flags: dict[str, Any] | None = None,
+        environ: dict[str, str] | None = None,
+        config: Path | None = None,
+    ) -> Configuration:
         return load(flags or {}, environ or {}, config=config, cwd=self.cwd, user_dir=self.user)
 
 

@@ -2,6 +2,8 @@ import asyncio
 import logging
 from typing import Never
 
+import pytest
+
 from loom.runtime.tasks import Tasks
 
 
@@ -20,7 +22,7 @@ async def test_stop_cancels_tasks_and_waits_for_them() -> None:
     assert seen == ["cleaned"]
 
 
-async def test_a_failure_is_never_silent(caplog) -> None:
+async def test_a_failure_is_never_silent(caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> Never:
         raise RuntimeError("boom")
 
@@ -32,7 +34,7 @@ async def test_a_failure_is_never_silent(caplog) -> None:
     assert "background task fragile failed" in caplog.text
 
 
-async def test_a_tick_outlives_its_own_failure(caplog) -> None:
+async def test_a_tick_outlives_its_own_failure(caplog: pytest.LogCaptureFixture) -> None:
     tasks, seen, twice = Tasks(), [], asyncio.Event()
 
     def tick() -> Never:

@@ -1,11 +1,15 @@
 """gRPC's own services are known without a source that describes them."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Never
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 from loom.model import Kind
 from loom.schema import DescriptorIndex, MemorySource, Schema, SchemaError
+from loom.schema.source import Source
 from tests.support.schemas import compiled
 
 SERVICES = {
@@ -26,18 +30,21 @@ SERVICES = {
 class Unavailable:
     """A target that is down."""
 
-    name, problems = "reflection", ()
+    name = "reflection"
+    problems: Sequence[str] = ()
 
-    async def fetch(self, _) -> Never:
+    async def fetch(self, symbol: str) -> Never:
         raise SchemaError("the target is down", temporary=True)
 
-    def fill(self, _):
+    def fill(
+        self, files: Mapping[str, descriptor_pb2.FileDescriptorProto]
+    ) -> list[descriptor_pb2.FileDescriptorProto]:
         return []
 
 
 @pytest.mark.parametrize("sources", [[], [Unavailable()]], ids=["no source", "target down"])
 @pytest.mark.parametrize("path", SERVICES)
-async def test_they_are_known_whatever_the_sources_know(path, sources) -> None:
+async def test_they_are_known_whatever_the_sources_know(path: str, sources: list[Source]) -> None:
     schema = Schema(sources)
     method = await schema.method(path)
     assert (method.kind, method.request.full_name) == SERVICES[path]
@@ -46,7 +53,7 @@ async def test_they_are_known_whatever_the_sources_know(path, sources) -> None:
     await schema.close()
 
 
-async def test_a_source_that_describes_one_comes_first(tmp_path) -> None:
+async def test_a_source_that_describes_one_comes_first(tmp_path: Path) -> None:
     text = """syntax = "proto3"; package grpc.health.v1; message M { string own = 1; }
     service Health { rpc Check(M) returns (M); }"""
     index = DescriptorIndex()

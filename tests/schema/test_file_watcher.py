@@ -53,7 +53,7 @@ async def rewritten(path: Path, data: bytes, watched: Watched, method: str, fiel
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "protoset"])
-async def test_changed_files_are_reloaded(tmp_path, kind) -> None:
+async def test_changed_files_are_reloaded(tmp_path: Path, kind: str) -> None:
     proto = tmp_path / "a.proto"
     proto.write_text(TEXT.format("a", "before"))
     protoset = tmp_path / "a.protoset"

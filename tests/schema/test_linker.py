@@ -1,6 +1,10 @@
 """Files that conflict, that the pool rejects, and that import what is missing."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.text_format import Parse
 
@@ -13,7 +17,7 @@ from tests.support.schemas import compiled
 BASE = """syntax = "proto2"; package p; message Base { optional string id = 1; extensions 100 to 200; }"""
 
 
-def extending(name, number=100) -> str:
+def extending(name: str, number: int = 100) -> str:
     """A file of another team that extends the same message."""
     return f"""syntax = "proto2"; package {name}; import "base.proto"; import "google/protobuf/descriptor.proto";
     message {name.title()} {{
@@ -24,7 +28,7 @@ def extending(name, number=100) -> str:
     service {name.title()}Service {{ rpc Do({name.title()}) returns (p.Base); }}"""
 
 
-def separately_compiled(folder, **sources):
+def separately_compiled(folder: Path, **sources: str) -> list[descriptor_pb2.FileDescriptorProto]:
     """Files that protoc would reject together, each compiled alone with its imports."""
     files = {}
     for name, text in sources.items():
@@ -36,7 +40,9 @@ def separately_compiled(folder, **sources):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(tmp_path, order) -> None:
+def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(
+    tmp_path: Path, order: int
+) -> None:
     files = separately_compiled(tmp_path, one=extending("one"), two=extending("two"))
     linked = link(files[::order])
     for name in ("One", "Two"):
@@ -48,7 +54,7 @@ def test_of_two_files_with_the_same_extension_numbers_both_keep_their_messages(t
     assert problem.endswith("without its extensions that another file defines: 100 of p.Base, 101 of p.Base")
 
 
-def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path) -> None:
+def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path: Path) -> None:
     files = {file.name: file for file in separately_compiled(tmp_path, one=extending("one"))}
     rejected = files["one.proto"]
     rejected.message_type[0].field.add().CopyFrom(rejected.message_type[0].field[0])
@@ -60,14 +66,14 @@ def test_no_extension_of_a_rejected_file_is_left_in_the_pool(tmp_path) -> None:
     assert problem.startswith("one.proto: ")
 
 
-def test_extensions_that_do_not_conflict_are_all_kept(tmp_path) -> None:
+def test_extensions_that_do_not_conflict_are_all_kept(tmp_path: Path) -> None:
     linked = link(separately_compiled(tmp_path, one=extending("one"), two=extending("two", 150)))
     base = linked.pool.FindMessageTypeByName("p.Base")
     assert sorted(field.number for field in linked.pool.FindAllExtensions(base)) == [100, 101, 150, 151]
     assert linked.problems == ()
 
 
-def duplicate_names():
+def duplicate_names() -> descriptor_pb2.FileDescriptorProto:
     """Two fields with one number, which protoc would reject."""
     file = Parse(
         """name: "bad.proto" package: "bad" message_type { name: "M" } service { name: "S" method {
@@ -84,7 +90,7 @@ def duplicate_names():
     return file
 
 
-def missing_type():
+def missing_type() -> descriptor_pb2.FileDescriptorProto:
     """A message that no file defines and no import can provide."""
     return Parse(
         """name: "bad.proto" package: "bad" message_type { name: "M" field { name: "x" number: 1 type: TYPE_MESSAGE
@@ -94,7 +100,7 @@ def missing_type():
     )
 
 
-def bad_number():
+def bad_number() -> descriptor_pb2.FileDescriptorProto:
     """A field number that the wire format cannot express."""
     file = missing_type()
     file.message_type[0].field[0].CopyFrom(
@@ -109,7 +115,9 @@ def bad_number():
 
 
 @pytest.mark.parametrize("malformed", [duplicate_names, missing_type, bad_number])
-async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(malformed) -> None:
+async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(
+    malformed: Callable[[], descriptor_pb2.FileDescriptorProto],
+) -> None:
     index = DescriptorIndex()
     index.add([malformed()], "disk")
     schema = Schema([MemorySource("proto files", index)])
@@ -122,7 +130,7 @@ async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(malformed) 
     await schema.close()
 
 
-async def test_a_method_that_its_service_lacks_is_reported_as_such(tmp_path) -> None:
+async def test_a_method_that_its_service_lacks_is_reported_as_such(tmp_path: Path) -> None:
     index = DescriptorIndex()
     index.add(compiled(tmp_path, base=BASE, one=extending("one")).file, "disk")
     schema = Schema([MemorySource("proto files", index)])

@@ -1,5 +1,8 @@
 """Proto files, folders of them, and descriptor sets: what compiles is there, what does not is named."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from loom.schema import ProtocError, SchemaError, compile_protos
@@ -9,11 +12,11 @@ from loom.schema.local_files import DESCRIPTOR_SETS, PROTO_FILES, load_descripto
 GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'
 
 
-def protos(paths, import_paths=()):
+def protos(paths: list[Path], import_paths: list[Path] | tuple[Any, ...] = ()) -> MemorySource:
     return MemorySource(PROTO_FILES, *load_protos(paths, import_paths))
 
 
-def write(folder, files):
+def write(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,7 +24,7 @@ def write(folder, files):
     return folder
 
 
-async def test_a_folder_is_read_recursively(tmp_path) -> None:
+async def test_a_folder_is_read_recursively(tmp_path: Path) -> None:
     write(tmp_path, {"a.proto": GOOD.format("a"), "deep/er/b.proto": GOOD.format("b")})
     source = protos([tmp_path])
     assert source.services == ["a.S", "b.S"]
@@ -31,7 +34,7 @@ async def test_a_folder_is_read_recursively(tmp_path) -> None:
     assert (found.provenance.source, found.provenance.origin) == ("proto files", str(tmp_path))
 
 
-async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path) -> None:
+async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -49,14 +52,14 @@ async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path)
     }
 
 
-async def test_one_file_with_its_import_path(tmp_path) -> None:
+async def test_one_file_with_its_import_path(tmp_path: Path) -> None:
     write(tmp_path, {"acme/a.proto": GOOD.format("acme"), "acme/other.proto": "broken"})
     source = protos([tmp_path / "acme" / "a.proto"], [tmp_path])
     assert source.problems == []
     assert [file.name for file in (await source.fetch("acme.S")).files] == ["acme/a.proto"]
 
 
-async def test_broken_files_and_their_importers_are_named_and_the_others_used(tmp_path) -> None:
+async def test_broken_files_and_their_importers_are_named_and_the_others_used(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -76,7 +79,7 @@ async def test_broken_files_and_their_importers_are_named_and_the_others_used(tm
     assert "--import-path" in by_file["lost.proto"]
 
 
-async def test_paths_without_files_are_named(tmp_path) -> None:
+async def test_paths_without_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     source = protos([tmp_path / "gone.proto", tmp_path / "empty"])
     assert source.problems == [
@@ -85,7 +88,7 @@ async def test_paths_without_files_are_named(tmp_path) -> None:
     ]
 
 
-async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path) -> None:
+async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path: Path) -> None:
     write(tmp_path, {"broken.proto": "?"})
     source = protos([tmp_path])
     with pytest.raises(
@@ -94,7 +97,7 @@ async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path) -> None:
         await source.fetch("a.B")
 
 
-async def test_descriptor_sets(tmp_path) -> None:
+async def test_descriptor_sets(tmp_path: Path) -> None:
     write(tmp_path, {"a.proto": GOOD.format("a"), "bad.protoset": "no set at all"})
     protoset = tmp_path / "good.protoset"
     protoset.write_bytes(compile_protos([tmp_path / "a.proto"]).SerializeToString())
@@ -109,12 +112,12 @@ async def test_descriptor_sets(tmp_path) -> None:
     ]
 
 
-async def test_nested_messages_are_found_by_their_full_name(tmp_path) -> None:
+async def test_nested_messages_are_found_by_their_full_name(tmp_path: Path) -> None:
     write(tmp_path, {"a.proto": 'syntax = "proto3"; package a; message Outer { message Inner {} }'})
     assert (await protos([tmp_path]).fetch("a.Outer.Inner")).files[0].name == "a.proto"
 
 
-async def test_files_that_extend_a_message_come_with_it(tmp_path) -> None:
+async def test_files_that_extend_a_message_come_with_it(tmp_path: Path) -> None:
     write(
         tmp_path,
         {
@@ -127,7 +130,7 @@ async def test_files_that_extend_a_message_come_with_it(tmp_path) -> None:
     assert {file.name for file in found.files} == {"base.proto", "ext.proto"}
 
 
-def test_errors_of_protoc_are_reported_by_line(tmp_path) -> None:
+def test_errors_of_protoc_are_reported_by_line(tmp_path: Path) -> None:
     write(tmp_path, {"a.proto": 'syntax = "proto3";\nmessage M { strin a = 1; Gone b = 2; }'})
     with pytest.raises(ProtocError) as error:
         compile_protos([tmp_path / "a.proto"])
@@ -137,7 +140,7 @@ def test_errors_of_protoc_are_reported_by_line(tmp_path) -> None:
     ]
 
 
-async def test_many_broken_files_leave_the_others_usable(tmp_path) -> None:
+async def test_many_broken_files_leave_the_others_usable(tmp_path: Path) -> None:
     write(tmp_path, {f"{number}.proto": "?" for number in range(3)} | {"good.proto": GOOD.format("good")})
     source = protos([tmp_path])
     assert (source.services, len(source.problems)) == (["good.S"], 3)

@@ -75,7 +75,7 @@ async def test_types_are_listed_once_and_entries_of_maps_not_at_all() -> None:
     assert made.more == 0
 
 
-async def test_proto2_features(tmp_path) -> None:
+async def test_proto2_features(tmp_path: Path) -> None:
     path = tmp_path / "old.proto"
     path.write_text(_PROTO2)
     made = await outlined(path, "/old.T/Other")

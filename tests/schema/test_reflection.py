@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from loom.model import Kind
@@ -31,7 +33,7 @@ async def reflection_schema(seen: Any, **options: Any) -> AsyncIterator[Schema]:
         await schema.close()
 
 
-async def test_v1_answers_with_all_four_kinds(shop) -> None:
+async def test_v1_answers_with_all_four_kinds(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     async with reflecting(lambda *_: files_answer(*shop.values())) as seen, reflection_schema(seen) as schema:
         kinds = {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Get", "Watch")}
         kinds |= {name: (await schema.method(f"/acme.shop.Shop/{name}")).kind for name in ("Collect", "Chat")}
@@ -42,7 +44,7 @@ async def test_v1_answers_with_all_four_kinds(shop) -> None:
     assert seen.streams == 1
 
 
-async def test_v1alpha_where_v1_is_not_served(shop) -> None:
+async def test_v1alpha_where_v1_is_not_served(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     answer = lambda *_: files_answer(*shop.values())  # noqa: E731
     async with reflecting(answer, versions=("v1alpha",)) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/acme.shop.Shop/Get")
@@ -52,7 +54,9 @@ async def test_v1alpha_where_v1_is_not_served(shop) -> None:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN]
 )
-async def test_v1alpha_whatever_v1_fails_with(shop, code) -> None:
+async def test_v1alpha_whatever_v1_fails_with(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto], code: grpc.StatusCode
+) -> None:
     def answer(_: Any, version: str) -> Any:
         return code if version == "v1" else files_answer(*shop.values())
 
@@ -60,7 +64,9 @@ async def test_v1alpha_whatever_v1_fails_with(shop, code) -> None:
         assert (await schema.method("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
 
 
-async def test_one_file_at_a_time_and_dependencies_by_name(shop) -> None:
+async def test_one_file_at_a_time_and_dependencies_by_name(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto],
+) -> None:
     def answer(request: Any, _: str) -> Any:
         name = request.file_by_filename or "shop.proto"
         return files_answer(shop[name]) if name in shop else error_answer(NOT_FOUND, "no such file")
@@ -71,7 +77,9 @@ async def test_one_file_at_a_time_and_dependencies_by_name(shop) -> None:
     assert {request.file_by_filename for request in seen.requests} <= {"", *shop}
 
 
-async def test_a_server_that_finds_files_by_name_only(shop) -> None:
+async def test_a_server_that_finds_files_by_name_only(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto],
+) -> None:
     named = {"acme/shop/shop.proto": shop["shop.proto"]} | shop
 
     def answer(request: Any, _: str) -> Any:
@@ -84,7 +92,7 @@ async def test_a_server_that_finds_files_by_name_only(shop) -> None:
             await schema.method("/acme.other.Thing/Get")
 
 
-async def test_a_slow_server_is_awaited(shop) -> None:
+async def test_a_slow_server_is_awaited(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     async def answer(request: Any, _: str) -> Any:
         await asyncio.sleep(0.05)
         return files_answer(shop[request.file_by_filename or "shop.proto"])
@@ -93,7 +101,7 @@ async def test_a_slow_server_is_awaited(shop) -> None:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
-async def test_an_endless_answer_ends(shop) -> None:
+async def test_an_endless_answer_ends(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     numbers = iter(range(10**6))
 
     async def answer(*_: Any) -> Any:
@@ -106,7 +114,9 @@ async def test_an_endless_answer_ends(shop) -> None:
             await schema.method("/a.B/C")
 
 
-async def test_a_file_that_does_not_parse_is_named_and_the_rest_decodes(shop) -> None:
+async def test_a_file_that_does_not_parse_is_named_and_the_rest_decodes(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto],
+) -> None:
     def answer(request: Any, _: str) -> Any:
         response = files_answer(shop["shop.proto"])
         response.file_descriptor_response.file_descriptor_proto.append(b"\xff no descriptor")
@@ -116,7 +126,9 @@ async def test_a_file_that_does_not_parse_is_named_and_the_rest_decodes(shop) ->
         assert (await schema.method("/acme.shop.Shop/Get")).request.full_name == "acme.shop.Item"
 
 
-async def test_a_server_that_switches_versions_is_followed(shop) -> None:
+async def test_a_server_that_switches_versions_is_followed(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto],
+) -> None:
     served = ["v1"]
 
     def answer(_: Any, version: str) -> Any:
@@ -128,7 +140,9 @@ async def test_a_server_that_switches_versions_is_followed(shop) -> None:
         assert (await schema.refresh("/acme.shop.Shop/Get")).provenance.source == "reflection v1alpha"
 
 
-async def test_a_redeployed_schema_is_seen_at_the_next_fetch(shop, tmp_path) -> None:
+async def test_a_redeployed_schema_is_seen_at_the_next_fetch(
+    shop: dict[str, descriptor_pb2.FileDescriptorProto], tmp_path: Path
+) -> None:
     now = [shop]
     async with (
         reflecting(lambda *_: files_answer(*now[0].values())) as seen,
@@ -147,13 +161,13 @@ async def test_a_redeployed_schema_is_seen_at_the_next_fetch(shop, tmp_path) -> 
         assert (await schema.method("/acme.shop.Shop/Get")).request is newer.request
 
 
-async def test_repeated_files_are_ignored(shop) -> None:
+async def test_repeated_files_are_ignored(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     files = [*shop.values(), *shop.values()]
     async with reflecting(lambda *_: files_answer(*files)) as seen, reflection_schema(seen) as schema:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
-async def test_well_known_types_are_built_in(shop) -> None:
+async def test_well_known_types_are_built_in(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     def answer(request: Any, _: str) -> Any:
         return error_answer(NOT_FOUND, "no") if request.file_by_filename else files_answer(shop["shop.proto"])
 
@@ -161,7 +175,7 @@ async def test_well_known_types_are_built_in(shop) -> None:
         assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
 
 
-async def test_a_missing_import_is_named_and_the_rest_decodes(tmp_path) -> None:
+async def test_a_missing_import_is_named_and_the_rest_decodes(tmp_path: Path) -> None:
     files = compiled(
         tmp_path,
         other="""syntax = "proto3"; package other;
@@ -190,7 +204,7 @@ message Order {{ common.Money price = 1; common.Unit unit = 2; }} service S {{ r
 
 @pytest.mark.parametrize("served_name", ["common.proto", "other/place/common.proto", "money.proto"])
 async def test_an_import_that_is_served_under_another_name_is_found_by_its_symbols(
-    tmp_path, served_name
+    tmp_path: Path, served_name: str
 ) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "common.proto").write_text(COMMON)
@@ -217,7 +231,7 @@ async def test_an_import_that_is_served_under_another_name_is_found_by_its_symbo
     assert [value.name for value in unit.enum_type.values] == ["NONE", "GRAM"]
 
 
-async def test_two_imports_under_other_names_are_both_found(tmp_path) -> None:
+async def test_two_imports_under_other_names_are_both_found(tmp_path: Path) -> None:
     (tmp_path / "a.proto").write_text('syntax = "proto3"; package a; message A { string x = 1; }')
     (tmp_path / "b.proto").write_text('syntax = "proto3"; package b; message B { string y = 1; }')
     (tmp_path / "main.proto").write_text(
@@ -237,7 +251,7 @@ async def test_two_imports_under_other_names_are_both_found(tmp_path) -> None:
     assert [field.message_type.fields[0].name for field in method.request.fields] == ["x", "y"]
 
 
-async def test_extensions_that_the_server_knows_are_fetched(tmp_path) -> None:
+async def test_extensions_that_the_server_knows_are_fetched(tmp_path: Path) -> None:
     files = {
         file.name: file
         for file in compiled(
@@ -261,7 +275,7 @@ async def test_extensions_that_the_server_knows_are_fetched(tmp_path) -> None:
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["p.note"]
 
 
-async def test_a_server_may_reject_extension_requests(tmp_path) -> None:
+async def test_a_server_may_reject_extension_requests(tmp_path: Path) -> None:
     [file] = compiled(
         tmp_path,
         base="""syntax = "proto2"; package p; message Base { extensions 100 to 200; }
@@ -304,7 +318,7 @@ async def test_an_unknown_symbol_is_not_asked_again_in_v1alpha() -> None:
     assert seen.streams == 1
 
 
-async def test_metadata_is_sent_to_reflection(shop) -> None:
+async def test_metadata_is_sent_to_reflection(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     async with (
         reflecting(lambda *_: files_answer(*shop.values())) as seen,
         reflection_schema(seen, metadata=(("x-route", "blue"),)) as schema,
@@ -313,7 +327,7 @@ async def test_metadata_is_sent_to_reflection(shop) -> None:
     assert seen.metadata[0]["x-route"] == "blue"
 
 
-async def test_five_thousand_files(shop) -> None:
+async def test_five_thousand_files(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     chain = []
     for number in range(5000):
         file = FileDescriptorProto(name=f"f{number}.proto", package=f"p{number}", syntax="proto3")

@@ -1,5 +1,8 @@
 """Files as some reflection services make them up are mended; those of compilers are passed on as they are."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.text_format import Parse
 
@@ -31,7 +34,7 @@ file { name: "google_protobuf.proto" package: "google.protobuf" syntax: "proto3"
 """
 
 
-def made_up():
+def made_up() -> Sequence[FileDescriptorProto]:
     return Parse(MADE_UP, FileDescriptorSet()).file
 
 
@@ -53,7 +56,7 @@ def test_nothing_is_changed_in_place() -> None:
     assert [file.SerializeToString() for file in files] == before
 
 
-def test_sound_files_are_returned_unchanged(tmp_path) -> None:
+def test_sound_files_are_returned_unchanged(tmp_path: Path) -> None:
     files = {
         file.name: file
         for file in compiled(tmp_path, everything=(FOLDER / "everything.proto").read_text()).file

@@ -1,8 +1,11 @@
 """Several sources together: their order, what they fill in, how long is waited, what is doubted."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from loom.schema import (
@@ -23,12 +26,15 @@ TEXT = 'syntax = "proto3"; package a; message M {{ string {0} = 1; }} service S 
 class Scripted:
     """A source whose answers a test gives: files, an error, or an event to wait for first."""
 
-    problems = ()
+    problems: Sequence[str] = ()
 
-    def __init__(self, name, *answers) -> None:
-        self.name, self.answers, self.asked = name, list(answers), []
+    def __init__(
+        self, name: str, *answers: Sequence[descriptor_pb2.FileDescriptorProto] | SchemaError | asyncio.Event
+    ) -> None:
+        self.name, self.answers = name, list(answers)
+        self.asked: list[str] = []
 
-    async def fetch(self, symbol):
+    async def fetch(self, symbol: str) -> DescriptorSet:
         self.asked.append(symbol)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, asyncio.Event):
@@ -38,15 +44,17 @@ class Scripted:
             raise answer
         return DescriptorSet(tuple(answer), Provenance(self.name, "here"))
 
-    def fill(self, files):
+    def fill(
+        self, files: Mapping[str, descriptor_pb2.FileDescriptorProto]
+    ) -> list[descriptor_pb2.FileDescriptorProto]:
         return []
 
 
-def described(folder, field="x"):
+def described(folder: Path, field: str = "x") -> list[descriptor_pb2.FileDescriptorProto]:
     return list(compiled(folder, a=TEXT.format(field)).file)
 
 
-def local(name, files):
+def local(name: str, files: Sequence[descriptor_pb2.FileDescriptorProto]) -> MemorySource:
     made = DescriptorIndex()
     made.add(files, "disk")
     return MemorySource(name, made)
@@ -56,7 +64,7 @@ UNKNOWN = SchemaError("no such symbol")
 DOWN = SchemaError("not reached", temporary=True)
 
 
-async def test_the_first_source_that_knows_answers(tmp_path) -> None:
+async def test_the_first_source_that_knows_answers(tmp_path: Path) -> None:
     files = described(tmp_path)
     schema = Schema([Scripted("one", UNKNOWN), Scripted("two", files), Scripted("three", files)])
     assert (await schema.method("/a.S/Do")).provenance.source == "two"
@@ -75,7 +83,7 @@ async def test_an_unknown_symbol_reports_the_reason_of_every_source() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/api", "/api/v2", "//"])
-async def test_a_prefix_of_the_path_is_ignored(tmp_path, prefix) -> None:
+async def test_a_prefix_of_the_path_is_ignored(tmp_path: Path, prefix: str) -> None:
     schema = Schema([local("x", described(tmp_path))])
     path = f"{prefix}/a.S/Do"
     method = await schema.method(path)
@@ -91,14 +99,14 @@ async def test_without_sources_it_says_what_to_pass() -> None:
         await Schema([]).method("/a.S/Do")
 
 
-async def test_a_later_source_answers_for_a_slow_one(tmp_path) -> None:
+async def test_a_later_source_answers_for_a_slow_one(tmp_path: Path) -> None:
     slow = Scripted("slow", asyncio.Event())
     schema = Schema([slow, Scripted("quick", described(tmp_path))], patience=0.01)
     assert (await schema.method("/a.S/Do")).provenance.source == "quick"
     await schema.close()
 
 
-async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path) -> None:
+async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path: Path) -> None:
     come = asyncio.Event()
     schema = Schema([Scripted("slow", come, described(tmp_path)), Scripted("other", UNKNOWN)], patience=0)
     asking = asyncio.create_task(schema.method("/a.S/Do"))
@@ -109,7 +117,7 @@ async def test_a_slow_source_is_awaited_if_no_other_has_an_answer(tmp_path) -> N
     await schema.close()
 
 
-async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path) -> None:
+async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path: Path) -> None:
     files = described(tmp_path)
     schema = Schema([Scripted("first", DOWN, files), Scripted("second", files)], failure_ttl=0)
     assert (await schema.method("/a.S/Do")).provenance.source == "second"
@@ -122,7 +130,7 @@ async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path) -> None:
     await schema.close()
 
 
-async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_path) -> None:
+async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_path: Path) -> None:
     files = {
         file.name: file
         for file in compiled(
@@ -141,7 +149,7 @@ async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["e.note"]
 
 
-async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path) -> None:
+async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path: Path) -> None:
     schema = Schema([Scripted("one", UNKNOWN), local("proto files", described(tmp_path))])
     found = await schema.message_type("a.M")
     assert found is not None
@@ -150,7 +158,7 @@ async def test_a_type_is_found_in_any_source_and_built_in_ones_first(tmp_path) -
     assert await schema.message_type("no.Such") is None
 
 
-async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path) -> None:
+async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path: Path) -> None:
     text = """syntax = "proto3"; package a; import "google/protobuf/timestamp.proto";
     message M { google.protobuf.Timestamp at = 1; } service S { rpc Do(M) returns (M); }"""
     files = [file for file in compiled(tmp_path, a=text).file if file.name == "a.proto"]
@@ -158,7 +166,7 @@ async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path)
     assert [file.name for file in found.file] == ["google/protobuf/timestamp.proto", "a.proto"]
 
 
-async def test_listeners_get_every_descriptor_set(tmp_path) -> None:
+async def test_listeners_get_every_descriptor_set(tmp_path: Path) -> None:
     received = []
     schema = Schema([local("x", described(tmp_path))])
     schema.on_descriptors(received.append)
@@ -167,7 +175,7 @@ async def test_listeners_get_every_descriptor_set(tmp_path) -> None:
     assert [item.provenance.source for item in received] == ["x"]
 
 
-async def test_drift_refreshes_a_description_once(tmp_path) -> None:
+async def test_drift_refreshes_a_description_once(tmp_path: Path) -> None:
     old, new = described(tmp_path, "before"), described(tmp_path, "after")
     source = Scripted("reflection", old, new)
     schema = Schema([source])
@@ -181,7 +189,7 @@ async def test_drift_refreshes_a_description_once(tmp_path) -> None:
     await schema.close()
 
 
-async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path) -> None:
+async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path: Path) -> None:
     source = Scripted("reflection", described(tmp_path))
     schema = Schema([source])
     method = await schema.method("/a.S/Do")
@@ -194,7 +202,7 @@ async def test_drift_does_not_refresh_an_unchanged_description_again(tmp_path) -
     await schema.close()
 
 
-async def test_uploads_are_the_first_source_at_once(tmp_path) -> None:
+async def test_uploads_are_the_first_source_at_once(tmp_path: Path) -> None:
     schema = Schema([Scripted("reflection", UNKNOWN)])
     changes = []
     schema.on_change(lambda: changes.append(1))
@@ -213,7 +221,7 @@ async def test_uploads_are_the_first_source_at_once(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
-async def test_names_of_uploads_are_relative(name) -> None:
+async def test_names_of_uploads_are_relative(name: str) -> None:
     with pytest.raises(UploadError, match="relative file name"):
         await Schema([]).add_uploads({name: b""})
 

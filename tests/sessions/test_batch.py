@@ -1,16 +1,19 @@
 """Large messages are stored once per batch, without being copied, and decode as they were."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from loom.model import Direction, MessageSeen
+from loom.model import Direction, Event, MessageSeen
 from loom.sessions import SessionWriter, session_path
 from loom.sessions.batch import DEFAULT_LARGE_MESSAGE, LARGE_SEARCH_GROUPS, Batch, new_compressor
 from loom.sessions.event_codec import unpack
 from tests.support.traffic import DOWN, UP, began, dense, ended, message, unary
 
 
-def encoded(*groups):
+def encoded(*groups: Sequence[Sequence[Event]]) -> Batch:
     """A batch of these groups; asserts that its stored form decodes to them."""
     batch = Batch()
     for group in groups:
@@ -22,7 +25,7 @@ def encoded(*groups):
 
 @pytest.mark.parametrize("size", [0, DEFAULT_LARGE_MESSAGE, DEFAULT_LARGE_MESSAGE + 1, 65_535, 65_536])
 @pytest.mark.parametrize("calls", [1, 3, 15, 16, 17])
-def test_large_messages_are_encoded_once(size, calls) -> None:
+def test_large_messages_are_encoded_once(size: int, calls: int) -> None:
     parts = [
         [*began(number), message(number, UP, dense(size)), message(number, UP, b""), *ended(number)]
         for number in range(1, calls + 1)
@@ -38,7 +41,7 @@ def test_large_messages_are_encoded_once(size, calls) -> None:
 
 
 @pytest.mark.parametrize("call_id", [0xC4, 0xC400, 0xC4_0000, 0xC400C400])
-def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id) -> None:
+def test_the_encoding_of_empty_bytes_may_occur_ahead_of_the_data(call_id: int) -> None:
     event = MessageSeen(
         call_id,
         0xC400_C400_C400,
@@ -95,7 +98,7 @@ def test_a_batch_refuses_more_than_its_limit() -> None:
     assert batch.add([unary(1)])
 
 
-def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path) -> None:
+def test_large_and_small_messages_come_back_from_a_session_in_their_order(tmp_path: Path) -> None:
     writer = SessionWriter(session_path("default", tmp_path))
     writer.open()
     sent = [

@@ -1,5 +1,7 @@
 """Events come back from their encoding, and anything else is damage."""
 
+from typing import Any
+
 import msgspec
 import pytest
 import zstandard
@@ -39,6 +41,6 @@ def test_a_batch_without_a_checksum_is_decoded() -> None:
         "text",
     ],
 )
-def test_an_event_with_fields_of_other_types_is_damage(event) -> None:
+def test_an_event_with_fields_of_other_types_is_damage(event: str | list[Any]) -> None:
     with pytest.raises(msgspec.DecodeError):
         unpack(msgspec.msgpack.encode([[[event]]]))

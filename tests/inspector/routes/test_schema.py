@@ -1,5 +1,8 @@
 """Files that somebody attaches on the page make recorded calls readable."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import aiohttp
 import grpc
 import grpc.aio
@@ -18,7 +21,7 @@ PROTO = (
 
 
 @pytest.fixture
-async def loom():
+async def loom() -> AsyncIterator[Loom]:
     async with running_zoo() as zoo:
         here = Address("127.0.0.1", 0)
         running = Loom(Settings(target=Address.parse(zoo.address), listen=here, ui=here, session=None))
@@ -27,7 +30,7 @@ async def loom():
         await running.stop(grace=0)
 
 
-async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom) -> None:
+async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom: Loom) -> None:
     async with (
         grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
@@ -37,7 +40,7 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom) -> None
         await call.done_writing()
         await call.read()
 
-        async def shown():
+        async def shown() -> Any:
             async with page.get("/api/calls/1/messages/0") as answer:
                 return await answer.json()
 
@@ -95,7 +98,7 @@ async def test_a_method_that_nobody_knows_has_no_schema() -> None:
         ('{"files": []}', 200),
     ],
 )
-async def test_what_cannot_be_attached_says_why(loom, body, status) -> None:
+async def test_what_cannot_be_attached_says_why(loom: Loom, body: str, status: int) -> None:
     async with (
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
         page.post("/api/schema/protos", data=body) as answer,
@@ -105,7 +108,7 @@ async def test_what_cannot_be_attached_says_why(loom, body, status) -> None:
             assert (await answer.json())["error"]["message"]
 
 
-async def test_another_site_cannot_attach(loom) -> None:
+async def test_another_site_cannot_attach(loom: Loom) -> None:
     async with (
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
         page.post("/api/schema/protos", data="{}", headers={"Origin": "http://evil.example"}) as answer,

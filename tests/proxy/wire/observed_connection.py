@@ -1,24 +1,29 @@
 """A connection under test that is fed with bytes, and the events that it emits."""
 
-from loom.model import CallEnded, CallIds
+from collections.abc import Sequence
+from typing import TypeVar
+
+from loom.model import CallEnded, CallIds, Event
 from loom.proxy.wire.connection import Connection
 from loom.proxy.wire.limits import ConnectionLimits
 from tests.proxy.wire import http2_bytes
 from tests.proxy.wire.http2_bytes import PREFACE, Peer
 
+E = TypeVar("E")
+
 
 class Sink:
     def __init__(self) -> None:
-        self.events = []
+        self.events: list[Event] = []
 
-    def emit(self, *events) -> None:
+    def emit(self, *events: Event) -> None:
         self.emit_all([events])
 
-    def emit_all(self, calls) -> None:
+    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
         for events in calls:
             self.events += events
 
-    def of(self, kind):
+    def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
 

@@ -1,5 +1,7 @@
 """A connection with valid bytes: its calls and their events."""
 
+from typing import Any
+
 import pytest
 
 from loom.model import (
@@ -76,7 +78,7 @@ def test_trailers_only_with_message_and_details() -> None:
 @pytest.mark.parametrize(
     "options", [{"pieces": 5}, {"padding": 9}, {"priority": True}, {"priority": True, "padding": 3}]
 )
-def test_headers_with_continuation_padding_and_priority(options) -> None:
+def test_headers_with_continuation_padding_and_priority(options: dict[str, Any]) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, **options), data(1, message(b"x"), end=True, padding=7))
     observed.server_sends(observed.server.response(1, **options), observed.server.trailers(1))
@@ -135,7 +137,7 @@ def test_informational_responses_are_ignored() -> None:
         (99, StatusCode.INTERNAL),
     ],
 )
-def test_a_reset_by_the_backend(code, status) -> None:
+def test_a_reset_by_the_backend(code: int, status: StatusCode) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1)).server_sends(
         frame(http2_bytes.RST_STREAM, 0, 1, code.to_bytes(4, "big"))
@@ -166,7 +168,7 @@ def test_a_reset_by_the_client_before_and_at_its_deadline() -> None:
     ("http", "status"),
     [("503", StatusCode.UNAVAILABLE), ("404", StatusCode.UNIMPLEMENTED), ("418", StatusCode.UNKNOWN)],
 )
-def test_an_answer_without_a_grpc_status(http, status) -> None:
+def test_an_answer_without_a_grpc_status(http: str, status: StatusCode) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True)).server_sends(
         observed.server.headers(1, [(":status", http)], end=True)
@@ -190,7 +192,7 @@ def test_goaway_is_recorded_with_the_open_calls() -> None:
 
 
 @pytest.mark.parametrize("by", [EndedBy.CLIENT, EndedBy.BACKEND, EndedBy.LOOM])
-def test_a_lost_connection_ends_its_calls(by) -> None:
+def test_a_lost_connection_ends_its_calls(by: EndedBy) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1))
     observed.connection.close(2_000, by)

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,7 +73,7 @@ def observe(up: list[bytes], down: list[bytes]) -> list[object]:
     st.lists(st.integers(0, 100_000), max_size=30),
     st.lists(st.integers(0, 100_000), max_size=30),
 )
-def test_any_chunking_gives_the_same_events(seed, up_cuts, down_cuts) -> None:
+def test_any_chunking_gives_the_same_events(seed: int, up_cuts: list[Any], down_cuts: list[Any]) -> None:
     up, down = conversation(seed)
     assert observe(split(up, up_cuts), split(down, down_cuts)) == observe([up], [down])
 
@@ -88,7 +89,7 @@ def test_byte_by_byte_gives_the_same_events() -> None:
     st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 255)), min_size=1, max_size=20),
     st.booleans(),
 )
-def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client) -> None:
+def test_mutated_bytes_never_raise_and_every_call_ends(seed: int, mutations: list[Any], client: bool) -> None:
     sides = [bytearray(part) for part in conversation(seed)]
     for position, value in mutations:
         side = sides[0 if client else 1]
@@ -104,7 +105,7 @@ def test_mutated_bytes_never_raise_and_every_call_ends(seed, mutations, client) 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.binary(max_size=400), st.binary(max_size=400), st.booleans())
-def test_random_bytes_never_raise_and_leave_no_open_call(up, down, preface) -> None:
+def test_random_bytes_never_raise_and_leave_no_open_call(up: bytes, down: bytes, preface: bool) -> None:
     observed = ObservedConnection()
     observed.client_sends(PREFACE if preface else b"", up).server_sends(down)
     observed.connection.close(9_999, EndedBy.BACKEND)

@@ -19,7 +19,7 @@ from tests.proxy.wire.observed_connection import ObservedConnection
         (b"\x00\x01garbage that is nothing at all", "does not begin as HTTP/2"),
     ],
 )
-def test_another_protocol_is_named(first, reason) -> None:
+def test_another_protocol_is_named(first: bytes, reason: str) -> None:
     observed = ObservedConnection()
     observed.client_sends(first)
     observed.server_sends(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -47,7 +47,7 @@ def test_another_protocol_is_named(first, reason) -> None:
         ),
     ],
 )
-def test_invalid_bytes_end_the_observation(bad, reason) -> None:
+def test_invalid_bytes_end_the_observation(bad: bytes, reason: str | None) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(101))
     observed.client_sends(bad)

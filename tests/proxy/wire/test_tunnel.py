@@ -134,7 +134,7 @@ async def test_a_reader_that_never_reads_stops_the_sender() -> None:
 
 
 @pytest.mark.parametrize("client_dies", [True, False])
-async def test_a_reset_is_forwarded_as_a_reset(client_dies) -> None:
+async def test_a_reset_is_forwarded_as_a_reset(client_dies: bool) -> None:
     async with running_tunnel() as (backend, engine):
         reader, writer = await connect(engine.port)
         backend_reader, backend_writer = await backend.accept()
@@ -178,7 +178,7 @@ async def test_another_protocol_is_forwarded() -> None:
     assert started.wire["unobserved"] == "it is HTTP/1.1"
 
 
-async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch) -> None:
+async def test_a_bug_in_the_parser_does_not_affect_the_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 

@@ -35,7 +35,7 @@ def messages(observed: ObservedConnection) -> list[tuple[bytes, bool, str]]:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/proto", "application/json; charset=utf-8"])
-def test_the_body_of_a_unary_connect_call_is_its_message(kind) -> None:
+def test_the_body_of_a_unary_connect_call_is_its_message(kind: str) -> None:
     observed = send_request(kind, b'{"a"', b": 1}", connect_protocol_version="1")
     send_response(observed, 200, kind, b"{}")
     assert messages(observed) == [(b'{"a": 1}', False, ""), (b"{}", False, "")]
@@ -66,7 +66,7 @@ def test_a_compressed_body() -> None:
         (b"<html>", StatusCode.UNIMPLEMENTED, ""),
     ],
 )
-def test_the_error_of_a_unary_connect_call(body, code, text) -> None:
+def test_the_error_of_a_unary_connect_call(body: bytes, code: StatusCode, text: str) -> None:
     observed = send_request("application/proto", b"", connect_protocol_version="1")
     send_response(observed, 404, "application/json", body)
     assert (observed.call_ended().status.code, observed.call_ended().status.message) == (code, text)
@@ -81,7 +81,9 @@ def test_the_error_of_a_unary_connect_call(body, code, text) -> None:
         (b"?", StatusCode.UNKNOWN, "the end of the stream cannot be parsed"),
     ],
 )
-def test_a_connect_stream_ends_with_a_message_that_has_the_status(last, code, text) -> None:
+def test_a_connect_stream_ends_with_a_message_that_has_the_status(
+    last: bytes, code: StatusCode, text: str
+) -> None:
     observed = send_request("application/connect+json", message(b"{}"), message(b"[]"))
     send_response(observed, 200, "application/connect+json", message(b'{"a":1}'), message(last, flag=2))
     assert [data for data, _, _ in messages(observed)] == [b"{}", b"[]", b'{"a":1}']

@@ -129,7 +129,7 @@ class _ReplayCommand:
         self._settings = settings
         self._output = output
         self._errors = errors
-        self._path = _find_source(request.source, settings)
+        self._path = find_source(request.source, settings)
         self._tally = Tally()
         self._results: list[ReplayResult] = []
         self._damaged = False
@@ -259,7 +259,7 @@ class _ReplayCommand:
             yield file.read()
 
 
-def _find_source(source: str, settings: Settings) -> Path:
+def find_source(source: str, settings: Settings) -> Path:
     """Return the file of that path, or else of the session of that name."""
     path = Path(source)
     if path.is_file():

@@ -22,6 +22,11 @@ From rules to decisions:
 * :mod:`~loom.interception.message_edit`: edits of a message, exact in all that they do not touch.
 * :mod:`~loom.interception.field_operations`: what is done to a field.
 * :mod:`~loom.interception.wire_fields`: a message as fields with their bytes.
+
+On recorded calls:
+
+* :mod:`~loom.interception.dry_run`: what rules would have done.
+* :mod:`~loom.interception.fault_report`: how clients reacted to faults.
 """
 
 from .errors import EditError, RuleFileError

@@ -1,0 +1,266 @@
+"""``loom rules``: check a file of rules, or try it on recorded calls."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loom.codec.field_path import FieldNames
+from loom.decoding.stored_schema import StoredSchema
+from loom.formats.call_file import CallFile
+from loom.interception import RuleSet, load_rules
+from loom.interception.call_rules import Types
+from loom.interception.dry_run import DryRun, TriedCall, TriedItem
+from loom.interception.rules import Rule
+from loom.model import Direction, Message, Secrets
+from loom.model.interception import CallStart, FinalStatus, HalfClose, HeaderBlock, Item, MessageItem, Point
+from loom.recording.query import Query
+from loom.replay.diff import diff_values
+from loom.replay.report import change_line
+from loom.runtime.config_loading import load
+from loom.runtime.terminal import shorten
+from loom.search.matching import CallMatcher
+from loom.units import format_bytes, format_count, format_duration
+
+from .completion import session_or_file
+from .options import FILTER_HELP, FILTER_NAMES, FilterType
+from .output import Output
+from .replay import find_source
+
+_MAX_LINE = 2000
+_EXIT_NOTHING = 1
+_EXIT_USAGE = 2
+
+_FILES = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=False)
+)
+
+
+@click.group("rules", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Work with files of rules and faults, which 'loom --rules FILE' applies."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(_EXIT_USAGE)
+
+
+@command.command("check")
+@_FILES
+def check(files: tuple[Path, ...]) -> None:
+    """Check files of rules, and show what each rule does.
+
+    Exit codes: 0 every file can be used; 2 one cannot, and why.
+    """
+    rules = load_rules(files)
+    output = Output()
+    for rule in rules:
+        output.line(describe(rule))
+    for warning in RuleSet(rules).warnings:
+        Output(sys.stderr).warning(warning)
+    output.line(f"{format_count(len(rules), 'rule')} in {format_count(len(files), 'file')}")
+
+
+def describe(rule: Rule) -> str:
+    """A rule in a sentence."""
+    what = "; ".join(f"{action.effect} ({', '.join(sorted(action.points))})" for action in rule.actions) or (
+        f"status {rule.timer[1].status.name} after {rule.timer[0]:g} s" if rule.timer else ""
+    )
+    index = "" if rule.index is None else f" number {rule.index}"
+    off = "" if rule.enabled else " [off]"
+    return f"{rule.kind} {rule.name!r}{off}: on {rule.match.text or 'every call'}{index}: {what}"
+
+
+@command.command("test")
+@_FILES
+@click.option(
+    "--session",
+    "source",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="The session, or a file of calls, to try the rules on.",
+    shell_complete=session_or_file,
+)
+@click.option(*FILTER_NAMES, "--filter", default="", type=FilterType(), metavar="FILTER", help=FILTER_HELP)
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of --fault-seed.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per call that rules act on.")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Directory of the sessions.")
+def test(
+    files: tuple[Path, ...], source: str, query: Query, seed: int, data_dir: Path | None, *, as_json: bool
+) -> None:
+    """Try rules on recorded calls: show what would have matched and changed. Nothing is sent.
+
+    \b
+        loom rules test rules.toml --session default -q method:GetCart
+
+    Exit codes: 0 a rule would have acted; 1 none would; 2 usage error.
+    """
+    rules = load_rules(files)
+    flags = {} if data_dir is None else {"data_dir": str(data_dir)}
+    settings = load(flags, os.environ).settings
+    path = find_source(source, settings)
+    output = Output()
+    schema, secrets = _read_schema(path)
+    secrets.add(settings.secrets)
+    run = DryRun(RuleSet(rules, seed=seed), _types(schema))
+    acted = 0
+    with CallFile(path) as file:
+        content = file.read()
+        for call in CallMatcher(query, schema).select(content.calls):
+            tried = run.run(call)
+            if tried is None:
+                continue
+            acted += 1
+            if as_json:
+                output.json(_json(tried, schema, secrets))
+                continue
+            for line in _lines(tried, schema, secrets):
+                output.line(shorten(line, _MAX_LINE))
+        for problem in content.problems:
+            Output(sys.stderr).warning(problem)
+    if not as_json:
+        output.line(
+            f"rules would have acted on {acted} of {format_count(run.tried, 'call')}; nothing was sent"
+        )
+        for active in run.rules.active:
+            state = active.state
+            failures = f", not applied {state.failures} times: {state.last_error}" if state.failures else ""
+            output.line(
+                f"  {active.rule.kind} {active.rule.name!r}: matched {state.matched}, acted on {state.acted}{failures}"
+            )
+    click.get_current_context().exit(0 if acted else _EXIT_NOTHING)
+
+
+def _read_schema(path: Path) -> tuple[StoredSchema, Secrets]:
+    """The descriptors of a file of calls, which it may have at its end, and the keys that it masks."""
+    with CallFile(path) as file:
+        content = file.read()
+        for _ in content.calls:
+            pass
+        return StoredSchema(content.descriptors), Secrets((*Secrets().keys, *content.masked))
+
+
+def _types(schema: StoredSchema) -> Any:
+    def types_of(path: str) -> Types:
+        method = schema.method(path)
+        problem = "" if method is not None else "no schema was stored for its method"
+        return Types(method, schema.resolver(method), problem)
+
+    return types_of
+
+
+def _lines(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+    call = tried.call
+    yield f"#{call.id} {call.method}"
+    if not tried.items:
+        yield "  a rule matches, and changes nothing"
+    for item in tried.items:
+        names = ", ".join(dict.fromkeys(action.name for action in item.actions))
+        where = f"{item.point} {item.index}" if isinstance(item.came, MessageItem) else str(item.point)
+        yield f"  {where}: {'; '.join(action.effect for action in item.actions)} [{names}]"
+        for line in _changes(tried, item, schema, secrets):
+            yield f"    {line}"
+
+
+def _changes(tried: TriedCall, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+    """What would have gone on instead, as differences."""
+    if item.delay:
+        yield f"after {format_duration(int(item.delay * 1e9))}"
+    if item.end is not None:
+        yield f"the call ends with {item.end.status.name}: {item.end.status.message}".rstrip(": ")
+        return
+    if item.never:
+        yield "nothing goes on until the call's deadline, or until the client cancels"
+        return
+    if item.cancels_target:
+        yield "the target's call is cancelled, and the client waits"
+    yield from _replacement(tried, item, schema, secrets)
+
+
+def _replacement(tried: TriedCall, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+    copies = item.went.count(item.came)
+    added = [other for other in item.went if other != item.came]
+    if not item.went:
+        yield f"does not go on: {_shown(tried, item.came, item, schema, secrets)}"
+    elif not copies:
+        yield from _difference(tried, item, added.pop(0), schema, secrets)
+    elif copies > 1:
+        yield f"goes on {copies} times"
+    for other in added:
+        yield f"adds {_shown(tried, other, item, schema, secrets)}"
+
+
+def _difference(
+    tried: TriedCall, item: TriedItem, went: Item, schema: StoredSchema, secrets: Secrets
+) -> Iterator[str]:
+    before, after = (_value(tried, one, item, schema, secrets) for one in (item.came, went))
+    names = FieldNames()
+    descriptor = tried.types.of(item.point)
+    if isinstance(item.came, MessageItem) and descriptor is not None:
+        names = FieldNames(descriptor)
+    for change in diff_values(before, after, "", names=names):
+        yield change_line(change)
+
+
+def _shown(tried: TriedCall, one: Item, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> str:
+    return json.dumps(_value(tried, one, item, schema, secrets), ensure_ascii=False, default=str)
+
+
+def _value(tried: TriedCall, one: Item, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Any:
+    """An item as JSON: a message decoded if it can be, else its size and bytes."""
+    match one:
+        case MessageItem():
+            direction = Direction.REQUEST if item.point in _REQUEST_POINTS else Direction.RESPONSE
+            message = Message(0, direction, 0, len(one.data), one.data, one.compressed, one.encoding)
+            decoded = schema.decode(tried.call, message)
+            return f"{format_bytes(len(one.data))}: {one.data[:64].hex()}" if decoded.error else decoded.json
+        case HeaderBlock():
+            return _metadata(one.metadata, secrets)
+        case FinalStatus():
+            status = one.status
+            return {
+                "code": status.name,
+                "message": status.message,
+                "trailers": _metadata(one.trailing, secrets),
+            }
+        case CallStart():
+            return {"deadline": None if one.timeout is None else f"{one.timeout:g} s"}
+        case HalfClose():
+            return "half-close"
+
+
+_REQUEST_POINTS = frozenset({Point.REQUEST_MESSAGE, Point.HALF_CLOSE})
+
+
+def _metadata(metadata: Any, secrets: Secrets) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for key, value in metadata:
+        shown = "••••••" if secrets.masks(key) else value.hex() if isinstance(value, bytes) else value
+        values.setdefault(key, []).append(shown)
+    return values
+
+
+def _json(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "id": tried.call.id,
+        "method": tried.call.method,
+        "items": [
+            {
+                "point": item.point,
+                "index": item.index,
+                "actions": [{"kind": a.kind, "name": a.name, "effect": a.effect} for a in item.actions],
+                "came": _value(tried, item.came, item, schema, secrets),
+                "went": [_value(tried, one, item, schema, secrets) for one in item.went],
+                "end": None
+                if item.end is None
+                else {"code": item.end.status.name, "message": item.end.status.message},
+                "delay_us": round(item.delay * 1e6),
+            }
+            for item in tried.items
+        ],
+    }

@@ -1,0 +1,195 @@
+"""Rules tried on recorded calls: what would have matched and changed. Nothing is sent."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from loom.model import Call, Direction, Metadata, Status, StatusCode
+from loom.model.interception import (
+    Action,
+    CallFacts,
+    CallStart,
+    FinalStatus,
+    HalfClose,
+    HeaderBlock,
+    Interception,
+    Item,
+    MessageItem,
+    Point,
+)
+
+from .call_rules import Outcome, Types
+from .rule_set import RuleSet
+
+_POINTS = {Direction.REQUEST: Point.REQUEST_MESSAGE, Direction.RESPONSE: Point.RESPONSE_MESSAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class TriedItem:
+    """What rules would have done at one point of a call: ``went`` instead of ``came``.
+
+    ``end`` is the status that would have ended the call there, ``delay`` in seconds.
+    """
+
+    point: Point
+    index: int
+    came: Item
+    went: tuple[Item, ...]
+    actions: tuple[Action, ...]
+    end: FinalStatus | None = None
+    delay: float = 0.0
+    never: bool = False
+    cancels_target: bool = False
+
+    @property
+    def altered(self) -> bool:
+        """Whether something else would have gone on."""
+        return self.went != (self.came,) or self.end is not None or self.never or self.cancels_target
+
+
+@dataclass(frozen=True, slots=True)
+class TriedCall:
+    """A recorded call that rules would have acted on."""
+
+    call: Call
+    types: Types
+    items: list[TriedItem] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DryRun:
+    """Tries a set of rules on calls, in their order, so that ``times`` and ``percent`` count as they would live.
+
+    ``types_of`` is the schema of a method. A recording has what was forwarded; where something had acted on a call,
+    the rules get what came.
+    """
+
+    rules: RuleSet
+    types_of: Callable[[str], Types]
+    tried: int = 0
+
+    def run(self, call: Call) -> TriedCall | None:
+        """What the rules would have done to a call; None if they would not have acted on it."""
+        self.tried += 1
+        facts = CallFacts(
+            call.method,
+            _came_metadata(call),
+            call.peer,
+            call.authority,
+            call.target,
+            call.engine,
+            _timeout(call),
+        )
+        active = self.rules.open(facts, 0.0)
+        if active is None:
+            return None
+        types = self.types_of(call.method)
+        result = TriedCall(call, types)
+        try:
+            for seconds, final, action in active.timers:
+                if call.duration_ns is None or call.duration_ns > seconds * 1e9:
+                    result.items.append(TriedItem(Point.START, 0, CallStart(), (), (action,), end=final))
+            for point, index, item, time_ns in recorded_items(call, facts):
+                if point not in active.points:
+                    continue
+                outcome = active.decide(point, index, item, types, time_ns / 1e9)
+                tried = _tried(point, index, item, outcome)
+                if tried.actions or tried.altered:
+                    result.items.append(tried)
+                if tried.end is not None or tried.never:
+                    break
+        finally:
+            active.close()
+        return result
+
+
+def _tried(point: Point, index: int, item: Item, outcome: Outcome) -> TriedItem:
+    decision = outcome.decision
+    return TriedItem(
+        point,
+        index,
+        item,
+        decision.items,
+        (*decision.actions, *outcome.hold),
+        decision.end,
+        outcome.delay,
+        outcome.never,
+        decision.cancel_target,
+    )
+
+
+def recorded_items(call: Call, facts: CallFacts) -> Iterator[tuple[Point, int, Item, int]]:
+    """The items that came in a call, with their points, indices and times, as an interceptor would get them."""
+    yield Point.START, 0, CallStart(facts.timeout), call.started_ns
+    yield Point.REQUEST_METADATA, 0, HeaderBlock(facts.metadata), call.started_ns
+    indices = dict.fromkeys(Direction, 0)
+    initial = call.initial_metadata
+    half_closed = call.half_closed_ns
+    for position, direction, message, time_ns in _came_messages(call):
+        if (
+            half_closed is not None
+            and call.half_closed_after is not None
+            and position >= call.half_closed_after
+        ):
+            yield Point.HALF_CLOSE, 0, HalfClose(), half_closed
+            half_closed = None
+        if direction is Direction.RESPONSE and not indices[direction]:
+            yield Point.RESPONSE_METADATA, 0, HeaderBlock(initial or ()), call.initial_ns or time_ns
+            initial = None
+        index = indices[direction]
+        indices[direction] = index + 1
+        if message is not None:
+            yield _POINTS[direction], index, message, time_ns
+    if half_closed is not None:
+        yield Point.HALF_CLOSE, 0, HalfClose(), half_closed
+    if initial:
+        yield Point.RESPONSE_METADATA, 0, HeaderBlock(initial), call.initial_ns or call.started_ns
+    if call.status is not None and call.ended_ns is not None:
+        yield Point.STATUS, 0, _came_status(call), call.ended_ns
+
+
+def _came_messages(call: Call) -> Iterator[tuple[int, Direction, MessageItem | None, int]]:
+    """Position, direction, message (None if its bytes were dropped) and time of each message that came."""
+    altered: dict[int, list[Interception]] = {}
+    for interception in call.interceptions:
+        if interception.data is not None:
+            altered.setdefault(interception.position, []).append(interception)
+    skip = dict.fromkeys(Direction, 0)
+    for message in call.messages:
+        for interception in altered.pop(message.index, ()):
+            direction = (
+                Direction.REQUEST if interception.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
+            )
+            item = MessageItem(interception.data or b"", interception.compressed, interception.encoding)
+            skip[direction] += interception.count
+            yield message.index, direction, item, interception.came_ns
+        if skip[message.direction]:
+            skip[message.direction] -= 1
+            continue
+        whole = (
+            None if message.data is None else MessageItem(message.data, message.compressed, message.encoding)
+        )
+        yield message.index, message.direction, whole, message.time_ns
+    for position, interceptions in altered.items():
+        for interception in interceptions:
+            direction = (
+                Direction.REQUEST if interception.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
+            )
+            yield position, direction, MessageItem(interception.data or b""), interception.came_ns
+
+
+def _came_metadata(call: Call) -> Metadata:
+    for interception in call.interceptions:
+        if interception.point is Point.REQUEST_METADATA and interception.metadata is not None:
+            return interception.metadata
+    return call.request_metadata
+
+
+def _came_status(call: Call) -> FinalStatus:
+    for interception in call.interceptions:
+        if interception.point is Point.STATUS and interception.status is not None:
+            return FinalStatus(interception.status, interception.metadata or ())
+    return FinalStatus(call.status or Status(StatusCode.UNKNOWN), call.trailing_metadata or ())
+
+
+def _timeout(call: Call) -> float | None:
+    return None if call.deadline_ns is None else (call.deadline_ns - call.started_ns) / 1e9

@@ -17,7 +17,7 @@ from loom.formats import FORMATS, get_writer
 from loom.formats.call_file import CallFile, CallFileContent
 from loom.formats.destination import Destination
 from loom.formats.parent_order import parents_first
-from loom.model import Address, Call, CallIds, Endpoint, Secrets
+from loom.model import Call, CallIds, Endpoint, Secrets
 from loom.recording.query import Query
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
@@ -291,7 +291,7 @@ def export(name: str, file: Path | None, kind: str, query: Query, target: str, *
     secrets = None if reveal else Secrets((*settings.secrets, *source.masked))
     calls = select_calls(source, schema, query.text)
     if target:
-        destination = Destination(Endpoint(Address.parse(target), tls=None), override=True)
+        destination = Destination(Endpoint.parse(target), override=True)
     else:
         destination = Destination.recorded(next((item.target for item in schema.stored), ""))
     with open_file_output(file) as output:

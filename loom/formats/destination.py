@@ -22,7 +22,7 @@ class Destination(Struct, frozen=True, omit_defaults=True):
     def recorded(cls, target: str) -> "Destination":
         """Each call's own target, or else ``target``, which may be any text; whether they use TLS is unknown."""
         try:
-            return cls(Endpoint(Address.parse(target), tls=None))
+            return cls(Endpoint.parse(target))
         except ConfigError:
             return cls()
 

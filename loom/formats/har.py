@@ -121,7 +121,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
 def _server(target: str) -> dict[str, str]:
     """The server's address, if the target is an IP address: HAR has no field for a name."""
     try:
-        host = Address.parse(target).host
+        host = Address.parse_target(target).host
         return {"serverIPAddress": str(ipaddress.ip_address(host))}
     except (ValueError, ConfigError):
         return {}

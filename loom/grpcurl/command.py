@@ -92,7 +92,10 @@ def grpcurl_command(
     ]
     dialect = Dialect(decoding.resolver)
     texts = [json_text(dialect.message(request.json, method.request)) for request in application_metadata]
-    target = [shlex.quote(str(endpoint.address)), shlex.quote(f"{service}/{name}")]
+    target = [
+        shlex.quote(endpoint.address.unix_path or str(endpoint.address)),
+        shlex.quote(f"{service}/{name}"),
+    ]
     notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, endpoint, schema)]
     return GrpcurlCommand(_assemble(flags, texts, target), tuple(notes))
 
@@ -128,6 +131,8 @@ def _assemble(flags: list[str], texts: list[str], target: list[str]) -> str:
 
 
 def _connection_flags(endpoint: Endpoint, shell_text: str) -> Iterator[str]:
+    if endpoint.address.unix_path:
+        yield "-unix"
     if shell_text:
         yield shell_text
         return

@@ -25,12 +25,21 @@ class Endpoint:
     server_name: str = ""
     authority: str = ""
 
+    @classmethod
+    def parse(cls, target: str) -> Self:
+        """The endpoint of a target as :meth:`Address.parse_target` takes it. Raises :class:`ConfigError`.
+
+        Whether it uses TLS is unknown unless the form of the target says so.
+        """
+        address = Address.parse_target(target)
+        return cls(address, tls=address.tls)
+
     def at(self, target: str) -> Self:
         """The endpoint at another address with the same settings; this one if ``target`` is not an address.
 
         The recorded target of an imported call may be any text.
         """
         try:
-            return replace(self, address=Address.parse(target))
+            return replace(self, address=Address.parse_target(target))
         except ConfigError:
             return self

@@ -23,6 +23,8 @@ def check_resolvable(address: Address, *, setting: str = "--target") -> None:
 
     A temporary failure of the resolver is not an error: the target may come up later.
     """
+    if address.unix_path:
+        return
     try:
         socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:

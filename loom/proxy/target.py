@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 import grpc
 import grpc.aio
@@ -103,7 +104,7 @@ class Target:
             if channel is None:
                 from loom.grpc_core.facade import Channel  # noqa: PLC0415 (the wire engine runs without it)
 
-                channel = Channel(str(self.address), self._options(user_agent), self._credentials())
+                channel = Channel(self._core_target(), self._options(user_agent), self._credentials())
                 self._channels[user_agent] = channel
                 self._loop.call_soon_threadsafe(self._poll)
         return channel
@@ -113,7 +114,7 @@ class Target:
         if self._closed:
             raise StartError(f"the connections to {self.address} are closed")
         if self._loom_channel is None:
-            name, options, credentials = str(self.address), self._options(""), self._credentials()
+            name, options, credentials = self._core_target(), self._options(""), self._credentials()
             if credentials is None:
                 self._loom_channel = grpc.aio.insecure_channel(name, options=options)
             else:
@@ -143,6 +144,11 @@ class Target:
             await self._loom_channel.close()
         for channel in self._channels.values():
             await self._loop.run_in_executor(None, channel.close)
+
+    def _core_target(self) -> str:
+        """The target as C-core names it, in whose URIs a path is escaped."""
+        path = self.address.unix_path
+        return f"unix:{quote(path)}" if path else str(self.address)
 
     def _options(self, user_agent: str) -> list[tuple[str, int | str]]:
         options = channel_options(self.metadata_limit)

@@ -18,6 +18,8 @@ async def refuse_self_dial(address: Address, own_addresses: Sequence[Address]) -
     Names are resolved, so that ``127.1``, the address of an interface and names in DNS are recognised. A name that
     cannot be resolved is refused, too.
     """
+    if address.unix_path:
+        return
     candidates = [item for item in own_addresses if item.port == address.port]
     if not candidates:
         return

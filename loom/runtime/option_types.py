@@ -85,6 +85,13 @@ def _parse_address(raw: object, _: Path) -> Address:
         raise ValueError(str(error)) from error
 
 
+def _parse_target(raw: object, _: Path) -> Address:
+    try:
+        return Address.parse_target(_parse_text(raw))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 def _parse_size(raw: object, _: Path) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
@@ -195,6 +202,11 @@ def choice(*names: str) -> OptionType:
 
 
 ADDRESS = OptionType("HOST:PORT", "HOST:PORT (e.g. localhost:50051 or [::1]:50051)", _parse_address)
+TARGET = OptionType(
+    "TARGET",
+    "HOST:PORT (e.g. localhost:50051 or [::1]:50051), https://HOST or unix:PATH",
+    _parse_target,
+)
 SIZE = OptionType("SIZE", "a size above zero (e.g. 256MiB, or 64000 for bytes)", _parse_size, _format_size)
 DURATION = OptionType(
     "TIME",

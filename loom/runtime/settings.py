@@ -85,7 +85,12 @@ class Settings:
     """The configuration of one Loom process, loaded by :func:`loom.runtime.config_loading.load`."""
 
     target: Annotated[
-        Address, OptionSpec(types.ADDRESS, Section.TRAFFIC, "The backend to forward calls to.")
+        Address,
+        OptionSpec(
+            types.TARGET,
+            Section.TRAFFIC,
+            "The backend to forward calls to: HOST:PORT, or another form that gRPC clients take.",
+        ),
     ] = Address("localhost", 50051)
     listen: Annotated[
         Address,
@@ -157,7 +162,7 @@ class Settings:
             types.SWITCH,
             Section.TARGET_TLS,
             "Connect to the target over TLS, verified against the system's root certificates.",
-            "on if --cacert, --cert or --server-name is set",
+            "on for https:// targets, or if --cacert, --cert or --server-name is set",
         ),
     ] = None
     cacert: Annotated[
@@ -341,9 +346,11 @@ class Settings:
 
     @property
     def target_uses_tls(self) -> bool:
-        """Whether to connect to the target over TLS: ``tls`` if set, else implied by the other TLS settings."""
+        """Whether to connect to the target over TLS: ``tls`` if set, else what the target or other settings imply."""
         if self.tls is not None:
             return self.tls
+        if self.target.tls is not None:
+            return self.target.tls
         return any((self.cacert, self.cert, self.server_name))
 
     @property

@@ -209,6 +209,6 @@ def _with_unique_ids(calls: list[Call]) -> list[Call]:
 
 def _address(text: str) -> Address:
     try:
-        return Address.parse(text)
+        return Address.parse_target(text)
     except ConfigError:
         return _DEFAULT_TARGET

@@ -45,6 +45,7 @@ def _absolute(file: Path | None) -> str:
 
 def target_tls(settings: Settings) -> TargetTls | None:
     """Return the TLS configuration of the target, or None for cleartext."""
+    _check_scheme(settings)
     endpoint = target_endpoint(settings)
     if not endpoint.tls:
         return None
@@ -56,6 +57,20 @@ def target_tls(settings: Settings) -> TargetTls | None:
         key=_read(settings.key, "key"),
         server_name=endpoint.server_name or None,
     )
+
+
+def _check_scheme(settings: Settings) -> None:
+    """Raise :class:`ConfigError` if the target's scheme says another thing about TLS than the settings do."""
+    given = settings.target.tls
+    if given is False:
+        for name in ("tls", "cacert", "cert", "server_name"):
+            if getattr(settings, name):
+                flag = name.replace("_", "-")
+                raise ConfigError(
+                    f"--target http://{settings.target} is cleartext: use https://, or drop --{flag}"
+                )
+    elif given and settings.tls is False:
+        raise ConfigError(f"--target https://{settings.target} is TLS: use http://, or drop --no-tls")
 
 
 def server_tls(settings: Settings) -> ServerTls | None:

@@ -51,7 +51,7 @@ def _settings(target: str, options: ProxyOptions) -> Settings:
     if unknown := options.keys() - ProxyOptions.__annotations__.keys():
         raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
     return Settings(
-        target=Address.parse(target),
+        target=Address.parse_target(target),
         engine=options.get("engine", "relay"),
         listen=_ANY_PORT,
         ui=_ANY_PORT if options.get("page") else None,

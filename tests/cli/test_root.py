@@ -39,7 +39,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["--target", "nowhere"],
-            "loom: --target: expected HOST:PORT (e.g. localhost:50051 or [::1]:50051), got 'nowhere'",
+            (
+                "loom: --target: expected HOST:PORT (e.g. localhost:50051 or [::1]:50051), https://HOST or unix:PATH,"
+                " got 'nowhere'"
+            ),
         ),
         (["--targt", "a:1"], "loom: No such option '--targt'"),
         (["frobnicate"], "loom: No such command 'frobnicate'"),

@@ -100,6 +100,13 @@ def test_tls_flags_and_quoted_paths() -> None:
     assert "'[::1]:443'" in command.command
 
 
+def test_a_unix_socket_is_a_path_with_a_flag() -> None:
+    endpoint = Endpoint(Address.parse_target("unix:/run/my app.sock"))
+    assert written(ended(), endpoint=endpoint).command == (
+        "grpcurl -unix -plaintext '/run/my app.sock' acme.shop.v1.Shop/GetOrder"
+    )
+
+
 def test_two_names_are_one_too_many_for_grpcurl() -> None:
     endpoint = Endpoint(Address("h", 1), tls=True, server_name="shop.example", authority="other.example")
     command = written(ended(), endpoint=endpoint)

@@ -7,6 +7,7 @@ import pytest
 
 from loom.errors import ConfigError
 from loom.model import Address
+from loom.runtime import wiring
 from loom.runtime.config_loading import Configuration, load
 from loom.runtime.settings import Settings
 
@@ -204,6 +205,37 @@ def test_root_certificates_imply_tls(directories: Directories) -> None:
     (directories.cwd / "a.pem").touch()
     assert directories.load({"cacert": "a.pem"}).settings.target_uses_tls
     assert not directories.load().settings.target_uses_tls
+
+
+@pytest.mark.parametrize(
+    ("target", "tls", "uses_tls"),
+    [
+        ("https://a.test", None, True),
+        ("http://a.test", None, False),
+        ("a.test:1", None, False),
+        ("a.test:1", True, True),
+    ],
+)
+def test_the_targets_scheme_implies_tls_or_cleartext(
+    directories: Directories, target: str, tls: bool | None, uses_tls: bool
+) -> None:
+    flags = {"target": target} if tls is None else {"target": target, "tls": tls}
+    assert directories.load(flags).settings.target_uses_tls is uses_tls
+
+
+@pytest.mark.parametrize(
+    ("target", "tls", "reason"),
+    [
+        ("http://a.test", True, "is cleartext: use https://, or drop --tls"),
+        ("https://a.test", False, "is TLS"),
+    ],
+)
+def test_a_scheme_that_contradicts_the_settings(
+    directories: Directories, target: str, tls: bool, reason: str
+) -> None:
+    settings = directories.load({"target": target, "tls": tls}).settings
+    with pytest.raises(ConfigError, match=reason):
+        wiring.target_tls(settings)
 
 
 def test_no_tls_overrides_a_source_of_lower_precedence_and_conflicts_with_an_equal_one(

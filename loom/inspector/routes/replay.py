@@ -53,7 +53,7 @@ def _parse_target(text: str | None) -> Address | None:
     if text is None:
         return None
     try:
-        return Address.parse(text)
+        return Address.parse_target(text)
     except ConfigError as error:
         raise ReplayError(str(error), field="target") from error
 

@@ -10,7 +10,10 @@
 * :mod:`~loom.proxy.wire.frames`: parses HTTP/2 frames.
 * :mod:`~loom.proxy.wire.headers`: decodes header blocks (HPACK) and interprets them.
 * :mod:`~loom.proxy.wire.envelopes`: parses length-prefixed messages.
-* :mod:`~loom.proxy.wire.web_bodies`: parses the bodies of Connect's unary calls and of gRPC-Web in base64.
+* :mod:`~loom.proxy.wire.protocols`: the protocols beside gRPC, by content type.
+* :mod:`~loom.proxy.wire.connect`: parses errors, ends of streams and GET requests of the Connect protocol.
+* :mod:`~loom.proxy.wire.web_bodies`: parses bodies that are not gRPC's: Connect's unary calls, gRPC-Web in base64.
+* :mod:`~loom.proxy.wire.response_checks`: what a client of the call's protocol makes of a response.
 * :mod:`~loom.proxy.wire.flow_control`: measures how long flow control stalled a sender.
 
 All but the tunnel and the engine are free of I/O, and none of them can stop or change the traffic.

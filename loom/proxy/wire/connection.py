@@ -7,6 +7,7 @@ from loom.model import (
     CallEnded,
     CallIds,
     CallStarted,
+    Direction,
     EndedBy,
     MetadataSeen,
     Section,
@@ -41,6 +42,7 @@ _HEADERS_SHAPE = END_HEADERS | PADDED | PRIORITY
 _PRIORITY_SIZE = 5
 _PROMISED_ID_SIZE = 4
 _REQUEST = Section.REQUEST
+_REQUEST_DIRECTION = Direction.REQUEST
 _DATA, _HEADERS, _CONTINUATION = (
     0,
     1,
@@ -309,17 +311,18 @@ class Connection:
             call_id,
             Window(self._client.initial_window),
             Window(self._server.initial_window),
-            block.encoding,
+            block,
             deadline,
-            block.web,
-            block.connect,
-            parser(limits.message_bytes) if parser else None,
+            None if block.get is not None else parser(limits.message_bytes) if parser else None,
             parser(limits.message_bytes) if parser else None,
             [started, MetadataSeen(call_id, now, _REQUEST, block.metadata)],
             limits.message_bytes,
         )
         self._streams[stream_id] = stream
         self._pending.append(stream)
+        if block.get is not None:
+            fields["http_method"] = "GET"
+            stream.add_message(_REQUEST_DIRECTION, block.get.message, block.encoding, now)
         if end_stream:
             stream.on_half_close(now)
 

@@ -15,7 +15,9 @@ from hpack.exceptions import HPACKError
 
 from loom.model import Metadata, MetadataItem, Status, is_binary_key
 from loom.model.metadata import (
+    ACCEPT_ENCODING,
     CONTENT_TYPE,
+    GRPC_ACCEPT_ENCODING,
     GRPC_ENCODING,
     GRPC_MESSAGE,
     GRPC_STATUS,
@@ -24,9 +26,12 @@ from loom.model.metadata import (
     USER_AGENT,
 )
 
+from . import connect
+from .connect import GetRequest
 from .envelopes import EnvelopeParser
 from .frames import ParseError
-from .web_bodies import body_parser_of, connect_encoding, is_connect
+from .protocols import Protocol, protocol_of, request_protocol
+from .web_bodies import UnaryBodyParser, body_parser_of
 
 MAX_HEADER_LIST_SIZE = 1024 * 1024  # bytes
 MAX_TABLE_SIZE = 1024 * 1024  # bytes
@@ -60,10 +65,12 @@ class HeaderBlock:
     trailing: Metadata  # the same without the status, for trailers
     content_type: str
     encoding: str  # grpc-encoding, or Connect's equivalent
+    content_encoding: str  # of the whole body
+    accepted_encodings: tuple[str, ...]  # by a request's sender; empty if it does not say
     timeout_ns: int | None
     user_agent: str
-    web: bool  # gRPC-Web, which sends trailers as a message
-    connect: bool  # the Connect protocol, in a request
+    protocol: Protocol  # of a request; of a response, what its content type says
+    get: GetRequest | None  # of a Connect call by GET
     body_parser: type[EnvelopeParser] | None  # None if the body is plain gRPC
     informational: bool  # of an HTTP status from 100 to 199
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
@@ -113,55 +120,96 @@ def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
     """Interpret a header list."""
     pseudo: dict[str, str] = {}
     metadata: list[MetadataItem] = []
-    text: dict[str, str] = {}
+    text: dict[str, str] = {}  # of repeated keys the first, as in net/http
     details: bytes | None = None
+    message = b""
     for raw_key, raw_value in fields:
         key = raw_key.decode("latin-1")
-        value = raw_value.decode("latin-1")
-        if key.startswith(":"):
-            pseudo[key] = value
-        elif is_binary_key(key):
+        if is_binary_key(key):
             # Two C-core peers negotiate raw bytes behind a zero (GRPC_ALLOW_TRUE_BINARY_METADATA).
-            items = [raw_value[1:]] if raw_value[:1] == b"\0" else map(_from_base64, value.split(","))
+            values = raw_value.decode("latin-1").split(",")
+            items = [raw_value[1:]] if raw_value[:1] == b"\0" else map(_from_base64, values)
             for decoded in items:
                 metadata.append((key, decoded))
                 if key == GRPC_STATUS_DETAILS and isinstance(decoded, bytes):
-                    details = decoded
-        else:
-            metadata.append((key, value))
-            text[key] = value
+                    details = decoded if details is None else details
+            continue
+        value = decode_text(raw_value)
+        if key.startswith(":"):
+            pseudo[key] = value
+            continue
+        if key == GRPC_MESSAGE and key not in text:
+            message = raw_value
+        metadata.append((key, value))
+        text.setdefault(key, value)
+    path = pseudo.get(":path", "")
+    get = connect.parse_get(path) if pseudo.get(":method") == "GET" and "?" in path else None
     content_type = text.get(CONTENT_TYPE, "")
+    body_parser = body_parser_of(content_type)
+    if get is not None:
+        path, content_type, body_parser, protocol = (
+            get.path,
+            get.content_type,
+            UnaryBodyParser,
+            Protocol.CONNECT_UNARY,
+        )
+    elif path:
+        protocol = request_protocol(content_type, text)
+    else:
+        protocol = protocol_of(content_type)
     http_status = _number(pseudo.get(":status", ""))
     return HeaderBlock(
-        path=pseudo.get(":path", ""),
+        path=path,
         authority=pseudo.get(":authority", ""),
         http_status=http_status,
         informational=http_status is not None and 100 <= http_status < 200,  # noqa: PLR2004
         metadata=tuple(metadata),
         trailing=tuple(item for item in metadata if item[0] not in _STATUS_KEYS),
         content_type=content_type,
-        encoding=text.get(GRPC_ENCODING, "") or connect_encoding(content_type, text),
-        timeout_ns=parse_timeout(text.get(GRPC_TIMEOUT, "")),
+        encoding=get.encoding
+        if get is not None
+        else text.get(GRPC_ENCODING, "") or connect.encoding_of(content_type, text),
+        content_encoding=text.get("content-encoding", ""),
+        accepted_encodings=_accepted_encodings(content_type, text),
+        timeout_ns=parse_timeout(text.get(GRPC_TIMEOUT, ""))
+        if not protocol.is_connect
+        else connect.parse_timeout(text.get("connect-timeout-ms", "")),
         user_agent=text.get(USER_AGENT, ""),
-        web=content_type.startswith("application/grpc-web"),
-        connect=is_connect(content_type, text),
-        body_parser=body_parser_of(content_type),
-        status=_status(text, details),
+        protocol=protocol,
+        get=get,
+        body_parser=body_parser,
+        status=_status(text, message, details),
     )
+
+
+def _accepted_encodings(content_type: str, text: dict[str, str]) -> tuple[str, ...]:
+    if content_type.startswith("application/grpc"):
+        key = GRPC_ACCEPT_ENCODING
+    else:
+        key = "connect-accept-encoding" if content_type.startswith("application/connect") else ACCEPT_ENCODING
+    names = (name.partition(";")[0].strip() for name in text.get(key, "").split(","))
+    return tuple(name for name in names if name)
+
+
+def decode_text(raw: bytes) -> str:
+    """The text of a header's value: UTF-8; bytes that are not are escaped (``\\xe9``)."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(errors="backslashreplace")
 
 
 def parse_trailer_lines(payload: bytes) -> HeaderBlock:
     """The trailers of gRPC-Web, which are the lines of its last message."""
-    lines = [line.partition(b":") for line in payload.split(b"\r\n") if line]
+    lines = [line.partition(b":") for line in payload.splitlines() if line]
     return interpret([(key.strip().lower(), value.strip()) for key, _, value in lines])
 
 
-def _status(text: dict[str, str], details: bytes | None) -> Status | None:
+def _status(text: dict[str, str], message: bytes, details: bytes | None) -> Status | None:
     code = _number(text.get(GRPC_STATUS, ""))
     if code is None:
         return None
-    message = unquote_to_bytes(text.get(GRPC_MESSAGE, "").encode("latin-1")).decode(errors="replace")
-    return Status(code, message, details)
+    return Status(code, unquote_to_bytes(message).decode(errors="replace"), details)
 
 
 def _number(text: str) -> int | None:

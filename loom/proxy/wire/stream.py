@@ -9,6 +9,7 @@ from loom.model import (
     Event,
     HalfClosed,
     MessageSeen,
+    Metadata,
     MetadataSeen,
     Section,
     Status,
@@ -18,20 +19,30 @@ from loom.model.metadata import CONTENT_TYPE
 from loom.model.status_mapping import ErrorCode, code_of_http_status, code_of_reset, error_name
 from loom.proxy import local_status
 
+from .connect import EndOfStream, parse_end_of_stream, parse_error, split_trailers
 from .envelopes import Envelope, EnvelopeParser, single_payload
 from .flow_control import Window
 from .frames import Piece
 from .headers import HeaderBlock, parse_trailer_lines
-from .web_bodies import UnaryBodyParser, parse_end_of_stream, parse_error
+from .protocols import Protocol
+from .response_checks import HTTP_OK, codec_text, doubt, has_other_codec, is_foreign, status_by_http
+from .web_bodies import TextBody, UnaryBodyParser, decompress_end
 
 _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _INITIAL, _TRAILING = Section.INITIAL, Section.TRAILING
 _BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED)
+_OK = Status(StatusCode.OK)
+_GRPC, _GRPC_WEB = Protocol.GRPC, Protocol.GRPC_WEB
+_CONNECT_UNARY, _CONNECT_STREAM = Protocol.CONNECT_UNARY, Protocol.CONNECT_STREAM
 _COMPRESSED = 1
+_NO_ENCODING = frozenset({"", "identity"})
 _WEB_TRAILERS = 0x80  # gRPC-Web's flag
 _END_OF_STREAM = 2  # Connect's flag
-_HTTP_OK = 200
 _DEADLINE_TOLERANCE_NS = 50_000_000
+_TRUNCATED = "the last message was cut off before its end"
+_NO_TRAILERS = "the response ended without trailers"
+_NO_END_OF_STREAM = "the response ended without an end-of-stream message"
+_UNDECLARED = "a message is marked as compressed, but no encoding is named"
 
 WireFields = dict[str, str | int | float]
 """What only the wire engine knows of a call: see :class:`loom.model.CallStarted`."""
@@ -49,24 +60,27 @@ def _message_event(
 class Stream(msgspec.Struct, gc=False):
     """One call on the wire: the state from which its events are made, and those that are not yet emitted.
 
-    ``request`` and ``response`` parse messages that do not come as one frame each, as most do; they are None until
-    the first of them. Timestamps are wall-clock nanoseconds.
+    The status is the one that a client of the call's protocol reports for what passed. ``request`` and ``response``
+    parse messages that do not come as one frame each, as most do; they are None until the first of them. Timestamps are
+    wall-clock nanoseconds.
     """
 
     call_id: int
     request_window: Window
     response_window: Window
-    request_encoding: str
+    request_headers: HeaderBlock
     deadline_ns: int | None
-    web: bool  # gRPC-Web, which sends trailers as a message
-    connect: bool  # the Connect protocol, which sends the status as a message
     request: EnvelopeParser | None
     response: EnvelopeParser | None
     events: list[Event]
     max_message: int
-    connect_status: Status | None = None
+    end_of_stream: EndOfStream | None = None
     response_headers: HeaderBlock | None = None
     response_encoding: str = ""
+    headers_pending: bool = (
+        False  # the response's headers have a status: they may turn out to be its trailers
+    )
+    violation: str = ""  # of the protocol by the response, for which a client reports INTERNAL
     half_closed: bool = False
     ended: bool = False
     fields: WireFields = {}  # for the end
@@ -95,7 +109,9 @@ class Stream(msgspec.Struct, gc=False):
             parser = self.request = EnvelopeParser(self.max_message)
         before = parser.buffered
         for envelope in parser.feed(payload):
-            self.events.append(_message_event(self.call_id, now, _REQUEST, envelope, self.request_encoding))
+            self.events.append(
+                _message_event(self.call_id, now, _REQUEST, envelope, self.request_headers.encoding)
+            )
         if end_stream:
             self.on_half_close(now)
         return parser.buffered - before
@@ -117,20 +133,25 @@ class Stream(msgspec.Struct, gc=False):
 
     def _parse_response(self, parser: EnvelopeParser, payload: Piece, now: int, end_stream: int) -> int:
         before = parser.buffered
+        if self.headers_pending and len(payload):
+            self._emit_pending_headers(now)
+        protocol = self.request_headers.protocol
         for envelope in parser.feed(payload):
-            if self.web and envelope[0] & _WEB_TRAILERS:
-                self._on_trailers(parse_trailer_lines(envelope[1]), now)
-            elif self.connect and envelope[0] & _END_OF_STREAM:
-                self.connect_status = parse_end_of_stream(envelope[1])
-            elif not self.ended:
+            flags = envelope[0]
+            if self.ended or self.end_of_stream is not None:
+                break
+            if protocol is _GRPC_WEB and flags & _WEB_TRAILERS:
+                self._on_web_trailers(envelope, now)
+            elif protocol is _CONNECT_STREAM and flags & _END_OF_STREAM:
+                self._on_end_of_stream(envelope, now)
+            else:
+                if flags & _COMPRESSED and self.response_encoding in _NO_ENCODING:
+                    self.violation = self.violation or _UNDECLARED
                 self.events.append(
                     _message_event(self.call_id, now, _RESPONSE, envelope, self.response_encoding)
                 )
         if end_stream and not self.ended:
-            if type(parser) is UnaryBodyParser:
-                self._on_response_body(parser, now)
-            if not self.ended:
-                self._end_without_trailers(now)
+            self._end_without_trailers(now)
         return parser.buffered - before
 
     def on_half_close(self, now: int) -> None:
@@ -138,27 +159,60 @@ class Stream(msgspec.Struct, gc=False):
         if not self.half_closed and not self.ended:
             self.half_closed = True
             if type(self.request) is UnaryBodyParser:
-                self._add_body(_REQUEST, self.request, self.request_encoding, now)
+                self._add_body(_REQUEST, self.request, self.request_headers.encoding, now)
             self.events.append(HalfClosed(self.call_id, now))
 
     def on_response_headers(self, block: HeaderBlock, now: int, end_stream: int) -> None:
         """Handle a header block from the server: informational, initial metadata, trailers, or the last two in one."""
         if end_stream:
-            self._on_trailers(block, now)
+            self._on_last_headers(block, now)
         elif self.response_headers is None and not block.informational:
             self.response_headers = block
             self.response_encoding = block.encoding
+            if (
+                block.protocol is _GRPC is self.request_headers.protocol
+                and block.http_status == HTTP_OK
+                and block.status is None
+            ):
+                self.events.append(MetadataSeen(self.call_id, now, _INITIAL, block.metadata))
+            else:
+                self._on_unusual_headers(block, now)
+
+    def _on_unusual_headers(self, block: HeaderBlock, now: int) -> None:
+        """Handle initial headers of anything but the usual gRPC response."""
+        protocol = self.request_headers.protocol
+        if protocol is Protocol.OTHER:
             self.events.append(MetadataSeen(self.call_id, now, _INITIAL, block.metadata))
+            return
+        if block.http_status != HTTP_OK:
+            self.fields["http_status"] = block.http_status or 0
+        if is_foreign(self.request_headers, block):
+            self.response = TextBody(self.max_message)
+        elif block.status is not None and protocol in {_GRPC, _GRPC_WEB}:
+            self.headers_pending = True
+            self.response = self.response or EnvelopeParser(self.max_message)
+            return
+        if protocol is _CONNECT_UNARY:
+            initial, _ = split_trailers(block.metadata)
+            self.events.append(MetadataSeen(self.call_id, now, _INITIAL, initial))
+        else:
+            self.events.append(MetadataSeen(self.call_id, now, _INITIAL, block.metadata))
+
+    def _emit_pending_headers(self, now: int) -> None:
+        self.headers_pending = False
+        if self.response_headers is not None:
+            self.events.append(MetadataSeen(self.call_id, now, _INITIAL, self.response_headers.metadata))
 
     def on_reset(self, code: int, now: int, *, by_client: bool) -> None:
         """Handle RST_STREAM."""
         self.fields["reset"] = error_name(code)
         self.fields["reset_by"] = "client" if by_client else "backend"
-        if not by_client:
+        if self._deadline_passed(now) and (by_client or code == ErrorCode.CANCEL):
+            # grpc-go's server resets the stream at the deadline; whoever is first, the client reports the deadline.
+            self.end(now, local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
+        elif not by_client:
             text = f"the backend reset the stream with {error_name(code)}"
             self.end(now, Status(code_of_reset(code), text), EndedBy.BACKEND, text)
-        elif self._deadline_passed(now):
-            self.end(now, local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
         else:
             note = "" if code == ErrorCode.CANCEL else f"the client reset the stream with {error_name(code)}"
             self.end(now, local_status.client_cancelled(), EndedBy.CLIENT, note)
@@ -168,76 +222,176 @@ class Stream(msgspec.Struct, gc=False):
         if self.ended:
             return
         self.ended = True
+        if self.headers_pending:
+            self._emit_pending_headers(now)
         if self.request_window.stalled_ns:
             self.fields["request_stalled_us"] = self.request_window.stalled_ns // 1000
         if self.response_window.stalled_ns:
             self.fields["response_stalled_us"] = self.response_window.stalled_ns // 1000
         self.events.append(CallEnded(self.call_id, now, status, by, note, self.fields))
 
+    def add_message(self, direction: Direction, payload: bytes, encoding: str, now: int) -> None:
+        """Add a message that did not come in an envelope."""
+        envelope = (_COMPRESSED if encoding else 0, payload, len(payload))
+        self.events.append(_message_event(self.call_id, now, direction, envelope, encoding))
+
     def _add_body(self, direction: Direction, parser: UnaryBodyParser, encoding: str, now: int) -> None:
         _, payload, size = parser.end()
         envelope = (_COMPRESSED if encoding else 0, payload, size)
         self.events.append(_message_event(self.call_id, now, direction, envelope, encoding))
 
-    def _on_response_body(self, parser: UnaryBodyParser, now: int) -> None:
-        """Handle the end of a body that is not length-prefixed: a message, or the error of a Connect call."""
-        http_status = self.response_headers.http_status if self.response_headers else None
-        if http_status == _HTTP_OK or not self.connect:
-            self._add_body(_RESPONSE, parser, self.response_encoding, now)
+    def _on_web_trailers(self, envelope: Envelope, now: int) -> None:
+        """Handle gRPC-Web's last message: the trailers."""
+        payload = self._decompressed(envelope)
+        if payload is None:
+            self._end_by_violation(now, "the trailers cannot be decompressed")
+            return
+        block = parse_trailer_lines(payload)
+        self._emit_trailing(block.trailing, now)
+        if block.status is None:
+            text = f"the backend sent no grpc-status (HTTP status {HTTP_OK})"
+            self.end(now, Status(StatusCode.UNKNOWN, text), _BACKEND, text)
         else:
-            self.connect_status = parse_error(parser.end()[1], code_of_http_status(http_status or 0))
-        if self.connect:
-            self.end(now, self.connect_status or Status(StatusCode.OK), _BACKEND, "")
+            self._end_with(block.status, now)
 
-    def _on_trailers(self, block: HeaderBlock, now: int) -> None:
-        if type(self.response) is UnaryBodyParser and self.response_headers is not None:
-            self._on_response_body(self.response, now)
-            if self.ended:
-                return
-        trailing = block.trailing
-        if trailing and self.response_headers is not None:
-            self.events.append(MetadataSeen(self.call_id, now, _TRAILING, trailing))
-        elif self.response_headers is None:
-            # Trailers-Only: headers and trailers in one block; what is not HTTP's is trailing metadata.
-            self.fields["trailers_only"] = 1
-            custom = tuple(item for item in trailing if item[0] != CONTENT_TYPE)
-            if custom:
-                self.events.append(MetadataSeen(self.call_id, now, _TRAILING, custom))
-        status = block.status
-        if status is None:
+    def _on_end_of_stream(self, envelope: Envelope, now: int) -> None:
+        """Handle Connect's last message: the status and the trailers."""
+        payload = self._decompressed(envelope)
+        if payload is None:
+            self.end_of_stream = EndOfStream(
+                Status(StatusCode.INTERNAL, "the end of the stream cannot be decompressed")
+            )
+        else:
+            self.end_of_stream = parse_end_of_stream(payload)
+        self._emit_trailing(self.end_of_stream.metadata, now)
+
+    def _decompressed(self, envelope: Envelope) -> bytes | None:
+        flags, payload, _ = envelope
+        return decompress_end(payload, self.response_encoding if flags & _COMPRESSED else "")
+
+    def _emit_trailing(self, metadata: Metadata, now: int) -> None:
+        if metadata:
+            self.events.append(MetadataSeen(self.call_id, now, _TRAILING, metadata))
+
+    def _on_last_headers(self, block: HeaderBlock, now: int) -> None:
+        """Handle the header block that ends the stream: trailers, or a response without a body."""
+        headers = self.response_headers
+        protocol = self.request_headers.protocol
+        if headers is None:
+            self._on_only_headers(block, now)
+            return
+        if self.headers_pending:
+            self._emit_pending_headers(now)
+        parser = self.response
+        if type(parser) is UnaryBodyParser and protocol is Protocol.OTHER:
+            self._add_body(_RESPONSE, parser, self.response_encoding, now)
+        self._emit_trailing(block.trailing, now)
+        if block.status is not None and not protocol.is_connect:
+            self._end_with(block.status, now)
+        elif protocol is _GRPC and type(parser) is not TextBody:
+            self._end_without_status(headers, now)
+        else:
+            self._end_without_trailers(now)
+
+    def _on_only_headers(self, block: HeaderBlock, now: int) -> None:
+        protocol = self.request_headers.protocol
+        if block.http_status != HTTP_OK and protocol is not Protocol.OTHER:
+            self.fields["http_status"] = block.http_status or 0
+        if protocol is _CONNECT_UNARY:
+            self.response_headers = block
+            self._on_unusual_headers(block, now)
+            self._end_without_trailers(now)
+            return
+        # Trailers-Only: headers and trailers in one block; what is not HTTP's is trailing metadata.
+        self.fields["trailers_only"] = 1
+        self._emit_trailing(tuple(item for item in block.trailing if item[0] != CONTENT_TYPE), now)
+        self.response_headers = block
+        if block.status is not None and not protocol.is_connect:
+            self._end_with(block.status, now)
+        elif protocol is _CONNECT_STREAM and not is_foreign(self.request_headers, block):
+            self._end_by_violation(now, _NO_END_OF_STREAM)
+        else:
             self._end_without_status(block, now)
+
+    def _end_without_trailers(self, now: int) -> None:
+        """The response's body ended, and with it the stream."""
+        headers, parser = self.response_headers, self.response
+        protocol = self.request_headers.protocol
+        if type(parser) is TextBody or headers is None:
+            self._end_without_status(headers, now)
+        elif protocol is _CONNECT_UNARY:
+            self._on_unary_body(headers, now)
+        elif protocol is _CONNECT_STREAM:
+            self._on_stream_end(headers, now)
+        elif protocol is Protocol.OTHER:
+            if type(parser) is UnaryBodyParser:
+                self._add_body(_RESPONSE, parser, self.response_encoding, now)
+            self._end_without_status(headers, now)
+        elif self.headers_pending and headers.status is not None:
+            # Trailers-Only, in HEADERS that an empty DATA frame follows
+            self.headers_pending = False
+            self.fields["trailers_only"] = 1
+            self._emit_trailing(tuple(item for item in headers.trailing if item[0] != CONTENT_TYPE), now)
+            self._end_with(headers.status, now)
+        elif headers.http_status != HTTP_OK:
+            self._end_without_status(headers, now)
+        else:
+            self._end_by_violation(now, _TRUNCATED if self._truncated else _NO_TRAILERS)
+
+    def _on_unary_body(self, headers: HeaderBlock, now: int) -> None:
+        """Handle the end of a unary Connect response: a message, or an error."""
+        parser = self.response
+        if headers.http_status == HTTP_OK:
+            if type(parser) is UnaryBodyParser:
+                self._add_body(_RESPONSE, parser, self.response_encoding, now)
+            status = _OK
+        else:
+            body = parser.end()[1] if type(parser) is UnaryBodyParser else b""
+            default = code_of_http_status(headers.http_status or 0)
+            status = parse_error(decompress_end(body, self.response_encoding) or b"", default)
+        self._emit_trailing(split_trailers(headers.metadata)[1], now)
+        if status is _OK and has_other_codec(self.request_headers, headers):
+            self._end_by_violation(now, codec_text(self.request_headers, headers))
+        else:
+            self._end_with(status, now)
+
+    def _on_stream_end(self, headers: HeaderBlock, now: int) -> None:
+        """Handle the end of a Connect stream."""
+        if has_other_codec(self.request_headers, headers):
+            self._end_by_violation(now, codec_text(self.request_headers, headers))
+        elif self.end_of_stream is None:
+            self._end_by_violation(now, _TRUNCATED if self._truncated else _NO_END_OF_STREAM)
+        else:
+            self._end_with(self.end_of_stream.status, now)
+
+    def _end_with(self, status: Status, now: int) -> None:
+        """End the call with the status that the backend sent, unless what came before it breaks the protocol."""
+        note = _TRUNCATED if self._truncated else self.violation
+        if note and not status.code:
+            self._end_by_violation(now, note)
         elif status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now):
             # The backend enforces the deadline, too, and may be the first to report it.
-            self.end(now, status, EndedBy.DEADLINE, self._truncation_note())
+            self.end(now, status, EndedBy.DEADLINE, note)
         else:
-            self.end(now, status, _BACKEND, self._truncation_note())
+            self.end(now, status, _BACKEND, note or self._doubt)
+
+    def _end_by_violation(self, now: int, text: str) -> None:
+        self.end(now, Status(StatusCode.INTERNAL, text), _BACKEND, text)
 
     def _deadline_passed(self, now: int) -> bool:
         return self.deadline_ns is not None and now >= self.deadline_ns - _DEADLINE_TOLERANCE_NS
 
-    def _end_without_trailers(self, now: int) -> None:
-        block = self.response_headers
-        if block is None or block.status is None:
-            self._end_without_status(block, now)
-        else:
-            self.end(now, block.status, _BACKEND, self._truncation_note())
+    def _end_without_status(self, headers: HeaderBlock | None, now: int) -> None:
+        """End the call by the HTTP status: what came is not a response in the call's protocol."""
+        parser = self.response
+        body = parser.text(headers.content_encoding) if type(parser) is TextBody and headers else ""
+        status, note = status_by_http(self.request_headers, headers, body)
+        self.end(now, status, _BACKEND, note)
 
-    def _end_without_status(self, block: HeaderBlock | None, now: int) -> None:
-        headers = self.response_headers or block
-        if self.connect_status is not None:
-            self.end(now, self.connect_status, _BACKEND, self._truncation_note())
-            return
-        http_status = headers.http_status if headers else None
-        content_type = headers.content_type if headers else ""
-        if http_status == _HTTP_OK and not content_type.startswith("application/grpc"):
-            note = f"not gRPC: the answer is {content_type or 'of no content-type'}, HTTP status 200"
-            self.end(now, Status(StatusCode.OK), EndedBy.BACKEND, note)
-            return
-        shown = "missing" if http_status is None else http_status
-        text = f"the backend sent no grpc-status (HTTP status {shown})"
-        self.end(now, Status(code_of_http_status(http_status or 0), text), EndedBy.BACKEND, text)
+    @property
+    def _doubt(self) -> str:
+        return doubt(self.request_headers, self.response_headers) if self.response_headers else ""
 
-    def _truncation_note(self) -> str:
-        if self.response and self.response.unfinished:
-            return "the last message was cut off before its end"
-        return ""
+    @property
+    def _truncated(self) -> bool:
+        return self.response is not None and self.response.unfinished

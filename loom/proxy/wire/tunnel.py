@@ -83,7 +83,8 @@ class TunnelEnd(asyncio.Protocol):
             and not peer.transport.is_closing()
             and peer.transport.can_write_eof()
         ):
-            peer.transport.write_eof()
+            with contextlib.suppress(OSError):  # the peer may have reset the connection meanwhile
+                peer.transport.write_eof()
             if peer.eof:  # both directions are finished
                 self.close(abort=False)
                 peer.close(abort=False)
@@ -108,7 +109,8 @@ class TunnelEnd(asyncio.Protocol):
                 # Without SO_LINGER 0, an abort is a normal close to the other side, not a reset.
                 with contextlib.suppress(OSError):
                     sock = self.transport.get_extra_info("socket")
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+                    if sock is not None:  # TLS has already lost it
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
                 self.transport.abort()
             elif not self.transport.is_closing():
                 self.transport.close()

@@ -1,24 +1,18 @@
-"""Parses bodies that differ from gRPC's: Connect's unary calls, and gRPC-Web in base64.
-
-Sources: https://connectrpc.com/docs/protocol/, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md.
-"""
+"""Parses bodies that are not gRPC's: of Connect's unary calls, of gRPC-Web in base64, and of other responses."""
 
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import msgspec
-
-from loom.model import Status, StatusCode
+from loom.compression import CompressionError, decompress
 
 from .envelopes import PIECE_COST, Envelope, EnvelopeParser
 from .frames import Piece
+from .protocols import Protocol, media_type, protocol_of
 
-_UNARY_TYPES = frozenset(
-    f"application/{kind}" for kind in ("json", "proto", "protobuf", "x-protobuf")
-)  # Connect's unary calls: the body is the message
 _BASE64_TYPE = "application/grpc-web-text"
 _BASE64_UNIT = 4  # characters
-_CODES = {code.name.lower(): code for code in StatusCode} | {"canceled": StatusCode.CANCELLED}
+_TEXT_BYTES = 16 * 1024  # kept of a body, which may be compressed
+_TEXT_CHARACTERS = 1024  # shown
 
 
 class UnaryBodyParser(EnvelopeParser, gc=False):
@@ -38,6 +32,32 @@ class UnaryBodyParser(EnvelopeParser, gc=False):
     def end(self) -> Envelope:
         """The message, at the end of the stream."""
         return self._finish()
+
+
+class TextBody(EnvelopeParser, gc=False):
+    """The body of a response that is not in the call's protocol: its beginning is kept, to be shown with the status."""
+
+    _kept: bytes = b""
+
+    def feed(self, data: Piece) -> Sequence[Envelope]:
+        """Keep the beginning of the body."""
+        missing = _TEXT_BYTES - len(self._kept)
+        if missing > 0:
+            self._kept += bytes(data[:missing])
+        return ()
+
+    def text(self, encoding: str) -> str:
+        """The beginning of the body as text, decompressed; "" if it is not text."""
+        body = self._kept
+        if encoding:
+            try:
+                body = decompress(body, encoding, _TEXT_BYTES)
+            except CompressionError:
+                return ""
+        text = body.decode(errors="replace").strip()
+        if not all(character.isprintable() or character.isspace() for character in text):
+            return ""
+        return text if len(text) <= _TEXT_CHARACTERS else text[:_TEXT_CHARACTERS] + "…"
 
 
 class Base64EnvelopeParser(EnvelopeParser, gc=False):
@@ -60,54 +80,16 @@ class Base64EnvelopeParser(EnvelopeParser, gc=False):
         return super().feed(memoryview(decoded)) if decoded else ()
 
 
+def decompress_end(payload: bytes, encoding: str) -> bytes | None:
+    """The end of a call (trailer frame, end-of-stream message, error) decompressed; None if it cannot be."""
+    try:
+        return decompress(payload, encoding)
+    except CompressionError:
+        return None
+
+
 def body_parser_of(content_type: str) -> type[EnvelopeParser] | None:
     """The parser for bodies of this content type; None for gRPC's own, :class:`EnvelopeParser`."""
-    media = content_type.partition(";")[0].strip().lower()
-    if media in _UNARY_TYPES:
+    if protocol_of(content_type) is Protocol.CONNECT_UNARY:
         return UnaryBodyParser
-    return Base64EnvelopeParser if media.startswith(_BASE64_TYPE) else None
-
-
-def is_connect(content_type: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request uses the Connect protocol: streams have its content type, unary calls its version header."""
-    return content_type.startswith("application/connect") or "connect-protocol-version" in headers
-
-
-def connect_encoding(content_type: str, headers: Mapping[str, str]) -> str:
-    """The compression of a Connect call's messages, or of a unary call's body; "" without compression."""
-    if content_type.startswith("application/grpc"):
-        return ""
-    stream = content_type.startswith("application/connect")
-    encoding = headers.get("connect-content-encoding" if stream else "content-encoding", "")
-    return "" if encoding == "identity" else encoding
-
-
-class _Error(msgspec.Struct):
-    code: str = "unknown"
-    message: str = ""
-
-
-class _EndOfStream(msgspec.Struct):
-    error: _Error | None = None
-
-
-def parse_error(body: bytes, default: StatusCode) -> Status:
-    """The status in the body of a failed unary call; ``default``, from the HTTP status, if it has none."""
-    try:
-        error = msgspec.json.decode(body, type=_Error)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Status(default, "")
-    return Status(_CODES.get(error.code, default), error.message)
-
-
-def parse_end_of_stream(payload: bytes) -> Status:
-    """The status in the last message of a stream."""
-    try:
-        error = msgspec.json.decode(payload, type=_EndOfStream).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Status(StatusCode.UNKNOWN, "the end of the stream cannot be parsed")
-    return (
-        Status(StatusCode.OK)
-        if error is None
-        else parse_error(msgspec.json.encode(error), StatusCode.UNKNOWN)
-    )
+    return Base64EnvelopeParser if media_type(content_type).startswith(_BASE64_TYPE) else None

@@ -15,6 +15,7 @@ from loom.model import (
     Section,
     StatusCode,
 )
+from loom.model.status_mapping import ErrorCode
 from loom.proxy.wire.limits import ConnectionLimits
 from tests.proxy.wire import http2_bytes
 from tests.proxy.wire.http2_bytes import PREFACE, data, frame, message
@@ -315,3 +316,42 @@ def test_a_status_of_any_length_is_recorded(status: str, code: int) -> None:
     observed.client_sends(observed.client.request(1, end=True))
     observed.server_sends(observed.server.response(1), observed.server.trailers(1, status))
     assert observed.call_ended().status.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "by"),
+    [
+        (ErrorCode.CANCEL, StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE),
+        (ErrorCode.INTERNAL_ERROR, StatusCode.INTERNAL, EndedBy.BACKEND),
+    ],
+)
+def test_a_backend_that_cancels_at_the_deadline_was_the_first_to_notice_it(code, status, by):
+    """grpc-go's server does; grpc-go's and connect-go's clients report DEADLINE_EXCEEDED."""
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", "1S")]))
+    observed.now += 999_000_000
+    observed.server_sends(frame(http2_bytes.RST_STREAM, 0, 1, code.to_bytes(4, "big")))
+    assert (observed.call_ended().status.code, observed.call_ended().ended_by) == (status, by)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [("José".encode(), "José"), (b"Jos\xe9", "Jos\\xe9"), ("日本 ✓".encode(), "日本 ✓"), (b"plain", "plain")],
+)
+def test_text_in_metadata_is_utf8_or_escaped(raw, text):
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, extra=[("x-name", raw)], end=True))
+    observed.server_sends(
+        observed.server.response(1), observed.server.trailers(1, "5", extra=[("grpc-message", raw)])
+    )
+    [request] = [event for event in observed.sink.of(MetadataSeen) if event.section is Section.REQUEST]
+    assert dict(request.metadata)["x-name"] == text
+    assert observed.call_ended().status.message == raw.decode(errors="replace")
+
+
+def test_of_repeated_statuses_the_first_counts():
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True))
+    extra = [("grpc-message", "a"), ("grpc-status", "7"), ("grpc-message", "b")]
+    observed.server_sends(observed.server.response(1), observed.server.trailers(1, "5", extra=extra))
+    assert (observed.call_ended().status.code, observed.call_ended().status.message) == (5, "a")

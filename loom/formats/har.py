@@ -7,6 +7,7 @@ What HAR has no field for is in fields that begin with an underscore, as the spe
 import base64
 import ipaddress
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
     body = _body(response)
     answered = call.initial_ns or call.first_response_ns or call.ended_ns
     sent = call.half_closed_ns or call.last_request_ns or call.started_ns
+    http_status = _http_status(call)
     return {
         "startedDateTime": format_timestamp(call.started_ns),
         "time": (call.duration_ns or 0) / _MILLISECOND,
@@ -70,8 +72,8 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
             "bodySize": sum(5 + message.size for message in request),
         },
         "response": {
-            "status": 200,
-            "statusText": "OK",
+            "status": http_status,
+            "statusText": _reason(http_status),
             "httpVersion": _HTTP,
             "cookies": [],
             "headers": _headers(call.initial_metadata or (), secrets),
@@ -116,6 +118,20 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
         },
         "_messages": [_message(call, message, schema) for message in call.messages],
     }
+
+
+def _http_status(call: Call) -> int:
+    """The HTTP status of the response, which the wire engine records where it is not 200."""
+    http_status = call.wire.get("http_status")
+    return http_status if isinstance(http_status, int) else int(HTTPStatus.OK)
+
+
+def _reason(http_status: int) -> str:
+    """The reason phrase of an HTTP status; "" where it has none."""
+    try:
+        return HTTPStatus(http_status).phrase
+    except ValueError:
+        return ""
 
 
 def _server(target: str) -> dict[str, str]:

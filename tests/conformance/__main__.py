@@ -14,6 +14,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -146,45 +147,49 @@ def _config(run: Run) -> str:
 
 def _compare(run: Run, text: str, messages: Messages, output: Path) -> Outcome:
     outcome = Outcome(run, text=text)
+    differences = [*_failures(outcome), *_record_differences(outcome, messages, output)]
     known = known_differences()
-
-    def add(difference: Difference) -> None:
+    for difference in differences:
         reason = next((item.reason for item in known if item.covers(run, difference)), None)
         if reason is None:
             outcome.differences.append(difference)
         else:
             outcome.excepted[reason] += 1
+    return outcome
 
-    total = _TOTAL.search(text)
+
+def _failures(outcome: Outcome) -> Iterator[Difference]:
+    """The cases that did not pass."""
+    total = _TOTAL.search(outcome.text)
     if total is None:
-        add(Difference("", "failed", "", text[-2000:]))
-        return outcome
+        yield Difference("", "failed", "", outcome.text[-2000:])
+        return
     outcome.passed = int(total[2])
-    for failure in _FAILED.finditer(text):
+    for failure in _FAILED.finditer(outcome.text):
         outcome.failed += 1
-        add(Difference(failure[1], "failed", "", failure[2].strip()))
+        yield Difference(failure[1], "failed", "", failure[0].partition("\n")[2].strip())
     missing = int(total[1]) - outcome.passed - outcome.failed
     if missing:
-        add(Difference("", "failed", "", f"{missing} cases could not be run"))
+        yield Difference("", "failed", "", f"{missing} cases could not be run")
+
+
+def _record_differences(outcome: Outcome, messages: Messages, output: Path) -> Iterator[Difference]:
+    """How the records differ from what clients reported, or from what the suite expects of servers."""
     calls = comparison.recorded_calls(output)
-    if run.mode == "client":
+    if outcome.run.mode == "client":
         for request, response in comparison.reports(output, messages):
-            case = request.test_name
-            if "HTTPVersion:1/" not in case and request.http_version == _HTTP_2:
+            if request.http_version == _HTTP_2:
                 outcome.compared[_protocol(request.protocol)] += 1
-                found = calls.get(case, [])
-                for difference in comparison.compare_with_report(request, response, found, messages):
-                    add(difference)
-        return outcome
+                found = calls.get(request.test_name, [])
+                yield from comparison.compare_with_report(request, response, found, messages)
+        return
     stated = comparison.expectations()
     for case, found in calls.items():
         expectation = comparison.expectation_of(case, stated)
         if expectation is not None:
             outcome.compared[_protocol_of_call(found[0])] += 1
             for call in found:
-                for difference in comparison.compare_with_expectation(case, call, expectation):
-                    add(difference)
-    return outcome
+                yield from comparison.compare_with_expectation(case, call, expectation)
 
 
 def _protocol(number: int) -> str:

@@ -108,6 +108,18 @@ async def test_the_status_is_as_on_the_wire_where_it_was_there(calls: list[Call]
 
 
 @pytest.mark.parametrize(
+    ("wire", "status", "text"),
+    [({}, 200, "OK"), ({"http_status": 502}, 502, "Bad Gateway"), ({"http_status": 800}, 800, "")],
+)
+async def test_the_http_status_is_the_real_one(
+    calls: list[Call], wire: dict[str, str | int | float], status: int, text: str
+) -> None:
+    calls[0].wire = wire
+    entry = json.loads(export("har", calls))["log"]["entries"][0]
+    assert (entry["response"]["status"], entry["response"]["statusText"]) == (status, text)
+
+
+@pytest.mark.parametrize(
     ("target", "address"),
     [("127.0.0.1:50051", "127.0.0.1"), ("[::1]:50051", "::1"), ("localhost:50051", None), ("", None)],
 )

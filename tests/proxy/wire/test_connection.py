@@ -325,7 +325,9 @@ def test_a_status_of_any_length_is_recorded(status: str, code: int) -> None:
         (ErrorCode.INTERNAL_ERROR, StatusCode.INTERNAL, EndedBy.BACKEND),
     ],
 )
-def test_a_backend_that_cancels_at_the_deadline_was_the_first_to_notice_it(code, status, by):
+def test_a_backend_that_cancels_at_the_deadline_was_the_first_to_notice_it(
+    code: int, status: StatusCode, by: EndedBy
+) -> None:
     """grpc-go's server does; grpc-go's and connect-go's clients report DEADLINE_EXCEEDED."""
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", "1S")]))
@@ -338,7 +340,7 @@ def test_a_backend_that_cancels_at_the_deadline_was_the_first_to_notice_it(code,
     ("raw", "text"),
     [("José".encode(), "José"), (b"Jos\xe9", "Jos\\xe9"), ("日本 ✓".encode(), "日本 ✓"), (b"plain", "plain")],
 )
-def test_text_in_metadata_is_utf8_or_escaped(raw, text):
+def test_text_in_metadata_is_utf8_or_escaped(raw: bytes, text: str) -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, extra=[("x-name", raw)], end=True))
     observed.server_sends(
@@ -349,7 +351,7 @@ def test_text_in_metadata_is_utf8_or_escaped(raw, text):
     assert observed.call_ended().status.message == raw.decode(errors="replace")
 
 
-def test_of_repeated_statuses_the_first_counts():
+def test_of_repeated_statuses_the_first_counts() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, end=True))
     extra = [("grpc-message", "a"), ("grpc-status", "7"), ("grpc-message", "b")]

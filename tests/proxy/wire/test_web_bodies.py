@@ -146,7 +146,7 @@ def status_of(observed: ObservedConnection) -> tuple[int, str]:
     return status.code, status.message
 
 
-def test_compressed_grpc_web_trailers():
+def test_compressed_grpc_web_trailers() -> None:
     kind = "application/grpc-web+proto"
     observed = send_request(kind, message(b"hi"))
     trailers = gzip.compress(b"grpc-status: 5\r\ngrpc-message: gone\r\nx-a: b\r\n")
@@ -155,7 +155,7 @@ def test_compressed_grpc_web_trailers():
     assert ("x-a", "b") in trailing(observed)
 
 
-def test_grpc_web_trailers_that_cannot_be_decompressed():
+def test_grpc_web_trailers_that_cannot_be_decompressed() -> None:
     kind = "application/grpc-web+proto"
     observed = send_request(kind, message(b"hi"))
     send_response(observed, 200, kind, message(b"?", flag=0x81), grpc_encoding="gzip")
@@ -163,7 +163,7 @@ def test_grpc_web_trailers_that_cannot_be_decompressed():
 
 
 @pytest.mark.parametrize("separator", [b"\r\n", b"\n"])
-def test_the_lines_of_grpc_web_trailers(separator):
+def test_the_lines_of_grpc_web_trailers(separator: bytes) -> None:
     kind = "application/grpc-web"
     observed = send_request(kind, message(b"hi"))
     lines = separator.join([b"Grpc-Status: 9", b"GRPC-Message: a%20b", b"x-a: 1", b"x-a: 2", b""])
@@ -173,7 +173,7 @@ def test_the_lines_of_grpc_web_trailers(separator):
 
 
 @pytest.mark.parametrize("kind", ["application/grpc-web", "application/grpc"])
-def test_headers_with_a_status_and_an_empty_body_are_trailers_only(kind):
+def test_headers_with_a_status_and_an_empty_body_are_trailers_only(kind: str) -> None:
     observed = send_request(kind, message(b"hi"))
     send_response(observed, 200, kind, b"", grpc_status="9", grpc_message="no", x_custom="bing")
     assert status_of(observed) == (9, "no")
@@ -181,7 +181,7 @@ def test_headers_with_a_status_and_an_empty_body_are_trailers_only(kind):
     assert observed.call_ended().wire["trailers_only"] == 1
 
 
-def test_a_status_in_headers_does_not_count_where_a_body_follows():
+def test_a_status_in_headers_does_not_count_where_a_body_follows() -> None:
     kind = "application/grpc-web"
     observed = send_request(kind, message(b"hi"))
     body = message(b"grpc-status: 9\r\n", flag=0x80)
@@ -191,7 +191,7 @@ def test_a_status_in_headers_does_not_count_where_a_body_follows():
 
 
 @pytest.mark.parametrize("kind", ["application/grpc", "application/grpc-web+proto"])
-def test_a_response_without_trailers(kind):
+def test_a_response_without_trailers(kind: str) -> None:
     observed = send_request(kind, message(b"hi"))
     send_response(observed, 200, kind, message(b"yo"), grpc_status="0")
     assert status_of(observed) == (StatusCode.INTERNAL, "the response ended without trailers")
@@ -203,7 +203,7 @@ def test_a_response_without_trailers(kind):
     [message(b"hello")[:-1], message(b"hello") + b"\0\0", b"\0\0\0\0\x0a"],
     ids=["payload", "prefix", "none"],
 )
-def test_a_message_cut_off_before_an_ok_status_is_internal(body):
+def test_a_message_cut_off_before_an_ok_status_is_internal(body: bytes) -> None:
     observed = send_request("application/grpc", message(b"hi"))
     pairs = [(":status", "200"), ("content-type", "application/grpc")]
     observed.server_sends(observed.server.headers(1, pairs), data(1, body), observed.server.trailers(1))
@@ -211,7 +211,7 @@ def test_a_message_cut_off_before_an_ok_status_is_internal(body):
 
 
 @pytest.mark.parametrize("encoding", [{}, {"grpc_encoding": "identity"}])
-def test_a_compressed_message_without_an_encoding_is_internal(encoding):
+def test_a_compressed_message_without_an_encoding_is_internal(encoding: dict[str, str]) -> None:
     observed = send_request("application/grpc-web", message(b"hi"))
     body = message(b"yo", flag=1) + message(b"grpc-status: 0\r\n", flag=0x80)
     send_response(observed, 200, "application/grpc-web", body, **encoding)
@@ -232,7 +232,9 @@ def test_a_compressed_message_without_an_encoding_is_internal(encoding):
         (503, StatusCode.UNAVAILABLE),
     ],
 )
-def test_an_answer_in_another_protocol_has_the_status_of_its_http_status_and_its_text(kind, http, code):
+def test_an_answer_in_another_protocol_has_the_status_of_its_http_status_and_its_text(
+    kind: str, http: int, code: int
+) -> None:
     observed = send_request(kind, message(b"hi"))
     send_response(observed, http, "text/html", b"<h1>upstream ", b"is away</h1>")
     ended = observed.call_ended()
@@ -244,19 +246,19 @@ def test_an_answer_in_another_protocol_has_the_status_of_its_http_status_and_its
     assert ended.wire.get("http_status", 200) == http
 
 
-def test_the_text_of_a_foreign_answer_is_bounded_and_decompressed():
+def test_the_text_of_a_foreign_answer_is_bounded_and_decompressed() -> None:
     observed = send_request("application/grpc", message(b"hi"))
     send_response(observed, 503, "text/plain", gzip.compress(b"x" * 5_000), content_encoding="gzip")
     assert observed.call_ended().status.message.endswith(": " + "x" * 1024 + "…")
 
 
-def test_a_foreign_answer_that_is_not_text_is_not_shown():
+def test_a_foreign_answer_that_is_not_text_is_not_shown() -> None:
     observed = send_request("application/grpc", message(b"hi"))
     send_response(observed, 200, "image/jpeg", b"\xff\xd8\xff\x00")
     assert observed.call_ended().status.message == "not gRPC: the answer is image/jpeg, HTTP status 200"
 
 
-def test_a_gzipped_connect_error_with_details():
+def test_a_gzipped_connect_error_with_details() -> None:
     value = base64.b64encode(b"\n\ntest.proto").decode().rstrip("=")
     error = (
         f'{{"code": "out_of_range", "message": "oops", "details": [{{"type": "a.B", "value": "{value}"}}]}}'
@@ -297,21 +299,23 @@ def test_a_gzipped_connect_error_with_details():
         ),
     ],
 )
-def test_connect_errors_without_a_usable_code_or_message(http, body, code, text):
+def test_connect_errors_without_a_usable_code_or_message(
+    http: int, body: bytes, code: int, text: str
+) -> None:
     observed = send_request("application/proto", b"", connect_protocol_version="1")
     send_response(observed, http, "application/json", body)
     assert status_of(observed) == (code, text)
     assert observed.call_ended().status.details is None
 
 
-def test_trailers_of_a_unary_connect_call():
+def test_trailers_of_a_unary_connect_call() -> None:
     observed = send_request("application/proto", b"hi", connect_protocol_version="1")
     send_response(observed, 200, "application/proto", b"yo", x_a="1", trailer_x_b="2", trailer_c_bin="AAE")
     assert initial(observed) == {"content-type": "application/proto", "x-a": "1"}
     assert dict(trailing(observed)) == {"x-b": "2", "c-bin": b"\0\1"}
 
 
-def test_an_empty_unary_connect_response():
+def test_an_empty_unary_connect_response() -> None:
     observed = send_request("application/proto", b"hi", connect_protocol_version="1")
     pairs = [(":status", "200"), ("content-type", "application/proto"), ("x-a", "1"), ("trailer-x-b", "2")]
     observed.server_sends(observed.server.headers(1, pairs, end=True))
@@ -321,7 +325,7 @@ def test_an_empty_unary_connect_response():
     assert (observed.call_ended().status.code, observed.call_ended().note) == (StatusCode.OK, "")
 
 
-def test_the_metadata_of_an_end_of_stream_message_is_trailing():
+def test_the_metadata_of_an_end_of_stream_message_is_trailing() -> None:
     kind = "application/connect+proto"
     observed = send_request(kind, message(b""))
     end = b'{"metadata": {"X-A": ["1", "2"], "b-bin": ["AAE"], "c": null}}'
@@ -330,7 +334,7 @@ def test_the_metadata_of_an_end_of_stream_message_is_trailing():
     assert status_of(observed) == (StatusCode.OK, "")
 
 
-def test_a_compressed_end_of_stream_message():
+def test_a_compressed_end_of_stream_message() -> None:
     kind = "application/connect+proto"
     observed = send_request(kind, message(b""))
     end = gzip.compress(b'{"error": {"code": "not_found", "message": "gone"}}')
@@ -349,14 +353,14 @@ def test_a_compressed_end_of_stream_message():
         (b"[]", StatusCode.UNKNOWN, "the end of the stream cannot be parsed"),
     ],
 )
-def test_end_of_stream_messages_without_a_usable_error(end, code, text):
+def test_end_of_stream_messages_without_a_usable_error(end: bytes, code: int, text: str) -> None:
     kind = "application/connect+proto"
     observed = send_request(kind, message(b""))
     send_response(observed, 200, kind, message(end, flag=2))
     assert status_of(observed) == (code, text)
 
 
-def test_the_first_end_of_stream_message_counts():
+def test_the_first_end_of_stream_message_counts() -> None:
     kind = "application/connect+proto"
     observed = send_request(kind, message(b""))
     error = b'{"error": {"code": "aborted"}}'
@@ -375,7 +379,7 @@ def test_the_first_end_of_stream_message_counts():
         (message(b"{}", flag=2)[:-1], "the last message was cut off before its end"),
     ],
 )
-def test_a_connect_stream_that_is_cut_anywhere_is_internal(body, text):
+def test_a_connect_stream_that_is_cut_anywhere_is_internal(body: bytes, text: str) -> None:
     kind = "application/connect+proto"
     observed = send_request(kind, message(b""))
     send_response(observed, 200, kind, body)
@@ -390,7 +394,7 @@ def test_a_connect_stream_that_is_cut_anywhere_is_internal(body, text):
         ("application/connect+proto", "application/proto", StatusCode.UNKNOWN),
     ],
 )
-def test_a_connect_response_in_another_codec(request_kind, response_kind, code):
+def test_a_connect_response_in_another_codec(request_kind: str, response_kind: str, code: int) -> None:
     observed = send_request(request_kind, message(b""), connect_protocol_version="1")
     send_response(observed, 200, response_kind, message(b"{}") + message(b"{}", flag=2))
     assert observed.call_ended().status.code == code
@@ -406,7 +410,7 @@ def test_a_connect_response_in_another_codec(request_kind, response_kind, code):
         ),
     ],
 )
-def test_an_encoding_that_was_not_asked_for_is_noted(headers, note):
+def test_an_encoding_that_was_not_asked_for_is_noted(headers: dict[str, str], note: str) -> None:
     observed = send_request("application/grpc-web", message(b"hi"), **headers)
     body = message(b"?", flag=1) + message(b"grpc-status: 0\r\n", flag=0x80)
     send_response(observed, 200, "application/grpc-web", body, grpc_encoding="foo")
@@ -414,7 +418,7 @@ def test_an_encoding_that_was_not_asked_for_is_noted(headers, note):
     assert observed.call_ended().status.code == StatusCode.OK
 
 
-def test_a_grpc_response_in_another_codec_is_noted():
+def test_a_grpc_response_in_another_codec_is_noted() -> None:
     observed = send_request("application/grpc", message(b"hi"))
     pairs = [(":status", "200"), ("content-type", "application/grpc+json")]
     observed.server_sends(
@@ -426,7 +430,7 @@ def test_a_grpc_response_in_another_codec_is_noted():
 
 
 @pytest.mark.parametrize("timeout", ["10000000000", "-1", "1.5", ""])
-def test_a_malformed_connect_timeout_is_no_deadline(timeout):
+def test_a_malformed_connect_timeout_is_no_deadline(timeout: str) -> None:
     observed = send_request(
         "application/proto", b"", connect_protocol_version="1", connect_timeout_ms=timeout
     )
@@ -434,7 +438,7 @@ def test_a_malformed_connect_timeout_is_no_deadline(timeout):
     assert started.deadline_ns is None
 
 
-def test_a_connect_timeout_is_a_deadline():
+def test_a_connect_timeout_is_a_deadline() -> None:
     observed = send_request("application/connect+proto", b"", connect_timeout_ms="200", grpc_timeout="1n")
     [started] = observed.sink.of(CallStarted)
     assert started.deadline_ns == observed.now + 200_000_000
@@ -456,7 +460,9 @@ def send_get(target: str) -> ObservedConnection:
         ("encoding=proto&message=", b"", "application/proto", ""),
     ],
 )
-def test_a_connect_call_by_get_has_its_message_in_the_query(query, content, kind, encoding):
+def test_a_connect_call_by_get_has_its_message_in_the_query(
+    query: str, content: bytes, kind: str, encoding: str
+) -> None:
     observed = send_get(f"/a.B/C?{query}")
     send_response(observed, 200, kind, b"yo")
     [started] = observed.sink.of(CallStarted)
@@ -466,7 +472,7 @@ def test_a_connect_call_by_get_has_its_message_in_the_query(query, content, kind
 
 
 @pytest.mark.parametrize("target", ["/", "/?a=b", "/a?message=x", "/a?encoding=proto&message=!&base64=1"])
-def test_other_gets_are_not_connect_calls(target):
+def test_other_gets_are_not_connect_calls(target: str) -> None:
     observed = send_get(target)
     send_response(observed, 200, "text/html", b"<html>")
     [started] = observed.sink.of(CallStarted)

@@ -200,7 +200,7 @@ def _protocol_of_call(call: dict[str, Any]) -> str:
     content_type = call["content_type"]
     if content_type.startswith("application/grpc-web"):
         return "gRPC-Web"
-    return "gRPC" if content_type.startswith("application/grpc") else "Connect"
+    return "gRPC" if not content_type or content_type.startswith("application/grpc") else "Connect"
 
 
 def report(outcomes: list[Outcome], shown: int) -> bool:

@@ -34,6 +34,9 @@ MAX_CHANNELS = 16
 _MAX_CONNECTIONS = 100
 """Per channel."""
 
+_MAX_PING_TIMEOUT = 20.0
+"""Seconds to wait for the answer to a ping."""
+
 _POLL_INTERVAL = 0.1
 """Seconds between two polls of the channels' states, which C-core answers without I/O."""
 
@@ -52,13 +55,19 @@ class Target:
     """The target that calls are forwarded to.
 
     ``authority`` replaces the ``:authority`` that the target receives (its own address by
-    default); ``metadata_limit`` is the most bytes of metadata that it may answer with.
+    default); ``metadata_limit`` is the most bytes of metadata that it may answer with; ``keepalive`` is the interval
+    of :func:`keepalive_options` in seconds, None for no pings.
     Belongs to the event loop that it was created on; :meth:`channel`, :meth:`record_success` and
     :meth:`record_failure` are thread-safe.
     """
 
     def __init__(
-        self, address: Address, tls: TargetTls | None, authority: str | None, metadata_limit: int
+        self,
+        address: Address,
+        tls: TargetTls | None,
+        authority: str | None,
+        metadata_limit: int,
+        keepalive: float | None = None,
     ) -> None:
         if tls is not None:
             check_target_tls(tls)
@@ -66,6 +75,7 @@ class Target:
         self.tls = tls
         self.authority = authority
         self.metadata_limit = metadata_limit
+        self.keepalive = keepalive
         self.error = ""
         """The reason of the last connection failure; "" after a success."""
         self._channels: dict[str, Channel] = {}
@@ -132,7 +142,7 @@ class Target:
 
     def with_address(self, address: Address) -> "Target":
         """A target with the same options at another address."""
-        return Target(address, self.tls, self.authority, self.metadata_limit)
+        return Target(address, self.tls, self.authority, self.metadata_limit, self.keepalive)
 
     async def close(self) -> None:
         """Close every channel, cancelling open calls."""
@@ -151,7 +161,7 @@ class Target:
         return f"unix:{quote(path)}" if path else str(self.address)
 
     def _options(self, user_agent: str) -> list[tuple[str, int | str]]:
-        options = channel_options(self.metadata_limit)
+        options = [*channel_options(self.metadata_limit), *keepalive_options(self.keepalive)]
         if user_agent:
             options.append(("grpc.primary_user_agent", user_agent))
         if self.authority:
@@ -230,4 +240,23 @@ def connection_options() -> list[tuple[str, int]]:
         # The other side sends no header by reference to an earlier one. C-core remembers a header that it cannot parse
         # with its error, and then refuses every later call on the connection, of any client, that refers to it.
         ("grpc.http2.hpack_table_size.decoder", 0),
+    ]
+
+
+def keepalive_options(interval: float | None) -> list[tuple[str, int]]:
+    """The options with which a side of Loom notices a peer that has stopped answering; None pings never.
+
+    A connection with open calls on which nothing arrives for ``interval`` seconds is pinged, and is lost if the answer
+    takes as long again (at most 20 s, grpc-go's default). Connections without calls are not pinged.
+
+    Source: https://github.com/grpc/grpc/blob/master/doc/keepalive.md
+    """
+    if interval is None:
+        return []
+    return [
+        ("grpc.keepalive_time_ms", round(interval * 1000)),
+        ("grpc.keepalive_timeout_ms", round(min(interval, _MAX_PING_TIMEOUT) * 1000)),
+        ("grpc.http2.ping_timeout_ms", round(min(interval, _MAX_PING_TIMEOUT) * 1000)),
+        # By default C-core stops after two pings, until it has data to send: a stream that only receives needs more.
+        ("grpc.http2.max_pings_without_data", 0),
     ]

@@ -21,7 +21,7 @@ from .settings import Option, Settings, options
 
 FILE_NAME = "loom.toml"
 CONFIG_VARIABLE = "LOOM_CONFIG"
-RELAY_ONLY = ("authority", "metadata_limit", "breaker", "breaker_pause")
+RELAY_ONLY = ("authority", "metadata_limit", "keepalive", "breaker", "breaker_pause")
 """Settings that change or limit traffic, which the wire engine does not."""
 UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
 """Settings that a file found in the working directory may not have."""

@@ -129,6 +129,13 @@ def _parse_duration(raw: object, _: Path) -> float:
     return value
 
 
+def _parse_interval(raw: object, base: Path) -> float:
+    interval = _parse_duration(raw, base)
+    if not interval:
+        raise ValueError("not above zero")
+    return interval
+
+
 def _parse_count(raw: object, _: Path) -> int:
     if isinstance(raw, bool | float):
         raise ValueError("not a whole number")  # noqa: TRY004
@@ -213,6 +220,12 @@ DURATION = OptionType(
     "a duration (e.g. 500ms, 2m, or 1.5 for seconds)",
     _parse_duration,
     lambda value: f"{value:g}s",
+)
+INTERVAL = OptionType(
+    "TIME",
+    "a duration above zero (e.g. 500ms, 2m, or 1.5 for seconds)",
+    _parse_interval,
+    DURATION.format,
 )
 COUNT = OptionType("N", "a whole number above zero", _parse_count)
 NAME = OptionType("NAME", "a name", lambda raw, _: _parse_text(raw))

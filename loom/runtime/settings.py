@@ -131,6 +131,15 @@ class Settings:
             types.SIZE, Section.TRAFFIC, "Maximum size of a call's metadata, per direction (relay only)."
         ),
     ] = 1024 * 1024
+    keepalive: Annotated[
+        float | None,
+        OptionSpec(
+            types.INTERVAL.or_off(),
+            Section.TRAFFIC,
+            "Ping clients and the target when a call has been silent for this long, and disconnect those that do not"
+            " answer (relay only). The target must permit it: most refuse less than five minutes by default.",
+        ),
+    ] = None
     breaker: Annotated[
         int | None,
         OptionSpec(

@@ -87,7 +87,13 @@ def server_tls(settings: Settings) -> ServerTls | None:
 
 async def target(settings: Settings) -> Target:
     """Return the target, whose name must resolve; it need not be up."""
-    target = Target(settings.target, target_tls(settings), settings.authority, settings.metadata_limit)
+    target = Target(
+        settings.target,
+        target_tls(settings),
+        settings.authority,
+        settings.metadata_limit,
+        settings.keepalive,
+    )
     await target.check()
     return target
 
@@ -124,6 +130,7 @@ def engine(
         ids,
         server_tls=tls,
         metadata_limit=settings.metadata_limit,
+        keepalive=settings.keepalive,
         breaker=breaker,
         kind_of=kind_of,
     )

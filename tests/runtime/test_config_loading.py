@@ -131,6 +131,8 @@ def test_times(directories: Directories, text: str, seconds: float) -> None:
         ("drain", "-1"),
         ("drain", "nan"),
         ("breaker", "0"),
+        ("keepalive", "0"),
+        ("keepalive", "-1s"),
         ("breaker", "1.5"),
         ("engine", "fast"),
         ("cacert", "missing.pem"),
@@ -258,6 +260,7 @@ def test_conflicts(directories: Directories) -> None:
         ("breaker", "3"),
         ("metadata_limit", "1MiB"),
         ("breaker_pause", "2s"),
+        ("keepalive", "30s"),
     ):
         flag = f"--{name.replace('_', '-')}"
         with pytest.raises(

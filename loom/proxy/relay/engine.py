@@ -13,7 +13,7 @@ from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
 from loom.proxy.engine import ServerTls
 from loom.proxy.startup_checks import check_server_tls
-from loom.proxy.target import State, Target, connection_options
+from loom.proxy.target import State, Target, connection_options, keepalive_options
 
 from .call import CallContext, RelayedCall
 from .event_buffer import RelayEventBuffer
@@ -27,7 +27,8 @@ class RelayEngine:
     """A gRPC server that forwards every call of every method to ``target``.
 
     ``metadata_limit`` is the most bytes of metadata that a client may send; ``kind_of`` is the stream type of a method
-    path, if it is known. Created on any thread, started on the event loop that is to record.
+    path, if it is known; ``keepalive`` is the interval in seconds after which a silent client is pinged, None for
+    never. Created on any thread, started on the event loop that is to record.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class RelayEngine:
         *,
         server_tls: ServerTls | None,
         metadata_limit: int,
+        keepalive: float | None = None,
         breaker: Breaker | None = None,
         kind_of: Callable[[str], Kind | None] = lambda _path: None,
     ) -> None:
@@ -50,6 +52,7 @@ class RelayEngine:
         self._breaker = breaker
         self._kind_of = kind_of
         self._metadata_limit = metadata_limit
+        self._keepalive = keepalive
         self._server: Server | None = None
         self._events: RelayEventBuffer | None = None
         self._context: CallContext
@@ -72,7 +75,8 @@ class RelayEngine:
         self._context = CallContext(self._target, self._events, self._breaker, self._kind_of)
         for _ in range(_BIND_ATTEMPTS):
             addresses = free_addresses(self._listen)
-            server = Server(server_options(self._metadata_limit), self._on_call)
+            options = [*server_options(self._metadata_limit), *keepalive_options(self._keepalive)]
+            server = Server(options, self._on_call)
             bound = self._bind(server, addresses)
             server.start()
             if bound:

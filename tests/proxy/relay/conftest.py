@@ -41,7 +41,13 @@ async def running_relay(
     target_address: Address, sink: ListSink, **options: Any
 ) -> AsyncIterator[tuple[RelayEngine, Target]]:
     """A relay to ``target_address`` on a free port."""
-    target = Target(target_address, options.pop("tls", None), options.pop("authority", None), METADATA_LIMIT)
+    target = Target(
+        target_address,
+        options.pop("tls", None),
+        options.pop("authority", None),
+        METADATA_LIMIT,
+        options.get("keepalive"),
+    )
     listen = options.pop("listen", Address("127.0.0.1", 0))
     options.setdefault("server_tls", None)
     engine = RelayEngine(listen, target, sink, CallIds(), metadata_limit=METADATA_LIMIT, **options)

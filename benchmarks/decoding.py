@@ -30,6 +30,8 @@ import grpc
 import grpc.aio
 from google.protobuf import json_format
 
+from tests.support.raw_calls import unary_unary
+
 from . import report
 from .shapes import NAMES, PROTO, Shapes
 
@@ -127,7 +129,7 @@ async def measured(payloads: dict[str, bytes], rounds: int) -> dict[str, Figures
         base = f"http://{page}/api/calls"
         places: dict[str, str] = {}
         for name in payloads:
-            await channel.unary_unary(f"/bench.Shapes/{name}")(b"")
+            await unary_unary(channel, f"/bench.Shapes/{name}")(b"")
             _, body = await look(session, f"{base}?limit=1")
             call = json.loads(body)["calls"][-1]["id"]
             _, body = await look(session, f"{base}/{call}/messages")

@@ -105,4 +105,4 @@ def _await_port(process: "subprocess.Popen[bytes]", port: int, log: Path) -> Non
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise MissingError(f"{process.args} did not start: {log.read_text()[-800:]}")
+    raise MissingError(f"{process.args!r} did not start: {log.read_text()[-800:]}")

@@ -21,6 +21,7 @@ from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.schema import Schema, compile_protos
 from loom.schema.reflection import ReflectionSource
+from tests.support.raw_calls import unary_unary
 
 CALLS = 100
 DELAY = 0.05
@@ -58,7 +59,7 @@ class Backend(grpc.GenericRpcHandler):
 async def _calls(channel: grpc.aio.Channel, method: str) -> list[float]:
     async def one() -> float:
         start = time.perf_counter()
-        await channel.unary_unary(method)(b"\x0a\x02hi")
+        await unary_unary(channel, method)(b"\x0a\x02hi")
         return time.perf_counter() - start
 
     return sorted(await asyncio.gather(*(one() for _ in range(CALLS))))
@@ -78,7 +79,7 @@ async def main() -> int:
         f"{CALLS} callers at once want a method that nobody knows yet; reflection takes {DELAY * 1000:.0f} ms"
     )
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await channel.unary_unary("/bench.Bench/Echo")(b"")
+        await unary_unary(channel, "/bench.Bench/Echo")(b"")
         schema = Schema([ReflectionSource(lambda: channel, "backend")])
         start = time.perf_counter()
         await asyncio.gather(*(schema.method("/bench.Bench/Echo") for _ in range(CALLS)))
@@ -99,7 +100,7 @@ async def main() -> int:
         loom = Loom(settings)
         await loom.start()
         async with grpc.aio.insecure_channel(str(loom.listen_address)) as channel:
-            await channel.unary_unary("/warm.Up/Now")(b"")
+            await unary_unary(channel, "/warm.Up/Now")(b"")
             waits[reflection] = statistics.median(await _calls(channel, "/bench.Bench/Echo"))
         await loom.stop(grace=0)
     print(

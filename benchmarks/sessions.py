@@ -70,8 +70,8 @@ def process(*words: str, core: int, **variables: str) -> Iterator[subprocess.Pop
 @contextlib.contextmanager
 def loom(engine: str, backend: int, folder: Path, *more: str) -> Iterator[tuple[int, int]]:
     """Start a Loom; yield its port and process id."""
-    words = ("loom", "--target", f"127.0.0.1:{backend}", "--listen", "127.0.0.1:0", "--no-ui", "--quiet")
-    words += ("--engine", engine, "--no-reflection", *more)
+    addresses = ("--target", f"127.0.0.1:{backend}", "--listen", "127.0.0.1:0")
+    words = ("loom", *addresses, "--no-ui", "--quiet", "--engine", engine, "--no-reflection", *more)
     with process(*words, core=0, LOOM_DATA_DIR=str(folder), NO_COLOR="1") as started:
         assert started.stdout is not None
         found = re.search(r"127\.0\.0\.1:(\d+)", started.stdout.readline())

@@ -18,6 +18,8 @@ import grpc
 import grpc.aio
 import uvloop
 
+from tests.support.raw_calls import unary_stream, unary_unary
+
 from . import proxies, suite
 from .processes import Running
 
@@ -29,7 +31,9 @@ async def _call(port: int, chance: random.Random) -> None:
     """Open a channel, make a few calls, cancel some of them."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         for _ in range(chance.randint(1, 20)):
-            call = channel.unary_unary("/bench.Bench/Echo")(b"x" * chance.choice([0, 100, 70_000]), timeout=5)
+            call = unary_unary(channel, "/bench.Bench/Echo")(
+                b"x" * chance.choice([0, 100, 70_000]), timeout=5
+            )
             if chance.random() < 0.2:
                 call.cancel()
             with contextlib.suppress(grpc.RpcError, asyncio.CancelledError):
@@ -39,7 +43,7 @@ async def _call(port: int, chance: random.Random) -> None:
 async def _stream(port: int, chance: random.Random) -> None:
     """Start a long response and abandon it."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_stream("/bench.Bench/Stream/100000/100")(b"", timeout=5)
+        call = unary_stream(channel, "/bench.Bench/Stream/100000/100")(b"", timeout=5)
         with contextlib.suppress(grpc.RpcError, asyncio.CancelledError):
             for _ in range(chance.randint(1, 500)):
                 await call.read()
@@ -105,6 +109,7 @@ def main() -> int:
         with suite.backend(work) as backend:
             start = proxies.loom("--engine", chosen.engine, "--history-bytes", "32MiB")
             with start(backend, work) as route:
+                assert route.process is not None
                 good = uvloop.run(_soak(route.port, route.process, chosen.seconds))
             print((work / "loom.log").read_text()[-2000:])
     return 0 if good else 1

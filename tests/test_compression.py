@@ -46,9 +46,12 @@ def test_several_members_and_frames() -> None:
 
 @pytest.mark.parametrize("encoding", COMPRESSED)
 def test_a_bomb_is_refused_at_the_bound(encoding: str) -> None:
-    bomb = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](
-        bytes(10_000_000)
-    )
+    compressors: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstandard.compress,
+    }
+    bomb = compressors[encoding](bytes(10_000_000))
     with pytest.raises(CompressionError, match="more than 1000000 bytes"):
         decompress(bomb, encoding, 1_000_000)
     assert len(decompress(bomb, encoding, 10_000_000)) == 10_000_000

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -108,7 +109,7 @@ def test_every_document_is_in_the_index() -> None:
 def test_every_document_is_in_the_navigation_of_the_site() -> None:
     text = re.sub(r"!!python\S+", "", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     listed: list[str] = []
-    parts: list[object] = [yaml.safe_load(text)["nav"]]
+    parts: list[Any] = [yaml.safe_load(text)["nav"]]
     while parts:
         part = parts.pop()
         if isinstance(part, str):

@@ -14,6 +14,8 @@ import pytest
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.narrowing import required
+from tests.support.raw_calls import stream_stream
 
 
 class Events:
@@ -65,7 +67,7 @@ class Api:
 async def backend() -> AsyncIterator[int]:
     """Echoes on /a.Echo/Unary, and one call at a time on /a.Echo/Chat."""
 
-    async def chat(request: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+    async def chat(request: AsyncIterator[bytes], context: "grpc.aio.ServicerContext[bytes, bytes]") -> None:
         await context.send_initial_metadata((("x-initial", "1"),))
         async for message in request:
             if message == b"fail":
@@ -119,7 +121,7 @@ async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(
         _, kind, hello = await events.next()
         assert kind == "hello"
         assert hello["listen"] == str(loom.listen_address)
-        call = channel.stream_stream("/a.Echo/Chat")(
+        call = stream_stream(channel, "/a.Echo/Chat")(
             metadata=(("x-tenant", "42"), ("authorization", "s3cret"))
         )
         await call.write(b"one")
@@ -155,7 +157,7 @@ async def test_a_stream_is_seen_from_its_first_byte_to_its_trailers(
 
 
 async def echo(channel: grpc.aio.Channel, message: bytes) -> None:
-    call = channel.stream_stream("/a.Echo/Chat")()
+    call = stream_stream(channel, "/a.Echo/Chat")()
     await call.write(message)
     await call.done_writing()
     assert await call.read() == message
@@ -243,7 +245,7 @@ async def test_stopping_ends_the_feed_and_the_calls(backend: int) -> None:
         Api(session, f"http://{loom.ui_address}").events() as events,
     ):
         await events.next("hello")
-        call = channel.stream_stream("/a.Echo/Chat")()
+        call = stream_stream(channel, "/a.Echo/Chat")()
         await call.write(b"x")
         await call.read()
         await loom.stop(grace=0)
@@ -266,7 +268,7 @@ async def test_a_token_is_asked_for_on_loopback_where_that_is_wanted(backend: in
         api = Api(session, f"http://{loom.ui_address}")
         assert await api.status("/api/calls") == 401
         assert await api.status("/live") == 200
-        async with session.get(loom.page_url) as answer:
+        async with session.get(required(loom.page_url)) as answer:
             assert answer.url.path == "/"
             assert "token" not in answer.url.query
         assert await api.status("/api/calls") == 200

@@ -22,6 +22,7 @@ from loom.api.openapi import openapi
 from tests.support.contract import check_answer
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
+from tests.support.narrowing import required
 
 DIGITS = "9" * 5000
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -59,7 +60,7 @@ class Served:
         api = await self._exit.enter_async_context(running_instance(mirror))
         await api.call("Say", thing(text="a", big=1), metadata=[("authorization", "s3cret")])
         await api.call("Chat", thing(text="a"), thing(text="b"))
-        self.port = api.loom.ui_address.port
+        self.port = required(api.loom.ui_address).port
 
     async def _stop(self) -> None:
         await self._exit.aclose()
@@ -136,11 +137,11 @@ def from_schema(schema: dict[str, Any]) -> some.SearchStrategy[Any]:
         return some.lists(from_schema(schema.get("items", {})), max_size=3)
     if "properties" in schema:
         fields = {name: from_schema(item) for name, item in schema["properties"].items()}
-        required = {name: fields.pop(name) for name in schema.get("required", [])}
-        return some.fixed_dictionaries(required, optional=fields)
+        always = {name: fields.pop(name) for name in schema.get("required", [])}
+        return some.fixed_dictionaries(always, optional=fields)
     if schema.get("type") == "integer":
         return some.integers(schema.get("minimum", -5), schema.get("maximum", MAX_INTEGER))
-    return SCALARS.get(schema.get("type"), values)
+    return SCALARS.get(str(schema.get("type")), values)
 
 
 def in_query(name: str, schema: dict[str, Any]) -> some.SearchStrategy[str]:

@@ -34,7 +34,7 @@ def changing(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
         message = make("Thing")
         message.ParseFromString(data)
         change(message)
-        return message.SerializeToString()
+        return bytes(message.SerializeToString())
 
     return alter
 

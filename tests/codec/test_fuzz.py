@@ -15,6 +15,7 @@ from loom.codec.json_printer import JsonPrinter
 from loom.codec.scalars import single
 from loom.codec.truncated_json import truncated_json
 from loom.compression import CompressionError, decompress
+from tests.support.narrowing import descriptor_of
 from tests.support.protos import an_any, content, descriptor, linked_protos, message
 
 quick = settings(max_examples=80, deadline=None, derandomize=True)
@@ -119,7 +120,7 @@ def _varint(value: int) -> bytes:
 @quick
 @given(messages)
 def test_json_is_that_of_json_format_and_comes_back_as_the_same_message(value: Message) -> None:
-    kind = value.DESCRIPTOR
+    kind = descriptor_of(value)
     data = value.SerializeToString(deterministic=True)
     decoded = content(data, kind)
     assert decoded.value.problems == ""
@@ -191,7 +192,7 @@ def test_a_float_reads_back_as_itself(number: float) -> None:
 @given(messages)
 def test_compiled_and_field_by_field_readers_agree(value: Message) -> None:
     readers = JsonPrinter(linked_protos().pool).readers
-    kind = value.DESCRIPTOR
+    kind = descriptor_of(value)
     assert as_text(readers.compile(kind)(value)) == as_text(readers.field_by_field()(value))
 
 

@@ -316,7 +316,8 @@ def test_deep_nesting() -> None:
 
 
 def test_messages_whose_fields_cannot_be_read_by_attribute_never_are() -> None:
-    for name, fields in {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}.items():
+    values: dict[str, dict[str, Any]] = {"Names": {"HasField": "x", "from": 1}, "older.Base": {"id": "x"}}
+    for name, fields in values.items():
         printer = JsonPrinter(linked_protos().pool)
         shown = [printer.value(message(name, **fields)) for _ in range(COMPILE_AFTER + 1)]
         assert shown == [fields] * (COMPILE_AFTER + 1)
@@ -325,7 +326,7 @@ def test_messages_whose_fields_cannot_be_read_by_attribute_never_are() -> None:
 def test_a_name_that_is_not_an_identifier_is_never_compiled() -> None:
     """A descriptor may come from an untrusted peer; that protobuf rejects such names is not relied on."""
     for name, safe in {"id": True, "x\n import os": False, "a.b": False, "": False}.items():
-        stand_in = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
+        stand_in: Any = SimpleNamespace(is_extendable=False, fields=[SimpleNamespace(name=name)])
         assert _is_compilable(stand_in) is safe
 
 

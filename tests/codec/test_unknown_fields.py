@@ -6,18 +6,22 @@ import pytest
 from google.protobuf.message import Message
 
 from loom.codec import EncodeError, decode, encode
+from tests.support.narrowing import descriptor_of
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
 
 def json_of(value: Message) -> dict[str, Any]:
-    return decode(value.SerializeToString(), value.DESCRIPTOR, linked_protos().pool).json
+    fields: dict[str, Any] = decode(
+        value.SerializeToString(), descriptor_of(value), linked_protos().pool
+    ).json
+    return fields
 
 
-def newer(kept: str, **fields: Any) -> Message:
+def newer(kept: str, **fields: Any) -> Any:
     return message("New", kept=kept, added=7, also_added=f"of {kept}", **fields)
 
 
-def as_old(value: Message) -> Message:
+def as_old(value: Message) -> Any:
     return message("Old").FromString(value.SerializeToString())
 
 
@@ -174,7 +178,7 @@ def test_base64_may_be_of_either_alphabet_and_padded_or_not(text: str, data: byt
 
 
 def test_endless_nesting_is_rejected() -> None:
-    value = {}
+    value: dict[str, Any] = {}
     for _ in range(5000):
         value = {"left": value}
     with pytest.raises(EncodeError):

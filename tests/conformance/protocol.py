@@ -9,7 +9,7 @@ import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
@@ -25,7 +25,7 @@ _PREFIX_SIZE = 4  # bytes, big-endian
 @functools.cache
 def module_directory() -> Path:
     """Where the suite's source is, in the Go module cache."""
-    command = [GO, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", MODULE]
+    command = [str(GO), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", MODULE]
     subprocess.run([GO, "mod", "download", MODULE], cwd=HERE, check=True)
     return Path(subprocess.run(command, cwd=HERE, check=True, capture_output=True, text=True).stdout.strip())
 
@@ -42,7 +42,7 @@ class Messages:
     def __init__(self, file_set: bytes) -> None:
         self.pool = descriptor_pool.DescriptorPool()
         for file in descriptor_pb2.FileDescriptorSet.FromString(file_set).file:
-            self.pool.Add(file)  # type: ignore[no-untyped-call]
+            self.pool.Add(file)
 
     def type(self, name: str) -> type[Message]:
         """The class of a message of the suite's package."""
@@ -69,7 +69,7 @@ def compile_messages() -> bytes:
         return out.read_bytes()
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
     """The next serialised message; None at the end."""
     prefix = stream.read(_PREFIX_SIZE)
     if len(prefix) < _PREFIX_SIZE:
@@ -77,7 +77,7 @@ def read_frame(stream: BinaryIO) -> bytes | None:
     return stream.read(int.from_bytes(prefix, "big"))
 
 
-def write_frame(stream: BinaryIO, data: bytes) -> None:
+def write_frame(stream: IO[bytes], data: bytes) -> None:
     """Write one serialised message, at once."""
     stream.write(len(data).to_bytes(_PREFIX_SIZE, "big") + data)
     stream.flush()

@@ -16,6 +16,7 @@ from loom.api.messages import MessageRow, MessageView
 from loom.decoding.display import DisplayDecoder
 from loom.model import Call, Direction, Message, Status
 from loom.schema import DescriptorIndex, DescriptorSet, MemorySource, Provenance, Schema, SchemaError
+from tests.support.narrowing import as_node, required
 from tests.support.protos import FOLDER, message
 from tests.support.schemas import compiled
 
@@ -85,7 +86,7 @@ async def test_a_response_is_decoded_as_one(decoder: DisplayDecoder) -> None:
 async def test_without_a_schema_the_fields_are_shown_by_number(decoder: DisplayDecoder, method: str) -> None:
     view = await decoder.view(a_call(method), a_message(SCALARS), 100)
     assert view.json is None
-    assert [child.key for child in view.wire.children] == ["4", "14"]
+    assert [child.key for child in as_node(view.wire).children] == ["4", "14"]
     assert view.schema_error
     assert (await decoder.row(a_call(method), a_message(SCALARS))).preview == '4: 7, 14: "x"'
     assert (await decoder.schema_info(a_call(method))).error == view.schema_error
@@ -104,7 +105,7 @@ async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_
     info = await decoder.schema_info(a_call())
     [problem] = info.problems
     assert problem.startswith("s.proto: ")
-    assert problem in info.error
+    assert problem in (info.error or "")
     view = await decoder.view(a_call(), a_message(SCALARS), 100)
     assert (view.schema_error, view.json) == (info.error, None)
     await decoder.schema.close()
@@ -120,7 +121,7 @@ async def test_a_health_check_is_decoded_without_any_source() -> None:
 
 async def test_a_message_whose_bytes_are_dropped(decoder: DisplayDecoder) -> None:
     assert (await decoder.row(a_call(), a_message(None))).dropped
-    assert "no longer held" in (await decoder.view(a_call(), a_message(None), 100)).error
+    assert "no longer held" in str((await decoder.view(a_call(), a_message(None), 100)).error)
 
 
 async def test_a_compressed_message(decoder: DisplayDecoder) -> None:
@@ -247,8 +248,8 @@ async def test_waiting_for_a_schema_times_out() -> None:
 
     decoding = DisplayDecoder(Schema([Never()]), schema_timeout=0.01)
     view = await decoding.view(a_call(), a_message(SCALARS), 100)
-    assert "try again" in view.schema_error
-    assert view.wire.children
+    assert "try again" in (view.schema_error or "")
+    assert as_node(view.wire).children
     await decoding.schema.close()
 
 
@@ -263,20 +264,24 @@ async def test_error_details_of_standard_types_and_of_the_sources(decoder: Displ
     bad = error_details_pb2.BadRequest(field_violations=[{"field": "a", "description": "no"}])
     status = details_of(bad, message("Scalars", f_bool=True))
     status.details.add(type_url="x/no.Such", value=b"\x08\x01")
-    shown = await decoder.status_details(a_call(status=Status(3, "bad", status.SerializeToString())))
+    shown = required(
+        await decoder.status_details(a_call(status=Status(3, "bad", status.SerializeToString())))
+    )
     standard, own, strange = shown.details
     assert standard.json == {"fieldViolations": [{"field": "a", "description": "no"}]}
     assert own.type == "loom.test.Scalars"
     assert own.json == {"fBool": True}
     assert strange.error == "no source knows no.Such"
-    assert strange.wire.children[0].key == "1"
+    assert as_node(strange.wire).children[0].key == "1"
     assert (shown.code, shown.message, shown.error) == (3, "bad", None)
 
 
 async def test_details_that_are_not_a_status_are_shown_raw(decoder: DisplayDecoder) -> None:
     raw = b"\xff\xff\xff"
-    shown = await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
-    assert shown.error.startswith("not a google.rpc.Status")
+    shown = required(
+        await decoder.status_details(a_call(trailing_metadata=(("grpc-status-details-bin", raw),)))
+    )
+    assert (shown.error or "").startswith("not a google.rpc.Status")
     assert shown.raw_base64 == "////"
     assert await decoder.status_details(a_call()) is None
 
@@ -290,5 +295,5 @@ async def test_a_row_of_a_large_message_starts_the_worker(decoder: DisplayDecode
     else:
         row = await decoder.row(a_call(), a_message(data))
         assert row.preview == "too large for a preview: open it to see it"
-    await decoder.worker._start_task
+    await required(decoder.worker._start_task)
     assert decoder.worker._process is not None

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from loom.codec import Payload, PayloadView
 from loom.decoding.worker_client import DecodingWorkerError, WorkerClient
 from loom.decoding.worker_protocol import SerializedDescriptorSet
+from tests.support.narrowing import required
 from tests.support.protos import linked_protos, message
 
 SCALARS = message("Scalars", f_string="x", f_int64=7).SerializeToString()
@@ -21,9 +21,9 @@ async def view_scalars(worker: WorkerClient) -> PayloadView:
     return await worker.view_payload(Payload(SCALARS), "loom.test.Scalars", [descriptor_set], 10)
 
 
-def to_json(fields: dict[str, Any]) -> Any:
+def to_json(view: PayloadView) -> PayloadView:
     """A view as the page receives it: large parts are JSON already."""
-    return msgspec.json.decode(msgspec.json.encode(fields), type=type(fields))
+    return msgspec.json.decode(msgspec.json.encode(view), type=PayloadView)
 
 
 async def test_a_payload_that_takes_too_long_is_aborted() -> None:
@@ -39,7 +39,7 @@ async def test_a_payload_that_takes_too_long_is_aborted() -> None:
 async def test_a_dead_process_is_replaced() -> None:
     worker = WorkerClient()
     await view_scalars(worker)
-    await worker._process.kill()
+    await required(worker._process).kill()
     view = await view_scalars(worker)
     assert to_json(view).json["fString"] == "x"
     worker._end_idle_process()  # what the idle timer does
@@ -51,7 +51,7 @@ async def test_a_payload_is_retried_when_the_process_is_killed(caplog: pytest.Lo
     worker = WorkerClient()
     await view_scalars(worker)
 
-    first = worker._process
+    first = required(worker._process)
     os.kill(first.pid, signal.SIGSTOP)
     decoding = asyncio.ensure_future(view_scalars(worker))
     while not worker._lock.locked():  # noqa: ASYNC110 (after that it waits for its answer)

@@ -2,13 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from loom.demo.backend import DemoBackend
 from loom.demo.scenes import Client, Scene
 from loom.demo.traffic import Traffic
 from loom.model import Address
 
 
-async def test_traffic_calls_until_it_is_stopped() -> None:
+async def test_traffic_calls_until_it_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = DemoBackend(Address("127.0.0.1", 0))
     await backend.start()
     traffic = Traffic(backend.address, backend.contract)
@@ -21,7 +23,7 @@ async def test_traffic_calls_until_it_is_stopped() -> None:
         await original(scene, client)
         called.set()
 
-    traffic._play = play
+    monkeypatch.setattr(traffic, "_play", play)
     await asyncio.wait_for(called.wait(), 20)
     await traffic.stop()
     assert not [task for task in asyncio.all_tasks() - before if task.get_name().startswith("demo-")]

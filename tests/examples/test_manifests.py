@@ -12,13 +12,17 @@ from loom.model import Address
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
 from tests.support.loom_process import ROOT
+from tests.support.narrowing import required
 
 EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return yaml.safe_load((EXAMPLES / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(
+        (EXAMPLES / "docker" / "compose.yaml").read_text(encoding="utf-8")
+    )
+    return content
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def test_the_sidecar_stands_before_the_service(manifests: dict[str, Any], tmp_pa
     assert str(settings.target) == service["command"][-1]
     assert settings.token == "secret"
     ports = {port["name"]: port["containerPort"] for port in loom["ports"]}
-    assert ports == {"grpc": settings.listen.port, "page": settings.ui.port}
+    assert ports == {"grpc": settings.listen.port, "page": required(settings.ui).port}
     assert manifests["Service"]["spec"]["ports"][0]["targetPort"] == "grpc"
     assert settings.history_bytes * 2 < 256 * 1024 * 1024  # within the pod's memory
 

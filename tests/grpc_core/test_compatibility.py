@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from loom.errors import StartError
 from loom.grpc_core.compatibility import TESTED_VERSIONS, check_compatibility, find_incompatibilities
+from tests.support.narrowing import required
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +22,7 @@ def copy_of_cygrpc(**changes: Any) -> SimpleNamespace:
     return SimpleNamespace(**(vars(cygrpc) | changes))
 
 
-class OtherChannel(cygrpc.Channel):
+class OtherChannel(cygrpc.Channel):  # type: ignore[misc]
     """A channel of a grpcio that has renamed, dropped and added parameters."""
 
     next_call_event = None
@@ -60,13 +61,13 @@ def test_the_error_is_one_line_with_the_versions_and_the_other_engine() -> None:
 def test_the_tested_versions_are_those_that_the_project_allows() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     [requirement] = [line for line in project["dependencies"] if line.startswith("grpcio>=")]
-    oldest, bound = re.fullmatch(r"grpcio>=(1\.\d+),<1\.(\d+)", requirement).groups()
+    oldest, bound = required(re.fullmatch(r"grpcio>=(1\.\d+),<1\.(\d+)", requirement)).groups()
     assert f"{oldest} to 1.{int(bound) - 1}" == TESTED_VERSIONS
 
 
 START = """
 import asyncio, sys
-from grpc._cython import cygrpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 {poison}
 from loom.errors import StartError
 from loom.model import Address

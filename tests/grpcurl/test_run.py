@@ -69,7 +69,7 @@ async def repeated(bench: Bench, call: Call, shell: str = "sh", **options: Any) 
 def kitchen_sink() -> bytes:
     """A Thing with every kind of field, maps of one entry so that the bytes have one order only."""
     packed = make("google.protobuf.Any", type_url="type.googleapis.com/mirror.v1.Part")
-    packed.value = make("Part", name="in any", count=7).SerializeToString()  # type: ignore[attr-defined]
+    packed.value = make("Part", name="in any", count=7).SerializeToString()
     free = make("google.protobuf.Struct")
     json_format.ParseDict({"list": [1, "two", None, {"deep": True}]}, free)
     return thing(
@@ -115,7 +115,7 @@ async def test_messages_whose_json_is_no_object(bench: Bench) -> None:
 async def test_a_field_mask_in_an_any_and_a_mask_of_names_in_snake_case(bench: Bench) -> None:
     mask = make("google.protobuf.FieldMask", paths=["user_name", "a.b_c"])
     packed = make("google.protobuf.Any", type_url="type.googleapis.com/google.protobuf.FieldMask")
-    packed.value = mask.SerializeToString()  # type: ignore[attr-defined]
+    packed.value = mask.SerializeToString()
     message = thing(any=packed, mask=mask, parts=[make("Part")], inner=make("Thing", mask=mask))
     first, second = await repeated(bench, await bench.call("Say", [message]))
     assert second.messages == first.messages == [message]

@@ -25,6 +25,7 @@ from tests.support.child_processes import kill_children
 from tests.support.databases import change
 from tests.support.exports import export, imported
 from tests.support.mirror import SERVICE, Mirror, running_mirror, thing
+from tests.support.narrowing import required
 from tests.support.traffic import recorded, unary
 
 
@@ -250,7 +251,7 @@ async def test_what_cannot_be_read_is_said(
             store = at.loom.store
             assert store is not None
             assert store.flush()
-    change(store.path, "UPDATE batches SET events = x'dc00' WHERE first_id = 2")
+    change(required(store).path, "UPDATE batches SET events = x'dc00' WHERE first_id = 2")
     async with running(mirror, tmp_path) as at:
         [problem] = (await at.get("/api/stats"))["sinks"]["session"]["problems"]
         assert problem.endswith("is damaged and was skipped: it is not compressed")

@@ -23,7 +23,8 @@ from loom.interception.field_operations import (
 )
 from loom.interception.message_edit import edit_message, merge_message
 from loom.interception.wire_fields import make_field, split_fields
-from loom.schema.linker import BUILT_IN_FILES, link
+from loom.schema.built_in_files import BUILT_IN_FILES
+from loom.schema.linker import link
 from tests.support.schemas import message_class
 
 from .conftest import ShopTypes
@@ -44,7 +45,7 @@ def shown(shop: ShopTypes, data: bytes) -> Any:
     return json.loads(json_format.MessageToJson(message, descriptor_pool=shop.pool, indent=None))
 
 
-TREE = {
+TREE: dict[str, Any] = {
     "name": "a",
     "count": "5",
     "colour": "RED",
@@ -67,14 +68,14 @@ TREE = {
             "parts.name",
             "z",
             {**TREE, "parts": [{"name": "z", "price": 1.5}, {**TREE["parts"][1], "name": "z"}]},
-        ),  # type: ignore[dict-item]
+        ),
         (
             "parts[*].name",
             "z",
             {**TREE, "parts": [{"name": "z", "price": 1.5}, {**TREE["parts"][1], "name": "z"}]},
-        ),  # type: ignore[dict-item]
-        ("parts[0].price", 2, {**TREE, "parts": [{"name": "b", "price": 2.0}, TREE["parts"][1]]}),  # type: ignore[index]
-        ("parts[1]", {"name": "n"}, {**TREE, "parts": [TREE["parts"][0], {"name": "n"}]}),  # type: ignore[index]
+        ),
+        ("parts[0].price", 2, {**TREE, "parts": [{"name": "b", "price": 2.0}, TREE["parts"][1]]}),
+        ("parts[1]", {"name": "n"}, {**TREE, "parts": [TREE["parts"][0], {"name": "n"}]}),
         ("parts", [], {key: value for key, value in TREE.items() if key != "parts"}),
         ("at", "2026-01-31T12:00:00Z", {**TREE, "at": "2026-01-31T12:00:00Z"}),
         ("at.seconds", 5, {**TREE, "at": "1970-01-01T00:00:05Z"}),

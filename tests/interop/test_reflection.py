@@ -14,6 +14,7 @@ from loom.model import Call, Direction, Message
 from loom.schema import Schema
 from loom.schema.reflection import ReflectionSource
 from tests.support import node
+from tests.support.raw_calls import unary_unary
 
 from .foreign import foreign_backend
 
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the fi
 async def looked_at(port: int, method: str, request: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     """Call the backend; its answer as the page shows it, and where the description came from."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        data = await channel.unary_unary(method)(request)
+        data = await unary_unary(channel, method)(request)
         schema = Schema([ReflectionSource(lambda: channel, "backend")])
         decoder = DisplayDecoder(schema)
         call = Call(1, method, 0)

@@ -1,5 +1,7 @@
 """Interceptions in events, calls and back."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from loom.model import (
@@ -7,6 +9,8 @@ from loom.model import (
     CallStarted,
     Event,
     Intercepted,
+    KindDeclared,
+    MetadataSeen,
     Status,
     StatusCode,
 )
@@ -17,18 +21,23 @@ from tests.support.traffic import altered
 EDIT = Action(ActionKind.RULE, "empty cart", "set items[0].price")
 
 
-def projected(events: list[Event]) -> Call:
+def metadata_of(event: Event) -> object:
+    assert isinstance(event, MetadataSeen | Intercepted)
+    return event.metadata
+
+
+def projected(events: Iterable[Event | KindDeclared]) -> Call:
     [call] = project(events)
     return call
 
 
 def test_a_call_has_what_went_and_its_interceptions_what_came() -> None:
     call = projected(altered(1))
-    assert call.request_metadata == altered(1)[2].metadata
+    assert call.request_metadata == metadata_of(altered(1)[2])
     assert [message.data for message in call.messages] == [b"request", b"went"]
     assert call.status == Status(StatusCode.NOT_FOUND, "gone")
     block, edited, dropped, status = call.interceptions
-    assert (block.point, block.metadata) == (Point.REQUEST_METADATA, altered(1)[1].metadata)
+    assert (block.point, block.metadata) == (Point.REQUEST_METADATA, metadata_of(altered(1)[1]))
     assert (edited.data, edited.size, edited.position, edited.count) == (b"came", 4, 1, 1)
     assert (dropped.data, dropped.position, dropped.count) == (b"lost", 2, 0)
     assert status.status == Status(StatusCode.OK)
@@ -48,7 +57,7 @@ def test_a_delay_alone_modifies_nothing() -> None:
 
 def test_the_events_of_an_altered_call_give_it_again() -> None:
     call = projected(altered(1))
-    again = projected(list(events_of(call)))
+    again = projected(events_of(call))
     assert again.interceptions == call.interceptions
     assert (again.acted, again.modified, again.held_ns) == (call.acted, call.modified, call.held_ns)
 

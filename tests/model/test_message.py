@@ -2,6 +2,7 @@ import pytest
 
 from loom.model import Direction, Message, Messages
 from loom.model.message import HEAD
+from tests.support.narrowing import required
 
 
 def filled(count: int) -> Messages:
@@ -19,33 +20,33 @@ def test_whole_while_nothing_is_dropped() -> None:
     messages = filled(5)
     assert indices(messages) == [0, 1, 2, 3, 4]
     assert [message.index for message in messages.page(3, 10)] == [3, 4]
-    assert messages.get(4).index == 4
+    assert required(messages.get(4)).index == 4
     assert messages.get(5) is None
     assert not messages.gap()
 
 
 def test_the_middle_goes_first_and_indices_stay() -> None:
     messages = filled(100)
-    dropped = [messages.drop().index for _ in range(10)]
+    dropped = [required(messages.drop()).index for _ in range(10)]
     assert dropped == list(range(64, 74))
     assert messages.gap() == range(64, 74)
     assert len(messages) == 90
-    assert messages.get(63).index == 63
+    assert required(messages.get(63)).index == 63
     assert messages.get(64) is None
     assert messages.get(73) is None
-    assert messages.get(74).index == 74
-    assert messages.get(99).index == 99
+    assert required(messages.get(74)).index == 74
+    assert required(messages.get(99)).index == 99
     assert [message.index for message in messages.page(62, 4)] == [62, 63, 74, 75]
     assert indices(messages) == [*range(64), *range(74, 100)]
 
 
 def test_the_head_goes_last_and_the_newest_stays() -> None:
     messages = filled(HEAD + 2)
-    dropped = [messages.drop().index for _ in range(HEAD)]
+    dropped = [required(messages.drop()).index for _ in range(HEAD)]
     assert dropped == [HEAD, *range(HEAD - 1, 0, -1)]
     assert indices(messages) == [0, HEAD + 1]
     assert messages.gap() == range(1, HEAD + 1)
-    assert [messages.drop().index for _ in range(2)] == [0, HEAD + 1]
+    assert [required(messages.drop()).index for _ in range(2)] == [0, HEAD + 1]
     assert messages.drop() is None
     assert len(messages) == 0
     assert messages.gap() == range(HEAD + 2)
@@ -80,6 +81,6 @@ def test_a_long_stream_keeps_its_indices_through_compaction() -> None:
     assert indices(messages)[:64] == list(range(64))
     assert indices(messages)[64:] == list(range(20_000 - 436, 20_000))
     for index in (0, 63, 19_999, 20_000 - 436):
-        assert messages.get(index).index == index
+        assert required(messages.get(index)).index == index
     assert messages.get(20_000 - 437) is None
     assert len(messages._items) < 2_500

@@ -10,6 +10,7 @@ from loom.model import (
     CallStarted,
     CallState,
     EndedBy,
+    Event,
     Kind,
     KindDeclared,
     MessageSeen,
@@ -91,7 +92,7 @@ def test_events_of_a_call_that_never_started_or_has_ended_are_passed_over() -> N
 
 def test_a_kind_of_its_own_precedes_that_of_the_method() -> None:
     method = "/acme.shop.v1.Shop/GetOrder"
-    events = [*unary(1), *unary(2), *unary(3)]
+    events: list[Event | KindDeclared] = [*unary(1), *unary(2), *unary(3)]
     events[-1:-1] = [KindDeclared(3, 1, None)]
     events[len(unary(1)) - 1 : len(unary(1)) - 1] = [KindDeclared(1, 1, Kind.BIDI)]
     kinds = [call.declared_kind for call in project(events, {method: Kind.UNARY})]

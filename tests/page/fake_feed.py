@@ -161,7 +161,12 @@ class FakeFeed:
 
     def disconnect(self) -> None:
         """Disconnect every page; with ``refusing`` set, new connections are refused."""
-        self.on_loop(lambda: [queue.put_nowait(None) for queue in self._listeners] and None)
+
+        def update() -> None:
+            for queue in self._listeners:
+                queue.put_nowait(None)
+
+        self.on_loop(update)
 
     def restart(self, *calls: dict[str, Any]) -> None:
         """Simulate a restart of Loom with another history."""

@@ -30,7 +30,7 @@ def everything() -> bytes:
     thing.named["a b"].name = "third"
     thing.when.FromJsonString("2026-01-02T03:04:05.678Z")
     thing.any.Pack(make("Part", name="packed", count=3))
-    return thing.SerializeToString() + UNKNOWN
+    return bytes(thing.SerializeToString()) + UNKNOWN
 
 
 async def shown(page: Page, api: LoomInstance) -> Locator:

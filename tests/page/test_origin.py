@@ -5,6 +5,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
+from tests.support.narrowing import required
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
@@ -43,7 +44,7 @@ async def test_the_token_becomes_a_cookie_and_leaves_the_address(page: Page, bro
         assert "token" not in page.url
         [cookie] = await page.context.cookies()
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
-        assert cookie["name"] == f"loom-{api.loom.ui_address.port}"
+        assert cookie["name"] == f"loom-{required(api.loom.ui_address).port}"
         await page.reload()
         await expect(page.locator("[data-connection=open]")).to_be_visible()
         await stranger.context.close()

@@ -29,9 +29,10 @@ def message(page: Page, index: int) -> Locator:
 
 async def shown(page: Page) -> list[int]:
     """Indices of the visible messages whose rows have been fetched."""
-    return await page.locator("[data-message]:has-text('number: ')").evaluate_all(
+    numbers: list[int] = await page.locator("[data-message]:has-text('number: ')").evaluate_all(
         "all => all.map(row => Number(row.dataset.message)).sort((a, b) => a - b)"
     )
+    return numbers
 
 
 # A fetched row of a message within 1 % of the stream's length of the wanted one.

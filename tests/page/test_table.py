@@ -17,9 +17,10 @@ def heading(page: Page, name: str) -> Locator:
 
 
 async def ids(page: Page) -> list[int]:
-    return await page.locator("[data-grid] [data-id]").evaluate_all(
+    ids: list[int] = await page.locator("[data-grid] [data-id]").evaluate_all(
         "all => all.map(row => Number(row.dataset.id))"
     )
+    return ids
 
 
 async def width(column: Locator) -> float:

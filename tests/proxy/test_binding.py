@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from loom.proxy.binding import free_addresses, open_sockets
 
 
 @contextlib.contextmanager
-def opened(address: Address, **options: str) -> Iterator[list[socket.socket]]:
+def opened(address: Address, **options: Any) -> Iterator[list[socket.socket]]:
     sockets = open_sockets(address, **options)
     try:
         yield sockets
@@ -58,7 +59,7 @@ def test_another_free_port_is_tried_if_the_second_host_uses_the_first() -> None:
     occupied: list[socket.socket] = []
     open_socket = binding._open_socket
 
-    def open_and_occupy(family: socket.AddressFamily, name: tuple, port: int) -> socket.socket:
+    def open_and_occupy(family: socket.AddressFamily, name: tuple[Any, ...], port: int) -> socket.socket:
         result = open_socket(family, name, port)
         if port == 0 and len(occupied) < 3:
             occupied.append(open_socket(socket.AF_INET6, ("::1", 0, 0, 0), result.getsockname()[1]))
@@ -76,7 +77,7 @@ def test_another_free_port_is_tried_if_the_second_host_uses_the_first() -> None:
 def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     open_socket = binding._open_socket
 
-    def open_ipv4(family: socket.AddressFamily, name: tuple, port: int) -> socket.socket:
+    def open_ipv4(family: socket.AddressFamily, name: tuple[Any, ...], port: int) -> socket.socket:
         if family == socket.AF_INET6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         return open_socket(family, name, port)

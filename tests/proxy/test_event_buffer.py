@@ -12,6 +12,7 @@ from loom.model import Address, CallEnded, CallIds, CallStarted, EndedBy, HalfCl
 from loom.proxy.event_buffer import EventBuffer
 from loom.runtime.wiring import allocate_after_flush
 from tests.support.engines import ENGINES, running_engine
+from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, running_zoo
 
@@ -58,7 +59,7 @@ async def test_calls_of_two_sources_start_in_the_order_of_their_ids(name: str) -
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         other = OtherSource(sink, allocate_after_flush(ids, engine.flush))
-        unary = channel.unary_unary(SERVICE + "Unary")
+        unary = unary_unary(channel, SERVICE + "Unary")
         for _ in range(20):
             await asyncio.gather(other.run(20), *(unary(b"x") for _ in range(20)))
         await sink.ended(800)
@@ -77,6 +78,6 @@ async def test_a_flush_of_the_relay_records_the_calls_that_the_client_has_seen_e
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         for number in range(1, 21):
-            await channel.unary_unary(SERVICE + "Unary")(b"x")
+            await unary_unary(channel, SERVICE + "Unary")(b"x")
             engine.flush()
             assert len(sink.of(CallEnded)) == number

@@ -1,17 +1,19 @@
 import json
+from typing import Any
 
 import pytest
 
 from loom.api.summary import summarise
 from loom.model import Call
 from loom.publishing import FeedPosition, Hub, Subscriber
+from tests.support.narrowing import required
 
 
 def call(call_id: int) -> Call:
     return Call(call_id, "/a.B/C", call_id * 1000, version=1)
 
 
-async def drain(subscriber: Subscriber) -> list[tuple[str, object]]:
+async def drain(subscriber: Subscriber) -> list[tuple[str, Any]]:
     subscriber.close()
     updates = []
     while (update := await subscriber.next()) is not None:
@@ -83,9 +85,9 @@ def test_a_subscriber_that_comes_back_gets_the_changes_since() -> None:
     hub.tick()
     hub.changed([calls[4]])
     hub.tick()
-    assert [changed.id for changed in hub.changes_since(last, calls.get)] == [1, 4]
+    assert [changed.id for changed in required(hub.changes_since(last, calls.get))] == [1, 4]
     del calls[4]
-    assert [changed.id for changed in hub.changes_since(last, calls.get)] == [1]
+    assert [changed.id for changed in required(hub.changes_since(last, calls.get))] == [1]
 
 
 def test_a_position_of_another_boot_or_too_old_cannot_be_resumed_from() -> None:

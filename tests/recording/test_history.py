@@ -2,6 +2,8 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -276,7 +278,7 @@ def steps(function: Callable[[], object]) -> int:
     """How many lines of Python and calls of built-in functions running it takes: work, counted instead of timed."""
     count = 0
 
-    def trace(*_: object) -> Callable[..., object]:
+    def trace(*_: object) -> Any:
         nonlocal count
         count += 1
         return trace
@@ -308,7 +310,7 @@ def test_an_event_takes_as_many_steps_with_many_live_calls_over_the_budget_as_wi
             for call in calls:
                 send(history, call, 500)  # the last round is over the budget
         assert history.dropped_messages > 0
-        each = [steps(lambda call=call: send(history, call, 500)) for call in calls[:30]]
+        each = [steps(partial(send, history, call, 500)) for call in calls[:30]]
         assert history.bytes <= history.budget
         return sum(each)
 

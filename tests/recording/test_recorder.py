@@ -1,6 +1,6 @@
 import logging
 from collections.abc import Sequence
-from typing import Never
+from typing import Never, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from loom.model import (
 )
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
+from tests.support.narrowing import required
 
 
 class Notes(Observer):
@@ -56,13 +57,13 @@ def test_a_call_is_the_fold_of_its_events() -> None:
     recorder = Recorder(history, [notes])
     for event in events():
         recorder.emit(event)
-    call = history.get(1)
+    call = required(history.get(1))
     assert call.request_metadata == (("x-a", "1"), ("x-a", "2"), ("k-bin", b"\x00"))
     assert (call.initial_metadata, call.trailing_metadata) == ((("y", "1"),), (("z", "1"),))
     assert (call.request_messages, call.response_messages) == (1, 2)
     assert (call.request_bytes, call.response_bytes) == (3, 5)
     assert [message.data for message in call.messages] == [b"abc", b"hello", b""]
-    assert call.messages.get(1).encoding == "gzip"
+    assert required(call.messages.get(1)).encoding == "gzip"
     assert (call.half_closed_ns, call.half_closed_after) == (2_500, 1)
     assert (call.first_response_ns, call.last_response_ns) == (4_000, 5_000)
     assert call.status == Status(5, "gone")
@@ -81,7 +82,7 @@ def test_events_that_come_together_make_the_same_call(together: int) -> None:
         by_one.emit(event)
     for start in range(0, 9, together):
         by_several.emit(*events()[start : start + together])
-    call, expected = several.get(1), one.get(1)
+    call, expected = required(several.get(1)), required(one.get(1))
     assert list(call.messages) == list(expected.messages)
     assert several.bytes == one.bytes
     assert several.live == 0
@@ -95,7 +96,7 @@ def test_a_call_is_there_from_its_first_event() -> None:
     history = History()
     recorder = Recorder(history)
     recorder.emit(events()[0])
-    summary = summarise(history.get(1))
+    summary = summarise(required(history.get(1)))
     assert summary.state == "live"
     assert summary.status is None
     assert history.live == 1
@@ -105,8 +106,8 @@ def test_the_schema_says_the_kind_when_it_knows() -> None:
     history = History()
     recorder = Recorder(history, declared_kind={"/acme.Shop/Watch": Kind.BIDI}.get)
     recorder.emit(events()[0])
-    assert summarise(history.get(1)).kind == "bidi"
-    assert summarise(history.get(1)).kind_known
+    assert summarise(required(history.get(1))).kind == "bidi"
+    assert summarise(required(history.get(1))).kind_known
 
 
 def test_late_events_of_an_ended_call_change_nothing() -> None:
@@ -114,7 +115,7 @@ def test_late_events_of_an_ended_call_change_nothing() -> None:
     recorder = Recorder(history)
     for event in [*events(), *events()[1:]]:
         recorder.emit(event)
-    assert history.get(1).request_messages == 1
+    assert required(history.get(1)).request_messages == 1
 
 
 def test_a_failing_observer_is_logged_and_counted_and_the_traffic_never_sees_it(
@@ -140,10 +141,13 @@ def test_a_call_that_cannot_be_recorded_does_not_keep_those_that_came_with_it(
 ) -> None:
     history, notes = History(), Notes()
     recorder = Recorder(history, [notes])
-    broken = [CallStarted(1, 1_000, "/a.B/C"), MessageSeen(1, 2_000, Direction.REQUEST, None)]
-    whole = [CallStarted(2, 1_000, "/a.B/C"), CallEnded(2, 2_000, Status(0))]
+    broken: list[Event] = [
+        CallStarted(1, 1_000, "/a.B/C"),
+        MessageSeen(1, 2_000, Direction.REQUEST, cast("bytes", None)),
+    ]
+    whole: list[Event] = [CallStarted(2, 1_000, "/a.B/C"), CallEnded(2, 2_000, Status(0))]
     with caplog.at_level(logging.ERROR):
         recorder.emit_all([broken, whole])
     assert recorder.failures == 1
     assert notes.ends == [2]
-    assert history.get(2).state is CallState.ENDED
+    assert required(history.get(2)).state is CallState.ENDED

@@ -16,6 +16,7 @@ from loom.replay.plan import Edits, ReplayError, parse_metadata, plan_replay
 from loom.replay.runner import ReplayRunner
 from tests.support.bench import Bench, running_bench
 from tests.support.mirror import SERVICE, make, running_mirror, thing
+from tests.support.raw_calls import stream_stream
 
 
 def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
@@ -25,7 +26,7 @@ def replayer(bench: Bench, own: tuple[Address, ...] = ()) -> ReplayRunner:
     )  # fmt: skip
 
 
-async def again(bench: Bench, call: Call, edits: Edits = Edits(), **options: float) -> Call:  # noqa: B008 (frozen)
+async def again(bench: Bench, call: Call, edits: Edits = Edits(), **options: Any) -> Call:  # noqa: B008 (frozen)
     """Replay a call and wait for its end."""
     decoding = await decode_call(bench.schema, call, Direction.REQUEST)
     plan = plan_replay(call, edits, decoding, **options)
@@ -134,8 +135,8 @@ async def test_an_edit_keeps_fields_that_the_schema_does_not_know(bench: Bench) 
     assert sent.count(unknown) == 3
     known = make("Thing")
     known.ParseFromString(sent)
-    assert known.text == "changed"  # type: ignore[attr-defined]
-    assert known.inner.text == "inner too"  # type: ignore[attr-defined]
+    assert known.text == "changed"
+    assert known.inner.text == "inner too"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ async def test_recorded_timing_waits_and_fast_does_not(bench: Bench) -> None:
 
 
 async def test_in_turns_a_message_waits_for_the_responses_before_it(bench: Bench) -> None:
-    stream: Any = bench.channel.stream_stream(f"/{SERVICE}/Chat")()
+    stream: Any = stream_stream(bench.channel, f"/{SERVICE}/Chat")()
     for number in range(4):  # ping-pong: each answer is awaited
         await stream.write(thing(text=str(number)))
         await stream.read()
@@ -294,7 +295,7 @@ async def test_a_call_that_its_client_cancelled_is_cancelled_again(bench: Bench)
         yield thing(text="a")
         await asyncio.Event().wait()
 
-    stream: Any = bench.channel.stream_stream(f"/{SERVICE}/Chat")(requests())
+    stream: Any = stream_stream(bench.channel, f"/{SERVICE}/Chat")(requests())
     await stream.read()
     stream.cancel()
     call = await bench.recorded(1)

@@ -30,7 +30,7 @@ def extending(name: str, number: int = 100) -> str:
 
 def separately_compiled(folder: Path, **sources: str) -> list[descriptor_pb2.FileDescriptorProto]:
     """Files that protoc would reject together, each compiled alone with its imports."""
-    files = {}
+    files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
     for name, text in sources.items():
         sub = folder / name
         sub.mkdir()

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from loom.api.schema import Outline
+from loom.api.schema import OutlineField as Field
 from loom.model import Kind
 from loom.schema import DescriptorIndex, MemorySource, Schema, compile_protos, outline
-from loom.schema.outline import OutlineField as Field
 from tests.support.mirror import PROTO
 
 _PROTO2 = """

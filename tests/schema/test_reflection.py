@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from loom.model import Kind
 from loom.schema import Schema, SchemaError, compile_protos
 from loom.schema.reflection import ReflectionSource
+from tests.support.narrowing import required
 from tests.support.schemas import SHOP, compiled, error_answer, files_answer, reflecting
 
 NOT_FOUND = 5
@@ -227,8 +228,8 @@ async def test_an_import_that_is_served_under_another_name_is_found_by_its_symbo
         method = await schema.method("/main.S/M")
     assert method.problems == ()
     price, unit = method.request.fields
-    assert [field.name for field in price.message_type.fields] == ["currency", "at"]
-    assert [value.name for value in unit.enum_type.values] == ["NONE", "GRAM"]
+    assert [field.name for field in required(price.message_type).fields] == ["currency", "at"]
+    assert [value.name for value in required(unit.enum_type).values] == ["NONE", "GRAM"]
 
 
 async def test_two_imports_under_other_names_are_both_found(tmp_path: Path) -> None:
@@ -248,7 +249,7 @@ async def test_two_imports_under_other_names_are_both_found(tmp_path: Path) -> N
     async with reflecting(answer) as seen, reflection_schema(seen) as schema:
         method = await schema.method("/main.S/M")
     assert method.problems == ()
-    assert [field.message_type.fields[0].name for field in method.request.fields] == ["x", "y"]
+    assert [required(field.message_type).fields[0].name for field in method.request.fields] == ["x", "y"]
 
 
 async def test_extensions_that_the_server_knows_are_fetched(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from loom.codec import decode
 from loom.schema.built_in_files import BUILT_IN_FILES
 from loom.schema.linker import link
 from loom.schema.repair import repair
+from tests.support.narrowing import required
 from tests.support.protos import FOLDER
 from tests.support.schemas import compiled
 
@@ -86,4 +87,4 @@ def test_packages_that_use_each_other_get_no_import_cycle() -> None:
     one.message_type.add(name="A").field.add(name="b", number=1, type=11, label=1, type_name=".two.B")
     two.message_type.add(name="B").field.add(name="a", number=1, type=11, label=1, type_name=".one.A")
     built = link([one, two])
-    assert built.pool.FindMessageTypeByName("one.A").fields[0].message_type.full_name == "two.B"
+    assert required(built.pool.FindMessageTypeByName("one.A").fields[0].message_type).full_name == "two.B"

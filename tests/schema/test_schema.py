@@ -18,6 +18,7 @@ from loom.schema import (
     UploadError,
     outline,
 )
+from tests.support.narrowing import required
 from tests.support.schemas import compiled
 
 TEXT = 'syntax = "proto3"; package a; message M {{ string {0} = 1; }} service S {{ rpc Do(M) returns (M); }}'
@@ -125,7 +126,7 @@ async def test_an_answer_of_a_fallback_source_is_provisional(tmp_path: Path) -> 
     schema.on_descriptors(lambda _: received.set())
     await schema.method("/a.S/Do")  # still the second's, and it makes the first be asked
     await received.wait()
-    assert schema.peek("/a.S/Do").provenance.source in {"first", "second"}
+    assert required(schema.peek("/a.S/Do")).provenance.source in {"first", "second"}
     assert (await schema.refresh("/a.S/Do")).provenance.source == "first"
     await schema.close()
 
@@ -142,10 +143,12 @@ async def test_local_files_add_imports_and_extensions_that_reflection_lacks(tmp_
         ).file
     }
     reflected = Scripted("reflection", [files["base.proto"]])
-    method = await Schema([reflected, local("proto files", files.values())]).method("/a.S/Do")
+    method = await Schema([reflected, local("proto files", list(files.values()))]).method("/a.S/Do")
     assert method.problems == ()
     assert method.provenance.source == "reflection"
-    assert [field.name for field in method.request.fields_by_name["price"].message_type.fields] == ["units"]
+    assert [field.name for field in required(method.request.fields_by_name["price"].message_type).fields] == [
+        "units"
+    ]
     assert [found.full_name for found in method.pool.FindAllExtensions(method.request)] == ["e.note"]
 
 
@@ -167,7 +170,7 @@ async def test_the_descriptor_set_of_a_method_is_complete_and_in_order(tmp_path:
 
 
 async def test_listeners_get_every_descriptor_set(tmp_path: Path) -> None:
-    received = []
+    received: list[DescriptorSet] = []
     schema = Schema([local("x", described(tmp_path))])
     schema.on_descriptors(received.append)
     await schema.method("/a.S/Do")

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from loom.search.field_walker import FieldWalker
 from loom.search.text_prefilter import TextPrefilter
+from tests.support.narrowing import required
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
 KINDS = [
@@ -50,9 +51,9 @@ def varint(value: int) -> bytes:
 def payload(draw: Any, field: FIELD, depth: int) -> tuple[int, bytes]:
     """A value on the wire: its wire type and its bytes."""
     if field.type == FIELD.TYPE_GROUP:
-        return 3, wire(draw, field.message_type, depth - 1) + varint(field.number << 3 | 4)
+        return 3, wire(draw, required(field.message_type), depth - 1) + varint(field.number << 3 | 4)
     if field.message_type is not None:
-        data = wire(draw, field.message_type, depth - 1)
+        data = wire(draw, required(field.message_type), depth - 1)
         return 2, varint(len(data)) + data
     if field.type in (FIELD.TYPE_STRING, FIELD.TYPE_BYTES):
         data = draw(some.binary(max_size=5)) if draw(some.integers(0, 9)) == 0 else draw(LETTERS).encode()
@@ -89,9 +90,8 @@ def wire(draw: Any, kind: Descriptor, depth: int) -> bytes:
 
 
 def an_any_of(name: str, data: bytes) -> bytes:
-    return message(
-        "google.protobuf.Any", type_url=f"type.googleapis.com/{name}", value=data
-    ).SerializeToString()
+    packed = message("google.protobuf.Any", type_url=f"type.googleapis.com/{name}", value=data)
+    return bytes(packed.SerializeToString())
 
 
 def type_of(name: str) -> Descriptor | None:

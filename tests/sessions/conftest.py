@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loom.model import Event
+from loom.model import Event, KindDeclared
 from loom.sessions import SessionWriter, session_path
 
 
@@ -23,7 +23,7 @@ def writer(path: Path) -> Iterator[SessionWriter]:
     writer.close()
 
 
-def emit(writer: SessionWriter, *events: Event) -> None:
+def emit(writer: SessionWriter, *events: Event | KindDeclared) -> None:
     for event in events:
         writer.emit(event)
     assert writer.flush()

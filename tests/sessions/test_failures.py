@@ -100,7 +100,8 @@ def test_a_disk_that_is_full_at_the_start_is_tried_again(
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorname = "SQLITE_FULL"
             raise error
-        return real(*arguments, **options)
+        opened: sqlite3.Connection = real(*arguments, **options)
+        return opened
 
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", connect)

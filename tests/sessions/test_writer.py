@@ -100,7 +100,7 @@ def test_a_kind_that_is_declared_later_is_stored(path: Path) -> None:
     writer.open()
     emit(writer, *unary(1), *began(2, "/other.Service/Method"))
     assert [call.declared_kind for call in writer.restore(2)] == [None, None]
-    known[unary(1)[0].method] = Kind.BIDI
+    known["/acme.shop.v1.Shop/GetOrder"] = Kind.BIDI
     emit(writer, *unary(3))
     assert [call.declared_kind for call in writer.restore(3)] == [Kind.BIDI, None, Kind.BIDI]
     writer.close()

@@ -1,6 +1,6 @@
 """Either engine between a client and a backend, for running the same traffic through both."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from loom.model import Address, CallIds, Sink
@@ -22,13 +22,13 @@ async def running_engine(
     """The engine of that name on a free port of 127.0.0.1, without TLS on either side."""
     listen, ids = Address("127.0.0.1", 0), ids or CallIds()
     connections = Target(target, None, None, METADATA_LIMIT)
-    factories = {
+    factories: dict[str, Callable[[], Engine]] = {
         "relay": lambda: RelayEngine(
             listen, connections, sink, ids, server_tls=None, metadata_limit=METADATA_LIMIT
         ),
         "wire": lambda: WireEngine(listen, target, sink, ids, server_tls=None, target_tls=None),
     }
-    engine: Engine = factories[name]()
+    engine = factories[name]()
     engine.flush()  # does nothing before the start
     await engine.start()
     try:

@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import h2.config
 import h2.connection
@@ -51,7 +52,7 @@ class H2Stream:
 
     def headers(self, what: str = "headers") -> Headers:
         """The block of that name; a test's mistake if it has not come."""
-        return next(value for name, value in self.log if name == what)  # type: ignore[return-value]
+        return cast("Headers", next(value for name, value in self.log if name == what))
 
     def header(self, key: str, what: str = "headers") -> list[str]:
         return [value for name, value in self.headers(what) if name == key]
@@ -170,7 +171,6 @@ class H2Peer(asyncio.Protocol):
         self._transport.abort()
 
     def _handle(self, event: h2.events.Event) -> None:
-        stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         match event:
             case h2.events.RequestReceived():
                 stream = self.streams[event.stream_id] = H2Stream(self, event.stream_id)
@@ -178,19 +178,19 @@ class H2Peer(asyncio.Protocol):
                 if self._opened is not None:
                     self._opened(stream)
             case h2.events.DataReceived():
-                self._take(stream, event)
+                self._take(self.streams[event.stream_id], event)
             case h2.events.StreamReset():
-                stream.note("reset", int(event.error_code))
+                self.streams[event.stream_id].note("reset", int(event.error_code))
             case h2.events.ConnectionTerminated():
-                self.goaway = int(event.error_code)
+                self.goaway = int(event.error_code or 0)
             case h2.events.PingAckReceived():
                 self.pongs += 1
                 self._pong.set()
             case h2.events.StreamEnded():
-                stream.note("end")
+                self.streams[event.stream_id].note("end")
             case h2.events.ResponseReceived() | h2.events.TrailersReceived():
                 initial = isinstance(event, h2.events.ResponseReceived)
-                stream.note("headers" if initial else "trailers", list(event.headers))
+                self.streams[event.stream_id].note("headers" if initial else "trailers", list(event.headers))
 
     def _take(self, stream: H2Stream, event: h2.events.DataReceived) -> None:
         stream.data += event.data
@@ -222,7 +222,7 @@ async def h2_backend(behave: Callable[[H2Stream], Awaitable[None]]) -> AsyncIter
     def opened(stream: H2Stream) -> None:
         backend.streams.append(stream)
         task = asyncio.ensure_future(behave(stream))
-        tasks.add(task)  # type: ignore[arg-type]
+        tasks.add(task)
 
     def made() -> H2Peer:
         peer = H2Peer(client=False, opened=opened)

@@ -17,7 +17,6 @@ import grpc
 import grpc.aio
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection
 
 from loom.schema import compile_protos
@@ -50,7 +49,7 @@ def pool() -> descriptor_pool.DescriptorPool:
     return made
 
 
-def make(name: str, /, **fields: Any) -> Message:
+def make(name: str, /, **fields: Any) -> Any:
     """A message of the schema (``Thing``, ``Part``) or, by its full name, of what the schema imports."""
     full = name if "." in name else f"mirror.v1.{name}"
     return message_factory.GetMessageClass(pool().FindMessageTypeByName(full))(**fields)
@@ -58,7 +57,7 @@ def make(name: str, /, **fields: Any) -> Message:
 
 def thing(**fields: Any) -> bytes:
     """The bytes of a Thing."""
-    return make("Thing", **fields).SerializeToString(deterministic=True)
+    return bytes(make("Thing", **fields).SerializeToString(deterministic=True))
 
 
 @dataclass
@@ -101,7 +100,7 @@ class Mirror(grpc.GenericRpcHandler):
         await self.received[number].begun.wait()
         return self.received[number]
 
-    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:
+    def service(self, handler_call_details: Any) -> Any:
         path: str = handler_call_details.method
         service, _, method = path.removeprefix("/").rpartition("/")
         if service != SERVICE:

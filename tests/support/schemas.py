@@ -60,14 +60,15 @@ def message_class(pool: DescriptorPool, name: str) -> type[Message]:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
-Answer = Callable[[ServerReflectionRequest, str], ServerReflectionResponse | None]
+Answer = Callable[[ServerReflectionRequest, str], Any]
 
 
 @asynccontextmanager
 async def reflecting(answer: Answer, *, versions: tuple[str, ...] = ("v1", "v1alpha")) -> AsyncIterator[Any]:
     """A backend whose reflection answers each request through ``answer(request, version)``.
 
-    None ends the stream. The yielded object counts the exchanges (``streams``) and the requests.
+    The answer is a response, a status code, or None, which ends the stream; it may be awaitable. The yielded object
+    counts the exchanges (``streams``) and the requests.
     """
 
     class Server:

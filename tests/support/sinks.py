@@ -29,7 +29,7 @@ class ListSink:
         return [
             event
             for event in self.events
-            if isinstance(event, kind) and (call_id is None or event.call_id == call_id)  # type: ignore[attr-defined]
+            if isinstance(event, kind) and (call_id is None or event.call_id == call_id)
         ]
 
     async def until(self, holds: Callable[[], bool]) -> None:

@@ -68,7 +68,7 @@ class Zoo(grpc.GenericRpcHandler):
             await self._arrived.wait()
         return self.seen[number]
 
-    def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler | None:
+    def service(self, handler_call_details: Any) -> Any:
         method = handler_call_details.method
         behaviour: Handler | None = _BEHAVIOURS.get(method.removeprefix(SERVICE))
         if behaviour is None:

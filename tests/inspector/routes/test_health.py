@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import running_mirror
+from tests.support.narrowing import required
 
 DETAILS = {"target", "breaker", "sinks"}
 
@@ -32,7 +33,9 @@ async def test_where_a_token_is_required_only_it_shows_more_than_readiness(
     headers: dict[str, str], shown: bool
 ) -> None:
     async with running_mirror() as mirror, running_instance(mirror, token="right", require_token=True) as api:
-        given = {name: value.format(port=api.loom.ui_address.port) for name, value in headers.items()}
+        given = {
+            name: value.format(port=required(api.loom.ui_address).port) for name, value in headers.items()
+        }
         answer: dict[str, Any]
         async with api.http.get("/health", headers=given) as response:
             assert response.status == 200

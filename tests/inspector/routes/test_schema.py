@@ -13,6 +13,7 @@ from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
+from tests.support.raw_calls import stream_stream
 from tests.support.zoo import running_zoo
 
 PROTO = (
@@ -35,7 +36,7 @@ async def test_recorded_calls_decode_once_a_proto_file_is_attached(loom: Loom) -
         grpc.aio.insecure_channel(str(loom.listen_address)) as channel,
         aiohttp.ClientSession(f"http://{loom.ui_address}") as page,
     ):
-        call = channel.stream_stream("/zoo.Zoo/Echo")()
+        call = stream_stream(channel, "/zoo.Zoo/Echo")()
         await call.write(b"\x0a\x02hi")
         await call.done_writing()
         await call.read()

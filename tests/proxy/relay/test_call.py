@@ -18,15 +18,16 @@ from loom.model import (
     Section,
     StatusCode,
 )
+from tests.support.raw_calls import stream_unary, unary_stream, unary_unary
 
 from .conftest import Relay
 
 
-async def read_all(call: grpc.aio.StreamStreamCall) -> list[bytes]:
+async def read_all(call: "grpc.aio.StreamStreamCall[bytes, bytes]") -> list[bytes]:
     return [message async for message in call]
 
 
-async def send(call: grpc.aio.StreamStreamCall, *messages: bytes) -> None:
+async def send(call: "grpc.aio.StreamStreamCall[bytes, bytes]", *messages: bytes) -> None:
     for message in messages:
         await call.write(message)
     await call.done_writing()
@@ -95,17 +96,17 @@ async def test_events_of_a_call_in_order(relay: Relay) -> None:
 
 
 async def test_unary_client_stream_and_server_stream(relay: Relay) -> None:
-    unary = relay.channel.unary_unary("/zoo.Zoo/Unary")
+    unary = unary_unary(relay.channel, "/zoo.Zoo/Unary")
     assert await unary(b"hello") == b"hello"
-    collect = relay.channel.stream_unary("/zoo.Zoo/Collect")
+    collect = stream_unary(relay.channel, "/zoo.Zoo/Collect")
     assert await collect(iter([b"a", b"bb", b"ccc"])) == b"3 6"
-    repeat = relay.channel.unary_stream("/zoo.Zoo/Repeat")
+    repeat = unary_stream(relay.channel, "/zoo.Zoo/Repeat")
     assert [len(message) async for message in repeat(b"5 1000")] == [1000] * 5
 
 
 async def test_an_unknown_method(relay: Relay) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await relay.channel.unary_unary("/no.Such/Method")(b"x")
+        await unary_unary(relay.channel, "/no.Such/Method")(b"x")
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert raised.value.details() == "Method not found!"
     assert (await relay.sink.ended())[0].ended_by is EndedBy.BACKEND

@@ -18,7 +18,7 @@ from .conftest import Relay, running_relay
 MIB = 1 << 20
 
 
-async def write_until_blocked(call: grpc.aio.StreamStreamCall, message: bytes) -> int:
+async def write_until_blocked(call: "grpc.aio.StreamStreamCall[bytes, bytes]", message: bytes) -> int:
     """Write until flow control blocks; return the number of bytes written."""
     written = 0
     with contextlib.suppress(TimeoutError):
@@ -186,7 +186,7 @@ async def test_an_interrupted_upload_never_looks_complete(cause: str) -> None:
                 for stream in streams:
                     stream.send_message(b"part of it")
                 if cause != "deadline":
-                    await sink.until(lambda before=before: len(sink.of(MessageSeen)) > before)
+                    await sink.until(lambda: len(sink.of(MessageSeen)) > before)  # noqa: B023 (awaited here)
                 if cause == "reset":
                     for stream in streams[round_ % 5 :]:
                         if not {"end", "reset"} & set(stream.names()):

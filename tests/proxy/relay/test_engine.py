@@ -9,6 +9,7 @@ import pytest
 
 from loom.errors import StartError
 from loom.model import Address, CallStarted, EndedBy, StatusCode
+from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
@@ -23,7 +24,7 @@ async def test_localhost_is_both_loopback_addresses(zoo: Zoo, host: str, family:
         running_relay(target, sink, listen=Address("localhost", 0)) as (engine, _),
         grpc.aio.insecure_channel(f"{host}:{engine.port}") as channel,
     ):
-        assert await channel.unary_unary(SERVICE + "Unary")(b"x") == b"x"
+        assert await unary_unary(channel, SERVICE + "Unary")(b"x") == b"x"
     (started,) = sink.of(CallStarted)
     assert started.peer.startswith(f"{family}:{host}:")
 

@@ -12,6 +12,7 @@ from loom.model import Address, EndedBy, StatusCode
 from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.target import Target
 from tests.support.certificates import Authority
+from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import running_zoo
 
@@ -24,7 +25,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 async def unary(channel: grpc.aio.Channel) -> bytes:
-    return await channel.unary_unary("/zoo.Zoo/Unary")(b"hello")
+    return await unary_unary(channel, "/zoo.Zoo/Unary")(b"hello")
 
 
 async def test_tls_on_the_listening_side(authority: Authority) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from dataclasses import dataclass
 
-from loom.model import CallIds, CallStarted, Direction, EndedBy, HalfClosed, MessageSeen, Status
+from loom.model import CallEnded, CallIds, CallStarted, Direction, EndedBy, HalfClosed, MessageSeen, Status
 from loom.proxy.relay.event_buffer import RelayEventBuffer
 from tests.support.sinks import ListSink
 
@@ -50,6 +50,9 @@ async def test_events_have_the_fields_that_were_put() -> None:
     buffer.put_ended(call, 4, status, EndedBy.LOOM, "note")
     buffer.flush()
     started, message, half_closed, ended = sink.events
+    assert isinstance(started, CallStarted)
+    assert isinstance(message, MessageSeen)
+    assert isinstance(ended, CallEnded)
     assert (started.call_id, started.time_ns, started.method) == (7, 1, "/a.B/C")
     assert (started.peer, started.target, started.deadline_ns) == ("ipv4:1", "t:1", 9)
     assert (message.time_ns, message.direction, message.data) == (2, Direction.RESPONSE, b"data")
@@ -71,19 +74,20 @@ async def test_reading_is_deferred_while_the_buffer_is_full() -> None:
     sink = ListSink()
     buffer = RelayEventBuffer(sink, CallIds(), max_bytes=1000, max_events=10)
     call, flushed = FakeCall(), asyncio.Event()
+    full = []
     for size in (1000, 1):
-        assert not buffer.full
+        full.append(buffer.full)
         buffer.put_message(call, 0, Direction.REQUEST, bytes(size))
-    assert buffer.full
+    assert [*full, buffer.full] == [False, False, True]
     buffer.call_when_not_full(flushed.set)
     assert not flushed.is_set()
     await flushed.wait()
     assert len(sink.events) == 2
-    assert not buffer.full
+    full = []
     for _ in range(11):
-        assert not buffer.full
+        full.append(buffer.full)
         buffer.put_message(call, 0, Direction.REQUEST, b"")
-    assert buffer.full
+    assert [*full, buffer.full] == [*[False] * 11, True]
     buffer.flush()
     assert not buffer.full
 
@@ -95,7 +99,8 @@ async def test_timers_run_in_order_and_not_early() -> None:
     complete = asyncio.Event()
     start = loop.time()
     buffer.call_later(0.02, lambda: calls.append(("first", loop.time())))
-    buffer.call_later(0.02, lambda: (calls.append(("second", loop.time())), complete.set())[1])
+    buffer.call_later(0.02, lambda: calls.append(("second", loop.time())))
+    buffer.call_later(0.02, complete.set)
     await complete.wait()
     assert [name for name, _ in calls] == ["first", "second"]
     assert all(time - start >= 0.02 for _, time in calls)

@@ -9,6 +9,7 @@ import pytest
 
 from loom.model import Address, EndedBy, StatusCode
 from loom.proxy.target import connection_options, keepalive_options
+from tests.support.raw_calls import stream_stream
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
@@ -26,7 +27,7 @@ async def test_a_frozen_backend_is_noticed() -> None:
             running_relay(Address("127.0.0.1", port), sink, keepalive=KEEPALIVE) as (engine, _),
             grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
         ):
-            call = channel.stream_stream(SERVICE + "Echo")()
+            call = stream_stream(channel, SERVICE + "Echo")()
             await call.write(b"x")
             assert await call.read() == b"x"
             backend.send_signal(signal.SIGSTOP)
@@ -61,7 +62,7 @@ async def test_a_silent_call_outlives_many_pings(zoo: Zoo) -> None:
         running_relay(Address("127.0.0.1", zoo.port), sink, keepalive=0.02) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
-        call = channel.stream_stream(SERVICE + "Echo")(timeout=1)
+        call = stream_stream(channel, SERVICE + "Echo")(timeout=1)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from loom.model import Address, CallEnded, CallStarted, EndedBy, StatusCode
+from tests.support.raw_calls import stream_stream, unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo
 
@@ -59,7 +60,7 @@ async def test_a_target_that_is_killed_and_restarted() -> None:
             running_relay(Address("127.0.0.1", port), sink) as (engine, target),
             grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
         ):
-            calls = [channel.stream_stream(SERVICE + "Echo")() for _ in range(CALLS)]
+            calls = [stream_stream(channel, SERVICE + "Echo")() for _ in range(CALLS)]
             for call in calls:
                 await call.write(b"x")
                 assert await call.read() == b"x"
@@ -73,7 +74,7 @@ async def test_a_target_that_is_killed_and_restarted() -> None:
                 answer = b""
                 while answer != b"back":
                     with contextlib.suppress(grpc.aio.AioRpcError):
-                        answer = await channel.unary_unary(SERVICE + "Unary")(b"back")
+                        answer = await unary_unary(channel, SERVICE + "Unary")(b"back")
                     await asyncio.sleep(0.02)
                 assert target.state == "ready"
             assert not engine._calls
@@ -87,7 +88,7 @@ async def test_clients_that_are_killed(zoo: Zoo) -> None:
     ):
         for round_ in range(1, 4):
             async with process("-c", CLIENT, f"127.0.0.1:{engine.port}") as client:
-                await sink.until(lambda calls=CALLS * round_: len(sink.of(CallStarted)) == calls)
+                await sink.until(lambda: len(sink.of(CallStarted)) == CALLS * round_)  # noqa: B023 (awaited here)
                 client.kill()
             ends = await sink.ended(CALLS * round_)
             assert {(end.status.code, end.ended_by) for end in ends} == {

@@ -6,6 +6,7 @@ import hashlib
 import queue
 import threading
 from concurrent import futures
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -13,6 +14,7 @@ import pytest
 
 from loom.model import Address, CallEnded, Direction, MessageSeen
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
+from tests.support.raw_calls import stream_unary, unary_stream, unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, UNLIMITED
 
@@ -26,7 +28,7 @@ EVENT_BUFFER = 4 * MIB  # the default of RelayEventBuffer
 
 @pytest.mark.timeout(300)
 async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
-    stream = relay.channel.unary_stream(SERVICE + "Repeat")(b"100000 20")
+    stream = unary_stream(relay.channel, SERVICE + "Repeat")(b"100000 20")
     expected = 0
     async for message in stream:
         assert int.from_bytes(message[:8], "big") == expected
@@ -39,7 +41,7 @@ async def test_a_stream_of_100_000_messages_down(relay: Relay) -> None:
 @pytest.mark.timeout(300)
 async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
     messages = (b"%020d" % number for number in range(100_000))
-    assert await relay.channel.stream_unary(SERVICE + "Collect")(messages) == b"100000 2000000"
+    assert await stream_unary(relay.channel, SERVICE + "Collect")(messages) == b"100000 2000000"
     await relay.sink.ended()
     recorded = [event.data for event in relay.sink.of(MessageSeen) if event.direction is Direction.REQUEST]
     assert recorded == [b"%020d" % number for number in range(100_000)]
@@ -47,7 +49,7 @@ async def test_a_stream_of_100_000_messages_up(relay: Relay) -> None:
 
 async def test_messages_of_16_mib_both_ways(relay: Relay) -> None:
     message = hashlib.sha256(b"seed").digest() * (16 * MIB // 32)
-    assert await relay.channel.unary_unary(SERVICE + "Unary")(message) == message
+    assert await unary_unary(relay.channel, SERVICE + "Unary")(message) == message
     await relay.sink.ended()
     assert [event.data == message for event in relay.sink.of(MessageSeen)] == [True, True]
 
@@ -162,13 +164,13 @@ async def test_calls_are_forwarded_while_the_loop_is_blocked() -> None:
     """Recording runs on the loop; forwarding does not wait for it."""
     sink = ListSink()
     backend = grpc.server(futures.ThreadPoolExecutor(4))
-    echo = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
+    echo: Any = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
     backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": echo}),))
     port = backend.add_insecure_port("127.0.0.1:0")
     backend.start()
     async with running_relay(Address("127.0.0.1", port), sink) as (engine, _):
         with grpc.insecure_channel(f"127.0.0.1:{engine.port}") as channel:
-            call = channel.unary_unary("/a.B/C")
+            call: Any = channel.unary_unary("/a.B/C")
             for number in range(50):
                 assert call(b"%d" % number, timeout=20) == b"%d" % number  # blocks the loop
         assert not sink.events
@@ -182,7 +184,7 @@ async def test_a_stream_stops_at_the_limit_while_the_loop_is_blocked() -> None:
     size = EVENT_BUFFER // 16
     total = 400
     backend = grpc.server(futures.ThreadPoolExecutor(1))
-    flood = grpc.unary_stream_rpc_method_handler(
+    flood: Any = grpc.unary_stream_rpc_method_handler(
         lambda _request, _context: (bytes(size) for _ in range(total))
     )
     backend.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a.B", {"C": flood}),))
@@ -190,11 +192,18 @@ async def test_a_stream_stops_at_the_limit_while_the_loop_is_blocked() -> None:
     backend.start()
     async with running_relay(Address("127.0.0.1", port), sink) as (engine, _):
         with grpc.insecure_channel(f"127.0.0.1:{engine.port}", options=UNLIMITED) as channel:
-            stream = channel.unary_stream("/a.B/C")(b"")
+            watch: Any = channel.unary_stream("/a.B/C")
+            stream = watch(b"")
+            arrived: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+            def read() -> None:
+                for message in stream:
+                    arrived.put(message)
+                arrived.put(None)
+
             received = 0
             with contextlib.suppress(queue.Empty):
-                arrived: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-                reader = threading.Thread(target=lambda: [*map(arrived.put, stream), arrived.put(None)])
+                reader = threading.Thread(target=read)
                 reader.start()
                 while arrived.get(timeout=1) is not None:  # blocks the loop
                     received += 1

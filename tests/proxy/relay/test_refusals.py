@@ -11,6 +11,7 @@ import pytest
 
 from loom.model import Address, CallEnded, EndedBy, Kind, StatusCode
 from tests.support.h2peer import H2Peer, H2Stream, Headers, h2_backend, h2_client
+from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 
 from .conftest import running_relay
@@ -115,7 +116,7 @@ async def test_a_client_that_goes_away_is_not_refused(disconnect: bool, messages
                 for _ in range(messages):
                     stream.send_message(b"request")
                 events = 2 + messages + number * (3 + messages)
-                await sink.until(lambda events=events: len(sink.events) >= events)
+                await sink.until(lambda: len(sink.events) >= events)  # noqa: B023 (awaited here)
                 if disconnect:
                     client.close()
                 else:
@@ -203,7 +204,7 @@ async def test_metadata_that_the_backend_refuses_is_not_looms_limit() -> None:
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await channel.unary_unary("/a.B/C")(b"x", metadata=[("big", "x" * 100_000)])
+            await unary_unary(channel, "/a.B/C")(b"x", metadata=[("big", "x" * 100_000)])
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         end = await end_of(sink)
         assert (end.status.code, end.ended_by) == (StatusCode.RESOURCE_EXHAUSTED, EndedBy.BACKEND)

@@ -3,12 +3,14 @@
 import ipaddress
 import socket
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
 from loom.model import Address, CallStarted
+from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 
 from .conftest import running_relay
@@ -17,7 +19,7 @@ from .conftest import running_relay
 class Echo(grpc.GenericRpcHandler):
     """Answers every unary call with its request."""
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         async def echo(request: bytes, _context: object) -> bytes:
             return request
 
@@ -36,7 +38,7 @@ async def echo_through_relay(target: str, listen: str = "127.0.0.1:0") -> str:
         running_relay(address, sink) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
-        assert await channel.unary_unary("/a.B/C")(b"hello", timeout=20) == b"hello"
+        assert await unary_unary(channel, "/a.B/C")(b"hello", timeout=20) == b"hello"
         await sink.ended()
     await server.stop(None)
     recorded = sink.of(CallStarted)[0].target

@@ -1,6 +1,7 @@
 """The bytes of HTTP/2 frames of gRPC calls, as valid input for the parser."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hpack import Encoder
 
@@ -9,7 +10,7 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
 PUSH_PROMISE = 5
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x1, 0x4, 0x8, 0x20
 
-Pairs = Sequence[tuple[str, str]]
+Pairs = Sequence[tuple[str, str | bytes]]
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -69,7 +70,7 @@ class Peer:
             block = bytes([padding]) + block + bytes(padding)
         return frame(HEADERS, flags, stream, block)
 
-    def request(self, stream: int, path: str = "/a.B/C", extra: Pairs = (), **options: object) -> bytes:
+    def request(self, stream: int, path: str = "/a.B/C", extra: Pairs = (), **options: Any) -> bytes:
         pairs = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -80,15 +81,15 @@ class Peer:
             ("user-agent", "test/1"),
             *extra,
         ]
-        return self.headers(stream, pairs, **options)  # type: ignore[arg-type]
+        return self.headers(stream, pairs, **options)
 
-    def response(self, stream: int, extra: Pairs = (), **options: object) -> bytes:
+    def response(self, stream: int, extra: Pairs = (), **options: Any) -> bytes:
         return self.headers(
             stream, [(":status", "200"), ("content-type", "application/grpc"), *extra], **options
-        )  # type: ignore[arg-type]
+        )
 
-    def trailers(self, stream: int, status: str = "0", extra: Pairs = (), **options: object) -> bytes:
-        return self.headers(stream, [("grpc-status", status), *extra], end=True, **options)  # type: ignore[arg-type]
+    def trailers(self, stream: int, status: str = "0", extra: Pairs = (), **options: Any) -> bytes:
+        return self.headers(stream, [("grpc-status", status), *extra], end=True, **options)
 
 
 def data(stream: int, payload: bytes, *, end: bool = False, padding: int = 0) -> bytes:

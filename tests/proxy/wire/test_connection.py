@@ -20,6 +20,7 @@ from loom.proxy.wire.limits import ConnectionLimits
 from tests.proxy.wire import http2_bytes
 from tests.proxy.wire.http2_bytes import PREFACE, data, frame, message
 from tests.proxy.wire.observed_connection import ObservedConnection
+from tests.support.narrowing import required
 
 
 def test_a_unary_call() -> None:
@@ -224,7 +225,7 @@ def test_cached_blocks_follow_the_dynamic_table() -> None:
         observed.client_sends(
             observed.client.request(stream, extra=[("grpc-timeout", f"{stream % 6}S")], end=True)
         )
-    deadlines = [event.deadline_ns - event.time_ns for event in observed.sink.of(CallStarted)]
+    deadlines = [required(event.deadline_ns) - event.time_ns for event in observed.sink.of(CallStarted)]
     assert deadlines == [(stream % 6) * 1_000_000_000 for stream in range(1, 200, 2)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom.model import CallEnded, CallStarted, EndedBy
+from loom.model import CallEnded, CallStarted, EndedBy, Event
 from tests.proxy.wire import http2_bytes
 from tests.proxy.wire.http2_bytes import PREFACE, Peer, data, frame, message
 from tests.proxy.wire.observed_connection import ObservedConnection
@@ -56,7 +56,7 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:stop] for start, stop in itertools.pairwise(positions) if start != stop]
 
 
-def observe(up: list[bytes], down: list[bytes]) -> list[object]:
+def observe(up: list[bytes], down: list[bytes]) -> list[Event]:
     """Feed both directions, the client's first, and return the events."""
     observed = ObservedConnection()
     for chunk in up:

@@ -1,5 +1,7 @@
 """Length-prefixed messages, however their bytes are split."""
 
+from typing import Any
+
 import pytest
 
 from loom.proxy.wire.envelopes import PIECE_COST, EnvelopeParser, single_payload
@@ -12,7 +14,7 @@ ENVELOPES = [(0, b"one", 3), (0, b"", 0), (1, b"x" * 300, 300)]
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 100, len(DATA)])
 def test_messages_in_pieces_of_any_size(size: int) -> None:
     parser = EnvelopeParser(1000)
-    envelopes = []
+    envelopes: list[Any] = []
     for start in range(0, len(DATA), size):
         envelopes += parser.feed(DATA[start : start + size])
     assert envelopes == ENVELOPES

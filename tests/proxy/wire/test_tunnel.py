@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -119,7 +119,8 @@ async def test_a_reader_that_never_reads_stops_the_sender() -> None:
     async with running_tunnel(write_buffer_limit=256 * 1024) as (backend, engine):
         _, writer = await connect(engine.port)
         backend_reader, backend_writer = await backend.accept()
-        backend_writer.transport.pause_reading()
+        transport = cast("asyncio.Transport", backend_writer.transport)  # a class of its own under uvloop
+        transport.pause_reading()
         writer.transport.set_write_buffer_limits(high=MIB)
         offered = 0
         with contextlib.suppress(TimeoutError):
@@ -128,7 +129,7 @@ async def test_a_reader_that_never_reads_stops_the_sender() -> None:
                 offered += MIB
                 await asyncio.wait_for(writer.drain(), 1)
         assert offered < 64 * MIB
-        backend_writer.transport.resume_reading()
+        transport.resume_reading()
         assert len(await backend_reader.readexactly(offered)) == offered
         await close(writer, backend_writer)
 

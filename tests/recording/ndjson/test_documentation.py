@@ -8,12 +8,16 @@ import jsonschema
 import pytest
 
 from loom.formats import FORMATS
-from loom.recording.ndjson import json_schema, read_lines
+from loom.recording.ndjson import Problem, json_schema, read_lines
 from loom.recording.ndjson.lines import Call
 
 DOC = (Path(__file__).parents[3] / "docs" / "reference" / "format.md").read_text(encoding="utf-8")
 HEADER = re.search(r"`(\{\"type\":\"header\".*?\})`", DOC)
 EXAMPLE = re.search(r"```json\n(\{\"type\": \"call\".*?)```", DOC, re.DOTALL)
+
+
+def fail(problem: Problem) -> None:
+    pytest.fail(str(problem))
 
 
 def test_the_examples_fit_the_schema_and_are_read() -> None:
@@ -24,7 +28,7 @@ def test_the_examples_fit_the_schema_and_are_read() -> None:
     for line in (header, call):
         assert [error.message for error in validator.iter_errors(line)] == []
     lines = [json.dumps(line).encode() for line in (header, call)]
-    [read] = read_lines(lines, pytest.fail)
+    [read] = read_lines(lines, fail)
     assert [message.data for message in read.messages] == [b"\x0a\x04o-17"]  # type: ignore[union-attr]
 
 

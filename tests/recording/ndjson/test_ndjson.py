@@ -27,6 +27,10 @@ from tests.support.traffic import UP, altered, began, ended, message, recorded, 
 SCHEMA = Path(__file__).parents[3] / "docs" / "reference" / "format.schema.json"
 
 
+def fail(problem: Problem) -> None:
+    pytest.fail(str(problem))
+
+
 def read(*parts: bytes) -> tuple[list[Call], list[Problem]]:
     problems: list[Problem] = []
     lines = b"".join(parts).splitlines(keepends=True)
@@ -179,7 +183,7 @@ def test_a_gap_after_more_than_the_head_is_a_damaged_line() -> None:
 
 def test_descriptors_are_read() -> None:
     line = descriptors_line(b"\x0a\x00", target="a:1", source="s", origin="o", fetched_ns=1_000)
-    [found] = read_lines([header_line(revealed=True), line], pytest.fail)
+    [found] = read_lines([header_line(revealed=True), line], fail)
     assert isinstance(found, Descriptors)
     assert (found.file_set, found.fetched) == (b"\x0a\x00", "1970-01-01T00:00:00.000001000Z")
 

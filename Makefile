@@ -4,7 +4,7 @@
 #   make test         all tests            make lint          all static checks
 #   make bench        the benchmarks       make bench-quick   the same in two minutes
 #   make bench-page   the page under load  make docs          the generated part of docs/
-#   make site         docs/ as a site in build/site
+#   make site         docs/ as a site       make pictures      docs/images, renewed from the demo
 #   make test-lowest  the tests with the oldest releases that pyproject.toml allows
 #   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
 #   make lock         the tools' versions in requirements-dev.lock, renewed
@@ -18,7 +18,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs site api format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -136,6 +136,10 @@ docs: api
 # Fails on a link that leads nowhere.
 site: $(VENV)/.dev
 	$(BIN)/zensical build --clean --strict
+
+pictures: dev
+	@$(BIN)/python -m tests.support.browser
+	@$(BIN)/python -m tests.docs.pictures
 
 api: $(VENV)/.ready
 	@$(BIN)/python -m loom.api

@@ -10,6 +10,8 @@ from playwright.async_api import Page, expect
 
 from tests.support.loom_process import running_loom
 
+expect.set_options(timeout=20_000)
+
 EDITED_REQUEST = '{"vesselId": "v-2", "quay": "Tollerort", "number": 4, "stay": "7200s"}'
 """A request for AssignBerth that the harbour accepts."""
 
@@ -44,7 +46,7 @@ async def open_call(page: Page, ui: str, query: str, tab: str) -> int:
 
 
 async def edit_and_resend(page: Page, request: str) -> None:
-    """Edit the only message of the open call, send it, and wait for its end."""
+    """Edit the only message of the open call, send it, and wait until it is listed."""
     await page.get_by_role("grid").focus()
     await page.keyboard.press("e")
     editor = page.get_by_role("textbox", name="Request message")
@@ -52,6 +54,7 @@ async def edit_and_resend(page: Page, request: str) -> None:
     await editor.focus()
     await page.keyboard.press("ControlOrMeta+a")
     await page.keyboard.press("Delete")
-    await page.keyboard.type(request)
+    await page.keyboard.insert_text(request)
     await page.get_by_role("button", name="Send edited").click()
-    await expect(page.get_by_text("Replayed #")).to_be_visible()
+    # In the list of replays.
+    await expect(page.get_by_role("button", name="Compare", exact=True)).to_be_visible()

@@ -22,10 +22,13 @@ REPOSITORY = re.compile(
 )
 """What precedes the path of a file of this repository in an absolute link."""
 COLUMNS = 120
+README_LINES = 40
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )([^)\s]+)", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
-_EXEMPT = re.compile(r"^ *\||^!\[|^<!--")  # tables, pictures, comments: one line each, however long
+_EXEMPT = re.compile(
+    r"^ *\||^!\[|^\[[^\]]+\]: |^<!--"
+)  # tables, pictures, comments: one line each, however long
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -98,6 +101,17 @@ def test_no_link_leaves_the_folder_of_the_documents(document: Path) -> None:
     """Outside of the repository, on the site, such a link leads nowhere: it is to be absolute."""
     links = [link.partition("#")[0] for link in _LINK.findall(_prose(document)) if "://" not in link]
     assert [link for link in links if not (document.parent / link).resolve().is_relative_to(DOCS)] == []
+
+
+def test_links_and_pictures_of_the_readme_work_on_a_package_index() -> None:
+    """There, nothing is beside it: every address is absolute."""
+    links = _LINK.findall(_prose(ROOT / "README.md"))
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
 
 
 def test_every_document_is_in_the_index() -> None:

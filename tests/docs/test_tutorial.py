@@ -1,5 +1,7 @@
 """The tutorial: its commands print what it shows, and its steps on the page lead where it says."""
 
+import asyncio
+import itertools
 import re
 import shlex
 import subprocess
@@ -28,7 +30,7 @@ NUMBER = "14"
 """The number of the failed call in the tutorial."""
 COMMANDS = [
     (block.text.strip(), output.text)
-    for block, output in zip(BLOCKS, BLOCKS[1:], strict=False)
+    for block, output in itertools.pairwise(BLOCKS)
     if block.language == "sh" and output.language == "text" and block.text.strip() != "loom --demo"
 ]
 
@@ -72,7 +74,8 @@ async def test_the_page_leads_from_the_error_to_a_call_that_succeeds(
     assert label("Send edited")
     assert label("Replay")
     await edit_and_resend(tab, REQUEST)
-    await tab.get_by_role("button", name=label("Open")).click()
+    assert label("Previous replays")
+    await tab.get_by_role("tabpanel").get_by_role("button", name=re.compile(r"^#\d+$")).click()
     await expect(tab.get_by_role("tree", name="Message 1")).to_contain_text("TOL-004")
     await tab.goto(f"http://{demo.ui}/calls/{failed_call}/replay")
     await tab.get_by_role("button", name=label("Compare"), exact=True).click()
@@ -89,7 +92,8 @@ async def test_a_command_prints_what_the_tutorial_shows(
     program, *arguments = shlex.split(command)
     assert program == "loom"
     arguments = [str(failed_call) if argument == NUMBER else argument for argument in arguments]
-    result = subprocess.run(
+    result = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "loom", *arguments],
         env=environment(tmp_path) | {"LOOM_UI": demo.ui},
         check=True,

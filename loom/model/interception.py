@@ -132,6 +132,9 @@ class CallInterceptor(Protocol):
     def points(self) -> frozenset[Point]:
         """The points at which it is asked; the items of all others pass. Constant."""
 
+    def start(self, control: CallControl) -> None:
+        """The call starts: called once, ahead of its first item."""
+
     def intercept(self, point: Point, index: int, item: Item, release: Release) -> Decision | None:
         """Decide at once, or return None and call ``release`` once later, on any thread.
 
@@ -144,13 +147,13 @@ class CallInterceptor(Protocol):
 
 
 class Interceptor(Protocol):
-    """Chooses the calls to act on."""
+    """Chooses the calls to act on. Thread-safe."""
 
-    def open(self, call: CallFacts, control: CallControl) -> CallInterceptor | None:
-        """An interceptor for a call that starts; None where nothing will act on it, which must be a cached lookup.
+    def may_act(self, method: str) -> bool:
+        """Whether anything may act on calls of this method: a cached lookup, as every call pays for it."""
 
-        Thread-safe.
-        """
+    def open(self, call: CallFacts) -> CallInterceptor | None:
+        """An interceptor for a call that starts; None where nothing acts on it."""
 
 
 class Interception(msgspec.Struct, gc=False):

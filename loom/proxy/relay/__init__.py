@@ -2,6 +2,8 @@
 
 * :mod:`~loom.proxy.relay.engine`: the server, its ports, TLS and lifecycle.
 * :mod:`~loom.proxy.relay.call`: forwarding of one call, of any stream type.
+* :mod:`~loom.proxy.relay.intercepted_call`: forwarding of one call that something acts on.
+* :mod:`~loom.proxy.relay.call_context`: what all calls share.
 * :mod:`~loom.proxy.relay.serialized_callbacks`: runs the callbacks of a call one at a time.
 * :mod:`~loom.proxy.relay.event_buffer`: carries events from gRPC's threads to the event loop.
 

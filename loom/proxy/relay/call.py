@@ -1,15 +1,12 @@
 """Forwarding of one call: two pumps, one for each direction, that read a message and write it.
 
-Nothing is queued between reading and writing, so a slow reader slows the sender through HTTP/2 flow
-control on both connections. Events go to the event buffer as they happen.
-
-Every method that starts with ``_on_`` is the tag of a batch: it runs on the thread of the server or of a channel.
+Nothing is queued between reading and writing, so a slow reader slows the sender through HTTP/2 flow control on both
+connections. A method that starts with ``_on_`` is the tag of a batch: it runs on the thread of the server or a channel.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from loom.grpc_core.core_types import (
@@ -41,10 +38,9 @@ from loom.grpc_core.upstream_status import UpstreamStatus
 from loom.model import Direction, EndedBy, Kind, Metadata, Section, Status, StatusCode
 from loom.model.metadata import USER_AGENT, first_text
 from loom.proxy import local_status
-from loom.proxy.breaker import Breaker, Permit
-from loom.proxy.target import Target
+from loom.proxy.breaker import Permit
 
-from .event_buffer import RelayEventBuffer
+from .call_context import CallContext
 from .serialized_callbacks import SerializedCallbacks, serialized
 
 _log = logging.getLogger(__name__)
@@ -59,16 +55,6 @@ reports an empty one. The client must receive the same shape.
 _SINGLE_REQUEST = frozenset({Kind.UNARY, Kind.SERVER})
 _SINGLE_RESPONSE = frozenset({Kind.UNARY, Kind.CLIENT})
 _LAST_CODE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class CallContext:
-    """What all calls of one engine share. ``kind_of`` is the stream type of a method path, if it is known."""
-
-    target: Target
-    events: RelayEventBuffer
-    breaker: Breaker | None
-    kind_of: Callable[[str], Kind | None]
 
 
 class RelayedCall(SerializedCallbacks):
@@ -119,9 +105,7 @@ class RelayedCall(SerializedCallbacks):
         self._has_request = False
         self._has_response = False
         self._reading_first_request = False
-        self._reached: bool | None = (
-            None  # whether a connection to the target carried the call; None: not yet certain
-        )
+        self._reached: bool | None = None  # whether a connection carried the call; None: not yet certain
         self._initial_sent = False
         self._responses_complete = False
         self._upstream_status: UpstreamStatus | None = None
@@ -146,24 +130,42 @@ class RelayedCall(SerializedCallbacks):
             deadline_ns=deadline_ns,
         )
         context.events.put_metadata(self, now, Section.REQUEST, metadata)
-        if context.breaker is not None:
-            self._permit = context.breaker.admit()
+        self._acquire_permit()
         kind = context.kind_of(self.method)
         self._single_request, self._single_response = kind in _SINGLE_REQUEST, kind in _SINGLE_RESPONSE
         client_call.start((ReceiveClose(),), self._on_client_close)
-        if context.breaker is not None and self._permit is None:
-            self._refuse(context.breaker)
-            return
-        if not all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
-            self._send_status(
-                local_status.request_refused(), EndedBy.LOOM, local_status.metadata_refused_note(metadata)
-            )
-            return
-        # Right after the batch above: the order of their completions distinguishes a refusal (see _on_client_close).
-        context.events.call_when_not_full(self._read_request)
-        self._upstream = context.target.channel(first_text(metadata, USER_AGENT)).call(
-            client_call.method,
-            upstream_deadline(self._timeout),
+        self._open(metadata)
+
+    def _open(self, metadata: Metadata) -> None:
+        """Read the first request, and start the call to the target."""
+        if self._check_admission(metadata):
+            # Right behind ReceiveClose: the order of their completions distinguishes a refusal (see _on_client_close).
+            self._context.events.call_when_not_full(self._read_request)
+            self._connect(metadata, self._timeout)
+
+    def _acquire_permit(self) -> None:
+        if self._context.breaker is not None:
+            self._permit = self._context.breaker.admit()
+
+    def _check_admission(self, metadata: Metadata) -> bool:
+        """Whether the target may be called; else end the call."""
+        breaker = self._context.breaker
+        if breaker is not None and self._permit is None:
+            target, retry_in = self._context.target, (breaker.snapshot()["retry_in_ms"] or 0) / 1000
+            status = local_status.breaker_open(target.address, target.error, retry_in)
+            self._send_status(status, EndedBy.LOOM, status.message)
+            return False
+        if all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
+            return True
+        note = local_status.metadata_refused_note(metadata)
+        self._send_status(local_status.request_refused(), EndedBy.LOOM, note)
+        return False
+
+    def _connect(self, metadata: Metadata, timeout: float | None) -> None:
+        """Start the call to the target."""
+        self._upstream = self._context.target.channel(first_text(metadata, USER_AGENT)).call(
+            self._client_call.method,
+            upstream_deadline(timeout),
             (
                 ((SendInitialMetadata(self._filter(metadata)),), self._on_request_metadata_sent),
                 ((ReceiveInitialMetadata(),), self._on_initial_metadata),
@@ -199,8 +201,7 @@ class RelayedCall(SerializedCallbacks):
         message = batch.batch_operations[0].message()
         if message is not None:
             self._has_request = True
-            self._context.events.put_message(self, time.time_ns(), Direction.REQUEST, message)
-            self._send((SendMessage(message),), self._on_request_sent)
+            self._forward_request(message)
         elif self._has_request and self._single_request:
             self._half_close()
         else:
@@ -212,10 +213,12 @@ class RelayedCall(SerializedCallbacks):
     @serialized
     def _on_requests_complete(self, _batch: Batch[MessageOperation]) -> None:
         remaining = self._remaining()
-        if not self._ended and (
-            remaining is None or remaining > 0
-        ):  # C-core cancels a call past its deadline
+        if not self._ended and (remaining is None or remaining > 0):  # past it, C-core cancels the call
             self._half_close()
+
+    def _forward_request(self, message: bytes) -> None:
+        self._context.events.put_message(self, time.time_ns(), Direction.REQUEST, message)
+        self._send((SendMessage(message),), self._on_request_sent)
 
     def _half_close(self) -> None:
         if self._single_request and not self._has_request:
@@ -270,8 +273,7 @@ class RelayedCall(SerializedCallbacks):
         events = self._context.events
         initial = from_core(batch.batch_operations[0].initial_metadata()) if batch.success else ()
         if initial and not self._ended:
-            events.put_metadata(self, time.time_ns(), Section.INITIAL, initial)
-            self._send_initial_metadata(self._filter(initial))
+            self._forward_initial_metadata(initial)
         elif not self._ended:
             events.call_later(TRAILERS_ONLY_GRACE, self._end_trailers_only_grace)
         events.call_when_not_full(self._read_response)
@@ -281,6 +283,10 @@ class RelayedCall(SerializedCallbacks):
         """Send the empty initial metadata: neither a message nor a status came with it."""
         if not (self._initial_sent or self._ended):
             self._send_initial_metadata(())
+
+    def _forward_initial_metadata(self, metadata: Metadata) -> None:
+        self._context.events.put_metadata(self, time.time_ns(), Section.INITIAL, metadata)
+        self._send_initial_metadata(self._filter(metadata))
 
     def _send_initial_metadata(self, metadata: Metadata) -> None:
         self._initial_sent = True
@@ -301,12 +307,15 @@ class RelayedCall(SerializedCallbacks):
             self._finish_if_complete()
         elif not self._ended:
             self._has_response = True
-            self._context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
-            operations: tuple[Operation, ...] = (SendMessage(message),)
-            if not self._initial_sent:
-                self._initial_sent = True
-                operations = (SendInitialMetadata(()), *operations)
-            self._client_call.start(operations, self._on_response_sent)
+            self._forward_response(message)
+
+    def _forward_response(self, message: bytes) -> None:
+        self._context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
+        self._send_response(message)
+
+    def _send_response(self, message: bytes) -> None:
+        operations = self._behind_initial_metadata(SendMessage(message))
+        self._client_call.start(operations, self._on_response_sent)
 
     @serialized
     def _on_response_sent(self, batch: Batch[Operation]) -> None:
@@ -333,7 +342,6 @@ class RelayedCall(SerializedCallbacks):
         upstream = self._upstream_status
         if upstream is None or self._reached is None or not self._responses_complete or self._ended:
             return
-        now = time.time_ns()
         if not self._reached and upstream.code == StatusCode.UNAVAILABLE:
             target = self._context.target
             status = local_status.target_unreachable(target.address, upstream.message)
@@ -342,33 +350,31 @@ class RelayedCall(SerializedCallbacks):
                 self._permit.record_failure()
             self._send_status(status, EndedBy.LOOM, status.message)
             return
-        if upstream.trailing:
-            self._context.events.put_metadata(self, now, Section.TRAILING, upstream.trailing)
         ended_by = upstream.ended_by(deadline_passed=deadline_passed(self._remaining(), self._timeout))
         status = upstream.status
         if ended_by is EndedBy.DEADLINE and upstream.is_cancellation:
             status = local_status.deadline_exceeded()  # as the client's own library concludes at its deadline
         if status.code == StatusCode.OK and self._single_response and not self._has_response:
             self._notes.append(local_status.MISSING_RESPONSE_NOTE)
-        trailing = self._filter(upstream.trailing)
-        self._send_status(status, ended_by, upstream.note, trailing)
+        self._forward_status(status, upstream.trailing, ended_by, upstream.note)
 
-    def _refuse(self, breaker: Breaker) -> None:
-        """End the call without trying the target: the breaker is open."""
-        retry_in = (breaker.snapshot()["retry_in_ms"] or 0) / 1000
-        target = self._context.target
-        status = local_status.breaker_open(target.address, target.error, retry_in)
-        self._send_status(status, EndedBy.LOOM, status.message)
+    def _forward_status(self, status: Status, trailing: Metadata, by: EndedBy, note: str) -> None:
+        if trailing:
+            self._context.events.put_metadata(self, time.time_ns(), Section.TRAILING, trailing)
+        self._send_status(status, by, note, self._filter(trailing))
 
     def _send_status(self, status: Status, by: EndedBy, note: str, trailing: Metadata = ()) -> None:
         """End the call, and send the status to the client."""
         self._end(status, by, note)
         code = status.code if status.code <= _LAST_CODE else StatusCode.UNKNOWN
-        operations: tuple[Operation, ...] = (SendStatus(trailing, int(code), status.message),)
-        if not self._initial_sent:
-            self._initial_sent = True
-            operations = (SendInitialMetadata(()), *operations)
+        operations = self._behind_initial_metadata(SendStatus(trailing, int(code), status.message))
         self._client_call.start(operations, ignore_completion)
+
+    def _behind_initial_metadata(self, operation: Operation) -> tuple[Operation, ...]:
+        if self._initial_sent:
+            return (operation,)
+        self._initial_sent = True
+        return (SendInitialMetadata(()), operation)
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:
         self._ended = True

@@ -1,13 +1,18 @@
 """The relay's server: its ports, TLS and lifecycle."""
 
 import logging
+import time
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import grpc
 
 from loom.errors import StartError
+from loom.grpc_core.custom_metadata import from_core
+from loom.grpc_core.deadlines import timeout_of
 from loom.grpc_core.facade import Server, ServerCall
 from loom.model import Address, CallIds, Kind, Sink
+from loom.model.interception import CallFacts, Interceptor
 from loom.proxy.binding import free_addresses
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
@@ -15,8 +20,10 @@ from loom.proxy.engine import ServerTls
 from loom.proxy.startup_checks import check_server_tls
 from loom.proxy.target import State, Target, connection_options, keepalive_options
 
-from .call import CallContext, RelayedCall
+from .call import RelayedCall
+from .call_context import CallContext
 from .event_buffer import RelayEventBuffer
+from .intercepted_call import InterceptedCall
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +35,7 @@ class RelayEngine:
 
     ``metadata_limit`` is the most bytes of metadata that a client may send; ``kind_of`` is the stream type of a method
     path, if it is known; ``keepalive`` is the interval in seconds after which a silent client is pinged, None for
-    never. Created on any thread, started on the event loop that is to record.
+    never; ``interceptor`` may act on calls. Created on any thread, started on the event loop that is to record.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class RelayEngine:
         keepalive: float | None = None,
         breaker: Breaker | None = None,
         kind_of: Callable[[str], Kind | None] = lambda _path: None,
+        interceptor: Interceptor | None = None,
     ) -> None:
         self._listen = listen
         self._target = target
@@ -51,6 +59,7 @@ class RelayEngine:
         self._tls = server_tls
         self._breaker = breaker
         self._kind_of = kind_of
+        self._interceptor = interceptor
         self._metadata_limit = metadata_limit
         self._keepalive = keepalive
         self._server: Server | None = None
@@ -121,9 +130,34 @@ class RelayEngine:
         return all(server.bind(str(address), credentials) for address in addresses)
 
     def _on_call(self, client_call: ServerCall) -> None:
-        call = RelayedCall(client_call, self._context, self._calls.discard)
+        call = self._intercepted(client_call) or RelayedCall(client_call, self._context, self._calls.discard)
         self._calls.add(call)
         call.start()
+
+    def _intercepted(self, client_call: ServerCall) -> RelayedCall | None:
+        """The call, if something acts on it; None if it is forwarded as it is."""
+        interceptor = self._interceptor
+        if interceptor is None:
+            return None
+        method = client_call.method.decode("utf-8", "replace")
+        if not interceptor.may_act(method):
+            return None
+        try:
+            opened = interceptor.open(
+                CallFacts(
+                    method,
+                    from_core(client_call.metadata),
+                    unquote(client_call.peer()),
+                    target=str(self._target.address),
+                    timeout=timeout_of(client_call.deadline, time.time()),
+                )
+            )
+        except Exception:  # noqa: BLE001 (an interceptor must not break the traffic)
+            _log.exception("an interceptor failed at the start of %s", method)
+            return None
+        if opened is None:
+            return None
+        return InterceptedCall(client_call, self._context, self._calls.discard, opened)
 
 
 def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:

@@ -80,6 +80,10 @@ class RelayEventBuffer(EventBuffer):
     def put_message(self, call: BufferedCall, time_ns: int, direction: Direction, data: bytes) -> None:
         self._put(call, MessageSeen, (time_ns, direction, data), len(data))
 
+    def put(self, call: BufferedCall, build: Callable[[int], Event], size: int) -> None:
+        """Put any event, which ``build`` makes with the call's id; ``size`` is that of its payload."""
+        self._put(call, build, (), size)
+
     def put_half_closed(self, call: BufferedCall, time_ns: int) -> None:
         self._put(call, HalfClosed, (time_ns,))
 

@@ -47,7 +47,8 @@ def show_order(shop: grpc.Channel, number: str) -> None:
 async def read_prices(address: str, count: int) -> None:
     """The code under test: read some prices, then cancel."""
     async with grpc.aio.insecure_channel(address) as shop:
-        call: Any = shop.unary_stream(f"/{_SHOP}/Subscribe")(b"")
+        method: Any = shop.unary_stream(f"/{_SHOP}/Subscribe")
+        call = method(b"")
         for _ in range(count):
             await call.read()
         call.cancel()
@@ -73,7 +74,7 @@ def running_shop() -> Iterator[str]:
         ended.result()
 
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "GetOrder": grpc.unary_unary_rpc_method_handler(get_order),
         "Subscribe": grpc.unary_stream_rpc_method_handler(subscribe),
     }

@@ -39,7 +39,7 @@ BLOCKS = [
 _FILES = re.compile(r"[\w./-]+\.(?:pem|key|ndjson|binpb|proto|xml|har|zip)")
 
 
-def examples(language: str) -> Any:
+def examples(language: str) -> pytest.MarkDecorator:
     """A parameter for each block of a language."""
     found = [(name, block) for name, block in BLOCKS if block.language == language]
     assert found

@@ -120,11 +120,15 @@ class WorkerProcess:
         self._process.kill()
 
     async def kill(self) -> None:
-        """Kill the process, if it still runs, and wait until it is gone."""
+        """Kill the process, if it still runs, and wait until it is gone.
+
+        A cancelled caller does not wait; the process is reaped all the same.
+        """
         self._process.kill()
         try:
             if self._process.poll() is None:
-                await asyncio.to_thread(self._process.wait)
+                reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+                await asyncio.shield(reaped)
         finally:
             for transport in self._transports:
                 transport.close()

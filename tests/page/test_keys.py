@@ -38,8 +38,12 @@ async def test_the_first_step_begins_where_one_looks(page: Page, feed: FakeFeed)
     await at(page, 500)
     await page.reload()
     await held(page, 500)
-    await page.locator("[data-grid] [data-id]").first.hover()
+    await expect(page.locator("[data-grid] [data-id='500']")).to_be_in_viewport()
+    scroller = page.locator("[data-grid] > [role=rowgroup]").last
+    end = await scroller.evaluate("scroller => scroller.scrollTop")
+    await scroller.hover()
     await page.mouse.wheel(0, -28 * 200)
+    await expect(scroller).to_have_js_property("scrollTop", end - 28 * 200)  # scrolling is animated
     await expect(page.get_by_role("button", name="Follow", exact=True)).to_have_attribute(
         "aria-pressed", "false"
     )

@@ -1,10 +1,13 @@
 """A worker process from its parent's side, on both event loops: messages, its end, and how it died."""
 
 import asyncio
+import contextlib
 import io
 import os
 import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,24 @@ def test_killed_while_it_is_waited_for(run: Any, module: Any) -> None:
             await receiving
         await process.send(2)  # to nobody, without an error
         await process.kill()
+
+    run(work())
+
+
+def test_a_killed_process_is_reaped_although_its_killer_is_cancelled(run: Any, module: Any) -> None:
+    async def work() -> None:
+        loop, executor, free = asyncio.get_running_loop(), ThreadPoolExecutor(1), threading.Event()
+        loop.set_default_executor(executor)
+        process = await WorkerProcess.start(module(ECHO))
+        executor.submit(free.wait)  # so that waiting for the process's end cannot begin
+        killing = asyncio.ensure_future(process.kill())
+        await asyncio.sleep(0)
+        killing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await killing
+        free.set()
+        await loop.shutdown_default_executor()
+        assert process._process.returncode == -signal.SIGKILL
 
     run(work())
 

@@ -14,10 +14,13 @@ From bytes to a value:
 
 From edited JSON to bytes:
 
-* :mod:`~loom.codec.json_errors`: the part of a JSON value that does not fit its type.
+* :mod:`~loom.codec.message_patch`: an edit of a message's JSON, applied to the message's bytes.
+* :mod:`~loom.codec.list_alignment`: which elements of an edited list are those before.
+* :mod:`~loom.codec.wire_fields`: the fields of a message in its records.
+* :mod:`~loom.codec.wire_records`: the fields of a message as they were encoded.
+* :mod:`~loom.codec.json_encoder`: JSON to messages, and the field that does not fit.
 * :mod:`~loom.codec.field_hints`: what a field takes, in words.
 * :mod:`~loom.codec.field_path`: paths of fields, as in ``items[2].price``.
-* :mod:`~loom.codec.unknown_fields`: unknown fields and Anys of unknown type, preserved through an edit.
 
 Views:
 
@@ -34,13 +37,13 @@ Views:
 from loom.compression import CompressionError, decompress
 
 from .content_type import ContentType, parse_content_type
+from .json_encoder import EncodeError
 from .lenient_parser import Flaw, join_flaws
 from .node import Node
 from .payload import DecodedPayload, DecodeError, Payload, decode_payload, parse
 from .payload_view import PayloadView, preview_payload, view_payload
 from .preview import preview
 from .protobuf_json import (
-    EncodeError,
     JsonDecoder,
     JsonValue,
     MessageContent,

@@ -223,5 +223,7 @@ def _is_compilable(descriptor: Descriptor) -> bool:
 
 
 def key_text(key: Any) -> str:
-    """A map key as a JSON key."""
+    """A map key as a JSON key; bytes, which are text that is not valid UTF-8, with replacement characters."""
+    if isinstance(key, bytes):
+        return key.decode("utf-8", "replace")
     return str(key).lower() if isinstance(key, bool) else str(key)

@@ -49,13 +49,23 @@ def value_hint(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
     if is_map(field):
         field = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
     if field.message_type is not None:
-        return _message(field.message_type, value)
+        return message_hint(field.message_type, value)
     if field.enum_type is not None:
         return _instead(_enum(field.enum_type), value)
     if field.type in _INTEGER_RANGES:
         low, high = _INTEGER_RANGES[field.type]
         return _instead(f"a whole number from {low} to {high}", value)
     return _instead(_SCALARS[field.type], value)
+
+
+def message_hint(descriptor: Descriptor, value: Any) -> str:
+    """What a message takes instead of ``value``; "" if the value is of the right kind and the error is within it."""
+    description = _WELL_KNOWN.get(descriptor.full_name)
+    if description is not None:
+        return _instead(description, value)
+    if descriptor.full_name.startswith("google.protobuf.") or isinstance(value, dict):
+        return ""
+    return _instead(f"an object, for a {descriptor.full_name}", value)
 
 
 def base64_hint(value: Any) -> str:
@@ -83,15 +93,6 @@ def unknown_field_hint(name: str, descriptor: Descriptor) -> str:
 
 def _normalise(name: str) -> str:
     return name.replace("_", "").lower()
-
-
-def _message(descriptor: Descriptor, value: Any) -> str:
-    description = _WELL_KNOWN.get(descriptor.full_name)
-    if description is not None:
-        return _instead(description, value)
-    if descriptor.full_name.startswith("google.protobuf.") or isinstance(value, dict):
-        return ""
-    return _instead(f"an object, for a {descriptor.full_name}", value)
 
 
 def _enum(kind: EnumDescriptor) -> str:

@@ -9,7 +9,6 @@ from datetime import date
 from operator import attrgetter
 from typing import Any
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
@@ -58,7 +57,7 @@ class JsonPrinter:
         self.readers = CompiledReaders(self._special, self._text)
         self._resolver = resolver
         self._days = _Days()
-        self._classes: dict[str, type[Message]] = {}
+        self._types: dict[str, Descriptor] = {}
         self.any_depth = 0
 
     def reset(self) -> None:
@@ -79,11 +78,10 @@ class JsonPrinter:
             self._problem(f"an Any in more than {MAX_ANY_DEPTH} others is not unpacked")
             return None
         try:
-            message_class = self._classes.get(name)
-            if message_class is None:
-                message_class = message_factory.GetMessageClass(self._resolver.FindMessageTypeByName(name))
-                self._classes[name] = message_class
-            inner = self._parse_any(message_class, name, message.value)
+            descriptor = self._types.get(name)
+            if descriptor is None:
+                descriptor = self._types[name] = self._resolver.FindMessageTypeByName(name)
+            inner = self._parse_any(descriptor, message.value)
         except KeyError:
             self.missing_types.add(name)
             self._problem(f"no source knows {name or 'a type without a name'}, the type of an Any")
@@ -94,14 +92,11 @@ class JsonPrinter:
         self.unknown_fields = self.unknown_fields or drop_unknown_fields(inner)
         return inner
 
-    def _parse_any(self, message_class: type[Message], name: str, data: bytes) -> Message:
-        try:
-            return message_class.FromString(data)
-        except DecodeError:
-            message, flaws = parse_message(data, self._resolver.FindMessageTypeByName(name))
-            for flaw in flaws:
-                self._problem(f"in an Any of {name}, {flaw}")
-            return message
+    def _parse_any(self, descriptor: Descriptor, data: bytes) -> Message:
+        message, flaws = parse_message(data, descriptor)
+        for flaw in flaws:
+            self._problem(f"in an Any of {descriptor.full_name}, {flaw}")
+        return message
 
     def _problem(self, text: str) -> None:
         """Record a problem, unless there are enough of them."""
@@ -125,7 +120,7 @@ class JsonPrinter:
         if name == "google.protobuf.Duration":
             return self._duration(self._to_json_string())
         if name == "google.protobuf.FieldMask":
-            return self._to_json_string()
+            return self._field_mask(self._to_json_string())
         return {ANY: self._any, STRUCT: self._struct, LIST: self._list, VALUE: self._json_value}.get(name)
 
     def _to_json_string(self) -> Converter:
@@ -166,6 +161,22 @@ class JsonPrinter:
             return f"{seconds}{_fraction(nanos)}s" if nanos else f"{seconds}s"
 
         return text
+
+    def _field_mask(self, text: Converter) -> Converter:
+        """Print the paths as an object if a path has a comma, or another form that the text does not give back."""
+        fields = self.readers.field_by_field()
+
+        def value(message: Any) -> Any:
+            json_value = text(message)
+            if isinstance(json_value, str):
+                parsed = type(message)()
+                parsed.FromJsonString(json_value)
+                if parsed.paths != message.paths:
+                    self._problem("FieldMask without a JSON form: a path has a comma or is empty")
+                    return fields(message)
+            return json_value
+
+        return value
 
     def _struct(self, message: Any) -> dict[str, Any]:
         fields, value = message.fields, self._json_value

@@ -6,19 +6,20 @@ too deeply is cut out, parsed separately and merged in at its place.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from .compiled_readers import is_map, json_key, key_text
-from .wire_parser import EGROUP, I32, I64, LEN, SGROUP, VARINT, WireFormatError, parse_varint
+from .compiled_readers import is_map, json_key, key_text, set_fields
+from .wire_parser import EGROUP, LEN, SGROUP, WireFormatError, encode_varint, parse_varint
+from .wire_records import find_field, skip_content
 
 MAX_DEPTH = 200
 MAX_FLAWS_SHOWN = 5
 _CHUNK_DEPTH = 90  # protobuf parses 100 levels at once
-_SIZES = {I64: 8, I32: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,68 @@ class _Chunk:
 def parse_message(data: bytes, descriptor: Descriptor) -> tuple[Message, list[Flaw]]:
     """Parse a message, leniently if protobuf rejects it; raises protobuf's DecodeError if that fails too."""
     try:
-        return message_factory.GetMessageClass(descriptor).FromString(data), []
+        message: Message = message_factory.GetMessageClass(descriptor).FromString(data)
     except DecodeError as error:
         try:
             return parse_leniently(data, descriptor)
         except DecodeError:
             raise error from None
+    return parse_leniently(data, descriptor) if has_unreadable_map(message) else (message, [])
+
+
+def has_unreadable_map(message: Message) -> bool:
+    """Whether a message, at any depth, has a map with a key that is not valid UTF-8, whose values cannot be read.
+
+    protobuf parses such maps where the syntax does not enforce UTF-8, as in proto2.
+    """
+    return _may_have_unreadable_map(type(message).DESCRIPTOR) and _has_unreadable_map(message)
+
+
+def _has_unreadable_map(message: Message) -> bool:
+    for field, value in set_fields(message):
+        inner = field.message_type
+        if inner is None:
+            continue
+        if is_map(field):
+            if any(isinstance(key, bytes) for key in value):
+                return True
+            has_messages = inner.fields_by_name["value"].message_type is not None
+            items = [value[key] for key in value] if has_messages else []
+        else:
+            items = value if field.is_repeated else [value]
+        if any(map(_has_unreadable_map, items)):
+            return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _may_have_unreadable_map(descriptor: Descriptor) -> bool:
+    """Whether a type reaches a map by text in a file that is not proto3; extensions may be of any type."""
+    seen: set[str] = set()
+    types: list[Any] = [descriptor]
+    while types:
+        kind = types.pop()
+        if kind.full_name in seen:
+            continue
+        seen.add(kind.full_name)
+        if kind.is_extendable:
+            return True
+        for field in kind.fields:
+            if is_map(field):
+                key = field.message_type.fields_by_name["key"]
+                if key.type == FieldDescriptor.TYPE_STRING and not _enforces_utf8(key):
+                    return True
+            if field.message_type is not None:
+                types.append(field.message_type)
+    return False
+
+
+def _enforces_utf8(field: FieldDescriptor) -> bool:
+    try:
+        message_factory.GetMessageClass(field.containing_type).FromString(b"\x0a\x01\xff")  # type: ignore[arg-type]
+    except DecodeError:
+        return True
+    return False
 
 
 def parse_leniently(
@@ -113,8 +170,8 @@ class _Rewriter:
             tag, position = parse_varint(data, position)
             number, wire_type = tag >> 3, tag & 7
             content = position
-            position = _skip(data, position, number, wire_type)
-            field = _find_field(descriptor, number)
+            position = skip_content(data, position, number, wire_type)
+            field = find_field(descriptor, number)
             if field is None or wire_type not in {LEN, SGROUP}:
                 output += data[start:position]
                 continue
@@ -123,9 +180,9 @@ class _Rewriter:
             if wire_type == LEN:
                 _, content = parse_varint(data, content)
                 value = self._field(data[content:position], field, index, steps, depth)
-                output += data[start : _varint_end(data, start)] + _varint(len(value)) + value
+                output += data[start : _varint_end(data, start)] + encode_varint(len(value)) + value
             else:
-                end_tag = _varint(number << 3 | EGROUP)
+                end_tag = encode_varint(number << 3 | EGROUP)
                 value = self._field(data[content : position - len(end_tag)], field, index, steps, depth)
                 output += data[start:content] + value + end_tag
         return bytes(output)
@@ -174,8 +231,8 @@ class _Rewriter:
             start = position
             tag, position = parse_varint(value, position)
             content = position
-            position = _skip(value, position, tag >> 3, tag & 7)
-            part = _find_field(entry, tag >> 3)
+            position = skip_content(value, position, tag >> 3, tag & 7)
+            part = find_field(entry, tag >> 3)
             if part is None or tag & 7 != LEN:
                 output += value[start:position]
                 continue
@@ -187,7 +244,7 @@ class _Rewriter:
                 inner = self._submessage(inner, part.message_type, (*steps, _Step(field, key)), depth + 1)
             elif part.type == FieldDescriptor.TYPE_STRING:
                 inner = self._string(inner, (*steps, _Step(field, key)))
-            output += value[start : _varint_end(value, start)] + _varint(len(inner)) + inner
+            output += value[start : _varint_end(value, start)] + encode_varint(len(inner)) + inner
         return bytes(output)
 
     def _map_key(self, entry: bytes, field: FieldDescriptor, steps: tuple[_Step, ...]) -> Any:
@@ -198,7 +255,7 @@ class _Rewriter:
         while position < len(entry):
             start = position
             tag, position = parse_varint(entry, position)
-            position = _skip(entry, position, tag >> 3, tag & 7)
+            position = skip_content(entry, position, tag >> 3, tag & 7)
             if tag >> 3 == 1:
                 fields = bytearray(entry[start:position])
         if descriptor.fields_by_name["key"].type == FieldDescriptor.TYPE_STRING:
@@ -216,16 +273,6 @@ class _Rewriter:
         self._flaws.append(Flaw(keys, text))
 
 
-def _find_field(descriptor: Descriptor, number: int) -> FieldDescriptor | None:
-    field = descriptor.fields_by_number.get(number)
-    if field is None and descriptor.is_extendable:
-        try:
-            field = descriptor.file.pool.FindExtensionByNumber(descriptor, number)
-        except KeyError:
-            return None
-    return field
-
-
 def _navigate(message: Any, steps: tuple[_Step, ...]) -> Any:
     for step in steps:
         field = step.field
@@ -234,45 +281,5 @@ def _navigate(message: Any, steps: tuple[_Step, ...]) -> Any:
     return message
 
 
-def _skip(data: bytes | bytearray, position: int, number: int, wire_type: int) -> int:
-    """The position after the content of a field; after the end tag of a group."""
-    groups = [number] if wire_type == SGROUP else []
-    if not groups:
-        return _skip_scalar(data, position, wire_type)
-    while groups:
-        tag, position = parse_varint(data, position)
-        inner = tag & 7
-        if inner == SGROUP:
-            groups.append(tag >> 3)
-        elif inner == EGROUP:
-            if groups.pop() != tag >> 3:
-                raise WireFormatError(f"group {tag >> 3} does not start")
-        else:
-            position = _skip_scalar(data, position, inner)
-    return position
-
-
-def _skip_scalar(data: bytes | bytearray, position: int, wire_type: int) -> int:
-    if wire_type == VARINT:
-        return parse_varint(data, position)[1]
-    if wire_type == LEN:
-        size, position = parse_varint(data, position)
-    elif wire_type in _SIZES:
-        size = _SIZES[wire_type]
-    else:
-        raise WireFormatError(f"wire type {wire_type} at byte {position}")
-    if position + size > len(data):
-        raise WireFormatError("cut short")
-    return position + size
-
-
 def _varint_end(data: bytes | bytearray, position: int) -> int:
     return parse_varint(data, position)[1]
-
-
-def _varint(value: int) -> bytes:
-    output = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 (seven bits a byte)
-        output.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*output, value])

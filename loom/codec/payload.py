@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from loom.compression import MAX_DECOMPRESSED_BYTES, CompressionError, decompress
 
 from .content_type import PROTOBUF
-from .lenient_parser import Flaw, parse_message
+from .lenient_parser import Flaw, has_unreadable_map, parse_message
 
 
 class DecodeError(ValueError):
@@ -66,6 +66,9 @@ def decode_payload(
 def parse(data: bytes, descriptor: Descriptor) -> Message:
     """Parse a message; raises :class:`DecodeError`."""
     try:
-        return message_factory.GetMessageClass(descriptor).FromString(data)
+        message: Message = message_factory.GetMessageClass(descriptor).FromString(data)
     except ProtobufDecodeError as error:
         raise DecodeError(f"not a valid {descriptor.full_name}: {error}") from error
+    if has_unreadable_map(message):
+        raise DecodeError(f"not a valid {descriptor.full_name}: a key of a map is not valid UTF-8")
+    return message

@@ -7,30 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from .json_errors import PARSE_ERRORS, locate_error, parse_into
+from .json_encoder import EncodeError, JsonEncoder
 from .json_printer import JsonPrinter, drop_unknown_fields
+from .message_patch import patch
 from .message_tree import TreeBuilder
 from .node import Node
 from .payload import DecodeError, parse
 from .truncated_json import truncated_json
 from .type_resolver import TypeResolver
-from .unknown_fields import OpaqueAnys, PlaceholderResolver, carry_unknown_fields
 
-MAX_DEPTH = 100
 MAX_NODES = 5_000
 _SMALL_MESSAGE_BYTES = 16 * 1024  # up to here it is cheaper to print all of the JSON and cut it
-
-
-class EncodeError(ValueError):
-    """The JSON does not fit the type; ``path`` is that of the field, as in ``items[2].price``."""
-
-    def __init__(self, message: str, path: str = "") -> None:
-        super().__init__(message)
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +128,13 @@ def encode(
 ) -> bytes:
     """Encode a JSON value; raises :class:`EncodeError`, which names the field that does not fit.
 
-    ``original`` is the message that ``value`` was decoded from before it was edited: its fields that the descriptor
-    lacks are carried over wherever the part of the message that they belong to is still there.
+    ``original`` is the message that ``value`` was decoded from before it was edited: what was not edited keeps its
+    bytes, and is not validated.
     """
-    message = message_factory.GetMessageClass(descriptor)()
-    opaque = OpaqueAnys()
-    placeholders = PlaceholderResolver(resolver)
-    json_value: Any = value
+    if original is not None:
+        return patch(original, descriptor, value, resolver)
     try:
-        json_value = opaque.hide(value)
-        parse_into(json_value, message, placeholders, MAX_DEPTH)
-        opaque.restore(message, resolver)
-        if original is not None:
-            carry_unknown_fields(parse(original, descriptor), message, resolver)
-        return type(message).SerializePartialToString(message)
-    except PARSE_ERRORS as error:
-        path, text = locate_error(json_value, descriptor, placeholders, MAX_DEPTH, error)
-        raise EncodeError(f"{path}: {text}" if path else text, path) from error
+        message = JsonEncoder(resolver).message(descriptor, value)
+    except RecursionError:
+        raise EncodeError("nested too deeply") from None
+    return type(message).SerializePartialToString(message)

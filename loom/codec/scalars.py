@@ -1,7 +1,9 @@
 """JSON forms of single values: floats, bytes, enums."""
 
+import base64
 import binascii
 import math
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +13,20 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 Converter = Callable[[Any], Any]
 
 _MAX_CACHED_SINGLES = 10_000
+_BASE64 = re.compile(r"([A-Za-z0-9+/_-]*)(={0,2})")
 _FLOAT32 = struct.Struct("<f")
 
 
 def as_base64(value: bytes) -> str:
     return binascii.b2a_base64(value, newline=False).decode("ascii")
+
+
+def parse_base64(text: Any) -> bytes:
+    """The bytes of base64 in either alphabet, padded or not, as the JSON mapping allows; ValueError if it is not."""
+    match = _BASE64.fullmatch(text) if isinstance(text, str) else None
+    if match is None or len(match[1]) % 4 == 1 or (match[2] and len(text) % 4):
+        raise ValueError("not base64")
+    return base64.urlsafe_b64decode(match[1].replace("+", "-").replace("/", "_") + "=" * (-len(match[1]) % 4))
 
 
 def double(value: float) -> float | str:

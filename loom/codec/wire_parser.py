@@ -51,6 +51,15 @@ def parse_varint(data: bytes | bytearray, position: int) -> tuple[int, int]:
     raise WireFormatError("a number longer than ten bytes")
 
 
+def encode_varint(value: int) -> bytes:
+    """A number that is not negative as a varint."""
+    output = bytearray()
+    while value >= _CONTINUES:
+        output.append(value & 0x7F | _CONTINUES)
+        value >>= 7
+    return bytes([*output, value])
+
+
 class _Parser:
     def __init__(self, data: bytes, budget: Budget, limit: int) -> None:
         self.position = 0

@@ -1,7 +1,6 @@
 """Plan what a replay sends: a recorded call as it was, or with edits. No I/O.
 
-A plan has the payloads byte for byte. A message whose JSON was not edited keeps its recorded bytes; an edited one is
-encoded with its descriptor, and keeps the fields that the schema does not have.
+A plan has the payloads byte for byte. Of a message whose JSON was edited, what was not edited keeps its recorded bytes.
 """
 
 import base64
@@ -244,8 +243,6 @@ def _edited(
 def _encoded(value: Any, method: Method, types: TypeResolver, before: DecodedMessage | None) -> bytes:
     decoded = before is not None and (not before.error or before.json is not None)
     original = before.data if before is not None and decoded else None
-    if before is not None and original is not None and before.json == value:
-        return original
     return encode(value, method.request, types, original)
 
 

@@ -4,7 +4,8 @@
 * :mod:`~loom.proxy.wire.tunnel`: forwarding of one connection, with back-pressure and half-close.
 * :mod:`~loom.proxy.wire.inspection_queue`: forwarded chunks that wait to be parsed.
 * :mod:`~loom.proxy.wire.connection`: turns both directions of a connection into events.
-* :mod:`~loom.proxy.wire.limits`: the limits of what one connection may make Loom keep.
+* :mod:`~loom.proxy.wire.limits`: the limits of what connections may make Loom keep and do.
+* :mod:`~loom.proxy.wire.sender`: the state of one side: frames, header blocks, windows.
 * :mod:`~loom.proxy.wire.stream`: the state of one HTTP/2 stream, which carries one call.
 * :mod:`~loom.proxy.wire.preface`: the client's connection preface.
 * :mod:`~loom.proxy.wire.frames`: parses HTTP/2 frames.

@@ -18,58 +18,43 @@ from loom.model import (
 from loom.model.status_mapping import error_name
 from loom.proxy import local_status
 
-from .flow_control import DEFAULT_WINDOW, Window
+from .flow_control import Window
 from .frames import (
     END_HEADERS,
     END_STREAM,
-    MAX_FRAME_SIZE,
     PADDED,
     PRIORITY,
-    FrameParser,
     FrameType,
     ParseError,
     strip_padding,
 )
-from .headers import HeaderBlock, HeaderDecoder
-from .limits import ConnectionLimits
+from .headers import HeaderBlock
+from .limits import ConnectionLimits, IdleAllowance, Usage, unfinished_error
 from .preface import Preface
+from .sender import Sender
 from .stream import Stream, WireFields
 
 UNOBSERVED = "(not observed)"
-FRAMES_PER_STEP = 64
-_SETTINGS_HEADER_TABLE_SIZE, _SETTINGS_INITIAL_WINDOW_SIZE = 1, 4
+FRAMES_PER_STEP, FRAMES_PER_SHORT_STEP = 64, 16
 _HEADERS_SHAPE = END_HEADERS | PADDED | PRIORITY
 _PRIORITY_SIZE = 5
 _PROMISED_ID_SIZE = 4
 _REQUEST = Section.REQUEST
 _REQUEST_DIRECTION = Direction.REQUEST
-_DATA, _HEADERS, _CONTINUATION = (
-    0,
-    1,
-    9,
-)  # plain numbers: an enumeration's members compare four times as slowly
-
-
-class _Sender:
-    """One side of the connection as a sender: frames, header blocks, and the windows that the other side grants."""
-
-    def __init__(self) -> None:
-        self.frames = FrameParser()
-        self.headers = HeaderDecoder()
-        self.window = Window(DEFAULT_WINDOW)  # of the connection
-        self.initial_window = DEFAULT_WINDOW  # of a new stream
-        self.table_sizes: list[int] = []  # set by the other side, and not yet acknowledged by this one
-        self.block_pieces: list[bytes] = []  # of a header block that continues in CONTINUATION
-        self.block_size = 0
-        self.block_stream_id = 0
-        self.block_end_stream = 0
+# Plain numbers: an enumeration's members compare four times as slowly.
+_DATA, _HEADERS, _CONTINUATION = 0, 1, 9
+_STREAMS_PER_FRAME = 64
+"""Streams that are updated in the time that parsing a frame takes."""
+_FRAMES_PER_DECODING = 15
+"""Frames that are parsed in the time that decoding a header block takes."""
 
 
 class Connection:
     """Sans-IO: call :meth:`receive_data` with every chunk after it was forwarded, then :meth:`close`.
 
     If something cannot be parsed, the connection is marked as unobserved: its open
-    calls end with a note, and further bytes are ignored.
+    calls end with a note, and further bytes are ignored. The same happens past one of the ``limits``, of which those in
+    sum are compared with the ``usage`` that all connections of an engine share.
     """
 
     def __init__(
@@ -81,23 +66,29 @@ class Connection:
         peer: str,
         target: str,
         limits: ConnectionLimits | None = None,
+        usage: Usage | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.number = number
         self.peer = peer
         self.unobserved = ""
         """Why the connection is unobserved; "" while it is observed."""
+        self.short_steps = False
+        """Whether steps are short, and each emits its events, for the sake of other connections."""
         self._ids = ids
         self._sink = sink
         self._target = target
         self._limits = limits or ConnectionLimits()
+        self._usage = usage or Usage()
         self._max_unfinished = self._limits.unfinished_bytes
+        self._max_total_unfinished = self._limits.total_unfinished_bytes
+        self._idle = IdleAllowance(self._limits)
         self._clock = clock
         self._now = 0
         self._preface = Preface()
         self._streams: dict[int, Stream] = {}
         self._pending: list[Stream] = []  # streams with events to emit
-        self._client, self._server = _Sender(), _Sender()
+        self._client, self._server = Sender(), Sender()
         self._goaway_fields: WireFields = {}
         self._unfinished = 0
         self._unobserved_call_id: int | None = None  # of the call that represents an unobserved connection
@@ -119,6 +110,7 @@ class Connection:
         try:
             if client and not self._preface.complete:
                 chunk = self._preface.strip(chunk)
+                self._idle.start(now)
             if chunk:
                 yield from self._handle_frames(chunk, now, client=client)
         except ParseError as error:
@@ -127,14 +119,16 @@ class Connection:
             self.stop_observing(f"the parser failed: {type(error).__name__}: {error}", now)
         self._emit()
 
-    def _handle_frames(  # noqa: C901, PLR0912 (the loop over all frames: each further call would cost)
+    def _handle_frames(  # noqa: C901, PLR0912, PLR0915 (the loop over all frames: each further call would cost)
         self, chunk: bytes, now: int, *, client: bool
     ) -> Iterator[None]:
         sender = self._client if client else self._server
         window = sender.window
         headers = sender.headers
         get_stream = self._streams.get
-        frames_left = FRAMES_PER_STEP
+        usage = self._usage
+        frames_per_step = FRAMES_PER_SHORT_STEP if self.short_steps else FRAMES_PER_STEP
+        frames_left = frames_per_step
         pending = self._pending
         for kind, flags, stream_id, payload, size in sender.frames.feed(chunk):
             stream = get_stream(stream_id)
@@ -144,36 +138,51 @@ class Connection:
                 window.available -= size
                 if window.available <= 0 or window.pending_ns:
                     window.update_stall(now)
-                if stream is None:
-                    continue
                 end_stream = flags & END_STREAM
-                if client:
-                    growth = stream.on_request_data(payload, size, now, end_stream)
-                else:
-                    growth = stream.on_response_data(payload, size, now, end_stream)
-                if growth:
-                    self._unfinished += growth
-                    if self._unfinished > self._max_unfinished:
-                        raise ParseError(f"unfinished messages exceed {self._max_unfinished} bytes")
+                if stream is None or not (payload or end_stream):
+                    self._idle.frames += 1
+                if stream is not None:
+                    if client:
+                        growth = stream.on_request_data(payload, size, now, end_stream)
+                    else:
+                        growth = stream.on_response_data(payload, size, now, end_stream)
+                    if growth:
+                        self._unfinished += growth
+                        usage.unfinished_bytes += growth
+                        if (
+                            self._unfinished > self._max_unfinished
+                            or usage.unfinished_bytes > self._max_total_unfinished
+                        ):
+                            raise unfinished_error(self._unfinished, self._limits)
             elif sender.block_stream_id and kind != _CONTINUATION:
                 raise ParseError("a header block was left unfinished")
             elif kind == _HEADERS and flags & _HEADERS_SHAPE == END_HEADERS:
-                block = headers.cache.get(payload) or headers.decode(payload)
+                block = headers.cache.get(payload)
+                if block is None:
+                    block = self._decode(sender, payload)
+                    frames_left -= _FRAMES_PER_DECODING
                 if client or stream is None or self._unfinished:
                     self._on_header_block(client, stream, stream_id, block, flags & END_STREAM)
                 else:
                     stream.on_response_headers(block, now, flags & END_STREAM)
             else:
+                self._idle.frames += 1
                 handle = _HANDLERS.get(kind)
                 if handle is not None:
                     handle(self, client, flags, stream_id, payload)
-            if stream is not None and stream.ended:
-                self._unfinished -= stream.buffered
-                self._streams.pop(stream_id, None)
+            if stream is not None and stream.ended and self._streams.pop(stream_id, None) is not None:
+                buffered = stream.buffered
+                self._unfinished -= buffered
+                usage.unfinished_bytes -= buffered
+                usage.streams -= 1
             frames_left -= 1
-            if not frames_left:
-                frames_left = FRAMES_PER_STEP
+            if frames_left <= 0:
+                frames_left = frames_per_step
+                self._idle.update(frames_per_step, now)
+                if self.short_steps:
+                    self._emit()
                 yield
+        self._idle.update(frames_per_step - frames_left, now)
 
     def _emit(self) -> None:
         """Emit pending events, one sequence per call, in the order of each call's first pending event."""
@@ -189,6 +198,9 @@ class Connection:
     def _emit_ended_streams(self) -> None:
         """Emit what is pending of all streams, which have ended, and remove them."""
         self._pending += self._streams.values()
+        self._usage.streams -= len(self._streams)
+        self._usage.unfinished_bytes -= self._unfinished
+        self._unfinished = 0
         self._streams.clear()
         self._emit()
 
@@ -202,7 +214,7 @@ class Connection:
             stream.fields["unobserved"] = reason
             stream.end(now, Status(StatusCode.UNKNOWN, note), EndedBy.LOOM, note)
         self._emit_ended_streams()
-        self._client, self._server = _Sender(), _Sender()
+        self._client, self._server = Sender(), Sender()
         self._unobserved_call_id = self._ids.allocate()
         fields: WireFields = {"connection": self.number, "unobserved": reason}
         self._emit_started(self._unobserved_call_id, now, UNOBSERVED, fields)
@@ -225,12 +237,10 @@ class Connection:
             stream.fields.update(self._goaway_fields)
             if by is EndedBy.LOOM:
                 stream.end(now, local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
-            elif by is EndedBy.CLIENT:
-                status = Status(StatusCode.CANCELLED, "the client closed the connection")
-                stream.end(now, status, EndedBy.CLIENT, "the client closed the connection")
             else:
-                status = Status(StatusCode.UNAVAILABLE, "the backend closed the connection")
-                stream.end(now, status, EndedBy.BACKEND, "the backend closed the connection")
+                code = StatusCode.CANCELLED if by is EndedBy.CLIENT else StatusCode.UNAVAILABLE
+                text = f"the {by.value} closed the connection"
+                stream.end(now, Status(code, text), by, text)
         self._emit_ended_streams()
 
     def _emit_started(self, call_id: int, now: int, method: str, fields: WireFields) -> None:
@@ -246,28 +256,27 @@ class Connection:
         sender = self._client if client else self._server
         end_stream = flags & END_STREAM
         if flags & END_HEADERS:
-            block = sender.headers.decode(payload)
+            block = self._decode(sender, payload)
             self._on_header_block(client, self._streams.get(stream_id), stream_id, block, end_stream)
             return
-        sender.block_pieces = [payload]
-        sender.block_size = len(payload)
-        sender.block_stream_id = stream_id
-        sender.block_end_stream = end_stream
+        sender.start_block(stream_id, payload, end_stream)
 
     def _on_continuation(self, client: bool, flags: int, stream_id: int, payload: bytes) -> None:
         sender = self._client if client else self._server
         if stream_id != sender.block_stream_id or not stream_id:
             raise ParseError("a CONTINUATION frame came without its HEADERS")
-        if payload:  # empty ones cost their sender nothing, and must not accumulate here
-            sender.block_pieces.append(payload)
-        sender.block_size += len(payload)
-        if sender.block_size > MAX_FRAME_SIZE:
-            raise ParseError(f"a header block of more than {MAX_FRAME_SIZE} bytes came")
+        sender.continue_block(payload, self._limits)
         if flags & END_HEADERS:
-            block = sender.headers.decode(b"".join(sender.block_pieces))
-            sender.block_pieces, sender.block_stream_id = [], 0
+            block = self._decode(sender, sender.end_block())
             stream = self._streams.get(stream_id)
             self._on_header_block(client, stream, stream_id, block, sender.block_end_stream)
+
+    def _decode(self, sender: Sender, payload: bytes) -> HeaderBlock:
+        """Decode a header block, and count the fields that it has too many of."""
+        block = sender.headers.decode(payload)
+        if block.field_count > self._limits.header_fields:
+            self._idle.frames += block.field_count - self._limits.header_fields
+        return block
 
     def _on_header_block(
         self, client: bool, stream: Stream | None, stream_id: int, block: HeaderBlock, end_stream: int
@@ -278,15 +287,20 @@ class Connection:
                 stream.on_response_headers(block, self._now, end_stream)
             elif end_stream:
                 stream.on_half_close(self._now)
+            else:
+                self._idle.frames += _FRAMES_PER_DECODING
             if before:
-                self._unfinished += stream.buffered - before  # a body may be complete now
+                change = stream.buffered - before  # a body may be complete now
+                self._unfinished += change
+                self._usage.unfinished_bytes += change
         elif client and block.path:
             self._open_stream(stream_id, block, end_stream)
+        else:
+            self._idle.frames += _FRAMES_PER_DECODING
 
     def _open_stream(self, stream_id: int, block: HeaderBlock, end_stream: int) -> None:
         limits = self._limits
-        if len(self._streams) >= limits.streams:
-            raise ParseError(f"more than {limits.streams} streams are open")
+        self._usage.open_stream(len(self._streams), limits)
         now = self._now
         call_id = self._ids.allocate()
         deadline = None if block.timeout_ns is None else now + block.timeout_ns
@@ -332,7 +346,7 @@ class Connection:
             raise ParseError("a PUSH_PROMISE continues in CONTINUATION")
         if flags & PADDED:
             payload = strip_padding(payload, flags)
-        (self._client if client else self._server).headers.decode(payload[_PROMISED_ID_SIZE:])
+        self._decode(self._client if client else self._server, payload[_PROMISED_ID_SIZE:])
 
     def _on_rst_stream(self, client: bool, _flags: int, stream_id: int, payload: bytes) -> None:
         stream = self._streams.get(stream_id)
@@ -341,26 +355,15 @@ class Connection:
 
     def _on_settings(self, client: bool, flags: int, _stream_id: int, payload: bytes) -> None:
         sender, other = (self._client, self._server) if client else (self._server, self._client)
-        if flags & END_STREAM:  # ACK: the sender applies what the other side asked for
-            if sender.table_sizes:
-                sender.headers.set_max_table_size(sender.table_sizes.pop(0))
+        if flags & END_STREAM:  # ACK
+            sender.acknowledge_settings()
             return
-        table_size = other.table_sizes[-1] if other.table_sizes else other.headers.max_table_size
-        for position in range(0, len(payload) - 5, 6):
-            setting = int.from_bytes(payload[position : position + 2], "big")
-            value = int.from_bytes(payload[position + 2 : position + 6], "big")
-            if setting == _SETTINGS_HEADER_TABLE_SIZE:
-                table_size = value
-            elif setting == _SETTINGS_INITIAL_WINDOW_SIZE:
-                change, other.initial_window = value - other.initial_window, value
-                for stream in self._streams.values():
-                    window = stream.response_window if client else stream.request_window
-                    window.grant(change, self._now)
-        # Every SETTINGS is acknowledged, so every one has its place in the queue.
-        maximum = self._limits.unacknowledged_settings
-        if len(other.table_sizes) >= maximum:
-            raise ParseError(f"more than {maximum} SETTINGS frames were not acknowledged")
-        other.table_sizes.append(table_size)
+        change = other.receive_settings(payload, self._limits)
+        if change:
+            self._idle.frames += len(self._streams) // _STREAMS_PER_FRAME
+            for stream in self._streams.values():
+                window = stream.response_window if client else stream.request_window
+                window.grant(change, self._now)
 
     def _on_goaway(self, client: bool, _flags: int, _stream_id: int, payload: bytes) -> None:
         code = int.from_bytes(payload[4:8], "big")
@@ -368,6 +371,7 @@ class Connection:
         side = "client" if client else "backend"
         self._goaway_fields = {"goaway": f"{error_name(code)} {text}".strip(), "goaway_by": side}
         last_stream_id = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
+        self._idle.frames += len(self._streams) // _STREAMS_PER_FRAME
         for stream_id, stream in self._streams.items():
             stream.fields.update(self._goaway_fields)
             if not client and stream_id > last_stream_id:

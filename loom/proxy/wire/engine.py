@@ -16,7 +16,7 @@ from loom.proxy.startup_checks import check_server_tls, check_target_tls
 
 from .connection import Connection
 from .inspection_queue import InspectionQueue
-from .limits import ConnectionLimits
+from .limits import ConnectionLimits, Usage
 from .tunnel import WRITE_BUFFER_LIMIT, Tunnel, TunnelEnd
 
 CONNECT_TIMEOUT = 20.0  # seconds
@@ -52,8 +52,10 @@ class WireEngine:
         self._connection_numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._tunnels: set[Tunnel] = set()
-        self._queue = InspectionQueue(self._events)
+        self._tunnel_of: dict[Connection, Tunnel] = {}
+        self._queue = InspectionQueue(self._events, throttle=self._throttle)
         self._limits = limits
+        self._usage = Usage()
         self._write_buffer_limit = write_buffer_limit
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -120,11 +122,13 @@ class WireEngine:
             peer="",
             target=str(self._target),
             limits=self._limits,
+            usage=self._usage,
         )
         tunnel = Tunnel(
             connection, self._queue, self._start_connecting, self._on_end, self._write_buffer_limit
         )
         self._tunnels.add(tunnel)
+        self._tunnel_of[connection] = tunnel
         return tunnel.client
 
     def _start_connecting(self, tunnel: Tunnel) -> None:
@@ -158,8 +162,14 @@ class WireEngine:
         except OSError as error:  # ssl's errors are among them
             tunnel.on_connect_failure(error.strerror or str(error))
 
+    def _throttle(self, connection: Connection, throttled: bool) -> None:
+        tunnel = self._tunnel_of.get(connection)
+        if tunnel is not None:
+            tunnel.throttle(throttled=throttled)
+
     def _on_end(self, tunnel: Tunnel) -> None:
         self._tunnels.discard(tunnel)
+        self._tunnel_of.pop(tunnel.connection, None)
         if not self._tunnels:
             self._idle.set()
 

@@ -58,6 +58,7 @@ _STATUS_KEYS = frozenset({GRPC_STATUS, GRPC_MESSAGE})
 class HeaderBlock:
     """A decoded header block, and everything derived from it: as blocks are cached, that is derived once."""
 
+    field_count: int
     path: str
     authority: str
     http_status: int | None  # :status
@@ -159,6 +160,7 @@ def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
         protocol = protocol_of(content_type)
     http_status = _number(pseudo.get(":status", ""))
     return HeaderBlock(
+        field_count=len(fields),
         path=path,
         authority=pseudo.get(":authority", ""),
         http_status=http_status,

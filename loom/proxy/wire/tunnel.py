@@ -31,6 +31,9 @@ class TunnelEnd(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._send: Callable[[bytes], None] | None = None
         self._early_data: list[bytes] = []  # received before the other end was connected
+        self._full = False  # the other end is slower
+        self._throttled = False  # the inspection queue has too much of this connection
+        self._reading = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -61,7 +64,9 @@ class TunnelEnd(asyncio.Protocol):
         else:
             # uvloop reads once more after reading was paused in connection_made.
             self._early_data.append(data)
-        self._tunnel.queue.put_chunk(self._tunnel.connection, data, client=self.client)
+        tunnel = self._tunnel
+        if not tunnel.connection.unobserved:
+            tunnel.queue.put_chunk(tunnel.connection, data, client=self.client)
 
     def write(self, data: bytes) -> None:
         """Write bytes, unless this end is closed."""
@@ -91,12 +96,24 @@ class TunnelEnd(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Pause reading from the other end: this one is slower."""
-        if self.peer is not None and self.peer.open and not self.peer.transport.is_closing():
-            self.peer.transport.pause_reading()
+        if self.peer is not None:
+            self.peer.control_reading(full=True)
 
     def resume_writing(self) -> None:
-        if self.peer is not None and self.peer.open and not self.peer.transport.is_closing():
-            self.peer.transport.resume_reading()
+        if self.peer is not None:
+            self.peer.control_reading(full=False)
+
+    def control_reading(self, *, full: bool | None = None, throttled: bool | None = None) -> None:
+        """Read unless one of these is true; None leaves what was said before."""
+        self._full = self._full if full is None else full
+        self._throttled = self._throttled if throttled is None else throttled
+        reading = not (self._full or self._throttled)
+        if reading != self._reading and self.open and not self.transport.is_closing():
+            self._reading = reading
+            if reading:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
@@ -149,6 +166,12 @@ class Tunnel:
         self.client.connect(end)
         end.connect(self.client)
         self.client.transport.resume_reading()
+
+    def throttle(self, *, throttled: bool) -> None:
+        """Stop reading from both ends, or read again."""
+        if self.client.peer is not None:  # else it does not read yet
+            self.client.control_reading(throttled=throttled)
+            self.target.control_reading(throttled=throttled)
 
     def on_connect_failure(self, reason: str) -> None:
         """Reset the client's connection: the target cannot be reached."""

@@ -20,9 +20,12 @@ class FakeConnection:
 
     def __init__(self, events: EventBuffer) -> None:
         self.log: list[Any] = []
+        self.short_steps = False
+        self.step_lengths: list[bool] = []
         self._events = events
 
     def receive_data(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
+        self.step_lengths.append(self.short_steps)
         self.log.append((b"", client, now))
         yield
         self.log[-1] = (chunk, client, now)
@@ -195,3 +198,85 @@ async def test_a_flush_emits_the_events_of_the_chunk_in_progress(
     assert sink.batches == [1]
     queue.drain()
     assert sink.batches == [1, 1]
+
+
+class Throttle:
+    """Records which connections are throttled, in order."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[object, bool]] = []
+
+    def __call__(self, connection: Connection, paused: bool) -> None:
+        self.log.append((connection, paused))
+
+
+def other_connection(events: EventBuffer) -> Connection:
+    return cast("Connection", FakeConnection(events))
+
+
+async def test_a_connection_with_most_of_the_bytes_is_throttled_until_none_wait(
+    connection: Connection, events: EventBuffer, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    throttle = Throttle()
+    queue = make_queue(turn=0, throttle=throttle, least_bytes=100, connection_bytes=1_000, connection_lag=60)
+    queue.put_chunk(other_connection(events), b"a call", client=True)
+    queue.put_chunk(connection, bytes(1_000), client=True)
+    assert throttle.log == []
+    queue.put_chunk(connection, bytes(500), client=False)
+    assert throttle.log == [(connection, True)]
+    queue.put_chunk(connection, bytes(500), client=True)
+    queue.drain()
+    assert throttle.log == [(connection, True), (connection, False)]
+
+
+async def test_a_connection_whose_bytes_have_waited_is_throttled(
+    connection: Connection, events: EventBuffer, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    throttle = Throttle()
+    queue = make_queue(turn=0, throttle=throttle, least_bytes=100, connection_lag=-1)
+    other = other_connection(events)
+    for _ in range(3):
+        queue.put_chunk(connection, bytes(200), client=True)
+        queue.put_chunk(other, b"a call", client=True)
+    queue.drain()
+    assert throttle.log == [(connection, True), (connection, False)]
+
+
+async def test_a_connection_alone_is_never_throttled(
+    connection: Connection, fake: FakeConnection, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    throttle = Throttle()
+    queue = make_queue(throttle=throttle, least_bytes=100, connection_bytes=1_000, connection_lag=-1)
+    for _ in range(10):
+        queue.put_chunk(connection, bytes(1_000), client=True)
+    queue.drain()
+    assert throttle.log == []
+    assert fake.step_lengths == [False] * 10
+
+
+async def test_connections_with_equal_shares_are_not_throttled(
+    connection: Connection, events: EventBuffer, make_queue: Callable[..., InspectionQueue]
+) -> None:
+    throttle = Throttle()
+    queue = make_queue(throttle=throttle, least_bytes=100, connection_bytes=1_000, connection_lag=-1)
+    other = other_connection(events)
+    for _ in range(5):
+        queue.put_chunk(connection, bytes(500), client=True)
+        queue.put_chunk(other, bytes(500), client=True)
+    assert throttle.log == []
+    queue.drain()
+
+
+async def test_steps_are_short_for_the_sake_of_other_connections(
+    connection: Connection,
+    fake: FakeConnection,
+    events: EventBuffer,
+    make_queue: Callable[..., InspectionQueue],
+) -> None:
+    queue = make_queue(least_bytes=100)
+    queue.put_chunk(connection, bytes(200), client=True)
+    queue.put_chunk(other_connection(events), b"a call", client=True)
+    queue.drain()
+    queue.put_chunk(connection, b"a call", client=True)
+    queue.drain()
+    assert fake.step_lengths == [True, False]

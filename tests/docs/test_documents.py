@@ -1,15 +1,10 @@
 """Checks of the documents: links and anchors resolve, paragraphs wrap at 120 columns."""
 
 import re
-import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (".", ".github", "benchmarks", "examples")
@@ -118,46 +113,6 @@ def test_every_document_is_in_the_index() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     listed = {link.partition("#")[0] for link in _LINK.findall(index)}
     assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"README.md"} <= listed
-
-
-def test_every_document_is_in_the_navigation_of_the_site() -> None:
-    text = re.sub(r"!!python\S+", "", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    listed: list[str] = []
-    parts: list[Any] = [yaml.safe_load(text)["nav"]]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, str):
-            listed.append(part)
-        else:
-            parts.extend(part.values() if isinstance(part, dict) else part)
-    assert sorted(listed) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built strictly: a link that leads nowhere fails."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(ROOT / "mkdocs.yml", folder)
-    shutil.copytree(DOCS, folder / "docs")
-    program = Path(sys.executable).with_name("zensical")
-    subprocess.run([program, "build", "--strict"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return folder / "build" / "site"
-
-
-def test_the_site_has_a_page_for_each_document(site: Path) -> None:
-    pages = {str(path.relative_to(DOCS).with_suffix(".html")) for path in DOCS.rglob("*.md")}
-    pages = pages - {"README.html"} | {"index.html"}
-    assert pages <= {str(path.relative_to(site)) for path in site.rglob("*.html")}
-
-
-def test_the_site_loads_nothing_from_other_servers(site: Path) -> None:
-    for path in site.rglob("*.html"):
-        html = path.read_text(encoding="utf-8")
-        loaded = re.findall(r"<(?:script|img|iframe)[^>]* src=[\"']?(https?:[^\"' >]+)", html)
-        loaded += re.findall(
-            r"<link[^>]* rel=[\"']?(?:stylesheet|preconnect)[\"']?[^>]* href=[\"']?(https?:[^\"' >]+)", html
-        )
-        assert loaded == []
 
 
 def test_the_checks_find_faults(tmp_path: Path) -> None:

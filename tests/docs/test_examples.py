@@ -112,6 +112,15 @@ def test_a_command_with_an_unknown_flag_is_found(folder: Path) -> None:
         check_command(arguments)
 
 
+@examples("sh")
+def test_commands_name_targets_and_files_that_there_are(block: Block) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make ([\w-]+)", block.text, re.MULTILINE):
+        assert re.search(rf"^{target}[\w -]*:", makefile, re.MULTILINE) or f" {target} " in makefile
+    for path in re.findall(r"\bexamples/[\w./-]+", block.text):
+        assert (ROOT / path).exists()
+
+
 @examples("filter")
 def test_filters_parse(block: Block) -> None:
     assert parse(block.text.strip())

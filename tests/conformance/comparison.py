@@ -144,10 +144,8 @@ def compare_with_report(
 
 def _compare_metadata(case: str, call: dict[str, Any], report: Any) -> Iterator[Difference]:
     headers, trailers = report.response_headers, report.response_trailers
-    if call["wire"].get(
-        "trailers_only"
-    ):  # connect-go reports the single block as headers, grpc-go as trailers
-        headers, trailers = [], trailers or headers
+    if call["wire"].get("trailers_only"):  # connect-go reports as headers, grpc-go as trailers
+        headers, trailers = [], headers
     for aspect, key, fields in (
         ("initial", "initial_metadata", headers),
         ("trailing", "trailing_metadata", trailers),

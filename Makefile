@@ -8,6 +8,7 @@
 #   make test-lowest  the tests with the oldest releases that pyproject.toml allows
 #   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
 #   make conformance  the Connect conformance suite through Loom
+#   make differential random calls through Loom, compared with what both sides saw
 #   make lock         the tools' versions in requirements-dev.lock, renewed
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
@@ -19,7 +20,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio conformance lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -100,6 +101,9 @@ test-grpcio: $(VENV)/oldest/.ready $(VENV)/newest-grpcio/.ready
 # gRPC, gRPC-Web and Connect as their own clients and servers see them, through both engines: ten minutes.
 conformance: dev
 	$(BIN)/python -m tests.conformance $(ARGS)
+
+differential: dev
+	$(BIN)/python -m tests.differential $(ARGS)
 
 # The versions of all tools, and of what Loom requires, for every Python and platform; UPGRADE= adds what is new only.
 UPGRADE ?= --upgrade

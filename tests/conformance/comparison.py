@@ -144,7 +144,7 @@ def compare_with_report(
 
 def _compare_metadata(case: str, call: dict[str, Any], report: Any) -> Iterator[Difference]:
     headers, trailers = report.response_headers, report.response_trailers
-    if call["wire"].get("trailers_only"):  # connect-go reports as headers, grpc-go as trailers
+    if not call["initial_metadata"] and not trailers:  # Trailers-Only, which connect-go reports as headers
         headers, trailers = [], headers
     for aspect, key, fields in (
         ("initial", "initial_metadata", headers),

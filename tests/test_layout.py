@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "loom"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted(path.parent for path in MODULES if path.name == "__init__.py")
-OTHER_TESTS = {"docs", "page", "interop", "examples", "support", "fixtures"}
+OTHER_TESTS = {"docs", "page", "interop", "conformance", "differential", "examples", "support", "fixtures"}
 """Folders of tests that mirror no package (docs/development.md)."""
 
 

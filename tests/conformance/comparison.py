@@ -143,17 +143,21 @@ def compare_with_report(
 
 
 def _compare_metadata(case: str, call: dict[str, Any], report: Any) -> Iterator[Difference]:
-    headers, trailers = report.response_headers, report.response_trailers
-    if not call["initial_metadata"] and not trailers:  # Trailers-Only, which connect-go reports as headers
-        headers, trailers = [], headers
-    for aspect, key, fields in (
-        ("initial", "initial_metadata", headers),
-        ("trailing", "trailing_metadata", trailers),
-    ):
-        recorded = _recorded_metadata(call[key] or [])
-        reported = _reported_metadata(fields)
-        if recorded != reported:
-            yield Difference(case, aspect, recorded, reported)
+    recorded = {
+        "initial": _recorded_metadata(call["initial_metadata"] or []),
+        "trailing": _recorded_metadata(call["trailing_metadata"] or []),
+    }
+    reported = {
+        "initial": _reported_metadata(report.response_headers),
+        "trailing": _reported_metadata(report.response_trailers),
+    }
+    if (
+        call["initial_metadata"] is None
+    ):  # Trailers-Only: connect-go reports the one block as headers, or as both
+        reported = {"initial": {}, "trailing": reported["trailing"] or reported["initial"]}
+    for aspect in ("initial", "trailing"):
+        if recorded[aspect] != reported[aspect]:
+            yield Difference(case, aspect, recorded[aspect], reported[aspect])
 
 
 def _details(status: dict[str, Any]) -> list[tuple[str, bytes]]:

@@ -172,7 +172,7 @@ _STATUS_BY_CODE = {status.value[0]: status for status in grpc.StatusCode}
 
 class _AnyMethod(grpc.GenericRpcHandler):
     def __init__(self, backend: Backend) -> None:
-        self._handler = grpc.stream_stream_rpc_method_handler(backend.handle)
+        self._handler: Any = grpc.stream_stream_rpc_method_handler(backend.handle)
 
     def service(self, handler_call_details: Any) -> Any:
         return self._handler
@@ -208,7 +208,7 @@ async def run_client(port: int, seed: int, numbers: range, concurrency: int) -> 
 
 async def _call(channel: grpc.aio.Channel, plan: Plan) -> Log:
     log = Log(requests=[digest(request) for request in plan.requests])
-    method = channel.stream_stream(f"/{SERVICE}/{plan.kind}")
+    method: Any = channel.stream_stream(f"/{SERVICE}/{plan.kind}")
     call: Any = method(
         metadata=((PLAN_KEY, str(plan.number)), *plan.metadata),
         timeout=plan.deadline,

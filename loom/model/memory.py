@@ -3,8 +3,6 @@
 The constants were measured with tracemalloc on CPython 3.11 and rounded up.
 """
 
-import functools
-
 from .metadata import Metadata
 
 CALL_COST = 1200
@@ -17,7 +15,18 @@ METADATA_ITEM_COST = 120
 """Bytes of an item of metadata without its key and value."""
 
 
-@functools.lru_cache(maxsize=4096)
+_CACHED_BLOCKS = 4096
+_CACHED_COST = 16 * 1024
+_costs: dict[Metadata, int] = {}
+
+
 def metadata_cost(metadata: Metadata) -> int:
-    """The bytes of a block of metadata. Calls repeat their blocks, so results are cached."""
-    return sum(METADATA_ITEM_COST + len(key) + len(value) for key, value in metadata)
+    """The bytes of a block of metadata. Calls repeat their blocks, so the costs of small ones are cached."""
+    cost = _costs.get(metadata)
+    if cost is None:
+        cost = METADATA_ITEM_COST * len(metadata) + sum([len(key) + len(value) for key, value in metadata])
+        if cost <= _CACHED_COST:  # large ones, which any client may send, are not to be kept
+            if len(_costs) >= _CACHED_BLOCKS:
+                _costs.clear()
+            _costs[metadata] = cost
+    return cost

@@ -14,12 +14,15 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from loom.api.stats import Stats
-from loom.model import Call, Observer, Status
+from loom.model import Call, Observer, Status, StatusCode
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _BUCKETS_NS = [int(bound * 1e9) for bound in BUCKETS]
 MAX_METHODS = 1000
 """Clients choose method names: calls of further ones are counted as ``other``."""
+MAX_METHOD_LENGTH = 300
+"""Characters of a method's name; calls of one that is longer are counted as ``other``, too."""
+_MAX_CODE = max(StatusCode)
 _OTHER = "other"
 _BREAKER_STATES = ("closed", "open", "half_open")
 
@@ -51,7 +54,9 @@ class Metrics(Collector, Observer):
         started = self._started
         for call in calls:
             method = call.method
-            if method not in started and len(started) >= self._max_methods:
+            if method not in started and (
+                len(started) >= self._max_methods or len(method) > MAX_METHOD_LENGTH
+            ):
                 method = _OTHER
             started[method] = started.get(method, 0) + 1
 
@@ -60,7 +65,8 @@ class Metrics(Collector, Observer):
         durations = 0
         for call in calls:
             status = call.status
-            key = (call.method if call.method in started else _OTHER, status.code if status else None)
+            code = min(status.code, _MAX_CODE + 1) if status else None  # servers choose codes, too
+            key = (call.method if call.method in started else _OTHER, code)
             handled[key] = handled.get(key, 0) + 1
             duration = (call.ended_ns or call.started_ns) - call.started_ns
             buckets[bisect_left(_BUCKETS_NS, duration)] += 1
@@ -87,7 +93,7 @@ class Metrics(Collector, Observer):
         yield started
         handled = CounterMetricFamily("loom_calls", "Calls that ended.", labels=["method", "code"])
         for (method, code), count in self._handled.items():
-            handled.add_metric([method, "" if code is None else Status(code).name], count)
+            handled.add_metric([method, _code_label(code)], count)
         yield handled
         messages = CounterMetricFamily("loom_messages", "Messages of ended calls.", labels=["direction"])
         size = CounterMetricFamily("loom_message_bytes", "Their payload bytes.", labels=["direction"])
@@ -139,3 +145,9 @@ class Metrics(Collector, Observer):
                 dropped.add_metric([sink], status.dropped)
         yield written
         yield dropped
+
+
+def _code_label(code: int | None) -> str:
+    if code is None:
+        return ""
+    return Status(code).name if code <= _MAX_CODE else _OTHER

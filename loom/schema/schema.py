@@ -22,7 +22,9 @@ TTL = 300.0
 FAILURE_TTL = 5.0
 PATIENCE = 1.0
 _MAX_DRIFT_CHECKS = 10_000
-_MAX_CACHED_KINDS = 10_000  # clients choose the method names
+# Clients choose the method names.
+_MAX_CACHED_KINDS = 10_000
+_MAX_CACHED_LENGTH = 300
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +115,9 @@ class Schema:
             return kinds[path]
         except KeyError:
             method = self.peek(path)
-            kind = kinds[path] = method.kind if method else None
+            kind = method.kind if method else None
+            if len(path) <= _MAX_CACHED_LENGTH:
+                kinds[path] = kind
             return kind
 
     def peek(self, path: str) -> Method | None:

@@ -26,8 +26,8 @@ class SingleFlightCache(Generic[T]):
 
     A value is fresh for ``ttl`` seconds; a stale one is served while one background fetch refreshes it. A failure is
     cached for ``failure_ttl`` seconds, and for as long a value is fresh that is ``provisional``. A fetch is a task of
-    its own: a caller that is cancelled does not cancel it for the others. Expired failures are evicted when there are
-    more than ``max_failures`` entries.
+    its own: a caller that is cancelled does not cancel it for the others. At most ``max_failures`` failures are cached:
+    past that the expired ones are evicted, and where none are, the oldest half.
     """
 
     def __init__(
@@ -49,6 +49,9 @@ class SingleFlightCache(Generic[T]):
         self.version = 0
         """Incremented with every change of what :meth:`peek` returns."""
         self._entries: dict[str, _Entry[T]] = {}
+        self._evict_at = (
+            max_failures  # entries; what an eviction costs is spread over the failures that led to it
+        )
         self._in_flight: dict[str, asyncio.Task[T]] = {}
         self._tasks: set[asyncio.Task[T]] = set()
 
@@ -112,6 +115,7 @@ class SingleFlightCache(Generic[T]):
             if self._is_current(key):
                 entry = self._entries.get(key)
                 stale = entry.value if entry else None
+                self._entries.pop(key, None)  # to come last again
                 self._entries[key] = _Entry(stale, error, self._clock() + self._failure_ttl)
                 self._evict_failures()
             raise
@@ -130,14 +134,17 @@ class SingleFlightCache(Generic[T]):
         return self._in_flight.get(key) is asyncio.current_task()
 
     def _evict_failures(self) -> None:
-        """Evict expired failures: clients choose the keys, so that there may be any number of them."""
-        if len(self._entries) > self._max_failures:
-            now = self._clock()
-            self._entries = {
-                key: entry
-                for key, entry in self._entries.items()
-                if entry.value is not None or entry.fresh_until > now
-            }
+        """Evict failures when there are too many: clients choose the keys, so that there may be any number of them."""
+        if len(self._entries) <= self._evict_at:
+            return
+        now = self._clock()
+        failures = [key for key, entry in self._entries.items() if entry.value is None]
+        evicted = [key for key in failures if self._entries[key].fresh_until <= now]
+        if len(failures) - len(evicted) > self._max_failures // 2:
+            evicted = failures[: len(failures) - self._max_failures // 2]  # the oldest ones come first
+        for key in evicted:
+            del self._entries[key]
+        self._evict_at = len(self._entries) - (len(failures) - len(evicted)) + self._max_failures
 
 
 def _retrieve_exception(task: "asyncio.Task[T]") -> None:

@@ -92,6 +92,24 @@ def test_the_number_of_method_labels_is_bounded() -> None:
     assert sum(name == "loom_calls_started_total" for name, _ in found) == 4
 
 
+def test_codes_past_16_are_one_label() -> None:
+    metrics = Metrics("1", lambda: STATS)
+    for code in (16, 17, 18, 4_000_000_000):
+        ended(metrics, "/a.B/C", code=code)
+    found = samples(metrics)
+    codes = {
+        dict(labels)["code"]: value for (name, labels), value in found.items() if name == "loom_calls_total"
+    }
+    assert codes == {"UNAUTHENTICATED": 1, "other": 3}
+
+
+def test_a_long_method_name_is_no_label() -> None:
+    metrics = Metrics("1", lambda: STATS)
+    ended(metrics, "/" + "x" * 1_000_000)
+    assert samples(metrics)["loom_calls_started_total", (("method", "other"),)] == 1
+    assert len(metrics.exposition()) < 100_000
+
+
 def test_every_metric_is_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(loom_\w+)`", document))

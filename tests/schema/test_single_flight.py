@@ -138,3 +138,20 @@ async def test_expired_failures_are_evicted() -> None:
         with pytest.raises(ValueError, match="no"):
             await flight.get(f"k{number}")
     assert len(flight._entries) <= 1001
+
+
+async def test_failures_that_have_not_expired_are_bounded_too() -> None:
+    fetching = Fetching()
+    fetching.gate.set()
+    flight = fetching.flight()
+    assert await flight.get("value") == "value1"
+    fetching.error = ValueError("no")
+    for number in range(3000):
+        with pytest.raises(ValueError, match="no"):
+            await flight.get(f"k{number}")
+        assert len(flight._entries) <= 1001
+    assert flight.peek("value") == "value1"
+    count = fetching.count
+    with pytest.raises(ValueError, match="no"):
+        await flight.get("k2999")
+    assert fetching.count == count  # the newest failures are still cached

@@ -3,21 +3,27 @@
 Paths name fields of a message (``items[2].price``); :mod:`~loom.replay.ignore_paths` says which are ignored.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from loom.api.replay import Change, ChangeKind
+from loom.codec import ChainResolver, TypeResolver
 from loom.codec.field_path import FieldNames, Step, path_text
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.metadata import GRPC_STATUS_DETAILS
 
-from .canonical import same_content
+from .canonical import UNKNOWN_FIELDS, Leaf, exact_value, same_content
 from .ignore_paths import IgnorePaths, PathCursor
 
 _SHOWN_BYTES = 64
+_HIDDEN = "values that JSON does not represent exactly differ"
+_UNKNOWN_STEP = path_text([UNKNOWN_FIELDS])
 CLIENT_ENDED = frozenset({EndedBy.CLIENT, EndedBy.DEADLINE})
 """Ends that come from the client's side: how far the backend had come by then varies from run to run."""
 
@@ -87,44 +93,100 @@ def _same_bools(left: Any, right: Any) -> bool:
 
 
 def diff_messages(
-    left: DecodedMessage, right: DecodedMessage, where: str, ignore: IgnorePaths | None = None
+    left: DecodedMessage,
+    right: DecodedMessage,
+    where: str,
+    ignore: IgnorePaths | None = None,
+    resolver: TypeResolver | None = None,
 ) -> list[Change]:
-    """The differences between two messages: of their values, or of their bytes if one cannot be decoded."""
+    """The differences between two messages: of their values, or of their bytes if one cannot be decoded.
+
+    Values that differ while their JSON is the same differ, too. ``resolver`` knows the types of Anys, whose content is
+    compared by its bytes without it.
+    """
     ignore = ignore or IgnorePaths()
     cursor, names = ignore.within(where.partition(" ")[0]), FieldNames(left.descriptor)
     if cursor.is_ignored():
         return []
-    if left.data is not None and left.data == right.data:
+    resolver = resolver or ChainResolver(())
+    if _is_equal(left, right, resolver):
         cursor.mark_matched(left.json, names)
         return []
     if left.error or right.error:
         return [Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), _describe_bytes(right))]
     changes = list(diff_values(left.json, right.json, where, ignore, names))
-    if not changes and (note := _hidden_difference(left, right)):
-        right_text = f"{_describe_bytes(right)} ({note})"
-        changes.append(Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), right_text))
-    return changes
+    return changes + _hidden_changes(left, right, where, ignore, names, resolver)
 
 
-def _hidden_difference(left: DecodedMessage, right: DecodedMessage) -> str:
-    """Why two messages without a difference in their values differ all the same; "" if they do not."""
-    if left.data is None or right.data is None or left.data == right.data:
-        return ""
-    if left.unknown_fields or right.unknown_fields:
-        return "fields outside the schema differ"
-    if left.descriptor is None or not _same(left.json, right.json):
-        return ""
-    same = same_content(left.data, right.data, left.descriptor)
-    if same is None:
-        same = not (left.json_problems or right.json_problems)
-    return "" if same else "values that JSON does not represent exactly differ"
+def _is_equal(left: DecodedMessage, right: DecodedMessage, resolver: TypeResolver) -> bool:
+    """Whether two messages are the same bytes, or differ only where canonical protobuf sees no difference."""
+    if left.data is None or right.data is None:
+        return False
+    if left.data == right.data:
+        return True
+    descriptor = left.descriptor
+    if descriptor is None or right.descriptor is None or descriptor.full_name != right.descriptor.full_name:
+        return False
+    return bool(same_content(left.data, right.data, descriptor, resolver))
+
+
+def _hidden_changes(
+    left: DecodedMessage,
+    right: DecodedMessage,
+    where: str,
+    ignore: IgnorePaths,
+    names: FieldNames,
+    resolver: TypeResolver,
+) -> list[Change]:
+    """The differences between two messages that their JSON does not show."""
+    exact = []
+    for item in (left, right):
+        if item.data is None or item.descriptor is None:
+            return []
+        try:
+            exact.append(exact_value(item.data, item.descriptor, resolver))
+        except (DecodeError, RecursionError):
+            return []
+    visible = {change.path for change in diff_values(left.json, right.json, where, names=names)}
+    hidden = [
+        _hidden_change(change)
+        for change in diff_values(exact[0], exact[1], where, ignore, names)
+        if not any(_is_within(change.path, path) or _is_within(path, change.path) for path in visible)
+    ]
+    if hidden or visible or any(diff_values(exact[0], exact[1], where, names=names)):
+        return hidden
+    return [
+        Change(where, "", ChangeKind.CHANGED, _describe_bytes(left), f"{_describe_bytes(right)} ({_HIDDEN})")
+    ]
+
+
+def _hidden_change(change: Change) -> Change:
+    path, note = change.path, _HIDDEN
+    if path.endswith(_UNKNOWN_STEP):
+        path, note = path.removesuffix(_UNKNOWN_STEP), f"{UNKNOWN_FIELDS} differ"
+    left, right = _describe_leaf(change.left), _describe_leaf(change.right)
+    return Change(change.where, path, ChangeKind.CHANGED, left, f"{right} ({note})")
+
+
+def _describe_leaf(value: Any) -> str:
+    if not isinstance(value, Leaf):
+        return "not set" if value is None else "set"
+    text = "" if value.json is None else f"{json.dumps(value.json, ensure_ascii=False)}, "
+    return text + _describe_data(value.data)
+
+
+def _is_within(path: str, outer: str) -> bool:
+    """Whether a path is another one, or leads to a part of it."""
+    return path == outer or (path.startswith(outer) and (not outer or path[len(outer)] in ".["))
 
 
 def _describe_bytes(message: DecodedMessage) -> str:
-    if message.data is None:
-        return message.error
-    more = "…" if len(message.data) > _SHOWN_BYTES else ""
-    return f"{len(message.data)} bytes: {message.data[:_SHOWN_BYTES].hex()}{more}"
+    return message.error if message.data is None else _describe_data(message.data)
+
+
+def _describe_data(data: bytes) -> str:
+    more = "…" if len(data) > _SHOWN_BYTES else ""
+    return f"{len(data)} bytes: {data[:_SHOWN_BYTES].hex()}{more}" if data else "0 bytes"
 
 
 def diff_calls(
@@ -155,7 +217,8 @@ def diff_calls(
         )
         if client_ended and direction is Direction.RESPONSE:
             before, after = before[: len(after)], after[: len(before)]
-        changes += _diff_streams(before, after, direction, ignore)
+        resolver = ChainResolver((left_decoding.resolver, right_decoding.resolver))
+        changes += _diff_streams(before, after, direction, ignore, resolver)
     for where, one, other in _blocks(left, right, client_ended=client_ended):
         one, other = _comparable(one, other)  # noqa: PLW2901 (narrowed)
         changes += diff_values(_grouped(one, secrets), _grouped(other, secrets), where, ignore)
@@ -200,6 +263,7 @@ def _diff_streams(
     right: Sequence[DecodedMessage],
     direction: Direction,
     ignore: IgnorePaths,
+    resolver: TypeResolver,
 ) -> Iterator[Change]:
     """Messages are compared by their position in their direction."""
     for position in range(max(len(left), len(right))):
@@ -211,7 +275,7 @@ def _diff_streams(
         elif position >= len(left):
             yield Change(where, "", ChangeKind.ADDED, None, _json_or_bytes(right[position]))
         else:
-            yield from diff_messages(left[position], right[position], where, ignore)
+            yield from diff_messages(left[position], right[position], where, ignore, resolver)
 
 
 def _json_or_bytes(message: DecodedMessage) -> Any:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from loom.api import endpoints
 from loom.api.replay import Diff, DiffParameters
+from loom.codec import ChainResolver
 from loom.codec.field_path import PathError
 from loom.decoding.call_decoder import DecodedCall, decode_call
 from loom.decoding.message_decoder import DecodedMessage
@@ -39,7 +40,8 @@ async def diff_two(request: Request) -> Response:
         one = _find_message(left, before, wanted.message)
         other = _find_message(right, after, other_index)
         where = f"{one.direction.value} {wanted.message}"
-        changes = await asyncio.to_thread(diff_messages, one, other, where, ignore)
+        resolver = ChainResolver((before.resolver, after.resolver))
+        changes = await asyncio.to_thread(diff_messages, one, other, where, ignore, resolver)
     more = max(len(changes) - _MAX_CHANGES, 0)
     return JsonResponse(Diff(equal=not changes, changes=changes[:_MAX_CHANGES], more=more))
 

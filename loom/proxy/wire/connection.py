@@ -90,6 +90,7 @@ class Connection:
         self._pending: list[Stream] = []  # streams with events to emit
         self._client, self._server = Sender(), Sender()
         self._goaway_fields: WireFields = {}
+        self._failed_by: EndedBy | None = None  # the first to send GOAWAY with an error
         self._unfinished = 0
         self._unobserved_call_id: int | None = None  # of the call that represents an unobserved connection
 
@@ -227,26 +228,24 @@ class Connection:
         self._sink.emit(CallEnded(call_id, now, status, EndedBy.LOOM, status.message))
 
     def close(self, now: int, by: EndedBy) -> None:
-        """End the connection and its open calls."""
+        """End the connection and its open calls; ``by`` is whoever closed first.
+
+        A GOAWAY with an error announces the end: its sender ended the calls, whoever closes the connection then.
+        """
         if self._unobserved_call_id is not None:
             note = f"not observed, because {self.unobserved}"
             status = Status(StatusCode.UNKNOWN, note)
             self._sink.emit(CallEnded(self._unobserved_call_id, now, status, EndedBy.LOOM, note))
             self._unobserved_call_id = None
+        by = by if by is EndedBy.LOOM else self._failed_by or by
+        goaway = f" (GOAWAY {self._goaway_fields['goaway']})" if self._failed_by is by else ""
         for stream in self._streams.values():
             stream.fields.update(self._goaway_fields)
-            if by is EndedBy.LOOM:
-                stream.end(now, local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
-            else:
-                code = StatusCode.CANCELLED if by is EndedBy.CLIENT else StatusCode.UNAVAILABLE
-                text = f"the {by.value} closed the connection"
-                stream.end(now, Status(code, text), by, text)
+            stream.on_connection_closed(now, by, goaway)
         self._emit_ended_streams()
 
     def _emit_started(self, call_id: int, now: int, method: str, fields: WireFields) -> None:
-        self._sink.emit(
-            CallStarted(call_id, now, method, self.peer, target=self._target, engine="wire", wire=fields)
-        )
+        self._sink.emit(CallStarted(call_id, now, method, self.peer, "", self._target, "wire", wire=fields))
 
     def _on_headers(self, client: bool, flags: int, stream_id: int, payload: bytes) -> None:
         if flags & PADDED:
@@ -370,6 +369,8 @@ class Connection:
         text = payload[8:200].decode(errors="replace")
         side = "client" if client else "backend"
         self._goaway_fields = {"goaway": f"{error_name(code)} {text}".strip(), "goaway_by": side}
+        if code and self._failed_by is None:
+            self._failed_by = EndedBy.CLIENT if client else EndedBy.BACKEND
         last_stream_id = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
         self._idle.frames += len(self._streams) // _STREAMS_PER_FRAME
         for stream_id, stream in self._streams.items():

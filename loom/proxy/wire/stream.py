@@ -77,9 +77,7 @@ class Stream(msgspec.Struct, gc=False):
     end_of_stream: EndOfStream | None = None
     response_headers: HeaderBlock | None = None
     response_encoding: str = ""
-    headers_pending: bool = (
-        False  # the response's headers have a status: they may turn out to be its trailers
-    )
+    headers_pending: bool = False  # the response's headers have a status, and may turn out to be its trailers
     violation: str = ""  # of the protocol by the response, for which a client reports INTERNAL
     half_closed: bool = False
     ended: bool = False
@@ -88,9 +86,8 @@ class Stream(msgspec.Struct, gc=False):
     @property
     def buffered(self) -> int:
         """The size of unfinished messages in bytes."""
-        return (self.request.buffered if self.request else 0) + (
-            self.response.buffered if self.response else 0
-        )
+        request, response = self.request, self.response
+        return (request.buffered if request else 0) + (response.buffered if response else 0)
 
     def on_request_data(self, payload: Piece, size: int, now: int, end_stream: int) -> int:
         """Handle a piece of DATA from the client; return the change of :attr:`buffered`."""
@@ -217,6 +214,17 @@ class Stream(msgspec.Struct, gc=False):
             note = "" if code == ErrorCode.CANCEL else f"the client reset the stream with {error_name(code)}"
             self.end(now, local_status.client_cancelled(), EndedBy.CLIENT, note)
 
+    def on_connection_closed(self, now: int, by: EndedBy, goaway: str) -> None:
+        """Handle the end of the connection by the client or the backend; ``goaway`` is its reason, or empty."""
+        if by is EndedBy.CLIENT and self._deadline_passed(now):
+            self.end(
+                now, local_status.deadline_exceeded(), EndedBy.DEADLINE, "the client closed the connection"
+            )
+            return
+        code = StatusCode.CANCELLED if by is EndedBy.CLIENT else StatusCode.UNAVAILABLE
+        text = f"the {by.value} closed the connection{goaway}"
+        self.end(now, Status(code, text), by, text)
+
     def end(self, now: int, status: Status, by: EndedBy, note: str) -> None:
         """End the call; whatever follows on the stream is ignored."""
         if self.ended:
@@ -266,8 +274,7 @@ class Stream(msgspec.Struct, gc=False):
         self._emit_trailing(self.end_of_stream.metadata, now)
 
     def _decompressed(self, envelope: Envelope) -> bytes | None:
-        flags, payload, _ = envelope
-        return decompress_end(payload, self.response_encoding if flags & _COMPRESSED else "")
+        return decompress_end(envelope[1], self.response_encoding if envelope[0] & _COMPRESSED else "")
 
     def _emit_trailing(self, metadata: Metadata, now: int) -> None:
         if metadata:
@@ -336,7 +343,7 @@ class Stream(msgspec.Struct, gc=False):
         elif headers.http_status != HTTP_OK:
             self._end_without_status(headers, now)
         else:
-            self._end_by_violation(now, _TRUNCATED if self._truncated else _NO_TRAILERS)
+            self._end_by_violation(now, _TRUNCATED if self._truncated() else _NO_TRAILERS)
 
     def _on_unary_body(self, headers: HeaderBlock, now: int) -> None:
         """Handle the end of a unary Connect response: a message, or an error."""
@@ -360,20 +367,21 @@ class Stream(msgspec.Struct, gc=False):
         if has_other_codec(self.request_headers, headers):
             self._end_by_violation(now, codec_text(self.request_headers, headers))
         elif self.end_of_stream is None:
-            self._end_by_violation(now, _TRUNCATED if self._truncated else _NO_END_OF_STREAM)
+            self._end_by_violation(now, _TRUNCATED if self._truncated() else _NO_END_OF_STREAM)
         else:
             self._end_with(self.end_of_stream.status, now)
 
     def _end_with(self, status: Status, now: int) -> None:
         """End the call with the status that the backend sent, unless what came before it breaks the protocol."""
-        note = _TRUNCATED if self._truncated else self.violation
+        note = _TRUNCATED if self._truncated() else self.violation
         if note and not status.code:
             self._end_by_violation(now, note)
         elif status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now):
             # The backend enforces the deadline, too, and may be the first to report it.
             self.end(now, status, EndedBy.DEADLINE, note)
         else:
-            self.end(now, status, _BACKEND, note or self._doubt)
+            headers = self.response_headers
+            self.end(now, status, _BACKEND, note or (doubt(self.request_headers, headers) if headers else ""))
 
     def _end_by_violation(self, now: int, text: str) -> None:
         self.end(now, Status(StatusCode.INTERNAL, text), _BACKEND, text)
@@ -388,10 +396,5 @@ class Stream(msgspec.Struct, gc=False):
         status, note = status_by_http(self.request_headers, headers, body)
         self.end(now, status, _BACKEND, note)
 
-    @property
-    def _doubt(self) -> str:
-        return doubt(self.request_headers, self.response_headers) if self.response_headers else ""
-
-    @property
     def _truncated(self) -> bool:
         return self.response is not None and self.response.unfinished

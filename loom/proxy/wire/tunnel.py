@@ -76,6 +76,7 @@ class TunnelEnd(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Forward a half-close; TLS has none, so that the connection closes."""
         self.eof = True
+        self._tunnel.on_eof(self)
         # Not in this callback: uvloop's transports do not support write_eof while they are reading.
         asyncio.get_running_loop().call_soon(self._forward_eof)
         return self.transport.get_extra_info("sslcontext") is None
@@ -152,6 +153,7 @@ class Tunnel:
         self.stopping = False
         self._connect = connect
         self._on_end = on_end
+        self._first_to_close: EndedBy | None = None
         self._closed = False
 
     def on_connected(self, end: TunnelEnd) -> None:
@@ -180,13 +182,18 @@ class Tunnel:
         self.queue.flush()
         self.client.close(abort=True)
 
+    def on_eof(self, end: TunnelEnd) -> None:
+        """Remember who closed first: a backend closes at once when its client is gone, and often before Loom does."""
+        if self._first_to_close is None:
+            self._first_to_close = EndedBy.CLIENT if end.client else EndedBy.BACKEND
+
     def on_lost(self, end: TunnelEnd, error: Exception | None) -> None:
         """Close the other end in the way in which this one was closed."""
         other = self.target if end.client else self.client
-        if not self._closed:
+        self.on_eof(end)
+        if not self._closed and self._first_to_close is not None:
             self._closed = True
-            by = EndedBy.CLIENT if end.client else EndedBy.BACKEND
-            self.queue.put_close(self.connection, EndedBy.LOOM if self.stopping else by)
+            self.queue.put_close(self.connection, EndedBy.LOOM if self.stopping else self._first_to_close)
         other.close(abort=error is not None)
         if not self.client.open and not self.target.open:
             self.client.disconnect()

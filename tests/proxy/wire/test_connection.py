@@ -201,6 +201,40 @@ def test_a_lost_connection_ends_its_calls(by: EndedBy) -> None:
     assert observed.call_ended().ended_by is by
 
 
+@pytest.mark.parametrize(
+    ("by", "code"), [(EndedBy.CLIENT, StatusCode.CANCELLED), (EndedBy.BACKEND, StatusCode.UNAVAILABLE)]
+)
+def test_a_goaway_with_an_error_says_who_ended_the_calls_and_why(by: EndedBy, code: StatusCode) -> None:
+    """A grpcio client whose keepalive fails says ENHANCE_YOUR_CALM; either side may then be the first to close."""
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1))
+    goaway = frame(http2_bytes.GOAWAY, 0, 0, bytes(4) + (11).to_bytes(4, "big") + b"ping_timeout")
+    if by is EndedBy.CLIENT:
+        observed.client_sends(goaway)
+    else:
+        observed.server_sends(goaway)
+    observed.connection.close(2_000, EndedBy.BACKEND if by is EndedBy.CLIENT else EndedBy.CLIENT)
+    ended = observed.call_ended()
+    assert (ended.status.code, ended.ended_by) == (code, by)
+    assert ended.note == f"the {by} closed the connection (GOAWAY ENHANCE_YOUR_CALM ping_timeout)"
+
+
+def test_a_graceful_goaway_leaves_the_end_to_who_closes_first() -> None:
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1))
+    observed.server_sends(frame(http2_bytes.GOAWAY, 0, 0, bytes(8)))
+    observed.connection.close(2_000, EndedBy.CLIENT)
+    assert observed.call_ended().ended_by is EndedBy.CLIENT
+
+
+def test_a_client_that_closes_its_connection_at_the_deadline() -> None:
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", "1S")]))
+    observed.connection.close(observed.sink.of(CallStarted)[0].time_ns + 1_000_000_000, EndedBy.CLIENT)
+    ended = observed.call_ended()
+    assert (ended.status.code, ended.ended_by) == (StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE)
+
+
 def test_a_dynamic_table_that_changes_size() -> None:
     """The encoder applies SETTINGS from the moment at which it acknowledges them."""
     observed = ObservedConnection()

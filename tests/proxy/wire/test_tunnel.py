@@ -14,6 +14,8 @@ import pytest
 from loom.errors import StartError
 from loom.model import Address, CallEnded, CallIds, CallStarted, EndedBy, StatusCode
 from loom.proxy.wire import WireEngine
+from tests.proxy.wire import http2_bytes
+from tests.proxy.wire.http2_bytes import PREFACE
 from tests.support.sinks import ListSink
 
 MIB = 1024 * 1024
@@ -145,6 +147,28 @@ async def test_a_reset_is_forwarded_as_a_reset(client_dies: bool) -> None:
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for((backend_reader if client_dies else reader).read(), 20)
         await close(writer, backend_writer)
+
+
+@pytest.mark.parametrize("first", [EndedBy.CLIENT, EndedBy.BACKEND])
+async def test_who_closes_first_ended_the_open_calls(first: EndedBy) -> None:
+    """As grpc-go's server does, the other side closes as soon as it reads the end of the first."""
+    sink = ListSink()
+    async with running_tunnel(sink) as (backend, engine):
+        client_reader, client_writer = await connect(engine.port)
+        client = http2_bytes.Peer()
+        client_writer.write(PREFACE + http2_bytes.settings() + client.request(1))
+        backend_reader, backend_writer = await backend.accept()
+        await backend_reader.readexactly(len(PREFACE))
+        if first is EndedBy.CLIENT:
+            client_writer.write_eof()
+            await backend_reader.read()
+            await close(backend_writer, client_writer)
+        else:
+            backend_writer.write_eof()
+            await client_reader.read()
+            await close(client_writer, backend_writer)
+        [ended] = await sink.ended()
+    assert ended.ended_by is first
 
 
 async def test_a_target_that_is_down_refuses_and_is_recorded() -> None:

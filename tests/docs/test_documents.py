@@ -18,6 +18,7 @@ REPOSITORY = re.compile(
 """What precedes the path of a file of this repository in an absolute link."""
 COLUMNS = 120
 README_LINES = 40
+PICTURE_BYTES = 300_000
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )([^)\s]+)", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
@@ -113,6 +114,17 @@ def test_every_document_is_in_the_index() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     listed = {link.partition("#")[0] for link in _LINK.findall(index)}
     assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} - {"README.md"} <= listed
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    shown = {
+        (document.parent / link).resolve()
+        for document in DOCUMENTS
+        for link in _LINK.findall(_prose(document))
+    }
+    for picture in (DOCS / "images").iterdir():
+        assert picture.resolve() in shown
+        assert picture.stat().st_size <= PICTURE_BYTES
 
 
 def test_the_checks_find_faults(tmp_path: Path) -> None:

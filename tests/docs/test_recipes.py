@@ -199,6 +199,11 @@ async def test_a_target_that_is_not_there(tmp_path: Path) -> None:
             await call(address)
 
 
+def test_a_name_that_does_not_resolve(tmp_path: Path) -> None:
+    with running_loom("--target", "shop.invalid:50051", *QUICK, home=tmp_path) as loom:
+        loom.expect(quoted("cannot be resolved"))
+
+
 async def test_a_target_without_tls(tmp_path: Path) -> None:
     async with running_harbour() as harbour:
         with running_loom("--target", harbour, "--tls", *QUICK, home=tmp_path) as loom:

@@ -44,7 +44,9 @@ def load_protos(
             problems.append(f"{path}: no such file or folder")
             continue
         folder = path if path.is_dir() else path.parent
-        protos = sorted(path.rglob("*.proto")) if path.is_dir() else [path]
+        protos = [path]
+        if path.is_dir():  # folders may be named like files
+            protos = sorted(found for found in path.rglob("*.proto") if found.is_file())
         if not protos:
             problems.append(f"{path}: no .proto file in this folder")
             continue

@@ -24,7 +24,7 @@ PATIENCE = 1.0
 _MAX_DRIFT_CHECKS = 10_000
 # Clients choose the method names.
 _MAX_CACHED_KINDS = 10_000
-_MAX_CACHED_LENGTH = 300
+_MAX_NAME = 1000  # characters
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Schema:
         except KeyError:
             method = self.peek(path)
             kind = method.kind if method else None
-            if len(path) <= _MAX_CACHED_LENGTH:
+            if len(path) <= _MAX_NAME:
                 kinds[path] = kind
             return kind
 
@@ -130,7 +130,7 @@ class Schema:
         service, name = split_path(path)
         if not service:
             raise SchemaError(f"{path!r} is not the path of a gRPC method")
-        resolution = await self._symbols.get(service)
+        resolution = await self._resolve(service)
         method = resolution.method(path)
         if method is None:
             raise _missing_method(resolution, service, name)
@@ -138,7 +138,7 @@ class Schema:
 
     async def refresh(self, path: str) -> Method:
         """Fetch a method's service even if it is cached; meanwhile others get the cached one."""
-        resolution = await self._symbols.refresh(split_path(path)[0])
+        resolution = await self._symbols.refresh(_check_name(split_path(path)[0]))
         return resolution.method(path) or await self.method(path)
 
     async def refresh_on_drift(self, method: Method) -> Method | None:
@@ -167,17 +167,17 @@ class Schema:
 
     async def find_descriptor_set(self, message: str) -> LinkedDescriptorSet | None:
         """The descriptor set that defines a message; None if no source knows it."""
-        if self._built_in_types.has_message(message):
-            return self._built_in_types
         try:
-            linked = (await self._symbols.get(message)).linked
+            if self._built_in_types.has_message(_check_name(message)):
+                return self._built_in_types
+            linked = (await self._resolve(message)).linked
         except SchemaError:
             return None
         return linked if linked.has_message(message) else None
 
     async def descriptor_set(self, path: str) -> FileDescriptorSet:
         """All files that a method's service needs, imports first, as protoc would write them."""
-        resolution = await self._symbols.get(split_path(path)[0])
+        resolution = await self._resolve(split_path(path)[0])
         return FileDescriptorSet.FromString(resolution.linked.serialized)
 
     async def add_uploads(self, files: Mapping[str, bytes]) -> MemorySource:
@@ -211,6 +211,9 @@ class Schema:
             task.cancel()
         await asyncio.gather(*self._source_tasks, return_exceptions=True)
         await self._symbols.close()
+
+    async def _resolve(self, symbol: str) -> _Resolution:
+        return await self._symbols.get(_check_name(symbol))
 
     def _notify_change(self) -> None:
         self._drift_checks.clear()
@@ -304,3 +307,12 @@ def _missing_method(resolution: _Resolution, service: str, name: str) -> SchemaE
         reasons = "; ".join(problems) or "its file cannot be used"
         return SchemaError(f"{source} describes {service}, but not usably: {reasons}", problems=problems)
     return SchemaError(f"{source} knows {service}, but no method {name} in it", problems=problems)
+
+
+def _check_name(symbol: str) -> str:
+    """The symbol; :class:`SchemaError` for text that no source can know, and that caches are not to keep."""
+    if len(symbol) > _MAX_NAME:
+        raise SchemaError(f"{symbol[:50]!r}… is too long for a name")
+    if not symbol.isprintable():  # which lone surrogates are not either
+        raise SchemaError(f"{symbol!r} is not a name")
+    return symbol

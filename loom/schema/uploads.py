@@ -12,7 +12,8 @@ from .local_files import load_descriptor_sets, load_protos
 
 MAX_FILES = 2_000
 MAX_BYTES = 32 * 1024 * 1024
-_MAX_NAME = 500  # characters; no file system takes longer names
+_MAX_NAME = 500  # characters
+_MAX_PART = 255  # bytes between two slashes; common file systems take no more
 
 
 class UploadError(LoomError):
@@ -46,8 +47,12 @@ def check_name(name: str) -> str:
     """A name that is safe below a folder of our own; raises :class:`UploadError` for any other."""
     path = PurePosixPath(name.replace("\\", "/"))
     is_relative = path.parts and not path.is_absolute() and ".." not in path.parts
-    if not is_relative or "\0" in name or len(name) > _MAX_NAME:
+    if not is_relative or not name.isprintable():
         raise UploadError(f"{name!r} is not a relative file name: use one such as acme/shop/v1/shop.proto")
+    if len(name) > _MAX_NAME or any(len(part.encode()) > _MAX_PART for part in path.parts):
+        raise UploadError(
+            f"the name {name[:50]!r}… is too long: {_MAX_PART} bytes between slashes, {_MAX_NAME} characters in all"
+        )
     return str(path)
 
 
@@ -56,15 +61,24 @@ def load_uploads(files: Mapping[str, bytes]) -> tuple[DescriptorIndex, list[str]
     with tempfile.TemporaryDirectory(prefix="loom-attached-") as folder:
         root = Path(folder)
         descriptor_sets: list[Path] = []
+        has_protos = False
+        unwritten: list[str] = []
         for name, content in files.items():
             path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            if path.suffix != ".proto":
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            except OSError as error:  # such as a name that is a folder of another's; the other files are used
+                unwritten.append(f"{name}: {error.strerror}")
+                continue
+            if path.suffix == ".proto":
+                has_protos = True
+            else:
                 descriptor_sets.append(path)
         index, problems = load_descriptor_sets(descriptor_sets)
-        if len(descriptor_sets) < len(files):
+        if has_protos:
             compiled, proto_problems = load_protos([root])
             index.add(compiled.by_name.values(), "attached")
             problems += proto_problems
+        problems += unwritten
         return index, [problem.replace(f"{root}/", "") for problem in problems]

@@ -223,10 +223,44 @@ async def test_uploads_are_the_first_source_at_once(tmp_path: Path) -> None:
     await schema.close()
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "x" * 600])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.proto", "a/../../x.proto", "", "a\0b", "\ud800.proto"])
 async def test_names_of_uploads_are_relative(name: str) -> None:
     with pytest.raises(UploadError, match="relative file name"):
         await Schema([]).add_uploads({name: b""})
+
+
+@pytest.mark.parametrize("name", ["x" * 600, "x" * 256, f"{'é' * 130}.proto", f"a/{'x' * 256}/b.proto"])
+async def test_a_long_name_is_refused_and_spoils_no_later_upload(name: str) -> None:
+    schema = Schema([])
+    with pytest.raises(UploadError, match="is too long: 255 bytes between slashes"):
+        await schema.add_uploads({name: b""})
+    assert (await schema.add_uploads({"a.proto": TEXT.format("x").encode()})).services == ["a.S"]
+    await schema.close()
+
+
+@pytest.mark.parametrize("names", [("x.proto", "x.proto/y.proto"), ("x.proto/y.proto", "x.proto")])
+async def test_a_file_that_cannot_be_written_is_named_and_the_others_are_used(names: tuple[str, str]) -> None:
+    schema = Schema([])
+    await schema.add_uploads({names[0]: b""})
+    await schema.add_uploads({names[1]: b""})
+    source = await schema.add_uploads({"a.proto": TEXT.format("x").encode()})
+    assert source.services == ["a.S"]
+    [problem] = source.problems
+    assert problem.startswith(f"{names[1]}: ")
+    await schema.close()
+
+
+@pytest.mark.parametrize("name", ["\udcff", "a\0b", "x" * 1_000_000], ids=["surrogate", "NUL", "long"])
+async def test_text_that_is_no_name_is_neither_asked_for_nor_cached(name: str) -> None:
+    source = Scripted("reflection", UNKNOWN)
+    schema = Schema([source])
+    assert await schema.find_descriptor_set(name) is None
+    with pytest.raises(SchemaError):
+        await schema.method(f"/{name}/Do")
+    assert schema.kind(f"/{name}/Do") is None
+    assert source.asked == []
+    assert len(schema._symbols._entries) == 0
+    await schema.close()
 
 
 async def test_uploads_are_limited() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from loom.runtime.settings import Option, Section, options
+from loom.runtime.option_spec import Option, Section
+from loom.runtime.settings import options
 
 _NEGATIVE = "no_"
 _COMPLETIONS = {"FILE": "file", "PATH": "file", "DIR": "dir"}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from loom.runtime.settings import Option, Section, options
+from loom.runtime.option_spec import Option, Section
+from loom.runtime.settings import options
 
 from .flags import Flag
 from .root import make_command

@@ -17,6 +17,7 @@ from loom.runtime.console import Console
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.runtime.terminal import LogFormatter, Palette
+from loom.units import format_count
 
 from .output import print_error
 
@@ -136,5 +137,15 @@ def _banner(loom: Loom, settings: Settings, configuration: Configuration, palett
         lines.append(f"  page     {palette.bold(loom.page_url)}")
     if configuration.file:
         lines.append(f"  settings {configuration.file}")
+    lines += _acting_lines(loom, palette)
     lines.append("  Ctrl-C   stops it")
     return lines
+
+
+def _acting_lines(loom: Loom, palette: Palette) -> list[str]:
+    """Say that calls are altered, and by which seed: nothing altered is silent."""
+    count = 0 if loom.interceptor is None else len(loom.interceptor.rules.active)
+    if not count:
+        return []
+    text = f"{format_count(count, 'rule')} and faults act on calls" if count > 1 else "a rule acts on calls"
+    return [f"  rules    {palette.warning(text)} (--fault-seed {loom.rule_sources.seed})"]

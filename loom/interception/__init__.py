@@ -23,6 +23,12 @@ From rules to decisions:
 * :mod:`~loom.interception.field_operations`: what is done to a field.
 * :mod:`~loom.interception.wire_fields`: a message as fields with their bytes.
 
+In a running Loom:
+
+* :mod:`~loom.interception.rule_interceptor`: applies rules to calls: delays, threads, schemas.
+* :mod:`~loom.interception.loop_scheduler`: time, threads and schemas by an event loop.
+* :mod:`~loom.interception.rule_sources`: the rules of files, which are watched, and of flags.
+
 On recorded calls:
 
 * :mod:`~loom.interception.dry_run`: what rules would have done.

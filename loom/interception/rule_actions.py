@@ -177,6 +177,9 @@ def _message_maker(value: Any, base: Path) -> tuple[Callable[[act.ItemContext], 
     """A function that makes a message from a JSON value or a file, and whether it needs the schema."""
     if isinstance(value, str) and value.startswith("@"):
         path = base / value[1:]
+        if not path.resolve().is_relative_to(base.resolve()):
+            # The rules may be someone else's, and the target too: they must not send this machine's files.
+            raise ValueError(f"{value[1:]}: it is outside the folder of the rules")
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -124,6 +124,9 @@ class CallControl(Protocol):
     def end(self, final: FinalStatus, actions: tuple[Action, ...]) -> None:
         """End the call with this status, and cancel the target's call."""
 
+    def note(self, point: Point, actions: tuple[Action, ...]) -> None:
+        """Record that the item that is held at a point is held by these, while it is."""
+
 
 class CallInterceptor(Protocol):
     """Intercepts the items of one call. An engine uses it from one thread at a time."""

@@ -1,6 +1,7 @@
 """Settings, wiring, console, metrics, start and shutdown.
 
 * :mod:`~loom.runtime.settings`: every setting: the source of flags, variables, help and reference.
+* :mod:`~loom.runtime.option_spec`: how a setting is described.
 * :mod:`~loom.runtime.option_types`: types of option values: parsing and description.
 * :mod:`~loom.runtime.config_loading`: flags, variables and loom.toml, and their precedence.
 * :mod:`~loom.runtime.loom`: a running Loom: start, shutdown, signals.

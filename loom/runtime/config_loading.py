@@ -17,11 +17,21 @@ import platformdirs
 from loom.errors import ConfigError
 from loom.model import Address
 
-from .settings import Option, Settings, options
+from .option_spec import Option
+from .settings import Settings, options
 
 FILE_NAME = "loom.toml"
 CONFIG_VARIABLE = "LOOM_CONFIG"
-RELAY_ONLY = ("authority", "metadata_limit", "keepalive", "breaker", "breaker_pause")
+RELAY_ONLY = (
+    "authority",
+    "metadata_limit",
+    "keepalive",
+    "breaker",
+    "breaker_pause",
+    "rules",
+    "fault",
+    "fault_seed",
+)
 """Settings that change or limit traffic, which the wire engine does not."""
 UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
 """Settings that a file found in the working directory may not have."""

@@ -21,6 +21,8 @@ from loom.errors import ConfigError
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.interception import RuleSet
+from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
 from loom.proxy.binding import open_sockets
 from loom.proxy.engine import Engine
@@ -137,8 +139,10 @@ class Loom:
         self.metrics = Metrics(__version__, self.stats)
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
+        self.rule_sources = wiring.rule_sources(settings)
+        self.interceptor = wiring.interceptor(settings, self.rule_sources, self.schema)
         self.engine = wiring.engine(
-            settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind
+            settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind, self.interceptor
         )
         self.allocate_id = wiring.allocate_after_flush(self.ids, self.engine.flush)
         self.replayer = ReplayRunner(
@@ -149,6 +153,8 @@ class Loom:
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
         self.tasks.start(local.watch(self.schema.clear), "local schema files")
+        if self.interceptor is not None:
+            self.tasks.start(self._watch_rules(self.interceptor), "files of rules")
         self.tasks.every(_STATS_SECONDS, self._publish_stats, "stats")
         if self._tunes_process:
             self._tune_process()
@@ -166,6 +172,12 @@ class Loom:
         self.stored_descriptors.add(await asyncio.to_thread(store.stored_descriptors))
         store.previous_runs.report(*self.stored_descriptors.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
+
+    async def _watch_rules(self, interceptor: RuleInterceptor) -> None:
+        def replace(rules: RuleSet) -> None:
+            interceptor.rules = rules
+
+        await self.rule_sources.watch(lambda: interceptor.rules, replace)
 
     def _on_target_state(self, state: str) -> None:
         """Invalidate schemas on reconnection: the target may have been replaced by another version."""

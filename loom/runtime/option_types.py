@@ -182,6 +182,14 @@ def _parse_new_file(raw: object, base: Path) -> Path:
     return path
 
 
+def _parse_faults(raw: object, _: Path) -> tuple[str, ...]:
+    """Faults, each a text; one alone is not split at commas, which filters have."""
+    faults = tuple(_parse_text(item) for item in (raw if isinstance(raw, list | tuple) else [raw]))
+    if not all("::" in fault for fault in faults):
+        raise ValueError("no '::'")
+    return faults
+
+
 def _parse_metadata_key(raw: object, _: Path) -> str:
     text = _parse_text(raw).lower()
     if not _METADATA_KEY.fullmatch(text.removesuffix("*")):
@@ -241,6 +249,13 @@ FILE = OptionType("FILE", "an existing file", _parse_file)
 NEW_FILE = OptionType("FILE", "a file in an existing directory", _parse_new_file)
 DIRECTORY = OptionType("DIR", "a directory", _parse_path)
 PATH = OptionType("PATH", "an existing file or directory", _parse_existing_path)
+FAULT = OptionType(
+    "FAULT",
+    "a filter, '::' and what happens (e.g. 'method:GetOrder :: status=UNAVAILABLE')",
+    _parse_faults,
+    ", ".join,
+    multiple=True,
+)
 METADATA_KEY = OptionType("KEY", "a metadata key (e.g. x-api-key or x-secret-*)", _parse_metadata_key)
 METADATA = OptionType(
     "'KEY: VALUE'",

@@ -5,79 +5,17 @@ and the key ``history-bytes``. Sources and precedence: :mod:`loom.runtime.config
 """
 
 import dataclasses
-import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, get_type_hints
 
 from loom.model import DEFAULT_SECRETS, Address
 
 from . import option_types as types
-from .option_types import OptionType
+from .option_spec import Option, OptionSpec, Section
 
 _DEMO_SESSION = "demo"
 _DEMO_DRAIN = 0.3  # seconds; one of its streams never ends
-
-
-class Section(enum.StrEnum):
-    """The headings of ``--help`` and of docs/reference/configuration.md."""
-
-    TRAFFIC = "Traffic"
-    TARGET_TLS = "TLS towards the target"
-    LISTEN_TLS = "TLS on the listening side"
-    INSPECTOR = "Inspector"
-    SCHEMA = "Schema"
-    RECORDING = "Recording"
-    CONSOLE = "Console"
-
-
-@dataclass(frozen=True, slots=True)
-class OptionSpec:
-    """The annotation of a field of :class:`Settings`. ``default_help`` describes a default of None."""
-
-    type: OptionType
-    section: Section
-    help: str
-    default_help: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One setting: its name, default and :class:`OptionSpec`."""
-
-    name: str
-    default: Any
-    spec: OptionSpec
-
-    @property
-    def type(self) -> OptionType:
-        return self.spec.type
-
-    @property
-    def key(self) -> str:
-        """The key in loom.toml."""
-        return self.name.replace("_", "-")
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.key}"
-
-    @property
-    def negative_flag(self) -> str | None:
-        """``--no-KEY``, for switches that are not off by default and for values that may be ``off``."""
-        has_negative = self.default is not False if self.type.is_switch else self.type.accepts_off
-        return f"--no-{self.key}" if has_negative else None
-
-    @property
-    def variable(self) -> str:
-        return f"LOOM_{self.name.upper()}"
-
-    @property
-    def default_text(self) -> str:
-        """The default as it would be written, or described; empty if there is none."""
-        if self.spec.default_help:
-            return self.spec.default_help
-        return "" if self.default in (None, ()) else self.type.format(self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +156,33 @@ class Settings:
         Path | None,
         OptionSpec(
             types.FILE, Section.LISTEN_TLS, "Require client certificates issued by these authorities (PEM)."
+        ),
+    ] = None
+
+    rules: Annotated[
+        tuple[Path, ...],
+        OptionSpec(
+            types.FILE.repeatable(),
+            Section.ACTING,
+            "A file of rules and faults (TOML or JSON), applied to calls; reloaded when changed (relay only).",
+        ),
+    ] = ()
+    fault: Annotated[
+        tuple[str, ...],
+        OptionSpec(
+            types.FAULT,
+            Section.ACTING,
+            "A fault to inject into the calls that match a filter, as in 'method:GetOrder :: status=UNAVAILABLE'"
+            " (relay only).",
+        ),
+    ] = ()
+    fault_seed: Annotated[
+        int | None,
+        OptionSpec(
+            types.COUNT,
+            Section.ACTING,
+            "The seed that decides which calls a percent selects (relay only).",
+            "random, printed at start",
         ),
     ] = None
 

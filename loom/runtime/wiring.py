@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from secrets import randbelow
 
 from loom.errors import ConfigError, StartError
 from loom.grpcurl.command_builder import CommandBuilder
+from loom.interception.loop_scheduler import LoopScheduler, SchemaTypes
+from loom.interception.rule_interceptor import RuleInterceptor
+from loom.interception.rule_sources import RuleSources
 from loom.model import Address, CallIds, Endpoint, Kind, Secrets, Sink
+from loom.model.interception import Interceptor
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
@@ -15,6 +20,8 @@ from loom.schema.reflection import ReflectionSource
 from loom.sessions import SessionWriter, check_name, session_path, sessions_directory
 
 from .settings import Settings
+
+_SEEDS = 10**6  # short enough to be typed
 
 
 def _read(path: Path | None, setting: str) -> bytes | None:
@@ -112,6 +119,7 @@ def engine(
     ids: CallIds,
     breaker: Breaker | None,
     kind_of: Callable[[str], Kind | None],
+    interceptor: Interceptor | None = None,
 ) -> Engine:
     """Return the engine of the setting ``engine``, whose package is imported only then."""
     tls = server_tls(settings)
@@ -133,7 +141,21 @@ def engine(
         keepalive=settings.keepalive,
         breaker=breaker,
         kind_of=kind_of,
+        interceptor=interceptor,
     )
+
+
+def rule_sources(settings: Settings) -> RuleSources:
+    """Return the sources of rules, with the seed of the setting ``fault_seed`` or a random one."""
+    seed = settings.fault_seed or randbelow(_SEEDS) + 1
+    return RuleSources(settings.rules, settings.fault, seed)
+
+
+def interceptor(settings: Settings, sources: RuleSources, schema: Schema) -> RuleInterceptor | None:
+    """Return what applies the rules; None with the wire engine. Raises :class:`LoomError` for rules with errors."""
+    if settings.engine == "wire":
+        return None
+    return RuleInterceptor(sources.load(), LoopScheduler(), SchemaTypes(schema))
 
 
 def allocate_after_flush(ids: CallIds, flush: Callable[[], None]) -> Callable[[], int]:

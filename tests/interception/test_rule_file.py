@@ -139,6 +139,8 @@ def test_errors_name_the_rule_and_what_is_allowed(tmp_path: Path, text: str, mes
         ('replace = "a", regex = "(", with = ""', "regex: missing ) at position 1"),
         ('replace = "a", regex = "a", with = "\\\\2"', "regex: invalid group reference"),
         ('message = "@missing.json"', "missing.json: cannot be read: No such file"),
+        ('message = "@../secret.json"', "../secret.json: it is outside the folder of the rules"),
+        ('message = "@/etc/passwd"', "/etc/passwd: it is outside the folder of the rules"),
         ("metadata = {}", "it changes nothing"),
         ('metadata = { set = { "grpc-status" = "0" } }', "'grpc-status' is set by gRPC itself"),
         ('metadata = { set = { "x-bin" = "?" } }', "the value of 'x-bin' is not base64"),
@@ -150,7 +152,7 @@ def test_errors_name_the_rule_and_what_is_allowed(tmp_path: Path, text: str, mes
         ('status = "INTERNAL", details = [{ reason = "x" }]', "a detail is a table with its type"),
         (
             'status = "INTERNAL", details = [{ "@type" = "google.rpc.ErrorInfo", reson = "x" }]',
-            'has no field named "reson"',
+            "did you mean reason?",
         ),
         ('deadline = "2"', "'2' is not a duration"),
         ("duplicate = 1", "duplicate: 1 is not from 2 to 1000"),

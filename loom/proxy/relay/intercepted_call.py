@@ -101,6 +101,13 @@ class InterceptedCall(RelayedCall):
             )
             self._end_by(final, actions)
 
+    @serialized
+    def note(self, point: Point, actions: tuple[Action, ...]) -> None:
+        """Record what holds an item; see :class:`loom.model.interception.CallControl`."""
+        for queue in self._queues.values():
+            if queue.current is not None and queue.current.point is point and not self._ended:
+                self._record(queue.current, Decision((), actions=actions), time.time_ns())
+
     # What comes
 
     def _acquire_permit(self) -> None:

@@ -22,7 +22,7 @@ class Section(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """The annotation of a setting (:class:`loom.runtime.settings.Settings`). ``default_help`` describes a default of None."""
+    """The annotation of a field of ``Settings``. ``default_help`` describes a default of None."""
 
     type: OptionType
     section: Section

@@ -78,12 +78,11 @@ def _contexts(command: click.Command, context: click.Context) -> Iterator[click.
 
 def _command(context: click.Context) -> str:
     command = context.command
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     rows = [_option(parameter, context) for parameter in command.get_params(context)]
     # The settings of the proxy, which are its own flags, are described in configuration.md.
     is_root = context.parent is None
     shown = [text for text, setting in rows if text and not (is_root and setting)]
-    parts = [f"## `{context.command_path}`", f"```text\n{usage}\n```", *_description(command)]
+    parts = [f"## `{context.command_path}`", f"```text\n{_usage(context)}\n```", *_description(command)]
     if is_root:
         parts.append(
             "Without a command, Loom runs the proxy. Its flags are the [settings](configuration.md), and these:"
@@ -91,6 +90,15 @@ def _command(context: click.Context) -> str:
     if shown:
         parts.append("\n".join(["| option | description |", "| --- | --- |", *shown]))
     return "\n\n".join(parts) + "\n"
+
+
+def _usage(context: click.Context) -> str:
+    """The usage line. Its words for a group are ours, as click's differ between the releases that Loom allows."""
+    command = context.command
+    arguments = [piece for item in command.get_params(context) for piece in item.get_usage_pieces(context)]
+    if isinstance(command, click.Group):
+        arguments.append("[COMMAND] …" if command.invoke_without_command else "COMMAND …")
+    return " ".join([context.command_path, "[OPTIONS]", *arguments])
 
 
 def _option(parameter: click.Parameter, context: click.Context) -> tuple[str, bool]:

@@ -22,6 +22,10 @@ From edited JSON to bytes:
 * :mod:`~loom.codec.field_hints`: what a field takes, in words.
 * :mod:`~loom.codec.field_path`: paths of fields, as in ``items[2].price``.
 
+Comparison:
+
+* :mod:`~loom.codec.canonical`: whether two encoded messages have the same content, and where they differ.
+
 Views:
 
 * :mod:`~loom.codec.payload_view`: every view of a payload.

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+
 from loom.api.replay import GrpcurlCommand
+from loom.codec import EncodeError, TypeResolver, encode
+from loom.codec.canonical import exact_value, find_difference, same_content
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import (
@@ -34,6 +38,7 @@ from loom.schema import split_path
 from .dialect import Dialect
 
 _ONE_LINE = 100
+_MAX_PLACES = 5  # named in the note on values that JSON does not represent exactly
 _MAX_ARGUMENT = 16 * 1024
 _END = "EOF"
 _DEFAULT_RESPONSE_LIMIT = 4 * 1024 * 1024
@@ -80,8 +85,8 @@ def grpcurl_command(
             "", (f"{call.method!r} is not /package.Service/Method: grpcurl cannot call it",)
         )
     requests, method = decoding.messages, decoding.method
-    application_metadata = [request for request in requests if not request.error]
-    if method is None or (requests and not application_metadata):
+    decodable = [request for request in requests if not request.error]
+    if method is None or (requests and not decodable):
         return GrpcurlCommand("", (_undecodable_note(decoding),))
     metadata, metadata_notes = _metadata(call.request_metadata, secrets, reveal=reveal)
     flags = [
@@ -91,12 +96,13 @@ def grpcurl_command(
         *metadata,
     ]
     dialect = Dialect(decoding.resolver)
-    texts = [json_text(dialect.message(request.json, method.request)) for request in application_metadata]
+    texts = [json_text(dialect.message(request.json, method.request)) for request in decodable]
     target = [
         shlex.quote(endpoint.address.unix_path or str(endpoint.address)),
         shlex.quote(f"{service}/{name}"),
     ]
-    notes = [*metadata_notes, *dialect.problems, *_notes(call, requests, endpoint, schema)]
+    inexact = _inexact_note(decodable, method.request, decoding.resolver)
+    notes = [*metadata_notes, *dialect.problems, *inexact, *_notes(call, requests, endpoint, schema)]
     return GrpcurlCommand(_assemble(flags, texts, target), tuple(notes))
 
 
@@ -280,6 +286,37 @@ def _notes(
     elif call.ended_by is EndedBy.CLIENT:
         seconds = (call.duration_ns or 0) / 1e9
         yield f"the client cancelled this call after {seconds:.2f} s: grpcurl gives it up a little later (-max-time)"
+
+
+def _inexact_note(
+    requests: Sequence[DecodedMessage], descriptor: Descriptor, resolver: TypeResolver
+) -> Iterator[str]:
+    """A note on the values that are not those of the recorded messages when their JSON is encoded again."""
+    places = []
+    for request in requests:
+        path = _inexact_path(request, descriptor, resolver)
+        if path is not None:
+            places.append(f"{path or 'all of it'} (message {request.index})")
+    if places:
+        more = f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
+        yield (
+            "JSON does not represent these values exactly, and grpcurl sends what it shows: "
+            f"{', '.join(places[:_MAX_PLACES])}{more}; a replay in Loom sends them as recorded"
+        )
+
+
+def _inexact_path(request: DecodedMessage, descriptor: Descriptor, resolver: TypeResolver) -> str | None:
+    """The path of the first value that a message's JSON does not represent exactly."""
+    if request.data is None:
+        return None
+    try:
+        encoded = encode(request.json, descriptor, resolver)
+    except EncodeError as error:
+        return error.path
+    if same_content(request.data, encoded, descriptor, resolver):
+        return None
+    before, after = (exact_value(data, descriptor, resolver) for data in (request.data, encoded))
+    return find_difference(before, after)
 
 
 def _message_notes(call: Call, requests: Sequence[DecodedMessage]) -> Iterator[str]:

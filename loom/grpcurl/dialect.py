@@ -6,7 +6,6 @@ grpcurl's parser takes a FieldMask as the object ``{"paths": […]}`` and not as
 
 import math
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -16,6 +15,7 @@ from loom.codec import TypeResolver
 _ANY = "google.protobuf.Any"
 _MASK = "google.protobuf.FieldMask"
 _WELL_KNOWN = "google.protobuf."
+_TIMES = frozenset({"google.protobuf.Timestamp", "google.protobuf.Duration"})
 _OMITTED: Any = object()
 _UPPER = re.compile(r"[A-Z]")
 
@@ -38,14 +38,18 @@ class Dialect:
             return {"paths": [_snake(path) for path in value.split(",") if path]}
         if not isinstance(value, dict):
             return value
+        if name in _TIMES:
+            self.problems[f"a {name} out of range is not sent: grpcurl cannot write one"] = None
+            return _OMITTED
         if name == _ANY:
             return self._any(value)
         if name.startswith(_WELL_KNOWN) and descriptor.file.name.startswith("google/protobuf/"):
             return value
-        fields = dict(_by_json_name(descriptor.fields))
-        adapted = {
-            key: self._field(item, fields[key]) if key in fields else item for key, item in value.items()
-        }
+        fields = {field.json_name: field for field in descriptor.fields}
+        adapted = {}
+        for key, item in value.items():
+            field = fields.get(key) or _extension(descriptor, key)
+            adapted[key] = item if field is None else self._field(item, field)
         # grpcurl makes a nil message of a null, and fails to encode it.
         return {key: item for key, item in adapted.items() if item is not _OMITTED}
 
@@ -63,7 +67,7 @@ class Dialect:
             return value
         if descriptor.full_name == _MASK:
             return {"@type": url, **self.message(value.get("value", ""), descriptor)}
-        if "value" in value and descriptor.full_name == _ANY:
+        if "value" in value and descriptor.full_name in {_ANY, *_TIMES}:
             inner = self._message(value["value"], descriptor)
             return inner if inner is _OMITTED else {"@type": url, "value": inner}
         rest = {key: item for key, item in value.items() if key != "@type"}
@@ -85,9 +89,14 @@ class Dialect:
         return self._message(value, inner)
 
 
-def _by_json_name(fields: Iterable[FieldDescriptor]) -> Iterable[tuple[str, FieldDescriptor]]:
-    for field in fields:
-        yield field.json_name, field
+def _extension(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
+    """The extension that a JSON key in brackets names."""
+    if not (descriptor.is_extendable and key.startswith("[") and key.endswith("]")):
+        return None
+    try:
+        return descriptor.file.pool.FindExtensionByName(key[1:-1])
+    except KeyError:
+        return None
 
 
 def _snake(path: str) -> str:

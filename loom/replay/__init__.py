@@ -4,7 +4,6 @@
 * :mod:`~loom.replay.runner`: makes a planned call and emits its events.
 * :mod:`~loom.replay.batch`: replays a whole recording.
 * :mod:`~loom.replay.diff`: differences between two calls or two messages.
-* :mod:`~loom.replay.canonical`: whether two encoded messages have the same content, and where they differ.
 * :mod:`~loom.replay.ignore_paths`: field paths that a comparison ignores.
 * :mod:`~loom.replay.report`: results as a table, lines, JSON and JUnit XML.
 * :mod:`~loom.replay.self_dial`: refuses Loom's own addresses as targets.

@@ -12,13 +12,13 @@ from google.protobuf.message import DecodeError
 
 from loom.api.replay import Change, ChangeKind
 from loom.codec import ChainResolver, TypeResolver
+from loom.codec.canonical import UNKNOWN_FIELDS, Leaf, exact_value, same_content
 from loom.codec.field_path import FieldNames, Step, path_text
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage
 from loom.model import MASK, Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.metadata import GRPC_STATUS_DETAILS
 
-from .canonical import UNKNOWN_FIELDS, Leaf, exact_value, same_content
 from .ignore_paths import IgnorePaths, PathCursor
 
 _SHOWN_BYTES = 64

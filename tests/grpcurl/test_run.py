@@ -88,6 +88,41 @@ async def test_every_field_and_every_character_arrives_byte_for_byte(bench: Benc
     assert second.messages == first.messages == [kitchen_sink()]
 
 
+FLOAT_MAX = float.fromhex("0x1.fffffep+127")
+
+
+@pytest.mark.parametrize("small", [FLOAT_MAX, -FLOAT_MAX, 2**-149, float("nan"), float("-inf")])
+async def test_floats_at_their_limits(bench: Bench, small: float) -> None:
+    first, second = await repeated(bench, await bench.call("Say", [thing(small=small)]))
+    assert second.messages == first.messages
+
+
+async def test_a_value_that_json_does_not_represent_is_sent_as_it_is_shown_and_named(bench: Bench) -> None:
+    free = make("google.protobuf.Struct")
+    free.fields["v"].number_value = float("nan")
+    call = await bench.call("Say", [thing(text="a", free=free)])
+    (note,) = (await command_of(bench, call)).notes
+    assert "not represent these values exactly" in note
+    assert "free.v (message 0)" in note
+    free.fields["v"].string_value = "NaN"
+    _, second = await repeated(bench, call)
+    assert second.messages == [thing(text="a", free=free)]
+
+
+async def test_a_timestamp_out_of_range_is_left_out_with_a_note(bench: Bench) -> None:
+    call = await bench.call("Say", [thing(text="a", when={"seconds": 1_700_000_000_000})])
+    (note,) = (await command_of(bench, call)).notes
+    assert note == "a google.protobuf.Timestamp out of range is not sent: grpcurl cannot write one"
+    _, second = await repeated(bench, call)
+    assert second.messages == [thing(text="a")]
+
+
+@pytest.mark.parametrize("paths", [["a,b"], ["fooBar"], ["a_1", "b"], [""]])
+async def test_odd_paths_of_a_mask_arrive(bench: Bench, paths: list[str]) -> None:
+    first, second = await repeated(bench, await bench.call("Say", [thing(mask={"paths": paths})]))
+    assert second.messages == first.messages
+
+
 @pytest.mark.parametrize("method", ["Say", "Spread", "Gather", "Chat"])
 async def test_every_stream_type_is_repeated(bench: Bench, method: str) -> None:
     messages = [thing(text="only 'one'")]

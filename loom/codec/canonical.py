@@ -13,11 +13,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, EncodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from loom.codec import TypeResolver, type_name
-from loom.codec.compiled_readers import is_map, json_key, key_text, set_fields
-from loom.codec.json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter
-from loom.codec.lenient_parser import parse_message
-from loom.codec.scalars import as_base64, double
+from .compiled_readers import is_map, json_key, key_text, set_fields
+from .field_path import Step, path_text
+from .json_printer import ANY, LIST, STRUCT, VALUE, WELL_KNOWN, JsonPrinter
+from .lenient_parser import parse_message
+from .scalars import as_base64, double
+from .type_resolver import TypeResolver, type_name
 
 UNKNOWN_FIELDS = "fields outside the schema"
 """The key of an exact value under which a message has the fields that its descriptor lacks."""
@@ -54,6 +55,19 @@ def exact_value(data: bytes, descriptor: Descriptor, resolver: TypeResolver) -> 
     """
     message, _ = parse_message(data, descriptor)
     return _Exact(resolver).value(message)
+
+
+def find_difference(left: Any, right: Any, steps: tuple[Step, ...] = ()) -> str | None:
+    """The path of the first part in which two exact values differ; unknown fields are not compared."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        keys: list[Step] = [key for key in {**left, **right} if key != UNKNOWN_FIELDS]
+        parts = [(key, left.get(key), right.get(key)) for key in keys]
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        parts = list(zip(range(len(left)), left, right, strict=True))
+    else:
+        return None if left == right else path_text(steps)
+    found = (find_difference(one, other, (*steps, key)) for key, one, other in parts)
+    return next((path for path in found if path is not None), None)
 
 
 class _Exact:

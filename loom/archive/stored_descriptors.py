@@ -35,7 +35,7 @@ class StoredDescriptorSource:
             except SchemaError as error:
                 self.problems.append(str(error))
                 continue
-            self._sources.append((item, MemorySource(self.name, files)))
+            self._sources.append((item, MemorySource(self.name, [files])))
         self._sources.sort(key=lambda pair: pair[0].fetched_ns, reverse=True)
 
     async def fetch(self, symbol: str) -> DescriptorSet:

@@ -108,7 +108,7 @@ class DisplayDecoder:
                 response_type=None,
                 error=str(problem),
                 drift=False,
-                problems=[*(problem.problems if problem else ()), *self.schema.problems],
+                problems=self.schema.problems_with(problem.problems if problem else ()),
             )
         return MethodSchema(
             source=method.provenance.source,
@@ -118,7 +118,7 @@ class DisplayDecoder:
             response_type=method.response.full_name,
             error=None,
             drift=self._has_drifted(method),
-            problems=[*method.problems, *self.schema.problems],
+            problems=self.schema.problems_with(method.problems),
         )
 
     async def status_details(self, call: Call) -> StatusDetails | None:

@@ -99,7 +99,6 @@ class Loom:
         self._exit.push_async_callback(self.target.close)
         self._exit.push_async_callback(self.tasks.stop)  # before the target's connections close
         local = wiring.local_files(settings)
-        await local.load()
         self.schema = wiring.schema(settings, self.target, local)
         self._exit.push_async_callback(self.schema.close)
         self.decoder = DisplayDecoder(self.schema)
@@ -152,7 +151,7 @@ class Loom:
             await self._start_inspector(settings.ui)
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
-        self.tasks.start(local.watch(self.schema.clear), "local schema files")
+        self.tasks.start(local.run(self.schema.clear), "local schema files")
         if self.interceptor is not None:
             self.tasks.start(self._watch_rules(self.interceptor), "files of rules")
         self.tasks.every(_STATS_SECONDS, self._publish_stats, "stats")

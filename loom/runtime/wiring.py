@@ -194,7 +194,7 @@ def log(settings: Settings, secrets: Secrets) -> CallLog | None:
 
 
 def local_files(settings: Settings) -> LocalSources:
-    """Return the sources of proto files and descriptor sets, which :meth:`LocalSources.load` reads."""
+    """Return the sources of proto files and descriptor sets, which :meth:`LocalSources.run` loads."""
     return LocalSources(settings.proto, settings.import_path, settings.protoset)
 
 

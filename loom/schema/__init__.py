@@ -9,10 +9,10 @@ Sources:
 * :mod:`~loom.schema.reflection`: the target's reflection service.
 * :mod:`~loom.schema.reflection_stream`: one stream of it.
 * :mod:`~loom.schema.descriptor_index`: descriptors in memory.
-* :mod:`~loom.schema.local_files`: loads ``.proto`` files and descriptor sets.
-* :mod:`~loom.schema.file_watcher`: reloads them when they change.
+* :mod:`~loom.schema.local_files`: ``.proto`` files and descriptor sets, loaded again when they change.
 * :mod:`~loom.schema.uploads`: files that are uploaded from the page.
-* :mod:`~loom.schema.protoc`: compiles ``.proto`` files.
+* :mod:`~loom.schema.compilation`: loads such files, in a process of their own.
+* :mod:`~loom.schema.protoc`: compiles ``.proto`` files that are known to compile.
 * :mod:`~loom.schema.built_in_services`: gRPC's own services.
 * :mod:`~loom.schema.stored`: parses descriptor sets that were stored with calls.
 
@@ -26,8 +26,8 @@ From files to types:
 """
 
 from .descriptor_index import DescriptorIndex, MemorySource
-from .file_watcher import LocalSources
 from .linker import LinkedDescriptorSet
+from .local_files import LocalSources
 from .outline import outline
 from .protoc import ProtocError, compile_protos
 from .schema import Schema

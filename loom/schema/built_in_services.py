@@ -17,7 +17,7 @@ def built_in_services() -> MemorySource:
     files = [file_of_module(module) for module in (health_pb2, reflection_pb2, channelz_pb2)]
     index = DescriptorIndex()
     index.add([*files, _reflection_v1()], "Loom")
-    return MemorySource(_SERVICES, index)
+    return MemorySource(_SERVICES, [index])
 
 
 def _reflection_v1() -> FileDescriptorProto:

@@ -1,12 +1,39 @@
 """An index of descriptors in memory by the symbols that they define, and the source that answers from it."""
 
+import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
+from .placeholders import defined_types
 from .source import DescriptorSet, Provenance, SchemaError
+
+
+class _LazyFiles(Mapping[str, FileDescriptorProto]):
+    """Files by name, which are parsed when they are used."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, FileDescriptorProto | bytes] = {}
+
+    def __getitem__(self, name: str) -> FileDescriptorProto:
+        file = self._files[name]
+        if isinstance(file, bytes):
+            file = self._files[name] = FileDescriptorProto.FromString(file)
+        return file
+
+    def __setitem__(self, name: str, file: FileDescriptorProto | bytes) -> None:
+        self._files[name] = file
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
 
 
 @dataclass(slots=True)
@@ -17,23 +44,55 @@ class DescriptorIndex:
     each file was read; ``extensions`` are the files that extend each message.
     """
 
-    by_name: dict[str, FileDescriptorProto] = field(default_factory=dict)
+    by_name: _LazyFiles = field(default_factory=_LazyFiles)
     origins: dict[str, str] = field(default_factory=dict)
     symbols: dict[str, str] = field(default_factory=dict)
+    services: dict[str, None] = field(default_factory=dict)
     extensions: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, files: Iterable[FileDescriptorProto], origin: str) -> None:
         """Add files that were read from ``origin``."""
         for file in files:
-            if file.name in self.by_name:
-                continue
-            self.by_name[file.name] = file
-            self.origins[file.name] = origin
             prefix = f"{file.package}." if file.package else ""
-            for name in (*(item.name for item in file.service), *(item.name for item in file.message_type)):
-                self.symbols.setdefault(prefix + name, file.name)
-            for extended in extended_messages(file):
-                self.extensions.setdefault(extended, []).append(file.name)
+            services = [prefix + item.name for item in file.service]
+            types = [prefix + item.name for item in file.message_type]
+            self._add(file.name, file, origin, services, types, extended_messages(file))
+
+    def add_serialized(
+        self,
+        name: str,
+        data: bytes,
+        origin: str,
+        services: Iterable[str],
+        types: Iterable[str],
+        extended: Iterable[str],
+    ) -> None:
+        """Add a serialised file, which is parsed when it is used.
+
+        ``services`` and ``types`` are the full names of what it defines outermost, ``extended`` those of the messages
+        that it extends.
+        """
+        self._add(name, data, origin, services, types, extended)
+
+    def _add(
+        self,
+        name: str,
+        file: FileDescriptorProto | bytes,
+        origin: str,
+        services: Iterable[str],
+        types: Iterable[str],
+        extended: Iterable[str],
+    ) -> None:
+        if name in self.by_name:
+            return
+        self.by_name[name] = file
+        self.origins[name] = origin
+        services = list(services)
+        self.services |= dict.fromkeys(services)
+        for symbol in (*services, *types):
+            self.symbols.setdefault(symbol, name)
+        for message in extended:
+            self.extensions.setdefault(message, []).append(name)
 
     def file_of(self, symbol: str) -> str | None:
         """The name of the file that defines a symbol; that of a nested message is that of its outermost one."""
@@ -66,47 +125,83 @@ class DescriptorIndex:
 
 
 class MemorySource:
-    """A source that answers from an index, which :meth:`replace` exchanges at once."""
+    """A source that answers from indexes, which :meth:`replace` exchanges at once.
 
-    def __init__(self, name: str, index: DescriptorIndex | None = None, problems: Iterable[str] = ()) -> None:
+    Files of one name in two indexes are different files: each is used with the imports of its own index. A source that
+    ``is_loading`` answers when it has been loaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        indexes: Iterable[DescriptorIndex] = (),
+        problems: Iterable[str] = (),
+        *,
+        is_loading: bool = False,
+    ) -> None:
         self.name = name
         self.problems: list[str] = list(problems)
-        self._index = index or DescriptorIndex()
+        self._indexes = list(indexes)
         self._loaded_ns = time.time_ns()
+        self._loaded = asyncio.Event()
+        if not is_loading:
+            self._loaded.set()
 
-    def replace(self, index: DescriptorIndex, problems: Iterable[str]) -> None:
-        """Answer from another index."""
-        self._index = index
-        self.problems = list(problems)
-        self._loaded_ns = time.time_ns()
+    @property
+    def is_loading(self) -> bool:
+        """Whether the files have not been loaded yet."""
+        return not self._loaded.is_set()
 
     @property
     def services(self) -> list[str]:
         """The full names of the services that the files define."""
-        return sorted(
-            f"{file.package}.{service.name}".lstrip(".")
-            for file in self._index.by_name.values()
-            for service in file.service
-        )
+        return sorted({service for index in self._indexes for service in index.services})
+
+    def replace(self, indexes: Iterable[DescriptorIndex], problems: Iterable[str]) -> None:
+        """Answer from other indexes."""
+        self._indexes = list(indexes)
+        self.problems = list(problems)
+        self._loaded_ns = time.time_ns()
+        self._loaded.set()
 
     async def fetch(self, symbol: str) -> DescriptorSet:
         """The file that defines a symbol, its imports, and the extensions of their messages."""
-        name = self._index.file_of(symbol)
-        if name is None:
-            count = len(self.problems)
-            unusable = f" ({count} could not be read: {self.problems[0]})" if self.problems else ""
-            raise SchemaError(f"no {self.name} define {symbol}{unusable}")
-        files = self._index.with_imports([name])
-        files |= self._index.with_imports(self._index.extensions_of(files))
-        return DescriptorSet(
-            tuple(files.values()), Provenance(self.name, self._index.origins[name], self._loaded_ns)
-        )
+        await self._loaded.wait()
+        for index in self._indexes:
+            name = index.file_of(symbol)
+            if name is not None:
+                files = index.with_imports([name])
+                files |= index.with_imports(index.extensions_of(files))
+                return DescriptorSet(
+                    tuple(files.values()), Provenance(self.name, index.origins[name], self._loaded_ns)
+                )
+        count = len(self.problems)
+        unusable = f" ({count} could not be read: {self.problems[0]})" if self.problems else ""
+        raise SchemaError(f"no {self.name} define {symbol}{unusable}")
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
-        """The imports that ``files`` lack, and the extensions of their messages."""
-        missing = {name for file in files.values() for name in file.dependency if name not in files}
-        names = [*missing, *self._index.extensions_of(files)]
-        return [file for name, file in self._index.with_imports(names).items() if name not in files]
+        """The imports that ``files`` lack, and the extensions of their messages that do not conflict with them."""
+        result = dict(files)
+        for index in self._indexes:
+            missing = {name for file in result.values() for name in file.dependency if name not in result}
+            _add_further(result, index.with_imports(missing))
+        defined: set[str] | None = None
+        for index in self._indexes:
+            for name in index.extensions_of(files):
+                if name in result:
+                    continue
+                if defined is None:
+                    defined = set().union(*map(defined_types, result.values()))
+                further = {key: file for key, file in index.with_imports([name]).items() if key not in result}
+                if not any(defined & defined_types(file) for file in further.values()):
+                    result |= further
+                    defined = defined.union(*map(defined_types, further.values()))
+        return [file for name, file in result.items() if name not in files]
+
+
+def _add_further(files: dict[str, FileDescriptorProto], others: Mapping[str, FileDescriptorProto]) -> None:
+    for name, file in others.items():
+        files.setdefault(name, file)
 
 
 def extended_messages(file: FileDescriptorProto) -> set[str]:

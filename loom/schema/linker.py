@@ -136,21 +136,29 @@ class _Linker:
     def _link(self, file: FileDescriptorProto) -> str:
         """Add a file to the pool; the reason if the pool rejects it, else ""."""
         data = file.SerializeToString()
-        try:
-            self.pool.AddSerializedFile(data)
-            self.pool.FindFileByName(file.name)
-        except Exception as error:  # noqa: BLE001 (the implementations of protobuf raise different classes)
-            if extension_numbers(file):
-                self._rebuild_pool()
-            return " ".join(str(error).split()) or type(error).__name__
-        self.files.append(data)
-        return ""
+        error = pool_error(self.pool, file.name, data)
+        if not error:
+            self.files.append(data)
+        elif extension_numbers(file):
+            self._rebuild_pool()
+        return error
 
     def _rebuild_pool(self) -> None:
         """Start a new pool: upb may keep extensions of a file that it has rejected, and their memory is freed."""
         self.pool = DescriptorPool()
         for data in self.files:
             self.pool.AddSerializedFile(data)
+
+
+def pool_error(pool: DescriptorPool, name: str, data: bytes) -> str:
+    """Add a serialised file to a pool; the reason if the pool rejects it, else ""."""
+    try:
+        pool.AddSerializedFile(data)
+        if name.isascii():  # upb does not find others by name, but has built the file already
+            pool.FindFileByName(name)
+    except Exception as error:  # noqa: BLE001 (the implementations of protobuf raise different classes)
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
 
 def extension_numbers(file: FileDescriptorProto) -> set[tuple[str, int]]:

@@ -1,91 +1,105 @@
-"""Load descriptors from this machine: ``.proto`` files, folders of them, and descriptor sets."""
+"""The sources of ``.proto`` files and descriptor sets on this machine, loaded again when the files change."""
 
-import re
-from collections.abc import Sequence
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.message import DecodeError
+from watchfiles import Change, watch
 
-from .descriptor_index import DescriptorIndex
-from .protoc import ProtocError, compile_protos
+from .compilation import LoadedFiles, load_files
+from .descriptor_index import MemorySource
 
-PROTO_FILES, DESCRIPTOR_SETS, UPLOADED_FILES = "proto files", "descriptor sets", "attached files"
+PROTO_FILES, DESCRIPTOR_SETS = "proto files", "descriptor sets"
 """The names of the sources."""
-MAX_ATTEMPTS = 100
-_ERROR_LINE = re.compile(r"^(?P<file>[^\s:]+\.proto):(?:\d+:\d+:)? ?(?P<text>.*)$")
+MAX_LOGGED_PROBLEMS = 20
+
+_log = logging.getLogger(__name__)
 
 
-def load_descriptor_sets(paths: Sequence[Path]) -> tuple[DescriptorIndex, list[str]]:
-    """The descriptors of descriptor sets, and a line for each set that cannot be read."""
-    index, problems = DescriptorIndex(), []
-    for path in paths:
-        try:
-            descriptor_set = FileDescriptorSet.FromString(path.read_bytes())
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
-        except DecodeError:
-            problems.append(f"{path}: not a descriptor set: make one with protoc --descriptor_set_out")
-        else:
-            index.add(descriptor_set.file, str(path))
-    return index, problems
+class LocalSources:
+    """The sources of ``--proto`` and ``--protoset``. :meth:`run` loads them in the background and watches the files.
 
-
-def load_protos(
-    paths: Sequence[Path], import_paths: Sequence[Path] = (), *, max_attempts: int = MAX_ATTEMPTS
-) -> tuple[DescriptorIndex, list[str]]:
-    """The descriptors of ``.proto`` files and folders, and a line for each file that does not compile.
-
-    protoc may stop at the first broken file: it is run again without it, at most ``max_attempts`` times.
+    Until they are loaded, the sources answer nothing, and whoever asks them waits.
     """
-    index, problems = DescriptorIndex(), []
-    for path in paths:
-        if not path.exists():
-            problems.append(f"{path}: no such file or folder")
-            continue
-        folder = path if path.is_dir() else path.parent
-        protos = [path]
-        if path.is_dir():  # folders may be named like files
-            protos = sorted(found for found in path.rglob("*.proto") if found.is_file())
-        if not protos:
-            problems.append(f"{path}: no .proto file in this folder")
-            continue
-        compiled, compile_problems = _compile_valid(protos, [*import_paths, folder], max_attempts)
-        index.add(compiled.file, str(path))
-        problems += compile_problems
-    return index, problems
 
+    def __init__(
+        self, protos: Sequence[Path], import_paths: Sequence[Path], descriptor_sets: Sequence[Path]
+    ) -> None:
+        self._protos = list(protos)
+        self._import_paths = list(import_paths)
+        self._descriptor_sets = list(descriptor_sets)
+        self._proto_source = MemorySource(PROTO_FILES, is_loading=True)
+        self._descriptor_set_source = MemorySource(DESCRIPTOR_SETS, is_loading=True)
+        self._loading = asyncio.Lock()
+        self._logged: set[str] = set()
 
-def _compile_valid(
-    protos: list[Path], import_paths: list[Path], max_attempts: int
-) -> tuple[FileDescriptorSet, list[str]]:
-    """Compile the files that compile; leave out those that protoc reports, until it reports none."""
-    problems: list[str] = []
-    remaining = protos
-    for _ in range(max_attempts):
-        try:
-            return compile_protos(remaining, import_paths), problems
-        except ProtocError as error:
-            reported = _reported_files(error, remaining, import_paths)
-            problems += reported.values()
-            remaining = [proto for proto in remaining if proto not in reported]
-            if not remaining:
-                return FileDescriptorSet(), problems
-    return FileDescriptorSet(), [*problems, f"{len(remaining)} more files were left out: repair these first"]
+    @property
+    def sources(self) -> list[MemorySource]:
+        """The sources that have files, in order of precedence."""
+        return [
+            *([self._proto_source] if self._protos else []),
+            *([self._descriptor_set_source] if self._descriptor_sets else []),
+        ]
 
+    async def load(self) -> None:
+        """Load all files; those that cannot be used are logged, once, and named in the sources' ``problems``."""
+        if not self.sources:
+            return
+        async with self._loading:
+            protos, descriptor_sets = await load_files(
+                self._protos, self._import_paths, self._descriptor_sets
+            )
+            for source, loaded in (
+                (self._proto_source, protos),
+                (self._descriptor_set_source, descriptor_sets),
+            ):
+                source.replace(loaded.indexes, loaded.problems)
+                self._log_problems(source.name, loaded)
 
-def _reported_files(error: ProtocError, protos: list[Path], import_paths: list[Path]) -> dict[Path, str]:
-    """The files that an error is about, each with its first line; all files if it names none of them."""
-    by_name = {proto.as_posix(): proto for proto in protos}
-    for folder in import_paths:
-        for proto in protos:
-            if proto.is_relative_to(folder):
-                by_name.setdefault(proto.relative_to(folder).as_posix(), proto)
-    reported: dict[Path, str] = {}
-    for line in error.lines:
-        match = _ERROR_LINE.match(line)
-        reported_file = by_name.get(match["file"]) if match else None
-        if reported_file is not None:
-            hint = "; say where it is with --import-path" if "File not found" in str(error) else ""
-            reported.setdefault(reported_file, f"{line}{hint}")
-    return reported or dict.fromkeys(protos, str(error))
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Load the files now and whenever they change, and call ``changed`` each time, until cancelled."""
+        files = {path.resolve() for path in (*self._protos, *self._descriptor_sets) if path.is_file()}
+        # A file is watched through its folder: editors replace files rather than write to them.
+        folders = {path.parent for path in files}
+        trees = {path.resolve() for path in (*self._protos, *self._import_paths) if path.is_dir()}
+
+        def is_relevant(_: Change, name: str) -> bool:
+            path = Path(name)
+            # Links lead out of the trees, so that any .proto file in what is watched counts.
+            return (path.suffix == ".proto" and bool(trees)) or path in files
+
+        async def load() -> None:
+            await self.load()
+            changed()
+
+        async def follow(paths: set[Path], *, recursive: bool) -> None:
+            stop = threading.Event()
+            # In a thread: to watch a large tree takes a while to begin.
+            changes = watch(*paths, watch_filter=is_relevant, recursive=recursive, stop_event=stop)
+            try:
+                while await asyncio.to_thread(next, changes, None) is not None:
+                    await load()
+            finally:
+                stop.set()
+
+        async with asyncio.TaskGroup() as group:
+            if self.sources:
+                group.create_task(load())
+            for paths, recursive in ((folders, False), (trees, True)):
+                if paths:
+                    group.create_task(follow(paths, recursive=recursive))
+
+    def _log_problems(self, source: str, loaded: LoadedFiles) -> None:
+        """Log the problems that have not been logged before."""
+        problems = [problem for problem in loaded.problems if problem not in self._logged]
+        for problem in problems[:MAX_LOGGED_PROBLEMS]:
+            _log.warning("%s: %s", source, problem)
+        if len(problems) > MAX_LOGGED_PROBLEMS:
+            _log.warning(
+                "%s: and %d more problems: see the Schema tab of a call, or /api/schema",
+                source,
+                len(problems) - MAX_LOGGED_PROBLEMS,
+            )
+        self._logged = set(loaded.problems)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -13,10 +13,9 @@ from .built_in_files import BUILT_IN_FILES
 from .built_in_services import built_in_services
 from .descriptor_index import MemorySource
 from .linker import LinkedDescriptorSet, link
-from .local_files import UPLOADED_FILES
 from .single_flight import SingleFlightCache
 from .source import DescriptorSet, Method, SchemaError, Source, split_path
-from .uploads import Uploads, load_uploads
+from .uploads import Uploads
 
 TTL = 300.0
 FAILURE_TTL = 5.0
@@ -25,6 +24,7 @@ _MAX_DRIFT_CHECKS = 10_000
 # Clients choose the method names.
 _MAX_CACHED_KINDS = 10_000
 _MAX_NAME = 1000  # characters
+_MAX_LOGGED_PROBLEMS = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class Schema:
         self._descriptor_listeners: list[Callable[[DescriptorSet], None]] = []
         self._change_listeners: list[Callable[[], None]] = []
         self._uploads = Uploads()
+        self._logged: set[str] = set()
         self._drift_checks: set[bytes] = set()
         self._source_tasks: set[asyncio.Task[DescriptorSet]] = set()
 
@@ -93,6 +94,15 @@ class Schema:
     def problems(self) -> list[str]:
         """Files of any source that cannot be used, each with the reason."""
         return [problem for source in self.sources for problem in source.problems]
+
+    def problems_with(self, method_problems: Sequence[str]) -> list[str]:
+        """The problems of a method's files, and those of all sources, each once."""
+        return list(dict.fromkeys([*self._further_problems(method_problems), *self.problems]))
+
+    def _further_problems(self, problems: Sequence[str]) -> list[str]:
+        """Those problems of linked files that no source names, where a path may come first."""
+        known = self.problems
+        return [problem for problem in problems if not any(other.endswith(problem) for other in known)]
 
     def on_descriptors(self, listener: Callable[[DescriptorSet], None]) -> None:
         """Call ``listener`` with every descriptor set that is fetched or refreshed."""
@@ -180,20 +190,33 @@ class Schema:
         resolution = await self._resolve(split_path(path)[0])
         return FileDescriptorSet.FromString(resolution.linked.serialized)
 
+    @property
+    def uploads(self) -> dict[str, int]:
+        """The sizes of the uploaded files in bytes, by name."""
+        return self._uploads.sizes
+
     async def add_uploads(self, files: Mapping[str, bytes]) -> MemorySource:
         """Add uploaded files by name (``.proto`` text, or descriptor sets) to those uploaded before.
 
         They make up the first source, because somebody has just supplied them for these calls. What compiles is used at
         once; the returned source's ``problems`` name what does not. Raises :class:`UploadError`.
         """
-        self._uploads.add(files)
-        index, problems = await asyncio.to_thread(load_uploads, self._uploads.files)
-        if self._uploads.source is None:
-            self._uploads.source = MemorySource(UPLOADED_FILES)
-            self.sources.insert(0, self._uploads.source)
-        self._uploads.source.replace(index, problems)
+        await self._uploads.add(files)
+        return self._use_uploads()
+
+    async def remove_uploads(self, names: Collection[str] | None) -> MemorySource:
+        """Remove uploaded files by name; all with None."""
+        await self._uploads.remove(names)
+        return self._use_uploads()
+
+    def _use_uploads(self) -> MemorySource:
+        """Ask the uploads first, if there are any."""
+        source = self._uploads.source
+        self.sources = [item for item in self.sources if item is not source]
+        if self._uploads.sizes:
+            self.sources.insert(0, source)
         self.clear()
-        return self._uploads.source
+        return source
 
     def invalidate(self) -> None:
         """Refresh every symbol on its next use, because the target was reconnected."""
@@ -273,8 +296,10 @@ class Schema:
         complete = self._complete(descriptor_set)
         provisional = any(error.temporary for error in failures)
         resolution = await asyncio.to_thread(_Resolution, complete, provisional=provisional)
-        for problem in resolution.linked.problems:
-            _log.warning("%s: %s", descriptor_set.provenance.source, problem)
+        for problem in self._further_problems(resolution.linked.problems):
+            if problem not in self._logged and len(self._logged) < _MAX_LOGGED_PROBLEMS:
+                self._logged.add(problem)
+                _log.warning("%s: %s", descriptor_set.provenance.source, problem)
         for listener in self._descriptor_listeners:
             listener(complete)
         return resolution

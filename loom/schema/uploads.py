@@ -1,46 +1,92 @@
 """Files that are uploaded from the page while Loom runs."""
 
+import asyncio
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 
 from loom.errors import LoomError
 
-from .descriptor_index import DescriptorIndex, MemorySource
-from .local_files import load_descriptor_sets, load_protos
+from .compilation import load_files
+from .descriptor_index import MemorySource
 
+UPLOADED_FILES = "attached files"
+"""The name of the source."""
 MAX_FILES = 2_000
 MAX_BYTES = 32 * 1024 * 1024
 _MAX_NAME = 500  # characters
 _MAX_PART = 255  # bytes between two slashes; common file systems take no more
+_TIMEOUT = 60.0
 
 
 class UploadError(LoomError):
     """An upload is refused."""
 
 
-@dataclass(slots=True)
 class Uploads:
     """The uploaded files by name, at most ``max_files`` of ``max_bytes`` in sum, and the source that they make up."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
-    source: MemorySource | None = None
-    max_files: int = MAX_FILES
-    max_bytes: int = MAX_BYTES
+    def __init__(self, *, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
+        self.source = MemorySource(UPLOADED_FILES)
+        self._files: dict[str, bytes] = {}
+        self._max_files = max_files
+        self._max_bytes = max_bytes
+        self._lock = asyncio.Lock()
 
-    def add(self, files: Mapping[str, bytes]) -> None:
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size of each file in bytes, by name."""
+        return {name: len(content) for name, content in sorted(self._files.items())}
+
+    async def add(self, files: Mapping[str, bytes]) -> None:
         """Add files, replacing those of the same name; :class:`UploadError` adds none of them."""
-        merged = self.files | {check_name(name): content for name, content in files.items()}
-        if len(merged) > self.max_files:
-            raise UploadError(
-                f"more than {self.max_files} files are attached: pass them with --proto instead"
+        checked = {check_name(name): content for name, content in files.items()}
+        await self._change(lambda current: current | checked)
+
+    async def remove(self, names: Collection[str] | None) -> None:
+        """Remove files; all with None. Names that are not there are ignored."""
+        await self._change(
+            lambda current: {
+                name: content for name, content in current.items() if names is not None and name not in names
+            }
+        )
+
+    async def _change(self, change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> None:
+        async with self._lock:  # what is loaded last is what was uploaded last
+            files = change(self._files)
+            self._check(files)
+            with tempfile.TemporaryDirectory(prefix="loom-attached-") as folder:
+                root = Path(folder)
+                failures = await asyncio.to_thread(_write, root, files)
+                names = [name for name in files if name not in failures]
+                loaded = await load_files(
+                    [root] if any(name.endswith(".proto") for name in names) else [],
+                    descriptor_sets=[root / name for name in names if not name.endswith(".proto")],
+                    uploaded=True,
+                    timeout=_TIMEOUT,
+                )
+            self._files = files
+            prefix = f"{root}/"
+            for index in (index for part in loaded for index in part.indexes):
+                index.origins = {name: origin.removeprefix(prefix) for name, origin in index.origins.items()}
+            protos, descriptor_sets = loaded
+            self.source.replace(
+                [*descriptor_sets.indexes, *protos.indexes],
+                [
+                    *(problem.replace(prefix, "") for problem in descriptor_sets.problems + protos.problems),
+                    *(f"{name}: {reason}" for name, reason in failures.items()),
+                ],
             )
-        if sum(map(len, merged.values())) > self.max_bytes:
+
+    def _check(self, files: Mapping[str, bytes]) -> None:
+        if len(files) > self._max_files:
             raise UploadError(
-                f"more than {self.max_bytes} bytes are attached: pass them with --proto instead"
+                f"more than {self._max_files} files are attached: remove some, or pass them with --proto instead"
             )
-        self.files = merged
+        if sum(map(len, files.values())) > self._max_bytes:
+            raise UploadError(
+                f"more than {self._max_bytes} bytes are attached: remove some, or pass them with --proto instead"
+            )
 
 
 def check_name(name: str) -> str:
@@ -56,29 +102,14 @@ def check_name(name: str) -> str:
     return str(path)
 
 
-def load_uploads(files: Mapping[str, bytes]) -> tuple[DescriptorIndex, list[str]]:
-    """The descriptors of uploaded files, and a line for each file that cannot be used."""
-    with tempfile.TemporaryDirectory(prefix="loom-attached-") as folder:
-        root = Path(folder)
-        descriptor_sets: list[Path] = []
-        has_protos = False
-        unwritten: list[str] = []
-        for name, content in files.items():
-            path = root / name
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            except OSError as error:  # such as a name that is a folder of another's; the other files are used
-                unwritten.append(f"{name}: {error.strerror}")
-                continue
-            if path.suffix == ".proto":
-                has_protos = True
-            else:
-                descriptor_sets.append(path)
-        index, problems = load_descriptor_sets(descriptor_sets)
-        if has_protos:
-            compiled, proto_problems = load_protos([root])
-            index.add(compiled.by_name.values(), "attached")
-            problems += proto_problems
-        problems += unwritten
-        return index, [problem.replace(f"{root}/", "") for problem in problems]
+def _write(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write files below a folder; those that cannot be written, each with the reason."""
+    failures: dict[str, str] = {}
+    for name, content in files.items():
+        path = root / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:  # such as a name that is a folder of another's
+            failures[name] = error.strerror or str(error)
+    return failures

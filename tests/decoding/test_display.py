@@ -37,7 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[descriptor_pb2.F
 async def decoder(files: Sequence[descriptor_pb2.FileDescriptorProto]) -> AsyncIterator[DisplayDecoder]:
     made = DescriptorIndex()
     made.add(files, "test")
-    schema = Schema([MemorySource("proto files", made)])
+    schema = Schema([MemorySource("proto files", [made])])
     decoding = DisplayDecoder(schema)
     yield decoding
     await decoding.close()
@@ -101,7 +101,7 @@ async def test_a_file_that_the_pool_rejects_is_named_in_the_calls_schema_and_in_
     broken.service[0].method.add().CopyFrom(broken.service[0].method[0])
     index = DescriptorIndex()
     index.add([*(file for file in files if file is not rejected), broken], "test")
-    decoder = DisplayDecoder(Schema([MemorySource("proto files", index)]))
+    decoder = DisplayDecoder(Schema([MemorySource("proto files", [index])]))
     info = await decoder.schema_info(a_call())
     [problem] = info.problems
     assert problem.startswith("s.proto: ")
@@ -170,7 +170,7 @@ async def test_an_any_is_unpacked_with_types_of_any_source(
     made = DescriptorIndex()
     made.add(files, "test")
     late = compiled(tmp_path, late='syntax = "proto3"; package late; message Thing { string is = 1; }').file
-    decoding = DisplayDecoder(Schema([MemorySource("proto files", made), Late()]))
+    decoding = DisplayDecoder(Schema([MemorySource("proto files", [made]), Late()]))
     strange = any_pb2.Any(type_url="x/late.Thing", value=b"\x0a\x05known")
     data = message(
         "WellKnown", any={"type_url": strange.type_url, "value": strange.value}
@@ -194,7 +194,7 @@ async def test_unknown_fields_refresh_the_schema_once_and_are_drift(
 
     made = DescriptorIndex()
     made.add(files, "test")
-    source = Counting("reflection", made)
+    source = Counting("reflection", [made])
     decoding = DisplayDecoder(Schema([source]))
     call = a_call("/t.S/Old")
     newer = a_message(message("New", kept="k", added=5).SerializeToString())
@@ -221,12 +221,12 @@ async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(
     )
     made = DescriptorIndex()
     made.add(old.file, "test")
-    source = MemorySource("reflection", made)
+    source = MemorySource("reflection", [made])
     decoding = DisplayDecoder(Schema([source]))
     await decoding.schema.method("/t.S/Do")
     newer = DescriptorIndex()
     newer.add(new.file, "test")
-    source.replace(newer, [])
+    source.replace([newer], [])
     view = await decoding.view(a_call(), a_message(b"\x08\x01\x12\x03new"), 100)
     assert (view.json, view.drift) == ({"a": 1, "b": "new"}, False)
     await decoding.schema.close()

@@ -58,7 +58,7 @@ async def test_a_source_that_describes_one_comes_first(tmp_path: Path) -> None:
     service Health { rpc Check(M) returns (M); }"""
     index = DescriptorIndex()
     index.add(compiled(tmp_path, health=text).file, "disk")
-    schema = Schema([MemorySource("proto files", index)])
+    schema = Schema([MemorySource("proto files", [index])])
     method = await schema.method("/grpc.health.v1.Health/Check")
     assert (method.provenance.source, method.request.full_name) == ("proto files", "grpc.health.v1.M")
     await schema.close()

@@ -120,7 +120,7 @@ async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(
 ) -> None:
     index = DescriptorIndex()
     index.add([malformed()], "disk")
-    schema = Schema([MemorySource("proto files", index)])
+    schema = Schema([MemorySource("proto files", [index])])
     with pytest.raises(
         SchemaError, match=r"proto files describes bad\.S, but not usably: bad\.proto: .+"
     ) as caught:
@@ -133,7 +133,7 @@ async def test_a_file_that_the_pool_rejects_is_named_with_the_reason(
 async def test_a_method_that_its_service_lacks_is_reported_as_such(tmp_path: Path) -> None:
     index = DescriptorIndex()
     index.add(compiled(tmp_path, base=BASE, one=extending("one")).file, "disk")
-    schema = Schema([MemorySource("proto files", index)])
+    schema = Schema([MemorySource("proto files", [index])])
     with pytest.raises(SchemaError, match=r"proto files knows one\.OneService, but no method Gone in it"):
         await schema.method("/one.OneService/Gone")
     await schema.close()

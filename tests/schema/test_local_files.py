@@ -1,146 +1,77 @@
-"""Proto files, folders of them, and descriptor sets: what compiles is there, what does not is named."""
+"""Local files are loaded in the background, and again when they change."""
 
+import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loom.schema import ProtocError, SchemaError, compile_protos
-from loom.schema.descriptor_index import MemorySource
-from loom.schema.local_files import DESCRIPTOR_SETS, PROTO_FILES, load_descriptor_sets, load_protos
+from loom.schema import LocalSources, Schema, SchemaError, compile_protos
 
-GOOD = 'syntax = "proto3"; package {0}; message M {{ string a = 1; }} service S {{ rpc Do(M) returns (M); }}'
-
-
-def protos(paths: list[Path], import_paths: list[Path] | tuple[Any, ...] = ()) -> MemorySource:
-    return MemorySource(PROTO_FILES, *load_protos(paths, import_paths))
+TEXT = (
+    'syntax = "proto3"; package {0}; message M {{ string {1} = 1; }} service S {{ rpc Do(M) returns (M); }}'
+)
 
 
-def write(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return folder
+class Watched:
+    """Local files with a task that watches them; ``changes`` counts."""
+
+    def __init__(self, local: LocalSources) -> None:
+        self.schema = Schema(local.sources)
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(local.run(self._on_change))
+
+    def _on_change(self) -> None:
+        self.schema.clear()
+        self._changed.set()
+
+    async def until(self, path: str, field: str) -> None:
+        """Wait until a method's request has a field."""
+        async with asyncio.timeout(30):
+            while True:
+                self._changed.clear()
+                try:
+                    if field in (await self.schema.method(path)).request.fields_by_name:
+                        return
+                except SchemaError:
+                    pass
+                await self._changed.wait()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.schema.close()
 
 
-async def test_a_folder_is_read_recursively(tmp_path: Path) -> None:
-    write(tmp_path, {"a.proto": GOOD.format("a"), "deep/er/b.proto": GOOD.format("b")})
-    source = protos([tmp_path])
-    assert source.services == ["a.S", "b.S"]
-    assert source.problems == []
-    found = await source.fetch("b.S")
-    assert [file.name for file in found.files] == ["deep/er/b.proto"]
-    assert (found.provenance.source, found.provenance.origin) == ("proto files", str(tmp_path))
+async def rewritten(path: Path, data: bytes, watched: Watched, method: str, field: str) -> None:
+    """Write until it is noticed: the watch takes a moment to begin."""
+    async with asyncio.timeout(60):
+        noticed = asyncio.create_task(watched.until(method, field))
+        while not noticed.done():
+            path.write_bytes(data)  # noqa: ASYNC240 (a few bytes)
+            await asyncio.wait([noticed], timeout=0.5)
+        await noticed
 
 
-async def test_imports_are_found_below_the_folder_and_the_import_paths(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {
-            "apis/shop/shop.proto": """syntax = "proto3"; package shop; import "common/money.proto";
-            import "google/api/annotations.proto"; import "google/rpc/status.proto"; import "google/protobuf/any.proto";
-            message M { common.Money price = 1; google.rpc.Status status = 2; google.protobuf.Any any = 3; }
-            service S { rpc Do(M) returns (M) { option (google.api.http) = { get: "/v1" }; } }""",
-            "shared/common/money.proto": 'syntax = "proto3"; package common; message Money { int64 units = 1; }',
-        },
-    )
-    source = protos([tmp_path / "apis"], [tmp_path / "shared"])
-    assert source.problems == []
-    assert {"shop/shop.proto", "common/money.proto"} <= {
-        file.name for file in (await source.fetch("shop.S")).files
-    }
+@pytest.mark.parametrize("kind", ["folder", "file", "protoset"])
+async def test_changed_files_are_reloaded(tmp_path: Path, kind: str) -> None:
+    proto = tmp_path / "a.proto"
+    proto.write_text(TEXT.format("a", "before"))
+    protoset = tmp_path / "a.protoset"
+    protoset.write_bytes(compile_protos([proto]).SerializeToString())
+    protos = {"folder": [tmp_path], "file": [proto], "protoset": []}[kind]
+    local = LocalSources(protos, [], [] if protos else [protoset])
+    watched = Watched(local)
+    await watched.until("/a.S/Do", "before")
+    newer = tmp_path / "newer" / "a.proto"
+    newer.parent.mkdir()
+    newer.write_text(TEXT.format("x", "y"))
+    after = TEXT.format("a", "after").encode()
+    if kind == "protoset":
+        newer.write_bytes(after)
+        after = compile_protos([newer]).SerializeToString()
+    await rewritten(protoset if kind == "protoset" else proto, after, watched, "/a.S/Do", "after")
+    await watched.close()
 
 
-async def test_one_file_with_its_import_path(tmp_path: Path) -> None:
-    write(tmp_path, {"acme/a.proto": GOOD.format("acme"), "acme/other.proto": "broken"})
-    source = protos([tmp_path / "acme" / "a.proto"], [tmp_path])
-    assert source.problems == []
-    assert [file.name for file in (await source.fetch("acme.S")).files] == ["acme/a.proto"]
-
-
-async def test_broken_files_and_their_importers_are_named_and_the_others_used(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {
-            "good.proto": GOOD.format("good"),
-            "broken.proto": 'syntax = "proto3";\nmessage M { strin a = 1 }',
-            "needs.proto": 'syntax = "proto3"; import "broken.proto"; message N { M m = 1; }',
-            "lost.proto": 'syntax = "proto3"; import "no/where.proto";',
-            "fine/too.proto": GOOD.format("fine"),
-        },
-    )
-    source = protos([tmp_path])
-    assert source.services == ["fine.S", "good.S"]
-    problems = [problem.removeprefix(f"{tmp_path}/") for problem in source.problems]
-    by_file = {problem.partition(":")[0]: problem for problem in problems}
-    assert set(by_file) == {"broken.proto", "needs.proto", "lost.proto"}
-    assert by_file["broken.proto"].startswith("broken.proto:2:")
-    assert "--import-path" in by_file["lost.proto"]
-
-
-async def test_paths_without_files_are_named(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    source = protos([tmp_path / "gone.proto", tmp_path / "empty"])
-    assert source.problems == [
-        f"{tmp_path}/gone.proto: no such file or folder",
-        f"{tmp_path}/empty: no .proto file in this folder",
-    ]
-
-
-async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path: Path) -> None:
-    write(tmp_path, {"broken.proto": "?"})
-    source = protos([tmp_path])
-    with pytest.raises(
-        SchemaError, match=r"no proto files define a\.B \(1 could not be read: .*/broken\.proto:1:1"
-    ):
-        await source.fetch("a.B")
-
-
-async def test_descriptor_sets(tmp_path: Path) -> None:
-    write(tmp_path, {"a.proto": GOOD.format("a"), "bad.protoset": "no set at all"})
-    protoset = tmp_path / "good.protoset"
-    protoset.write_bytes(compile_protos([tmp_path / "a.proto"]).SerializeToString())
-    source = MemorySource(
-        DESCRIPTOR_SETS,
-        *load_descriptor_sets([protoset, tmp_path / "bad.protoset", tmp_path / "gone.protoset"]),
-    )
-    assert (await source.fetch("a.S")).provenance.origin == str(protoset)
-    assert [problem.partition(": ")[2][:22] for problem in source.problems] == [
-        "not a descriptor set: ",
-        "No such file or direct",
-    ]
-
-
-async def test_nested_messages_are_found_by_their_full_name(tmp_path: Path) -> None:
-    write(tmp_path, {"a.proto": 'syntax = "proto3"; package a; message Outer { message Inner {} }'})
-    assert (await protos([tmp_path]).fetch("a.Outer.Inner")).files[0].name == "a.proto"
-
-
-async def test_files_that_extend_a_message_come_with_it(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {
-            "base.proto": """syntax = "proto2"; package p; message Base { extensions 100 to 200; }
-            service S { rpc Do(Base) returns (Base); }""",
-            "ext.proto": 'syntax = "proto2"; package q;import "base.proto"; extend p.Base { optional int32 x = 100; }',
-        },
-    )
-    found = await protos([tmp_path]).fetch("p.S")
-    assert {file.name for file in found.files} == {"base.proto", "ext.proto"}
-
-
-def test_errors_of_protoc_are_reported_by_line(tmp_path: Path) -> None:
-    write(tmp_path, {"a.proto": 'syntax = "proto3";\nmessage M { strin a = 1; Gone b = 2; }'})
-    with pytest.raises(ProtocError) as error:
-        compile_protos([tmp_path / "a.proto"])
-    assert [line.partition(": ")[0] for line in error.value.lines] == [
-        f"{tmp_path}/a.proto:2:13",
-        f"{tmp_path}/a.proto:2:26",
-    ]
-
-
-async def test_many_broken_files_leave_the_others_usable(tmp_path: Path) -> None:
-    write(tmp_path, {f"{number}.proto": "?" for number in range(3)} | {"good.proto": GOOD.format("good")})
-    source = protos([tmp_path])
-    assert (source.services, len(source.problems)) == (["good.S"], 3)
+async def test_watching_nothing_returns() -> None:
+    await LocalSources([], [], []).run(lambda: None)

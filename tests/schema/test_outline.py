@@ -25,7 +25,7 @@ message Only { optional E e = 1; enum E { option allow_alias = true; A = 1; B = 
 async def outlined(proto: Path, path: str, most: int = 1000) -> Outline:
     files = DescriptorIndex()
     files.add(compile_protos([proto]).file, str(proto))
-    schema = Schema([MemorySource("files", files)])
+    schema = Schema([MemorySource("files", [files])])
     try:
         return outline(await schema.method(path), most)
     finally:

@@ -58,7 +58,7 @@ def described(folder: Path, field: str = "x") -> list[descriptor_pb2.FileDescrip
 def local(name: str, files: Sequence[descriptor_pb2.FileDescriptorProto]) -> MemorySource:
     made = DescriptorIndex()
     made.add(files, "disk")
-    return MemorySource(name, made)
+    return MemorySource(name, [made])
 
 
 UNKNOWN = SchemaError("no such symbol")
@@ -260,6 +260,18 @@ async def test_text_that_is_no_name_is_neither_asked_for_nor_cached(name: str) -
     assert schema.kind(f"/{name}/Do") is None
     assert source.asked == []
     assert len(schema._symbols._entries) == 0
+    await schema.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 252 + ".proto", "é" * 126 + ".proto", "a/" * 300 + "b.proto"])
+async def test_names_of_uploads_that_no_file_system_takes_are_refused_alone(name: str) -> None:
+    schema = Schema([])
+    text = b'syntax = "proto3"; package a; message M {} service S { rpc Do(M) returns (M); }'
+    await schema.add_uploads({"a.proto": text})
+    with pytest.raises(UploadError, match="is too long: 255 bytes between slashes"):
+        await schema.add_uploads({name: text, "b.proto": text})
+    assert schema.uploads == {"a.proto": len(text)}
+    assert (await schema.method("/a.S/Do")).problems == ()
     await schema.close()
 
 

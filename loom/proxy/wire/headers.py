@@ -30,7 +30,7 @@ from . import connect
 from .connect import GetRequest
 from .envelopes import EnvelopeParser
 from .frames import ParseError
-from .protocols import Protocol, protocol_of, request_protocol
+from .protocols import Protocol, codec_of, protocol_of, request_protocol
 from .web_bodies import UnaryBodyParser, body_parser_of
 
 MAX_HEADER_LIST_SIZE = 1024 * 1024  # bytes
@@ -65,6 +65,7 @@ class HeaderBlock:
     metadata: Metadata  # all but the pseudo-headers, in order
     trailing: Metadata  # the same without the status, for trailers
     content_type: str
+    codec: str  # of the messages, by the content type: proto, json …
     encoding: str  # grpc-encoding, or Connect's equivalent
     content_encoding: str  # of the whole body
     accepted_encodings: tuple[str, ...]  # by a request's sender; empty if it does not say
@@ -74,6 +75,7 @@ class HeaderBlock:
     get: GetRequest | None  # of a Connect call by GET
     body_parser: type[EnvelopeParser] | None  # None if the body is plain gRPC
     informational: bool  # of an HTTP status from 100 to 199
+    begins_grpc: bool  # the usual headers of a gRPC response: HTTP status 200, and a status is yet to come
     status: Status | None  # grpc-status with grpc-message, percent-decoded, and the details
 
 
@@ -159,6 +161,7 @@ def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
     else:
         protocol = protocol_of(content_type)
     http_status = _number(pseudo.get(":status", ""))
+    status = _status(text, message, details)
     return HeaderBlock(
         field_count=len(fields),
         path=path,
@@ -168,6 +171,7 @@ def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
         metadata=tuple(metadata),
         trailing=tuple(item for item in metadata if item[0] not in _STATUS_KEYS),
         content_type=content_type,
+        codec=codec_of(content_type),
         encoding=get.encoding
         if get is not None
         else text.get(GRPC_ENCODING, "") or connect.encoding_of(content_type, text),
@@ -180,7 +184,8 @@ def interpret(fields: list[tuple[bytes, bytes]]) -> HeaderBlock:
         protocol=protocol,
         get=get,
         body_parser=body_parser,
-        status=_status(text, message, details),
+        begins_grpc=protocol is Protocol.GRPC and http_status == 200 and status is None,  # noqa: PLR2004
+        status=status,
     )
 
 

@@ -4,7 +4,7 @@ from loom.model import Status, StatusCode
 from loom.model.status_mapping import code_of_http_status
 
 from .headers import HeaderBlock
-from .protocols import Protocol, codec_of, media_type
+from .protocols import Protocol, media_type
 
 HTTP_OK = 200
 _OK = Status(StatusCode.OK)
@@ -25,12 +25,12 @@ def is_foreign(request: HeaderBlock, response: HeaderBlock) -> bool:
 
 def has_other_codec(request: HeaderBlock, response: HeaderBlock) -> bool:
     """Whether the messages of the response are encoded otherwise than those of the request."""
-    return codec_of(response.content_type) != codec_of(request.content_type)
+    return response.codec != request.codec
 
 
 def codec_text(request: HeaderBlock, response: HeaderBlock) -> str:
     """What is wrong with the response's codec."""
-    return f"the response is {response.content_type}, where {codec_of(request.content_type)} was asked for"
+    return f"the response is {response.content_type}, where {request.codec} was asked for"
 
 
 def doubt(request: HeaderBlock, response: HeaderBlock) -> str:

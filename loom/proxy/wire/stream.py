@@ -32,7 +32,7 @@ _REQUEST, _RESPONSE = Direction.REQUEST, Direction.RESPONSE
 _INITIAL, _TRAILING = Section.INITIAL, Section.TRAILING
 _BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED)
 _OK = Status(StatusCode.OK)
-_GRPC, _GRPC_WEB = Protocol.GRPC, Protocol.GRPC_WEB
+_OTHER, _GRPC, _GRPC_WEB = Protocol.OTHER, Protocol.GRPC, Protocol.GRPC_WEB
 _CONNECT_UNARY, _CONNECT_STREAM = Protocol.CONNECT_UNARY, Protocol.CONNECT_STREAM
 _COMPRESSED = 1
 _NO_ENCODING = frozenset({"", "identity"})
@@ -165,12 +165,9 @@ class Stream(msgspec.Struct, gc=False):
             self._on_last_headers(block, now)
         elif self.response_headers is None and not block.informational:
             self.response_headers = block
-            self.response_encoding = block.encoding
-            if (
-                block.protocol is _GRPC is self.request_headers.protocol
-                and block.http_status == HTTP_OK
-                and block.status is None
-            ):
+            if block.encoding:
+                self.response_encoding = block.encoding
+            if block.begins_grpc and self.request_headers.protocol is _GRPC:
                 self.events.append(MetadataSeen(self.call_id, now, _INITIAL, block.metadata))
             else:
                 self._on_unusual_headers(block, now)
@@ -178,7 +175,7 @@ class Stream(msgspec.Struct, gc=False):
     def _on_unusual_headers(self, block: HeaderBlock, now: int) -> None:
         """Handle initial headers of anything but the usual gRPC response."""
         protocol = self.request_headers.protocol
-        if protocol is Protocol.OTHER:
+        if protocol is _OTHER:
             self.events.append(MetadataSeen(self.call_id, now, _INITIAL, block.metadata))
             return
         if block.http_status != HTTP_OK:
@@ -290,10 +287,11 @@ class Stream(msgspec.Struct, gc=False):
         if self.headers_pending:
             self._emit_pending_headers(now)
         parser = self.response
-        if type(parser) is UnaryBodyParser and protocol is Protocol.OTHER:
+        if protocol is _OTHER and type(parser) is UnaryBodyParser:
             self._add_body(_RESPONSE, parser, self.response_encoding, now)
-        self._emit_trailing(block.trailing, now)
-        if block.status is not None and not protocol.is_connect:
+        if block.trailing:
+            self.events.append(MetadataSeen(self.call_id, now, _TRAILING, block.trailing))
+        if block.status is not None and (protocol is _GRPC or not protocol.is_connect):
             self._end_with(block.status, now)
         elif protocol is _GRPC and type(parser) is not TextBody:
             self._end_without_status(headers, now)
@@ -302,7 +300,7 @@ class Stream(msgspec.Struct, gc=False):
 
     def _on_only_headers(self, block: HeaderBlock, now: int) -> None:
         protocol = self.request_headers.protocol
-        if block.http_status != HTTP_OK and protocol is not Protocol.OTHER:
+        if block.http_status != HTTP_OK and protocol is not _OTHER:
             self.fields["http_status"] = block.http_status or 0
         if protocol is _CONNECT_UNARY:
             self.response_headers = block
@@ -330,7 +328,7 @@ class Stream(msgspec.Struct, gc=False):
             self._on_unary_body(headers, now)
         elif protocol is _CONNECT_STREAM:
             self._on_stream_end(headers, now)
-        elif protocol is Protocol.OTHER:
+        elif protocol is _OTHER:
             if type(parser) is UnaryBodyParser:
                 self._add_body(_RESPONSE, parser, self.response_encoding, now)
             self._end_without_status(headers, now)
@@ -373,15 +371,18 @@ class Stream(msgspec.Struct, gc=False):
 
     def _end_with(self, status: Status, now: int) -> None:
         """End the call with the status that the backend sent, unless what came before it breaks the protocol."""
-        note = _TRUNCATED if self._truncated() else self.violation
+        parser = self.response
+        note = _TRUNCATED if parser is not None and parser.unfinished else self.violation
+        by = _BACKEND
         if note and not status.code:
             self._end_by_violation(now, note)
-        elif status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now):
-            # The backend enforces the deadline, too, and may be the first to report it.
-            self.end(now, status, EndedBy.DEADLINE, note)
-        else:
-            headers = self.response_headers
-            self.end(now, status, _BACKEND, note or (doubt(self.request_headers, headers) if headers else ""))
+            return
+        if status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now):
+            by = EndedBy.DEADLINE  # the backend enforces the deadline, too, and may be the first to report it
+        headers, request = self.response_headers, self.request_headers
+        if not note and headers is not None and (headers.codec != request.codec or headers.encoding):
+            note = doubt(request, headers)
+        self.end(now, status, by, note)
 
     def _end_by_violation(self, now: int, text: str) -> None:
         self.end(now, Status(StatusCode.INTERNAL, text), _BACKEND, text)

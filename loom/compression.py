@@ -1,8 +1,14 @@
 """Undo the compression of a message (``grpc-encoding``), within a limit."""
 
 import zlib
+from typing import Any
 
 import zstandard
+
+try:
+    import cramjam
+except ImportError:  # the extra "encodings" is not installed
+    cramjam = None  # type: ignore[assignment]
 
 MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
 _MAX_MEMBERS = 100  # of a gzip or zstd stream; each costs a copy of the rest
@@ -11,14 +17,20 @@ _ZSTD_CHUNK_BYTES = 256  # four bytes can become 128 KiB: larger chunks would ov
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
+_FIRST_BUFFER_BYTES = 64 * 1024
+_BUFFER_GROWTH = 16
 
 
 class CompressionError(ValueError):
-    """The message cannot be decompressed; ``too_large`` if only because it exceeds the limit."""
+    """The message cannot be decompressed.
 
-    def __init__(self, message: str, *, too_large: bool = False) -> None:
+    ``too_large`` if only because it exceeds the limit, ``unsupported`` if only because Loom has no decoder.
+    """
+
+    def __init__(self, message: str, *, too_large: bool = False, unsupported: bool = False) -> None:
         super().__init__(message)
         self.too_large = too_large
+        self.unsupported = unsupported
 
 
 def decompress(data: bytes, encoding: str, max_bytes: int = MAX_DECOMPRESSED_BYTES) -> bytes:
@@ -38,9 +50,56 @@ def decompress(data: bytes, encoding: str, max_bytes: int = MAX_DECOMPRESSED_BYT
                 return _inflate(data, _RAW, max_bytes)
         if encoding == "zstd":
             return _zstd(data, max_bytes)
+        if encoding in _CRAMJAM and cramjam is not None:
+            return _decompress_by_cramjam(data, encoding, max_bytes)
     except (zlib.error, zstandard.ZstdError) as error:
         raise CompressionError(f"not valid {encoding}: {error}") from error
-    raise CompressionError(f"the encoding {encoding!r} is not supported: gzip, deflate and zstd are")
+    if encoding in _CRAMJAM:
+        raise CompressionError(
+            f"the encoding {encoding!r} is not supported without the extra: pip install 'loom-grpc[encodings]'",
+            unsupported=True,
+        )
+    raise CompressionError(
+        f"the encoding {encoding!r} is not supported: gzip, deflate, zstd, br, snappy and lz4 are",
+        unsupported=True,
+    )
+
+
+_CRAMJAM = {"br": "brotli", "snappy": "snappy", "lz4": "lz4"}
+"""Encodings that the library cramjam decompresses: Brotli, and the frame formats of Snappy and LZ4."""
+_SNAPPY_FRAMES = b"\xff\x06\x00\x00sNaPpY"
+
+
+def _decompress_by_cramjam(data: bytes, encoding: str, max_bytes: int) -> bytes:
+    if encoding == "snappy" and data and not data.startswith(_SNAPPY_FRAMES):
+        return _snappy_block(data, max_bytes)
+    return _decompress_into(getattr(cramjam, _CRAMJAM[encoding]), data, encoding, max_bytes)
+
+
+def _snappy_block(data: bytes, max_bytes: int) -> bytes:
+    """Decompress Snappy without frames, as some peers send it."""
+    try:
+        size = cramjam.snappy.decompress_raw_len(data)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        return bytes(cramjam.snappy.decompress_raw(data))
+    except cramjam.DecompressionError as error:
+        raise CompressionError(f"not valid snappy: {error}") from error
+
+
+def _decompress_into(codec: Any, data: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Decompress into a buffer that grows up to the limit: the library has no other bound."""
+    size = min(max_bytes, max(_FIRST_BUFFER_BYTES, _BUFFER_GROWTH * len(data)))
+    while True:
+        buffer = bytearray(size)
+        try:
+            return bytes(buffer[: codec.decompress_into(data, buffer)])
+        except cramjam.DecompressionError as error:
+            if "whole buffer" not in str(error) or "write" not in str(error):
+                raise CompressionError(f"not valid {encoding}: {error}") from error
+            if size == max_bytes:
+                raise _too_large(max_bytes) from error
+            size = min(max_bytes, size * _BUFFER_GROWTH)
 
 
 def _inflate(data: bytes, window: int, max_bytes: int) -> bytes:

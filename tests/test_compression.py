@@ -5,9 +5,11 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import cramjam
 import pytest
 import zstandard
 
+from loom import compression
 from loom.compression import CompressionError, decompress
 
 DATA = b"the quick brown fox " * 50
@@ -71,6 +73,41 @@ def test_damaged_data_is_refused(encoding: str, damage: Callable[..., Any]) -> N
         decompress(damage(COMPRESSED[encoding]), encoding)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "codec"), [("br", cramjam.brotli), ("snappy", cramjam.snappy), ("lz4", cramjam.lz4)]
+)
+@pytest.mark.parametrize("data", [b"", b"hi", b"x" * 10_000_000], ids=["empty", "short", "long"])
+def test_encodings_of_the_extra(encoding: str, codec: Any, data: bytes) -> None:
+    compressed = bytes(codec.compress(data))
+    assert decompress(compressed, encoding) == data
+    if len(data) > 1_000:
+        with pytest.raises(CompressionError, match="more than 1000 bytes") as caught:
+            decompress(compressed, encoding, 1_000)
+        assert caught.value.too_large
+    for damaged in (compressed[:-1], b"garbage") if data else (b"garbage",):
+        with pytest.raises(CompressionError, match=f"not valid {encoding}"):
+            decompress(damaged, encoding)
+
+
+def test_snappy_without_frames() -> None:
+    compressed = bytes(cramjam.snappy.compress_raw(b"x" * 5_000))
+    assert decompress(compressed, "snappy") == b"x" * 5_000
+    with pytest.raises(CompressionError, match="more than 1000 bytes"):
+        decompress(compressed, "snappy", 1_000)
+
+
+@pytest.mark.parametrize("encoding", ["br", "snappy", "lz4"])
+def test_without_the_extra_the_error_says_how_to_install_it(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression, "cramjam", None)
+    with pytest.raises(CompressionError, match=r"pip install 'loom-grpc\[encodings\]'") as caught:
+        decompress(b"?", encoding)
+    assert caught.value.unsupported
+
+
 def test_an_unknown_encoding_is_named() -> None:
-    with pytest.raises(CompressionError, match="'snappy' is not supported: gzip, deflate and zstd are"):
-        decompress(DATA, "snappy")
+    with pytest.raises(
+        CompressionError, match="'lzma' is not supported: gzip, deflate, zstd, br, snappy and lz4 are"
+    ):
+        decompress(DATA, "lzma")

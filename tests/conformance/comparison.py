@@ -1,20 +1,18 @@
 """Compares what Loom recorded of each case with what the suite's client reported, or with what the suite expects."""
 
 import base64
-import gzip
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-import zstandard
 from google.protobuf import json_format
 from google.rpc import status_pb2
 
+from loom.compression import decompress
 from loom.model import StatusCode
 
 from .protocol import Messages, module_directory, read_frame
@@ -220,15 +218,8 @@ def _json(payload: Any, messages: Messages) -> Any:
 
 def _decode(item: dict[str, Any], content_type: str, type_: Any, messages: Messages) -> Any:
     data = base64.b64decode(item["data"])
-    if item["compressed"] and item["encoding"] not in {"", "identity"} and data:
-        data = _DECOMPRESS[item["encoding"]](data)
+    if item["compressed"] and data:
+        data = decompress(data, item["encoding"])
     if content_type.endswith("json"):
         return json_format.Parse(data, type_(), descriptor_pool=messages.pool)
     return type_.FromString(data)
-
-
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.decompress,
-    "deflate": zlib.decompress,
-    "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
-}

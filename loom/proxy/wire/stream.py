@@ -248,8 +248,8 @@ class Stream(msgspec.Struct, gc=False):
     def _on_web_trailers(self, envelope: Envelope, now: int) -> None:
         """Handle gRPC-Web's last message: the trailers."""
         payload = self._decompressed(envelope)
-        if payload is None:
-            self._end_by_violation(now, "the trailers cannot be decompressed")
+        if isinstance(payload, Status):
+            self.end(now, payload, _BACKEND, payload.message)
             return
         block = parse_trailer_lines(payload)
         self._emit_trailing(block.trailing, now)
@@ -262,15 +262,13 @@ class Stream(msgspec.Struct, gc=False):
     def _on_end_of_stream(self, envelope: Envelope, now: int) -> None:
         """Handle Connect's last message: the status and the trailers."""
         payload = self._decompressed(envelope)
-        if payload is None:
-            self.end_of_stream = EndOfStream(
-                Status(StatusCode.INTERNAL, "the end of the stream cannot be decompressed")
-            )
+        if isinstance(payload, Status):
+            self.end_of_stream = EndOfStream(payload)
         else:
             self.end_of_stream = parse_end_of_stream(payload)
         self._emit_trailing(self.end_of_stream.metadata, now)
 
-    def _decompressed(self, envelope: Envelope) -> bytes | None:
+    def _decompressed(self, envelope: Envelope) -> bytes | Status:
         return decompress_end(envelope[1], self.response_encoding if envelope[0] & _COMPRESSED else "")
 
     def _emit_trailing(self, metadata: Metadata, now: int) -> None:
@@ -352,8 +350,11 @@ class Stream(msgspec.Struct, gc=False):
             status = _OK
         else:
             body = parser.end()[1] if type(parser) is UnaryBodyParser else b""
+            error = decompress_end(body, self.response_encoding)
             default = code_of_http_status(headers.http_status or 0)
-            status = parse_error(decompress_end(body, self.response_encoding) or b"", default)
+            status = (
+                Status(default, error.message) if isinstance(error, Status) else parse_error(error, default)
+            )
         self._emit_trailing(split_trailers(headers.metadata)[1], now)
         if status is _OK and has_other_codec(self.request_headers, headers):
             self._end_by_violation(now, codec_text(self.request_headers, headers))

@@ -4,6 +4,7 @@ import binascii
 from collections.abc import Sequence
 
 from loom.compression import CompressionError, decompress
+from loom.model import Status, StatusCode
 
 from .envelopes import PIECE_COST, Envelope, EnvelopeParser
 from .frames import Piece
@@ -80,12 +81,14 @@ class Base64EnvelopeParser(EnvelopeParser, gc=False):
         return super().feed(memoryview(decoded)) if decoded else ()
 
 
-def decompress_end(payload: bytes, encoding: str) -> bytes | None:
-    """The end of a call (trailer frame, end-of-stream message, error) decompressed; None if it cannot be."""
+def decompress_end(payload: bytes, encoding: str) -> bytes | Status:
+    """The end of a call (trailer frame, end-of-stream message, error) decompressed; else the status to show instead."""
     try:
         return decompress(payload, encoding)
-    except CompressionError:
-        return None
+    except CompressionError as error:
+        # A client that cannot decompress it reports INTERNAL, but what Loom has no decoder for, a client may have.
+        code = StatusCode.UNKNOWN if error.unsupported else StatusCode.INTERNAL
+        return Status(code, f"the status cannot be decompressed: {error}")
 
 
 def body_parser_of(content_type: str) -> type[EnvelopeParser] | None:

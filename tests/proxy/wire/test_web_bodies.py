@@ -155,11 +155,29 @@ def test_compressed_grpc_web_trailers() -> None:
     assert ("x-a", "b") in trailing(observed)
 
 
-def test_grpc_web_trailers_that_cannot_be_decompressed() -> None:
-    kind = "application/grpc-web+proto"
+@pytest.mark.parametrize(("encoding", "code"), [("gzip", StatusCode.INTERNAL), ("foo", StatusCode.UNKNOWN)])
+@pytest.mark.parametrize(
+    ("kind", "flag", "key"),
+    [
+        ("application/grpc-web+proto", 0x81, "grpc_encoding"),
+        ("application/connect+proto", 3, "connect_content_encoding"),
+    ],
+)
+def test_ends_that_cannot_be_decompressed(
+    kind: str, flag: int, key: str, encoding: str, code: StatusCode
+) -> None:
+    """A client without the encoding reports INTERNAL; one that Loom does not know may be known to the client."""
     observed = send_request(kind, message(b"hi"))
-    send_response(observed, 200, kind, message(b"?", flag=0x81), grpc_encoding="gzip")
-    assert status_of(observed) == (StatusCode.INTERNAL, "the trailers cannot be decompressed")
+    send_response(observed, 200, kind, message(b"?", flag=flag), **{key: encoding})
+    assert observed.call_ended().status.code == code
+    assert observed.call_ended().status.message.startswith("the status cannot be decompressed: ")
+
+
+def test_a_connect_error_that_cannot_be_decompressed_has_the_status_of_its_http_status() -> None:
+    observed = send_request("application/proto", b"", connect_protocol_version="1")
+    send_response(observed, 404, "application/json", b"?", content_encoding="foo")
+    assert observed.call_ended().status.code == StatusCode.UNIMPLEMENTED
+    assert "'foo' is not supported" in observed.call_ended().status.message
 
 
 @pytest.mark.parametrize("separator", [b"\r\n", b"\n"])

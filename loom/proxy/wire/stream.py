@@ -262,10 +262,9 @@ class Stream(msgspec.Struct, gc=False):
     def _on_end_of_stream(self, envelope: Envelope, now: int) -> None:
         """Handle Connect's last message: the status and the trailers."""
         payload = self._decompressed(envelope)
-        if isinstance(payload, Status):
-            self.end_of_stream = EndOfStream(payload)
-        else:
-            self.end_of_stream = parse_end_of_stream(payload)
+        self.end_of_stream = (
+            EndOfStream(payload) if isinstance(payload, Status) else parse_end_of_stream(payload)
+        )
         self._emit_trailing(self.end_of_stream.metadata, now)
 
     def _decompressed(self, envelope: Envelope) -> bytes | Status:
@@ -374,16 +373,15 @@ class Stream(msgspec.Struct, gc=False):
         """End the call with the status that the backend sent, unless what came before it breaks the protocol."""
         parser = self.response
         note = _TRUNCATED if parser is not None and parser.unfinished else self.violation
-        by = _BACKEND
         if note and not status.code:
             self._end_by_violation(now, note)
             return
-        if status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now):
-            by = EndedBy.DEADLINE  # the backend enforces the deadline, too, and may be the first to report it
+        # The backend enforces the deadline, too, and may be the first to report it.
+        late = status.code == _DEADLINE_EXCEEDED and self._deadline_passed(now)
         headers, request = self.response_headers, self.request_headers
         if not note and headers is not None and (headers.codec != request.codec or headers.encoding):
             note = doubt(request, headers)
-        self.end(now, status, by, note)
+        self.end(now, status, EndedBy.DEADLINE if late else _BACKEND, note)
 
     def _end_by_violation(self, now: int, text: str) -> None:
         self.end(now, Status(StatusCode.INTERNAL, text), _BACKEND, text)

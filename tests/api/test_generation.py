@@ -45,7 +45,8 @@ def test_every_parameter_is_described(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("name", component_schemas())
 def test_schemas_are_valid(name: str) -> None:
-    Draft202012Validator.check_schema(component_schemas()[name])
+    schema = component_schemas()[name]
+    assert list(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)) == []
 
 
 def test_references_lead_somewhere() -> None:

@@ -229,8 +229,7 @@ async def test_an_interrupted_run_reports_its_results_so_far(recorded: Path, tmp
             env={**kept, "PYTHONPATH": str(Path.cwd())}, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        while len(mirror.received) < 2:  # noqa: ASYNC110 (the first was given up: nothing tells)
-            await asyncio.sleep(0.02)
+        await mirror.arrived(1)  # so that the first was given up
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert process.returncode == 130

@@ -19,7 +19,7 @@ _DETAILS_KEY = "grpc-status-details-bin"
 _SIZES = (0, 1, 5, 100, 4_000, 16_384, 70_000, 300_000)  # bytes; both sides of frames and windows
 _METADATA_KEYS = frozenset({"x-text", "x-other", "x-bytes-bin"})
 _CLIENT_FAILURE = "Internal error from Core"  # grpc.aio lost the status when a write met the call's end
-_HANG = 60.0  # seconds; longer than any deadline
+_PATIENCE = 60.0  # seconds
 
 Pair = tuple[str, str | bytes]
 
@@ -89,7 +89,7 @@ def make_plan(seed: int, number: int) -> Plan:
         details=details,
         compressed_requests=rng.random() < 0.3,
         compressed_responses=rng.random() < 0.3,
-        deadline=0.3 if end is End.DEADLINE else rng.choice((None, None, _HANG)),
+        deadline=0.3 if end is End.DEADLINE else rng.choice((None, None, _PATIENCE)),
     )
 
 
@@ -159,7 +159,7 @@ class Backend:
             yield response
             log.responses.append(digest(response))
         if plan.end in {End.CANCEL, End.DEADLINE}:
-            await asyncio.sleep(_HANG)
+            await asyncio.Event().wait()
         trailing = plan.trailing if plan.details is None else (*plan.trailing, (_DETAILS_KEY, plan.details))
         context.set_trailing_metadata(trailing)
         context.set_code(grpc.StatusCode(_STATUS_BY_CODE[plan.code]))

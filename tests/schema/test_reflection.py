@@ -94,19 +94,25 @@ async def test_a_server_that_finds_files_by_name_only(
 
 
 async def test_a_slow_server_is_awaited(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
+    asked, release = asyncio.Event(), asyncio.Event()
+
     async def answer(request: Any, _: str) -> Any:
-        await asyncio.sleep(0.05)
+        asked.set()
+        await release.wait()
         return files_answer(shop[request.file_by_filename or "shop.proto"])
 
-    async with reflecting(answer) as seen, reflection_schema(seen, response_timeout=5) as schema:
-        assert (await schema.method("/acme.shop.Shop/Get")).problems == ()
+    async with reflecting(answer) as seen, reflection_schema(seen, response_timeout=60) as schema:
+        method = asyncio.ensure_future(schema.method("/acme.shop.Shop/Get"))
+        await asked.wait()
+        assert not method.done()
+        release.set()
+        assert (await method).problems == ()
 
 
 async def test_an_endless_answer_ends(shop: dict[str, descriptor_pb2.FileDescriptorProto]) -> None:
     numbers = iter(range(10**6))
 
-    async def answer(*_: Any) -> Any:
-        await asyncio.sleep(0.01)
+    def answer(*_: Any) -> Any:
         number = next(numbers)
         return files_answer(FileDescriptorProto(name=f"{number}.proto", dependency=[f"{number + 1}.proto"]))
 

@@ -65,6 +65,8 @@ def test_the_lock_ends_with_its_holder(path: Path, writer: SessionWriter) -> Non
     writer.close()
     lock = SessionLock(path)
     lock.acquire()
+    with pytest.raises(SessionError, match="in use by another Loom"):
+        SessionLock(path).acquire()
     lock.release()
 
 

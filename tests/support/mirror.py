@@ -94,10 +94,15 @@ class Mirror(grpc.GenericRpcHandler):
 
     async def call(self, number: int) -> Received:
         """The call of that number, once its first message is there."""
+        call = await self.arrived(number)
+        await call.begun.wait()
+        return call
+
+    async def arrived(self, number: int) -> Received:
+        """The call of that number, once it is there."""
         while len(self.received) <= number:
             self._arrived.clear()
             await self._arrived.wait()
-        await self.received[number].begun.wait()
         return self.received[number]
 
     def service(self, handler_call_details: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from loom.model import Address, CallEnded, CallStarted, EndedBy, HalfClosed, MessageSeen, StatusCode
 from tests.support.h2peer import H2Stream, h2_backend, h2_client
+from tests.support.quiescence import final_value
 from tests.support.sinks import ListSink
 from tests.support.zoo import SeenCall
 
@@ -31,11 +32,7 @@ async def write_until_blocked(call: "grpc.aio.StreamStreamCall[bytes, bytes]", m
 
 async def wait_until_blocked(call: SeenCall) -> int:
     """Wait until flow control blocks the backend; return the number of bytes that it wrote."""
-    size = -1
-    while size != call.size or size == 0:
-        size = call.size
-        await asyncio.sleep(0.3)
-    return size
+    return await final_value(lambda: call.size)
 
 
 async def test_cancelling_while_a_request_is_blocked_on_flow_control(relay: Relay) -> None:

@@ -75,7 +75,6 @@ async def test_a_target_that_is_killed_and_restarted() -> None:
                 while answer != b"back":
                     with contextlib.suppress(grpc.aio.AioRpcError):
                         answer = await unary_unary(channel, SERVICE + "Unary")(b"back")
-                    await asyncio.sleep(0.02)
                 assert target.state == "ready"
             assert not engine._calls
 

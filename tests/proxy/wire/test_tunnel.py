@@ -278,5 +278,6 @@ async def test_localhost_is_both_loopback_addresses() -> None:
     await engine.start()
     for host in ("127.0.0.1", "::1"):
         _, writer = await asyncio.open_connection(host, engine.port)
+        assert writer.get_extra_info("peername")[:2] == (host, engine.port)
         await close(writer)
     await engine.stop(0)

@@ -20,6 +20,8 @@ class Flag(enum.StrEnum):
     TRUNCATED = "truncated"
     UNOBSERVED = "unobserved"
     RESTORED = "restored"
+    MODIFIED = "modified"
+    HELD = "held"
 
 
 class Status(Answer, gc=False):
@@ -71,7 +73,12 @@ class Summary(Answer, gc=False):
     """`relay` or `wire`; `replay` for a call that Loom made itself."""
     flags: tuple[Flag, ...]
     """`truncated`: recorded messages were dropped; `unobserved`: the wire engine could not follow the connection;
-    `restored`: loaded from the session of an earlier run, or imported."""
+    `restored`: loaded from the session of an earlier run, or imported; `modified`: a rule, a fault or a person altered
+    what went on; `held`: a breakpoint held it."""
+    rules: tuple[str, ...]
+    """The names of the rules that acted on it."""
+    faults: tuple[str, ...]
+    """The names of the faults that acted on it."""
     replay_of: int | None
     """The call that this one replays; 0 if that call was not imported along with it."""
     deadline_us: int | None

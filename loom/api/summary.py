@@ -1,6 +1,7 @@
 """Builds the summary of a call."""
 
 from loom.model import Call
+from loom.model.interception import ActionKind
 
 from .calls import Flag, Status, Summary
 
@@ -23,7 +24,15 @@ def flags(call: Call) -> tuple[Flag, ...]:
         found.append(Flag.UNOBSERVED)
     if call.restored:
         found.append(Flag.RESTORED)
+    if call.modified:
+        found.append(Flag.MODIFIED)
+    if any(kind is ActionKind.BREAKPOINT for kind, _ in call.acted):
+        found.append(Flag.HELD)
     return tuple(found)
+
+
+def _names(call: Call, wanted: ActionKind) -> tuple[str, ...]:
+    return tuple(name for kind, name in call.acted if kind is wanted)
 
 
 def summarise(call: Call) -> Summary:
@@ -49,6 +58,8 @@ def summarise(call: Call) -> Summary:
         call.target,
         call.engine,
         flags(call),
+        _names(call, ActionKind.RULE) if call.acted else (),
+        _names(call, ActionKind.FAULT) if call.acted else (),
         call.replay_of,
         micros(call.deadline_ns),
     )

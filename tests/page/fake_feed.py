@@ -50,7 +50,7 @@ def summary(number: int, **changes: Any) -> dict[str, Any]:
         "status": {"code": 0, "name": "OK", "message": ""}, "ended_by": "backend",
         "messages": [1, 1], "bytes": [24, 310],
         "peer": "ipv4:127.0.0.1:50412", "authority": "localhost:9999", "target": "localhost:50051", "engine": "relay",
-        "flags": [], "replay_of": None, "deadline_us": None,
+        "flags": [], "rules": [], "faults": [], "replay_of": None, "deadline_us": None,
     } | changes  # fmt: skip
     msgspec.convert(made, Summary)
     return made

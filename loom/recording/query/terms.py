@@ -106,6 +106,17 @@ def _one_of(key: str, allowed: tuple[str, ...]) -> Callable[[Value], Predicate]:
     return build
 
 
+def _any_name(key: str) -> Callable[[Value], Predicate]:
+    """One of several names equals this."""
+    read = attrgetter(key)
+
+    def build(value: Value) -> Predicate:
+        match = equals(value)
+        return lambda summary, _: any(match(name) for name in read(summary))
+
+    return build
+
+
 def _text(key: str) -> Callable[[Value], Predicate]:
     read = attrgetter(key)
 
@@ -151,7 +162,7 @@ def _id(value: Value) -> Predicate:
     return lambda summary, _: compare(summary.id)
 
 
-FLAGS = ("live", "ended", "error", "replayed", "truncated", "unobserved", "restored")
+FLAGS = ("live", "ended", "error", "replayed", "truncated", "unobserved", "restored", "modified", "held")
 
 
 def _is(value: Value) -> Predicate:
@@ -221,6 +232,8 @@ TERMS: Mapping[str, Term] = {
     "target": Term(_text("target"), "target:50051"),
     "engine": Term(_one_of("engine", ("relay", "wire", "replay")), "engine:wire"),
     "ended": Term(_one_of("ended_by", ("backend", "client", "deadline", "loom")), "ended:client"),
+    "rule": Term(_any_name("rules"), 'rule:"empty cart"'),
+    "fault": Term(_any_name("faults"), "fault:flaky"),
     "is": Term(_is, "is:live,error"),
     "meta": Term(_meta, "meta:x-tenant=42", cost=1),
     "body": Term(_body, 'body:"alice"', cost=2),

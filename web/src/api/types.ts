@@ -12,7 +12,7 @@ export type Direction = "request" | "response";
 
 export type EndedBy = "backend" | "client" | "deadline" | "loom";
 
-export type Flag = "replayed" | "truncated" | "unobserved" | "restored";
+export type Flag = "replayed" | "truncated" | "unobserved" | "restored" | "modified" | "held";
 
 export type Kind = "unary" | "server" | "client" | "bidi";
 
@@ -727,9 +727,14 @@ export interface Summary {
   readonly engine: string;
   /**
    * `truncated`: recorded messages were dropped; `unobserved`: the wire engine could not follow the connection;
-   * `restored`: loaded from the session of an earlier run, or imported.
+   * `restored`: loaded from the session of an earlier run, or imported; `modified`: a rule, a fault or a person altered
+   * what went on; `held`: a breakpoint held it.
    */
   readonly flags: readonly Flag[];
+  /** The names of the rules that acted on it. */
+  readonly rules: readonly string[];
+  /** The names of the faults that acted on it. */
+  readonly faults: readonly string[];
   /** The call that this one replays; 0 if that call was not imported along with it. */
   readonly replay_of: number | null;
   /** Time of the deadline. */

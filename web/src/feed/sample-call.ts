@@ -20,6 +20,8 @@ export const sampleCall = (id: number, changes: Partial<Summary> = {}): Summary 
   target: "localhost:50051",
   engine: "relay",
   flags: [],
+  rules: [],
+  faults: [],
   replay_of: null,
   deadline_us: null,
   ...changes,

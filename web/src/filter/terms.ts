@@ -27,7 +27,17 @@ export interface Term {
   readonly values?: readonly string[];
 }
 
-const FLAGS = ["live", "ended", "error", "replayed", "truncated", "unobserved", "restored"] as const;
+const FLAGS = [
+  "live",
+  "ended",
+  "error",
+  "replayed",
+  "truncated",
+  "unobserved",
+  "restored",
+  "modified",
+  "held",
+] as const;
 const KINDS = ["unary", "server", "client", "bidi"] as const;
 const ENDED = ["backend", "client", "deadline", "loom"] as const;
 const ENGINES = ["relay", "wire", "replay"] as const;
@@ -88,6 +98,13 @@ const text =
       const operand = of(call);
       return operand !== null && matches(operand);
     };
+  };
+
+const anyName =
+  (of: (call: Summary) => readonly string[]) =>
+  (value: Value): Predicate => {
+    const matches = equals(value);
+    return (call) => of(call).some((name) => matches(name));
   };
 
 const amount =
@@ -249,6 +266,22 @@ export const TERMS: ReadonlyMap<string, Term> = new Map([
       "ended:client",
       "who ended the call",
       ENDED,
+    ),
+  ],
+  [
+    "rule",
+    term(
+      anyName((c) => c.rules),
+      'rule:"empty cart"',
+      "name of a rule that acted on it",
+    ),
+  ],
+  [
+    "fault",
+    term(
+      anyName((c) => c.faults),
+      "fault:flaky",
+      "name of a fault that acted on it",
     ),
   ],
   ["is", term(is, "is:live,error", "state or flag", FLAGS)],

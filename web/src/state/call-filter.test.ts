@@ -37,6 +37,8 @@ const call = (id: number): Summary =>
     status: { code: 5, name: "NOT_FOUND", message: "" },
     state: "ended",
     flags: [],
+    rules: [],
+    faults: [],
   }) as unknown as Summary;
 
 describe("a filter over a session on disk", () => {

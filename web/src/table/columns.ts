@@ -46,7 +46,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "flags",
     title: "Flags",
-    hint: "live, replayed, truncated, unobserved, restored",
+    hint: "live, replayed, truncated, unobserved, restored, modified, held",
     width: 132,
     min: 48,
     rank: 2,

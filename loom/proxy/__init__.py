@@ -8,5 +8,6 @@
 * :mod:`~loom.proxy.breaker`: the circuit breaker.
 * :mod:`~loom.proxy.local_status`: the statuses of calls that Loom ends.
 * :mod:`~loom.proxy.binding`: listening sockets, of the engines and of the inspector.
+* :mod:`~loom.proxy.connection_limit`: how many connections clients may open.
 * :mod:`~loom.proxy.startup_checks`: checks of host names and certificates before an engine starts.
 """

@@ -234,9 +234,9 @@ def connection_options() -> list[tuple[str, int]]:
     return [
         # A fixed flow-control window, which bounds the bytes that a stalled reader makes Loom buffer. By default grpcio
         # widens its windows to the speed of the link: on the loopback it buffered up to 90 MiB for one stalled
-        # stream. Four MiB cost no measurable throughput there.
+        # stream. One MiB costs no measurable throughput there.
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.http2.lookahead_bytes", 4 << 20),
+        ("grpc.http2.lookahead_bytes", 1 << 20),
         # The other side sends no header by reference to an earlier one. C-core remembers a header that it cannot parse
         # with its error, and then refuses every later call on the connection, of any client, that refers to it.
         ("grpc.http2.hpack_table_size.decoder", 0),

@@ -16,6 +16,7 @@ from loom.model.interception import CallFacts, Interceptor
 from loom.proxy.binding import free_addresses
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
+from loom.proxy.connection_limit import connection_limit
 from loom.proxy.engine import ServerTls
 from loom.proxy.startup_checks import check_server_tls
 from loom.proxy.target import State, Target, connection_options, keepalive_options
@@ -27,7 +28,11 @@ from .intercepted_call import InterceptedCall
 
 _log = logging.getLogger(__name__)
 
+MAX_STREAMS = 50_000
+"""Open calls on one connection of a client, as many as are kept in memory in all; further ones wait in the client."""
 _BIND_ATTEMPTS = 20
+_DESCRIPTORS_PER_CONNECTION = 2
+"""The client's, and as many to the target, which may allow one call on each."""
 
 
 class RelayEngine:
@@ -178,6 +183,8 @@ def server_options(metadata_limit: int) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", metadata_limit),
         ("grpc.absolute_max_metadata_size", metadata_limit),
         *connection_options(),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.max_allowed_incoming_connections", connection_limit(_DESCRIPTORS_PER_CONNECTION)),
         # A client may ping as often as it likes: the limit is the backend's to set.
         ("grpc.http2.max_ping_strikes", 0),
         # A port in use is an error; it is not shared with the other process.

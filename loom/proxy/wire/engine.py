@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 import ssl
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 
 from loom.model import Address, CallIds, Sink
 from loom.proxy.binding import LISTEN_BACKLOG, open_sockets
+from loom.proxy.connection_limit import connection_limit
 from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.event_buffer import EventBuffer
 from loom.proxy.startup_checks import check_server_tls, check_target_tls
@@ -19,7 +21,10 @@ from .inspection_queue import InspectionQueue
 from .limits import ConnectionLimits, Usage
 from .tunnel import WRITE_BUFFER_LIMIT, Tunnel, TunnelEnd
 
+_log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT = 20.0  # seconds
+_DESCRIPTORS_PER_CONNECTION = 2  # the client's and the target's
 _ALPN = ("h2", "http/1.1")
 
 
@@ -28,7 +33,8 @@ class WireEngine:
 
     Bytes are never changed or reordered, and are written before they are inspected. ``limits`` bound what a connection
     may make Loom keep; ``write_buffer_limit`` is the number of bytes buffered for one end before reading from the other
-    is paused. Started on the event loop that is to forward.
+    is paused. Past ``max_connections``, by default as many as there are file descriptors for, a client's connection is
+    reset at once. Started on the event loop that is to forward.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class WireEngine:
         target_tls: TargetTls | None,
         limits: ConnectionLimits | None = None,
         write_buffer_limit: int = WRITE_BUFFER_LIMIT,
+        max_connections: int | None = None,
     ) -> None:
         self._listen = listen
         self._target = target_address
@@ -57,6 +64,8 @@ class WireEngine:
         self._limits = limits
         self._usage = Usage()
         self._write_buffer_limit = write_buffer_limit
+        self._max_connections = max_connections or connection_limit(_DESCRIPTORS_PER_CONNECTION)
+        self._refused = False
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._port = 0
@@ -132,6 +141,13 @@ class WireEngine:
         return tunnel.client
 
     def _start_connecting(self, tunnel: Tunnel) -> None:
+        if len(self._tunnels) > self._max_connections:
+            if not self._refused:
+                _log.warning("further connections are refused while %d are open", self._max_connections)
+            self._refused = True
+            tunnel.client.close(abort=True)
+            return
+        self._refused = False
         tunnel.connection.peer = _peer(tunnel.client.transport)
         task = asyncio.get_running_loop().create_task(self._connect(tunnel), name="wire-connect")
         self._connecting.add(task)

@@ -149,6 +149,10 @@ def parse_rule_file(content: str, origin: str, *, is_json: bool) -> RuleFile:
     """Parse the text of a file; ``origin`` is its name in errors. Raises :class:`RuleFileError`."""
     try:
         value = json.loads(content) if is_json else tomllib.loads(content)
+        if is_json:
+            json.dumps(
+                value, ensure_ascii=False
+            ).encode()  # refuses halves of surrogate pairs, which JSON can escape
     except (ValueError, RecursionError) as error:
         raise RuleFileError(f"{origin}: not valid {'JSON' if is_json else 'TOML'}: {error}") from error
     if is_json:

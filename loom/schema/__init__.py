@@ -14,6 +14,7 @@ Sources:
 * :mod:`~loom.schema.compilation`: loads such files, in a process of their own.
 * :mod:`~loom.schema.protoc`: compiles ``.proto`` files that are known to compile.
 * :mod:`~loom.schema.built_in_services`: gRPC's own services.
+* :mod:`~loom.schema.parsing`: parses descriptors that others wrote.
 * :mod:`~loom.schema.stored`: parses descriptor sets that were stored with calls.
 
 From files to types:

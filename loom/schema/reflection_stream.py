@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 )
 
 from .built_in_files import BUILT_IN_FILES
+from .parsing import parse_file
 from .placeholders import defined_types, used_types
 from .source import SchemaError
 
@@ -203,7 +204,7 @@ def _add_files(files: FilesByName, response: ServerReflectionResponse) -> bool:
 def _parse_files(files: FilesByName, serialized: Iterable[bytes]) -> None:
     for data in serialized:
         try:
-            file = FileDescriptorProto.FromString(data)
+            file = parse_file(data)
         except DecodeError:
             continue  # the linker will name it as a missing import
         files.setdefault(file.name, file)

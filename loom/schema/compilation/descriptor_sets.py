@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 
 from loom.schema.linker import link, missing_imports
+from loom.schema.parsing import parse_descriptor_set
 
 _Set = tuple[str, list[FileDescriptorProto]]
 
@@ -17,7 +18,7 @@ def read_descriptor_sets(paths: Iterable[str]) -> tuple[list[_Set], list[str]]:
     problems: list[str] = []
     for path in paths:
         try:
-            files = FileDescriptorSet.FromString(Path(path).read_bytes()).file
+            files = parse_descriptor_set(Path(path).read_bytes()).file
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
         except DecodeError:

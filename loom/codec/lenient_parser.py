@@ -14,8 +14,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from .compiled_readers import is_map, json_key, key_text, set_fields
-from .wire_parser import EGROUP, LEN, SGROUP, WireFormatError, encode_varint, parse_varint
-from .wire_records import find_field, skip_content
+from .wire_parser import LEN, SGROUP, WireFormatError, encode_varint, parse_varint
+from .wire_records import end_of_fields, find_field, skip_content
 
 MAX_DEPTH = 200
 MAX_FLAWS_SHOWN = 5
@@ -98,7 +98,7 @@ def _has_unreadable_map(message: Message) -> bool:
     return False
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)  # a type keeps its pool alive
 def _may_have_unreadable_map(descriptor: Descriptor) -> bool:
     """Whether a type reaches a map by text in a file that is not proto3; extensions may be of any type."""
     seen: set[str] = set()
@@ -182,9 +182,9 @@ class _Rewriter:
                 value = self._field(data[content:position], field, index, steps, depth)
                 output += data[start : _varint_end(data, start)] + encode_varint(len(value)) + value
             else:
-                end_tag = encode_varint(number << 3 | EGROUP)
-                value = self._field(data[content : position - len(end_tag)], field, index, steps, depth)
-                output += data[start:content] + value + end_tag
+                end = content + end_of_fields(data[content:position])
+                value = self._field(data[content:end], field, index, steps, depth)
+                output += data[start:content] + value + data[end:position]
         return bytes(output)
 
     def _field(

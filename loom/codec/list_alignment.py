@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any
 
+import msgspec
+
 _MAX_PAIRS = 10_000  # elements that are compared to find out which one was edited
 
 _Block = tuple[list[int], list[int]]  # indices in the list before and in the edited one
@@ -36,7 +38,7 @@ def align(before: list[Any], edited: list[Any]) -> list[int | None]:
     return sources
 
 
-def _match_unchanged(old: list[str], new: list[str], sources: list[int | None]) -> list[_Block]:
+def _match_unchanged(old: list[bytes], new: list[bytes], sources: list[int | None]) -> list[_Block]:
     """Match equal elements in order; the blocks between them are returned."""
     start = end = 0
     shorter = min(len(old), len(new))
@@ -58,9 +60,9 @@ def _match_unchanged(old: list[str], new: list[str], sources: list[int | None]) 
     return blocks
 
 
-def _match_moved(blocks: list[_Block], old: list[str], new: list[str], sources: list[int | None]) -> None:
+def _match_moved(blocks: list[_Block], old: list[bytes], new: list[bytes], sources: list[int | None]) -> None:
     """Match elements that are equal and at another place."""
-    unused: dict[str, list[int]] = defaultdict(list)
+    unused: dict[bytes, list[int]] = defaultdict(list)
     for origins, _ in blocks:
         for index in origins:
             unused[old[index]].append(index)
@@ -96,5 +98,9 @@ def _shared(left: Any, right: Any) -> int:
     return sum(name in right and same_json(value, right[name]) for name, value in left.items())
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def _text(value: Any) -> bytes:
+    """A text that is the same for the same values only."""
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except (ValueError, OverflowError):  # a lone surrogate, an integer of more than 64 bits
+        return json.dumps(value, sort_keys=True).encode()

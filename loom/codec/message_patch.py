@@ -6,8 +6,6 @@ unknown fields, the order of fields, and the way in which numbers and lists are 
 encoded by its descriptor.
 """
 
-from collections import defaultdict
-from operator import itemgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -28,6 +26,7 @@ from .lenient_parser import parse_message
 from .list_alignment import align, same_json
 from .type_resolver import TypeResolver, type_name
 from .wire_fields import (
+    Element,
     Segment,
     Segments,
     append,
@@ -36,8 +35,8 @@ from .wire_fields import (
     find_occurrences,
     group_entries,
     parse_elements,
-    refill,
     remove,
+    replace_elements,
     set_bytes,
 )
 from .wire_parser import LEN, WireFormatError
@@ -170,40 +169,19 @@ class _Patcher:
         known = [element for element in elements if element.known]
         if len(known) != len(shown):
             raise EncodeError("this list is not shown completely, so that it cannot be edited", path)
-        # For each record the elements that it gets, with the index of the one that they follow: unknown ones stay.
-        output: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-        for element in elements:
-            if not element.known:
-                output[element.container].append((element.index, element.body))
-        container, place = (known[0].container, known[0].index) if known else (0, -1)
+        if not containers:
+            segments[-1].records += split_records(self._encoder.field(field, edited, path, depth))
+            return
+        placed: list[tuple[Element | None, bytes]] = []
         for index, (source, value) in enumerate(zip(align(shown, edited), edited, strict=True)):
             step = f"{path}[{index}]"
             if source is None:
                 body = self._element_body(field, value, step, depth)
             else:
-                container = max(container, known[source].container)
-                place = max(place, known[source].index)
                 body = self._edited_element(field, known[source].body, shown[source], value, step, depth)
-            output[container].append((place, body))
-        if not containers:
-            segments[-1].records += split_records(self._encoder.field(field, edited, path, depth))
-            return
-        before: dict[int, list[bytes]] = defaultdict(list)
-        for element in elements:
-            before[element.container].append(element.body)
-        after = {
-            position: [body for _, body in sorted(bodies, key=itemgetter(0))]
-            for position, bodies in output.items()
-        }
-        replacements = {
-            id(record): refill(record, field, after.get(position, []))
-            for position, record in enumerate(containers)
-            if before[position] != after.get(position, [])
-        }
-        for segment in segments:
-            segment.records = [
-                new for record in segment.records for new in replacements.get(id(record), (record,))
-            ]
+            position = index if len(edited) == len(known) else source
+            placed.append((None if position is None else known[position], body))
+        replace_elements(segments, field, containers, elements, placed)
 
     def _edited_element(
         self, field: FieldDescriptor, body: bytes, shown: Any, edited: Any, path: str, depth: int

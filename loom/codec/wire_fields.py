@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 from google.protobuf import message_factory
@@ -118,7 +119,41 @@ def parse_elements(containers: list[Record], field: FieldDescriptor) -> Iterator
             yield Element(next(index), body, position, _is_known(field, body))
 
 
-def refill(record: Record, field: FieldDescriptor, bodies: list[bytes]) -> list[Record]:
+def replace_elements(
+    segments: Segments,
+    field: FieldDescriptor,
+    containers: list[Record],
+    elements: list[Element],
+    placed: list[tuple[Element | None, bytes]],
+) -> None:
+    """Replace the known ``elements`` in the records of a repeated field; unknown ones stay where they are.
+
+    ``placed`` has the new ones, each with the element whose place it takes; None puts it behind the one before it.
+    """
+    known = [element for element in elements if element.known]
+    container, index = (known[0].container, known[0].index) if known else (0, -1)
+    after = {position: list[tuple[int, bytes]]() for position in range(len(containers))}
+    before = {position: list[bytes]() for position in range(len(containers))}
+    for element in elements:
+        before[element.container].append(element.body)
+        if not element.known:
+            after[element.container].append((element.index, element.body))
+    for place, body in placed:
+        if place is not None:
+            container, index = max(container, place.container), max(index, place.index)
+        after[container].append((index, body))
+    replacements = {}
+    for position, record in enumerate(containers):
+        bodies = [body for _, body in sorted(after[position], key=itemgetter(0))]
+        if bodies != before[position]:
+            replacements[id(record)] = _refill(record, field, bodies)
+    for segment in segments:
+        segment.records = [
+            new for record in segment.records for new in replacements.get(id(record), (record,))
+        ]
+
+
+def _refill(record: Record, field: FieldDescriptor, bodies: list[bytes]) -> list[Record]:
     """The records that have these elements instead of those of ``record``."""
     if record.wire_type != LEN or wire_type_of(field) == LEN:
         return [Record(record.number, record.wire_type, record.tag, body) for body in bodies]
@@ -176,7 +211,7 @@ def _unknown_elements(records: list[Record], field: FieldDescriptor) -> list[Rec
     if is_map(field) or field.enum_type is None:
         return []
     elements = [element for element in parse_elements(records, field) if not element.known]
-    return [new for element in elements for new in refill(records[element.container], field, [element.body])]
+    return [new for element in elements for new in _refill(records[element.container], field, [element.body])]
 
 
 def remove(segments: Segments, records: list[Record]) -> None:

@@ -41,7 +41,7 @@ class Record:
         if self.wire_type == LEN:
             return self.body[parse_varint(self.body, 0)[1] :]
         if self.wire_type == SGROUP:
-            return self.body[: _end_of_fields(self.body)]
+            return self.body[: end_of_fields(self.body)]
         return self.body
 
     def set_payload(self, payload: bytes) -> None:
@@ -51,7 +51,7 @@ class Record:
         if self.wire_type == LEN:
             payload = encode_varint(len(payload)) + payload
         elif self.wire_type == SGROUP:
-            payload += self.body[_end_of_fields(self.body) :]
+            payload += self.body[end_of_fields(self.body) :]
         self.body = payload
 
 
@@ -132,8 +132,8 @@ def _skip_scalar(data: bytes | bytearray, position: int, wire_type: int) -> int:
     return position + size
 
 
-def _end_of_fields(body: bytes) -> int:
-    """Where the end tag of a group begins."""
+def end_of_fields(body: bytes | bytearray) -> int:
+    """Where the end tag begins in the content of a group."""
     position = 0
     while True:
         start = position

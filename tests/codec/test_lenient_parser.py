@@ -7,7 +7,15 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from loom.codec import Payload, decode_status_details, encode, preview_payload, view_payload
+from loom.codec import (
+    DecodeError,
+    Payload,
+    decode,
+    decode_status_details,
+    encode,
+    preview_payload,
+    view_payload,
+)
 from loom.codec.lenient_parser import parse_leniently
 from tests.support.narrowing import as_node
 from tests.support.protos import an_any, descriptor, linked_protos, message
@@ -218,6 +226,22 @@ def test_a_bad_string_in_an_any_keeps_its_bytes_when_another_field_of_the_any_is
         spoiled(message("WellKnown", any=an_any(message("Scalars", f_string="BAD", f_int32=2))))
     )
     assert view(edited, "WellKnown").json == value
+
+
+def test_a_map_of_proto2_with_a_key_that_is_not_utf_8_is_read() -> None:
+    """protobuf parses it and then reads no value of it, not even those of other keys."""
+    labels = message("older.Labels", counts={"BAD": 1}, named={"x": {"counts": {"ok": 2, "aBAD": 3}}})
+    seen = view(spoiled(labels), "older.Labels")
+    assert seen.json == {"counts": {"���": 1}, "named": {"x": {"counts": {"a���": 3, "ok": 2}}}}
+    assert "named.x.counts.a���: its key is not valid UTF-8" in seen.error
+    assert node_at(seen.tree, "counts", "���").value == 1
+    with pytest.raises(DecodeError, match="a key of a map is not valid UTF-8"):
+        decode(spoiled(labels), descriptor("older.Labels"), linked_protos().pool)
+
+
+def test_a_group_may_end_with_a_tag_that_is_longer_than_need_be() -> None:
+    data = b"\x0a\x05\x0a\x01\xff\x10\x01" + b"\x1b\x22\x01x\x9c\x00"
+    assert view(data, "older.Labels").json == {"counts": {"�": 1}, "inner": {"text": "x"}}
 
 
 def test_a_sound_message_is_the_same_either_way() -> None:

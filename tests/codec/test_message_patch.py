@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from google.protobuf.message import Message
 
-from loom.codec import decode, encode
+from loom.codec import EncodeError, decode, encode
 from tests.support.narrowing import descriptor_of
 from tests.support.protos import an_any, descriptor, linked_protos, message
 
@@ -103,3 +104,72 @@ def test_a_message_without_its_required_fields_is_shown_and_edited() -> None:
         encode({"count": 6}, descriptor("older.Base"), linked_protos().pool, original=b"\x10\x05")
         == b"\x10\x06"
     )
+
+
+def entry(key: bytes, count: int) -> bytes:
+    return b"\x0a" + bytes([len(key) + 4]) + b"\x0a" + bytes([len(key)]) + key + b"\x10" + bytes([count])
+
+
+def patched(value: dict[str, Any], original: bytes, name: str = "older.Labels") -> bytes:
+    return encode(value, descriptor(name), linked_protos().pool, original=original)
+
+
+def test_a_map_with_keys_that_are_shown_alike_keeps_them() -> None:
+    original = entry(b"\xff", 1) + entry(b"\xfe", 2) + entry(b"ok", 3)
+    assert patched({"counts": {"�": 2, "ok": 4}}, original) == entry(b"\xff", 1) + entry(b"\xfe", 2) + entry(
+        b"ok", 4
+    )
+    with pytest.raises(EncodeError, match="several keys are shown alike") as error:
+        patched({"counts": {"�": 5, "ok": 3}}, original)
+    assert error.value.path == "counts['�']"
+
+
+def test_a_key_that_is_removed_takes_all_of_its_entries_along() -> None:
+    original = entry(b"a", 1) + entry(b"b", 2) + entry(b"a", 3)
+    assert patched({"counts": {"b": 2}}, original) == entry(b"b", 2)
+    assert patched({"counts": {"a": 4, "b": 2}}, original) == entry(b"a", 1) + entry(b"b", 2) + entry(b"a", 4)
+
+
+def lists(value: list[Any], original: bytes) -> bytes:
+    return patched({"unpacked": value}, original, "older.Base")
+
+
+def test_a_list_keeps_what_is_packed_and_what_is_not() -> None:
+    original = b"\x40\x01" + b"\x42\x03\x82\x00\x03" + b"\x40\x04"  # 1; 2 (overlong), 3; 4
+    assert lists([1, 2, 5, 4], original) == b"\x40\x01" + b"\x42\x03\x82\x00\x05" + b"\x40\x04"
+    assert lists([1, 2, 4], original) == b"\x40\x01" + b"\x42\x02\x82\x00" + b"\x40\x04"
+    assert lists([1, 2, 3, 9, 4], original) == b"\x40\x01" + b"\x42\x04\x82\x00\x03\x09" + b"\x40\x04"
+    assert lists([1, 4], original) == b"\x40\x01" + b"\x40\x04"
+    assert lists([4, 3, 2, 1], original) == b"\x40\x04" + b"\x42\x03\x03\x82\x00" + b"\x40\x01"
+
+
+def test_elements_that_are_moved_keep_their_bytes() -> None:
+    original = newer("top", list=[newer("a"), newer("b"), newer("c")])
+    edited = json_of(as_old(original))
+    edited["list"] = [edited["list"][2], {"kept": "new"}, edited["list"][0], {"kept": "B", "nested": {}}]
+    back = message("New").FromString(patched(edited, original.SerializeToString(), "Old"))
+    assert [(item.kept, item.added) for item in back.list] == [("c", 7), ("new", 0), ("a", 7), ("B", 7)]
+
+
+def test_a_changed_element_of_a_shorter_list_is_the_one_that_it_shares_most_with() -> None:
+    original = newer("top", list=[newer("a"), newer("b", nested={"kept": "n"}), newer("c")])
+    edited = json_of(as_old(original))
+    edited["list"] = [{"kept": "B", "nested": {"kept": "n"}}, edited["list"][2]]
+    back = message("New").FromString(patched(edited, original.SerializeToString(), "Old"))
+    assert [(item.kept, item.added) for item in back.list] == [("B", 7), ("c", 7)]
+
+
+def test_another_field_of_a_oneof_takes_the_place_of_what_was_set_and_of_what_that_had_superseded() -> None:
+    original = (
+        message("Choice", text="old").SerializeToString() + message("Choice", number=5).SerializeToString()
+    )
+    assert message("Choice").FromString(patched({}, original, "Choice")) == message("Choice")
+    assert patched({"text": "new"}, original, "Choice") == message("Choice", text="new").SerializeToString()
+    assert patched({"number": 6}, original, "Choice") == (
+        message("Choice", text="old").SerializeToString() + message("Choice", number=6).SerializeToString()
+    )
+
+
+def test_a_field_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(EncodeError, match="the same field as fInt32"):
+        patched({"fInt32": 1, "f_int32": 1}, b"", "Scalars")

@@ -6,6 +6,7 @@
 * :mod:`~loom.api.messages`: rows, pages and views of messages.
 * :mod:`~loom.api.schema`: sources of descriptors, outlines, uploads.
 * :mod:`~loom.api.replay`: replay requests, differences, the grpcurl command.
+* :mod:`~loom.api.rules`: rules that act on traffic, and their switches.
 * :mod:`~loom.api.files`: export and import.
 * :mod:`~loom.api.stats`: figures, health and readiness.
 * :mod:`~loom.api.feed`: events of the feed and of a search.

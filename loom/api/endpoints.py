@@ -17,6 +17,7 @@ from .messages import (
     StreamSamples,
 )
 from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
+from .rules import Rules, RulesSwitch
 from .schema import CallSchema, SchemaSources, SchemaUpload, UploadResult
 from .stats import Health, Live, Ready, StatsSeries
 
@@ -140,6 +141,16 @@ IMPORT_CALLS = Endpoint(
     "Import a file of calls (NDJSON, a bundle, a session's database, grpc-dump's JSON) under new ids.",
     ImportResult, body_type=BINARY,
     errors={413: "The file is larger than 1 GiB.", 422: "The file is not one that Loom reads."},
+)  # fmt: skip
+LIST_RULES = Endpoint(
+    "list_rules", "GET", "/api/rules", "List the rules and faults that act on traffic, and what they did.",
+    Rules, errors={404: "Nothing can act on traffic: the wire engine forwards bytes."},
+)  # fmt: skip
+SWITCH_RULES = Endpoint(
+    "switch_rules", "POST", "/api/rules",
+    "Switch all rules and faults, or one, for calls that start from now on.",
+    Rules, body=RulesSwitch,
+    errors=BAD_REQUEST | {404: "There is no such rule, or nothing can act on traffic.", 413: "The body is too large."},
 )  # fmt: skip
 GET_STATS = Endpoint(
     "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries

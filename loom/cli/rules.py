@@ -15,7 +15,6 @@ from loom.formats.call_file import CallFile
 from loom.interception import RuleSet, load_rules
 from loom.interception.call_rules import Types
 from loom.interception.dry_run import DryRun, TriedCall, TriedItem
-from loom.interception.rules import Rule
 from loom.model import Direction, Message, Secrets
 from loom.model.interception import CallStart, FinalStatus, HalfClose, HeaderBlock, Item, MessageItem, Point
 from loom.recording.query import Query
@@ -59,20 +58,10 @@ def check(files: tuple[Path, ...]) -> None:
     rules = load_rules(files)
     output = Output()
     for rule in rules:
-        output.line(describe(rule))
+        output.line(rule.sentence)
     for warning in RuleSet(rules).warnings:
         Output(sys.stderr).warning(warning)
     output.line(f"{format_count(len(rules), 'rule')} in {format_count(len(files), 'file')}")
-
-
-def describe(rule: Rule) -> str:
-    """A rule in a sentence."""
-    what = "; ".join(f"{action.effect} ({', '.join(sorted(action.points))})" for action in rule.actions) or (
-        f"status {rule.timer[1].status.name} after {rule.timer[0]:g} s" if rule.timer else ""
-    )
-    index = "" if rule.index is None else f" number {rule.index}"
-    off = "" if rule.enabled else " [off]"
-    return f"{rule.kind} {rule.name!r}{off}: on {rule.match.text or 'every call'}{index}: {what}"
 
 
 @command.command("test")

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .context import Inspector
 from .read_only import ReadOnly
 from .responses import ApiError, handle_error
-from .routes import calls, diff, feed, files, grpcurl, health, messages, replay, schema, search
+from .routes import calls, diff, feed, files, grpcurl, health, messages, replay, rules, schema, search
 from .routes.page import page_routes
 from .security import Guard
 
@@ -25,6 +25,7 @@ API_ROUTES = [
     *grpcurl.routes,
     *diff.routes,
     *replay.routes,
+    *rules.routes,
 ]
 
 

@@ -11,6 +11,7 @@ from loom.api.stats import Stats
 from loom.archive.archive import Archive
 from loom.decoding.display import DisplayDecoder
 from loom.grpcurl.command_builder import CommandBuilder
+from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Secrets
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -24,7 +25,8 @@ class Inspector:
     """Everything that the handlers may use.
 
     ``metrics`` returns the Prometheus exposition; ``ready`` None, or why Loom is not ready; ``flush`` records what the
-    engine has buffered. Without ``replays`` calls cannot be sent. ``read_only`` is the name of the file whose calls
+    engine has buffered. Without ``replays`` calls cannot be sent. ``interceptor`` applies rules; None: nothing acts
+    on traffic; ``rules_problem`` says why their files cannot be used. ``read_only`` is the name of the file whose calls
     are shown, where it is one.
     """
 
@@ -43,6 +45,8 @@ class Inspector:
     on_clear: Callable[[], None] = lambda: None
     flush: Callable[[], None] = lambda: None
     read_only: str = ""
+    interceptor: RuleInterceptor | None = None
+    rules_problem: Callable[[], str] = lambda: ""
 
 
 def inspector_of(connection: HTTPConnection) -> Inspector:

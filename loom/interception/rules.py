@@ -49,6 +49,16 @@ class Rule:
         """The points at which it may act."""
         return frozenset[Point]().union(*(action.points for action in self.actions))
 
+    @property
+    def sentence(self) -> str:
+        """What it does, in a sentence."""
+        what = "; ".join(f"{action.effect} ({', '.join(sorted(action.points))})" for action in self.actions)
+        if self.timer is not None:
+            what = f"status {self.timer[1].status.name} after {self.timer[0]:g} s"
+        index = "" if self.index is None else f" number {self.index}"
+        off = "" if self.enabled else " [off]"
+        return f"{self.kind} {self.name!r}{off}: on {self.match.text or 'every call'}{index}: {what}"
+
     def needs_schema(self, point: Point) -> bool:
         """Whether it needs the type of the messages at this point."""
         here = [action for action in self.actions if point in action.points]

@@ -220,6 +220,8 @@ class Loom:
             ready=self._not_ready,
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
             flush=self.flush,
+            interceptor=self.interceptor,
+            rules_problem=lambda: self.rule_sources.problem,
         )
         await server.start(create_app(inspector))
         self.inspector = server

@@ -492,6 +492,58 @@ export interface ReplayStarted {
   readonly id: number;
 }
 
+/** One rule or fault. */
+export interface RuleState {
+  /** Its name. */
+  readonly name: string;
+  /** What it is. */
+  readonly kind: "fault" | "rule";
+  /** The filter of the calls that it acts on. */
+  readonly match: string;
+  /** What it does, in a sentence. */
+  readonly description: string;
+  /** Whether it is switched on. */
+  readonly enabled: boolean;
+  /** Whether it has turned itself off. */
+  readonly expired: boolean;
+  /** Calls that matched. */
+  readonly matched: number;
+  /** Calls that it acted on. */
+  readonly acted: number;
+  /** Calls that it acts on now. */
+  readonly active: number;
+  /** Calls that it passed because too many were active. */
+  readonly overflow: number;
+  /** How often it could not be applied. */
+  readonly failures: number;
+  /** Why, the last time. */
+  readonly last_error: string;
+}
+
+/** Everything that acts on traffic. */
+export interface Rules {
+  /** The switch of all of them. */
+  readonly enabled: boolean;
+  /** How many may act on calls now. */
+  readonly acting: number;
+  /** What decides which calls a percent selects. */
+  readonly seed: number;
+  /** Why the files of rules as they are now cannot be used; the rules from before are in force. */
+  readonly problem: string;
+  /** Rules that never take effect, and why. */
+  readonly warnings: readonly string[];
+  /** The rules, in the order in which they act. */
+  readonly rules: readonly RuleState[];
+}
+
+/** Switches all rules, or one. */
+export interface RulesSwitch {
+  /** Whether they shall act on calls that start from now on. */
+  enabled: boolean;
+  /** The rule; empty for all. */
+  name?: string;
+}
+
 /** A `.proto` file as `text`, or a descriptor set as `base64`. */
 export interface SchemaFile {
   /** A relative path, as imports write it. */

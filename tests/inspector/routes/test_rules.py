@@ -1,0 +1,50 @@
+"""Rules over HTTP: what there is, what it did, and its switches."""
+
+from pathlib import Path
+
+from tests.support.loom_instance import running_instance
+from tests.support.mirror import running_mirror, thing
+
+RULES = """
+[[rule]]
+name = "louder"
+match = "method:Chat"
+when = { point = "response-message" }
+do = [{ set = "text", to = "LOUD" }]
+"""
+
+
+async def test_rules_are_listed_counted_and_switched(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    options = {"rules": (path,), "fault": ("method:Chat :: delay=1ms",), "fault_seed": 5}
+    async with running_mirror() as mirror, running_instance(mirror, **options) as api:
+        call = await api.call("Chat", thing(text="a"))
+        _, listed = await api.get("/api/rules")
+        assert (listed["enabled"], listed["acting"], listed["seed"], listed["problem"]) == (True, 2, 5, "")
+        assert [(rule["name"], rule["kind"], rule["acted"]) for rule in listed["rules"]] == [
+            ("louder", "rule", 1),
+            ("--fault 1", "fault", 1),
+        ]
+        assert listed["rules"][0]["description"] == (
+            "rule 'louder': on method:Chat: set text (response-message)"
+        )
+        _, summary = await api.get(f"/api/calls/{call}")
+        assert (summary["flags"], summary["rules"], summary["faults"]) == (
+            ["modified"], ["louder"], ["--fault 1"],
+        )  # fmt: skip
+        _, switched = await api.post("/api/rules", {"enabled": False, "name": "louder"})
+        assert [rule["enabled"] for rule in switched["rules"]] == [False, True]
+        _, switched = await api.post("/api/rules", {"enabled": False})
+        assert (switched["enabled"], switched["acting"]) == (False, 0)
+        call = await api.call("Chat", thing(text="b"))
+        _, summary = await api.get(f"/api/calls/{call}")
+        assert summary["faults"] == []
+        status, answer = await api.post("/api/rules", {"enabled": True, "name": "quieter"})
+        assert (status, answer["error"]["message"]) == (404, "there is no rule 'quieter'")
+
+
+async def test_the_wire_engine_has_no_rules() -> None:
+    async with running_mirror() as mirror, running_instance(mirror, engine="wire") as api:
+        status, answer = await api.get("/api/rules")
+        assert (status, answer["error"]["message"]) == (404, "nothing acts on traffic here")

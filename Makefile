@@ -4,6 +4,8 @@
 #   make test         all tests            make lint          all static checks
 #   make bench        the benchmarks       make bench-quick   the same in two minutes
 #   make bench-page   the page under load  make docs          the generated part of docs/
+#   make flood        one connection that floods  make soak   ten minutes of connections that die and send rubbish
+#   make kill         kill -9 of Loom, its workers, the target and clients, a hundred times
 #   make site         docs/ as a site       make pictures      docs/images, renewed from the demo
 #   make test-lowest  the tests with the oldest releases that pyproject.toml allows
 #   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
@@ -20,7 +22,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean
+.PHONY: demo test test-python test-page test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean soak kill flood
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -138,6 +140,15 @@ bench-quick: $(VENV)/.bench dev
 
 bench-page: dev
 	$(BIN)/python -m benchmarks.page $(ARGS)
+
+soak: dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+kill: dev
+	$(BIN)/python -m benchmarks.kill $(ARGS)
+
+flood: dev
+	$(BIN)/python -m benchmarks.flood $(ARGS)
 
 docs: api
 	@$(BIN)/python -m loom.cli.reference docs/reference/configuration.md docs/reference/command-line.md

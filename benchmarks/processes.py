@@ -51,7 +51,7 @@ class Running:
 
     def cost(self) -> Cost:
         cpu, resident = 0.0, 0
-        for pid in _tree(self.process.pid):
+        for pid in tree(self.process.pid):
             with contextlib.suppress(OSError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 cpu += (int(fields[11]) + int(fields[12])) / _TICKS
@@ -60,17 +60,24 @@ class Running:
                 resident += int(match[1]) * 1024 if match else 0
         return Cost(cpu, resident)
 
+    def resident(self) -> int:
+        """Resident bytes of the process alone."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(match[1]) * 1024 if match else 0
+
     def descriptors(self) -> int:
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
+    """A process and its descendants."""
     found = [pid]
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             children = (task / "children").read_text().split()
             for child in children:
-                found += _tree(int(child))
+                found += tree(int(child))
     return found
 
 

@@ -55,12 +55,18 @@ class Figures:
 Table = dict[str, dict[str, Figures]]
 
 
-@contextlib.contextmanager
-def backend(work: Path) -> Iterator[int]:
-    """Compile and start the C backend, on the core of the load."""
+def compile_backend(work: Path) -> Path:
+    """Compile the C backend."""
     binary = work / "backend"
     compiler = program("cc", "apt-get install gcc libnghttp2-dev")
     subprocess.run([compiler, "-O2", "-o", str(binary), str(HERE / "backend.c"), "-lnghttp2"], check=True)
+    return binary
+
+
+@contextlib.contextmanager
+def backend(work: Path) -> Iterator[int]:
+    """Compile and start the C backend, on the core of the load."""
+    binary = compile_backend(work)
     port = free_port()
     with running([str(binary), str(port)], port, LOAD_CORE, work / "backend.log"):
         yield port

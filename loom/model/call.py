@@ -108,7 +108,8 @@ class Call(msgspec.Struct, gc=False):
 
     @property
     def duration_ns(self) -> int | None:
-        return None if self.ended_ns is None else self.ended_ns - self.started_ns
+        # The system's clock may have been set back meanwhile.
+        return None if self.ended_ns is None else max(self.ended_ns - self.started_ns, 0)
 
     def count(self, direction: Direction) -> int:
         return self.request_messages if direction is Direction.REQUEST else self.response_messages

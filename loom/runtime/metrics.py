@@ -68,7 +68,7 @@ class Metrics(Collector, Observer):
             code = min(status.code, _MAX_CODE + 1) if status else None  # servers choose codes, too
             key = (call.method if call.method in started else _OTHER, code)
             handled[key] = handled.get(key, 0) + 1
-            duration = (call.ended_ns or call.started_ns) - call.started_ns
+            duration = call.duration_ns or 0
             buckets[bisect_left(_BUCKETS_NS, duration)] += 1
             durations += duration
         self._duration_ns += durations

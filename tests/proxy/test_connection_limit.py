@@ -45,7 +45,7 @@ async def test_connections_past_the_limit_are_reset_and_others_go_on() -> None:
         assert await reader.readexactly(10) == b"still here"
         await close(second, second_backend)
         while len(engine._tunnels) > 1:  # noqa: ASYNC110 (it ends with the connection, which no event reports)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         _, third = await connect(engine.port)
         _, third_backend = await backend.accept()
         await close(writer, backend_writer, third, third_backend)

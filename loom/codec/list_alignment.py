@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -18,7 +18,7 @@ def same_json(left: Any, right: Any) -> bool:
     return bool(left == right) and _text(left) == _text(right)
 
 
-def align(before: list[Any], edited: list[Any]) -> list[int | None]:
+def align(before: Sequence[Any], edited: Sequence[Any]) -> list[int | None]:
     """For each element of the edited list its index in the list before; None if it is new.
 
     Lists of one length are compared by index, unless one has the elements of the other in another order.
@@ -73,7 +73,7 @@ def _match_moved(blocks: list[_Block], old: list[bytes], new: list[bytes], sourc
 
 
 def _pair_changed(
-    origins: list[int], targets: list[int], before: list[Any], edited: list[Any]
+    origins: list[int], targets: list[int], before: Sequence[Any], edited: Sequence[Any]
 ) -> Iterator[tuple[int, int]]:
     """Pair changed elements with those that they were: in order or, if their number differs, by what they share."""
     if len(origins) == len(targets) or len(origins) * len(targets) > _MAX_PAIRS:

@@ -12,6 +12,7 @@ from typing import Any
 
 from loom.api.replay import MetadataEdit, ReplayTiming
 from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
+from loom.codec.list_alignment import align
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.message_decoder import DecodedMessage, decompress_message
 from loom.errors import LoomError
@@ -226,8 +227,9 @@ def _edited(
         )
     turns = _responses_before(call)
     planned: list[PlannedMessage] = []
-    for position, value in enumerate(values):
-        original = decoding.messages[position] if position < len(decoding.messages) else None
+    sources = align([item.json for item in decoding.messages], values)
+    for position, (source, value) in enumerate(zip(sources, values, strict=True)):
+        original = None if source is None else decoding.messages[source]
         try:
             data = _encoded(value, decoding.method, types or decoding.resolver, original)
         except EncodeError as error:

@@ -114,6 +114,20 @@ async def test_an_untouched_message_with_a_string_that_is_not_utf_8_keeps_its_by
     assert payloads(replay, UP) == [thing(text="BAD", big=8).replace(b"BAD", b"x\xff!"), thing(text="b")]
 
 
+async def test_messages_keep_their_bytes_when_others_are_left_out_added_or_moved(bench: Bench) -> None:
+    odd = [thing(text=name) + b"\xa2\x06\x03new" for name in ("a", "b", "c")]
+    call = await bench.call("Gather", odd)
+    shown = [{"text": name} for name in ("a", "b", "c")]
+    replay = await again(bench, call, Edits(messages=shown[1:]))
+    assert payloads(replay, UP) == odd[1:]
+    replay = await again(bench, call, Edits(messages=[{"text": "first"}, *shown]))
+    assert payloads(replay, UP) == [thing(text="first"), *odd]
+    replay = await again(bench, call, Edits(messages=[shown[2], shown[0], shown[1]]))
+    assert payloads(replay, UP) == [odd[2], odd[0], odd[1]]
+    replay = await again(bench, call, Edits(messages=[shown[0], {"text": "B"}, shown[2]]))
+    assert payloads(replay, UP) == [odd[0], odd[1].replace(b"b", b"B"), odd[2]]
+
+
 async def test_an_edit_keeps_fields_that_the_schema_does_not_know(bench: Bench) -> None:
     unknown = b"\xa2\x06\x03new"
     inner = thing(text="inner") + unknown

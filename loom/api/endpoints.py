@@ -18,7 +18,7 @@ from .messages import (
 )
 from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
 from .rules import Rules, RulesSwitch
-from .schema import CallSchema, SchemaSources, SchemaUpload, UploadResult
+from .schema import CallSchema, RemovalParameters, SchemaSources, SchemaUpload, Uploads
 from .stats import Health, Live, Ready, StatsSeries
 
 JSON = "application/json"
@@ -119,11 +119,16 @@ DIFF_CALLS = Endpoint(
 LIST_SOURCES = Endpoint(
     "list_sources", "GET", "/api/schema", "List where descriptors come from.", SchemaSources
 )
+LIST_UPLOADS = Endpoint("list_uploads", "GET", "/api/schema/protos", "List the uploaded files.", Uploads)
 UPLOAD_SCHEMA = Endpoint(
     "upload_schema", "POST", "/api/schema/protos",
     "Upload `.proto` files or descriptor sets. Recorded calls are decoded with them, too, from now on.",
-    UploadResult, body=SchemaUpload,
+    Uploads, body=SchemaUpload,
     errors=BAD_REQUEST | {413: "The files are too large.", 422: "A name is not a relative path, or there is too much."},
+)  # fmt: skip
+REMOVE_UPLOADS = Endpoint(
+    "remove_uploads", "DELETE", "/api/schema/protos", "Remove an uploaded file, or all.",
+    Uploads, RemovalParameters, errors=BAD_REQUEST | {404: "No file of this name has been uploaded."},
 )  # fmt: skip
 SEARCH_CALLS = Endpoint(
     "search_calls", "GET", "/api/search",

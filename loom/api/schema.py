@@ -4,7 +4,7 @@ from typing import Literal
 
 from loom.model import Kind
 
-from .base import Answer, Question
+from .base import Answer, Parameters, Question
 
 Label = Literal["", "optional", "repeated", "required", "map"]
 
@@ -16,6 +16,8 @@ class SchemaSource(Answer):
     """Its name, such as `reflection`."""
     problems: list[str]
     """Files of it that cannot be used, and why."""
+    loading: bool
+    """Whether its files are being loaded for the first time: until then calls wait for their schema."""
 
 
 class SchemaSources(Answer):
@@ -137,13 +139,31 @@ class SchemaUpload(Question):
     """Files to decode with from now on."""
 
     files: list[SchemaFile]
-    """They join those uploaded before, and are asked first."""
+    """They join those uploaded before, and replace those of the same name."""
 
 
-class UploadResult(Answer):
-    """What an upload added."""
+class UploadedFile(Answer):
+    """A file that has been uploaded."""
 
+    name: str
+    """Its name, a relative path."""
+    bytes: int
+    """Its size."""
+
+
+class Uploads(Answer):
+    """The files that have been uploaded and not been removed."""
+
+    files: list[UploadedFile]
+    """By name."""
     services: list[str]
-    """Full names of the services that uploaded files describe."""
+    """Full names of the services that they describe."""
     problems: list[str]
     """Files that cannot be used, and why; the others are used."""
+
+
+class RemovalParameters(Parameters):
+    """Which files to remove."""
+
+    name: str | None = None
+    """The name of one file; without it, all are removed."""

@@ -195,6 +195,11 @@ class Schema:
         """The sizes of the uploaded files in bytes, by name."""
         return self._uploads.sizes
 
+    @property
+    def upload_source(self) -> MemorySource:
+        """What the uploaded files describe. It is one of the sources while there are any."""
+        return self._uploads.source
+
     async def add_uploads(self, files: Mapping[str, bytes]) -> MemorySource:
         """Add uploaded files by name (``.proto`` text, or descriptor sets) to those uploaded before.
 

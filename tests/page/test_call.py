@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.grpcurl.test_run import run
 from tests.support.loom_instance import LoomInstance, running_instance
-from tests.support.mirror import PROTO, SERVICE, make, running_mirror, thing
+from tests.support.mirror import SERVICE, make, running_mirror, thing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
 
@@ -158,31 +158,6 @@ async def test_messages_without_a_schema_are_compared_by_their_bytes(page: Page)
         await expect(paths).to_have_attribute("aria-invalid", "true")
         await paths.fill("response:")
         await expect(dialog.get_by_role("status")).to_have_text("No differences.")
-
-
-async def test_a_proto_file_attached_on_the_page_decodes_what_is_recorded(page: Page) -> None:
-    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
-        await api.call("Say", thing(text="recorded before", big=7))
-        await opened(page, api, "/calls/1/schema")
-        panel = page.get_by_role("tabpanel")
-        await expect(panel).to_contain_text("No schema for this method")
-        await panel.locator("input[type=file]").set_input_files(PROTO)
-        await expect(page.get_by_text("Loaded 1 service from 1 file.")).to_be_visible()
-        await expect(panel).to_contain_text("mirror.v1.Thing")
-        await expect(panel).to_contain_text("attached files")
-        await page.keyboard.press("1")
-        tree = page.get_by_role("tree", name="Message 0")
-        await expect(tree).to_contain_text('text: "recorded before"')
-        await expect(tree).to_contain_text("big: 7")
-
-
-async def test_an_attached_file_that_does_not_compile_says_where(page: Page) -> None:
-    async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
-        await api.call("Say", thing(text="a"))
-        await opened(page, api, "/calls/1/schema")
-        broken = {"name": "broken.proto", "mimeType": "text/plain", "buffer": b'syntax = "proto3"; message {'}
-        await page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(broken)  # type: ignore[arg-type]
-        await expect(page.get_by_role("alert")).to_contain_text("Could not load broken.proto: line 1:")
 
 
 async def test_the_schema_lists_services_messages_and_enums_and_is_searched(

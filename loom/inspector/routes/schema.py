@@ -8,12 +8,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loom.api import endpoints
-from loom.api.schema import CallSchema, SchemaFile, SchemaSource, SchemaSources, SchemaUpload, UploadResult
+from loom.api.schema import (
+    CallSchema,
+    RemovalParameters,
+    SchemaFile,
+    SchemaSource,
+    SchemaSources,
+    SchemaUpload,
+    UploadedFile,
+    Uploads,
+)
 from loom.inspector.context import inspector_of
-from loom.inspector.requests import find_call, read_body
+from loom.inspector.requests import find_call, read_body, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
-from loom.schema import SchemaError, UploadError, outline
+from loom.schema import MemorySource, Schema, SchemaError, UploadError, outline
 from loom.schema.uploads import MAX_BYTES
 
 _MAX_BODY = 2 * MAX_BYTES  # base64, and JSON around it
@@ -23,7 +32,12 @@ _PATIENCE = 3.0  # seconds that an answer waits for the target's reflection
 async def list_sources(request: Request) -> Response:
     """All sources of descriptors, in the order in which they are asked."""
     schema = inspector_of(request).decoder.schema
-    sources = [SchemaSource(source.name, list(source.problems)) for source in schema.sources]
+    sources = [
+        SchemaSource(
+            source.name, list(source.problems), isinstance(source, MemorySource) and source.is_loading
+        )
+        for source in schema.sources
+    ]
     return JsonResponse(SchemaSources(sources))
 
 
@@ -52,15 +66,37 @@ async def get_call_schema(request: Request) -> Response:
     )
 
 
+async def list_uploads(request: Request) -> Response:
+    """The files that have been uploaded."""
+    return _uploads(inspector_of(request).decoder.schema)
+
+
 async def upload_schema(request: Request) -> Response:
     """Add files; recorded calls are decoded with them from now on."""
     upload = await read_body(request, SchemaUpload, _MAX_BODY)
     files = {file.name: _content(file) for file in upload.files}
+    schema = inspector_of(request).decoder.schema
     try:
-        source = await inspector_of(request).decoder.schema.add_uploads(files)
+        await schema.add_uploads(files)
     except UploadError as error:
         raise ApiError(422, str(error)) from error
-    return JsonResponse(UploadResult(list(source.services), list(source.problems)))
+    return _uploads(schema)
+
+
+async def remove_uploads(request: Request) -> Response:
+    """Remove one uploaded file, or all."""
+    name = read_parameters(request, RemovalParameters).name
+    schema = inspector_of(request).decoder.schema
+    if name is not None and name not in schema.uploads:
+        raise ApiError(404, f"no file {name!r} has been uploaded", "GET /api/schema/protos lists them")
+    await schema.remove_uploads(None if name is None else [name])
+    return _uploads(schema)
+
+
+def _uploads(schema: Schema) -> Response:
+    source = schema.upload_source
+    files = [UploadedFile(name, size) for name, size in schema.uploads.items()]
+    return JsonResponse(Uploads(files, source.services, source.problems))
 
 
 def _content(file: SchemaFile) -> bytes:
@@ -75,5 +111,7 @@ def _content(file: SchemaFile) -> bytes:
 routes = [
     route(endpoints.LIST_SOURCES, list_sources),
     route(endpoints.GET_CALL_SCHEMA, get_call_schema),
+    route(endpoints.LIST_UPLOADS, list_uploads),
     route(endpoints.UPLOAD_SCHEMA, upload_schema),
+    route(endpoints.REMOVE_UPLOADS, remove_uploads),
 ]

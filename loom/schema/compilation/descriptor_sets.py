@@ -21,8 +21,9 @@ def read_descriptor_sets(paths: Iterable[str]) -> tuple[list[_Set], list[str]]:
             files = parse_descriptor_set(Path(path).read_bytes()).file
         except OSError as error:
             problems.append(f"{path}: {error.strerror}")
-        except DecodeError:
-            problems.append(f"{path}: not a descriptor set: make one with protoc --descriptor_set_out")
+        except DecodeError as error:
+            reason = "not a descriptor set: make one with protoc --descriptor_set_out"
+            problems.append(f"{path}: {error if 'UTF-8' in str(error) else reason}")
         else:
             sets.append((path, list(files)))
     return sets, problems

@@ -16,7 +16,7 @@ import type {
   ReplayStarted,
   ReplayRequest,
   SchemaFile,
-  UploadResult,
+  Uploads,
   StatsSeries,
 } from "./types";
 
@@ -145,7 +145,10 @@ export const api = {
     return request<Diff>(`/api/calls/${left.call}/diff/${right.call}${query({ ignore, ...messages })}`);
   },
   uploadSchema: (files: readonly SchemaFile[]) =>
-    request<UploadResult>("/api/schema/protos", jsonPost(JSON.stringify({ files }))),
+    request<Uploads>("/api/schema/protos", jsonPost(JSON.stringify({ files }))),
+  uploads: (signal?: AbortSignal) => request<Uploads>("/api/schema/protos", { signal }),
+  /** Removes one uploaded file, or all. */
+  removeUploads: (name?: string) => request<Uploads>(`/api/schema/protos${query({ name })}`, { method: "DELETE" }),
   clear: () => request<Cleared>("/api/calls", { method: "DELETE" }),
   stats: () => request<StatsSeries>("/api/stats"),
   exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>

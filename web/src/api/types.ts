@@ -560,6 +560,8 @@ export interface SchemaSource {
   readonly name: string;
   /** Files of it that cannot be used, and why. */
   readonly problems: readonly string[];
+  /** Whether its files are being loaded for the first time: until then calls wait for their schema. */
+  readonly loading: boolean;
 }
 
 /** All sources. */
@@ -570,7 +572,7 @@ export interface SchemaSources {
 
 /** Files to decode with from now on. */
 export interface SchemaUpload {
-  /** They join those uploaded before, and are asked first. */
+  /** They join those uploaded before, and replace those of the same name. */
   files: readonly SchemaFile[];
 }
 
@@ -829,9 +831,19 @@ export interface Timing {
   readonly deadline_us: number | null;
 }
 
-/** What an upload added. */
-export interface UploadResult {
-  /** Full names of the services that uploaded files describe. */
+/** A file that has been uploaded. */
+export interface UploadedFile {
+  /** Its name, a relative path. */
+  readonly name: string;
+  /** Its size. */
+  readonly bytes: number;
+}
+
+/** The files that have been uploaded and not been removed. */
+export interface Uploads {
+  /** By name. */
+  readonly files: readonly UploadedFile[];
+  /** Full names of the services that they describe. */
   readonly services: readonly string[];
   /** Files that cannot be used, and why; the others are used. */
   readonly problems: readonly string[];

@@ -1,3 +1,6 @@
-/** "bad.proto: line 4: expected ;" for the compiler's "bad.proto:4:10: expected ;". */
+/** "Could not load bad.proto: line 4: expected ;" for the compiler's "bad.proto:4:10: expected ;". */
 export const formatProblem = (problem: string): string =>
-  problem.replace(/^(\S+?):(\d+):(?:\d+:)? */, (_, file: string, line: string) => `${file}: line ${line}: `);
+  problem.replace(
+    /^(.+?\.proto):(\d+):(?:\d+:)? */,
+    (_, file: string, line: string) => `Could not load ${file}: line ${line}: `,
+  );

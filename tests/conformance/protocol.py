@@ -13,7 +13,6 @@ from typing import IO
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
-from grpc_tools import protoc
 
 HERE = Path(__file__).parent
 GO = Path(sysconfig.get_path("scripts")) / "go"
@@ -52,6 +51,8 @@ class Messages:
 
 def compile_messages() -> bytes:
     """A serialised descriptor set of the suite's messages and all of their imports."""
+    from grpc_tools import protoc  # the parties need not wait for it
+
     root = module_directory() / "proto"
     include = importlib.resources.files("grpc_tools") / "_proto"
     with tempfile.TemporaryDirectory() as directory:

@@ -55,6 +55,6 @@ async def edit_and_resend(page: Page, request: str) -> None:
     await page.keyboard.press("ControlOrMeta+a")
     await page.keyboard.press("Delete")
     await page.keyboard.insert_text(request)
-    await page.get_by_role("button", name="Send edited").click()
+    await page.get_by_role("tabpanel").get_by_role("button", name="Send edited").click()
     # In the list of replays.
     await expect(page.get_by_role("button", name="Compare", exact=True)).to_be_visible()

@@ -100,11 +100,11 @@ async def test_an_edited_message_is_sent_and_the_replay_is_listed(page: Page, ap
     editor = page.get_by_role("textbox", name="Request message")
     await expect(editor).to_contain_text("before")
     await retyped(page, f'{{"text": "after", "big": {2**62 + 1}}}')
-    await page.get_by_role("button", name="Send edited").click()
-    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
+    await page.get_by_role("tabpanel").get_by_role("button", name="Send edited").click()
+    await expect(page.get_by_text("Replayed #1, edited, as #2.")).to_be_visible()
     sent = await api.mirror.call(1)
     assert sent.messages == [thing(text="after", big=2**62 + 1)]
-    await expect(page.get_by_role("tabpanel").get_by_role("button", name="#2")).to_be_visible()
+    await expect(page.get_by_role("tabpanel").get_by_role("button", name="#2", exact=True)).to_be_visible()
     await page.get_by_role("button", name="Compare", exact=True).click()
     await expect(page.get_by_role("dialog")).to_contain_text("after")
 
@@ -115,7 +115,7 @@ async def test_a_message_that_does_not_fit_says_which_field(page: Page, api: Loo
     await page.keyboard.press("e")
     await expect(page.get_by_role("textbox", name="Request message")).to_contain_text("before")
     await retyped(page, '{"nosuch": 1}')
-    await page.get_by_role("button", name="Send edited").click()
+    await page.get_by_role("tabpanel").get_by_role("button", name="Send edited").click()
     await expect(page.get_by_role("alert")).to_contain_text("nosuch")
     assert len(api.mirror.received) == 1
 
@@ -127,7 +127,7 @@ async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: LoomInstanc
     await api.ended.wait(1)
     await opened(page, api, "/calls/1/replay")
     deadline = page.get_by_role("textbox", name="Deadline (ms)")
-    send = page.get_by_role("tabpanel").get_by_role("button", name="Replay", exact=True)
+    send = page.get_by_role("tabpanel").get_by_role("button", name="Send edited")
     await deadline.fill("abc")
     await send.click()
     await expect(page.get_by_role("alert")).to_have_text("Expected milliseconds, or empty for no deadline")
@@ -135,7 +135,7 @@ async def test_a_deadline_is_emptied_or_set_to_none(page: Page, api: LoomInstanc
     assert len(api.mirror.received) == 1
     await deadline.fill("")
     await send.click()
-    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1, edited, as #2.")).to_be_visible()
     assert (await api.mirror.call(1)).remaining is None
 
 

@@ -80,6 +80,7 @@ async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: Loo
     await expect(page.locator("#call-1")).to_contain_text("OK")
     await page.keyboard.press("Home")
     await page.keyboard.press("r")
+    await page.keyboard.press("r")
     await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
     await page.get_by_role("button", name="Open", exact=True).click()
     await expect(page.locator("#call-2")).to_contain_text("replayed")
@@ -105,12 +106,14 @@ async def test_e_goes_from_the_table_into_the_editor(page: Page, api: LoomInstan
     await page.keyboard.type('{"text": "typed"}')
     for _ in range(3):
         await page.keyboard.press("Tab")
-        if await page.get_by_role("button", name="Send edited").evaluate(
-            "one => one === document.activeElement"
+        if (
+            await page.get_by_role("tabpanel")
+            .get_by_role("button", name="Send edited")
+            .evaluate("one => one === document.activeElement")
         ):
             break
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Replayed #1 as #2.")).to_be_visible()
+    await expect(page.get_by_text("Replayed #1, edited, as #2.")).to_be_visible()
     assert (await api.mirror.call(1)).messages == [thing(text="typed")]
     await page.keyboard.press("Escape")
     await api.call("Say", thing(text="another"))

@@ -71,7 +71,7 @@ function execute(inspector: Inspector, command: Command): void {
     case "copy":
       return void inspector.copyGrpcurl();
     case "replay":
-      return void inspector.replay();
+      return inspector.confirmReplay();
     case "edit":
       return inspector.edit();
     case "mark":

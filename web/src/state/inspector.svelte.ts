@@ -5,9 +5,12 @@ import { api, ApiError, type DiffSide } from "../api/client";
 import type { Summary } from "../api/types";
 import { TableLayout } from "../table/table-layout.svelte";
 import { Theme } from "../theme/theme.svelte";
+import { methodParts } from "../format/method";
 import { Calls } from "./calls.svelte";
+import { Drafts } from "./drafts.svelte";
 import { Notices } from "./notices.svelte";
 import { OpenCall } from "./open-call.svelte";
+import { Replays } from "./replays.svelte";
 import { toggleTerm } from "../filter/term-text";
 import { type Route, parseRoute, DEFAULT_ROUTE, type Tab, formatRoute } from "./route";
 
@@ -17,11 +20,16 @@ export interface DiffSides {
   readonly right: DiffSide;
 }
 
+/** How long a first press of `r` waits for the second one. */
+const CONFIRM_MS = 5_000;
+
 export class Inspector {
   readonly calls = new Calls();
   readonly theme = new Theme();
   readonly table = new TableLayout();
   readonly notices = new Notices();
+  readonly drafts = new Drafts();
+  readonly replays = new Replays(this.drafts);
   route = $state.raw<Route>(DEFAULT_ROUTE);
   /** Id of the selected row; the open call's if one is open. */
   cursor = $state<number | null>(null);
@@ -38,6 +46,8 @@ export class Inspector {
   /** Index of the first fully visible row; set by the table. */
   firstVisibleRow = 0;
   private stopFeed: (() => void) | null = null;
+  /** The call that a second press of `r` sends, and until when. */
+  private confirming: { readonly id: number; readonly until: number } | null = null;
 
   start(): () => void {
     this.calls.onCallsChanged = (batch) => this.updateOpenCall(batch);
@@ -46,7 +56,9 @@ export class Inspector {
     window.addEventListener("popstate", onPopState);
     this.applyRoute(parseRoute(location));
     this.stopFeed = this.calls.feed.start();
+    const stopDrafts = this.drafts.start();
     return () => {
+      stopDrafts();
       window.removeEventListener("popstate", onPopState);
       this.stopFeed?.();
       this.open?.close();
@@ -54,6 +66,7 @@ export class Inspector {
   }
 
   private updateOpenCall(batch: readonly Summary[]): void {
+    this.replays.changed(batch);
     const open = this.open;
     if (open === null) return;
     const summary = batch.find(({ id }) => id === open.id);
@@ -65,6 +78,7 @@ export class Inspector {
     if (!restarted) return this.open?.retry();
     this.mark = null;
     this.diff = null;
+    this.replays.reset();
     if (this.open === null) return;
     this.open.close();
     this.open = new OpenCall(this.open.id, undefined);
@@ -83,17 +97,25 @@ export class Inspector {
     }
   }
 
-  /** Change the route. Opening or closing a call adds a history entry; other changes replace it. */
-  navigate(change: Partial<Route>): void {
+  /**
+   * Change the route. Opening or closing a call adds a history entry, and so does `jump`, to a call that the user did
+   * not step to; other changes replace the entry.
+   */
+  navigate(change: Partial<Route>, { jump = false } = {}): void {
     const next = { ...this.route, ...change };
     if (next.call !== this.route.call && !("message" in change)) next.message = null;
     const opensOrCloses = (next.call === null) !== (this.route.call === null);
-    history[opensOrCloses ? "pushState" : "replaceState"](null, "", formatRoute(next));
+    history[opensOrCloses || jump ? "pushState" : "replaceState"](null, "", formatRoute(next));
     this.applyRoute(next);
   }
 
   openCall(id: number, tab?: Tab): void {
     this.navigate(tab === undefined ? { call: id } : { call: id, tab });
+  }
+
+  /** Open a call by a link to it: Back returns to the one before. */
+  jumpTo(id: number, tab: Tab = "messages"): void {
+    this.navigate({ call: id, tab }, { jump: true });
   }
 
   close(): void {
@@ -152,7 +174,7 @@ export class Inspector {
   }
 
   async copyGrpcurl(id: number | null = this.current): Promise<void> {
-    if (id === null) return this.notices.show("Select a call first (j, k).");
+    if (id === null) return this.notices.show("Select a call first (j, k).", "quiet");
     try {
       const { command, notes } = await api.grpcurl(id, this.open?.id === id && this.open.reveal);
       await this.copy(command, `grpcurl command of #${id}`, notes[0]);
@@ -184,24 +206,57 @@ export class Inspector {
     return readOnly === "" ? "" : `${readOnly} is read-only. To send its calls, import it into a running Loom.`;
   }
 
-  async replay(id: number | null = this.current): Promise<void> {
-    if (id === null) return;
-    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason);
-    try {
-      const answer = await api.replay(id, {});
-      this.notices.show(`Replayed #${id} as #${answer.id}.`, "ok", {
-        label: "Open",
-        run: () => this.openCall(answer.id),
-      });
-      if (this.open?.id === id) this.open.refresh();
-    } catch (error) {
-      this.reportError(error);
+  private summaryOf(id: number): Summary | null {
+    return (this.open?.id === id ? this.open.summary : null) ?? this.calls.get(id) ?? null;
+  }
+
+  /** Send a call, with its unsent edits if it has any. On the replay tab the answer is shown beside them. */
+  async replay(id: number | null = this.current, { asRecorded = false } = {}): Promise<void> {
+    const call = id === null ? null : this.summaryOf(id);
+    if (call === null) return;
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason, "quiet");
+    this.confirming = null;
+    const edited = !asRecorded && this.drafts.get(call) !== null;
+    const replay = await this.replays.send(call, { asRecorded });
+    if (replay === null) {
+      if (edited) this.openCall(call.id, "replay");
+      else if (!this.showsReplay(call.id) && this.replays.problem !== null)
+        this.reportError(this.replays.problem.error);
+      return;
     }
+    if (this.open?.id === call.id) this.open.refresh();
+    if (this.showsReplay(call.id)) return;
+    this.notices.show(`Replayed #${call.id}${edited ? ", edited," : ""} as #${replay}.`, "ok", {
+      label: "Open",
+      run: () => this.jumpTo(replay),
+    });
+  }
+
+  /** Whether the replay tab of this call is shown, which tells success and failure itself. */
+  private showsReplay(id: number): boolean {
+    return this.open?.id === id && this.route.tab === "replay";
+  }
+
+  /** Send the current call at the second of two presses: one key alone must not make a real call. */
+  confirmReplay(): void {
+    const id = this.current;
+    const call = id === null ? null : this.summaryOf(id);
+    if (call === null) return this.notices.show("Select a call first (j, k).", "quiet");
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason, "quiet");
+    if (this.confirming?.id === call.id && Date.now() < this.confirming.until) return void this.replay(call.id);
+    this.confirming = { id: call.id, until: Date.now() + CONFIRM_MS };
+    const { service, name } = methodParts(call.method);
+    const edits = this.drafts.get(call);
+    const what = `${service}/${name}${edits === null ? "" : " with your edits"}`;
+    this.notices.show(`Press r again to send ${what} to ${edits?.target ?? call.target}.`, "quiet", {
+      label: edits === null ? "Replay" : "Send edited",
+      run: () => void this.replay(call.id),
+    });
   }
 
   edit(): void {
     if (this.current === null) return;
-    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason);
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason, "quiet");
     this.openCall(this.current, "replay");
     this.editRequested = true;
   }
@@ -214,10 +269,13 @@ export class Inspector {
 
   compareWithMark(): void {
     if (this.current === null) return;
-    if (this.mark === null) return this.notices.show("Mark a call or message first (m), then compare (d).");
+    if (this.mark === null) return this.notices.show("Mark a call or message first (m), then compare (d).", "quiet");
     const message = this.mark.message === null ? null : this.route.message;
     if (this.mark.call === this.current && this.mark.message === message) {
-      return this.notices.show(`${diffSideLabel(this.mark)} is marked itself. Select another, then compare (d).`);
+      return this.notices.show(
+        `${diffSideLabel(this.mark)} is marked itself. Select another, then compare (d).`,
+        "quiet",
+      );
     }
     this.diff = { left: this.mark, right: { call: this.current, message } };
   }

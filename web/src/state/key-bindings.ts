@@ -92,7 +92,7 @@ export const HELP: readonly {
   { keys: ["p"], description: "pause, resume" },
   { keys: ["Shift", "X"], description: "clear the view or the history" },
   { keys: ["c"], description: "copy as grpcurl" },
-  { keys: ["r"], description: "replay unchanged", sendsCalls: true },
+  { keys: ["r"], description: "replay, with your edits if there are any (press twice)", sendsCalls: true },
   { keys: ["e"], description: "edit and replay", sendsCalls: true },
   { keys: ["m", "d"], description: "mark a call or message, compare with the mark" },
   { keys: ["f"], description: "follow the newest call or message" },

@@ -1,4 +1,4 @@
-/** Notifications at the bottom of the page, also announced to screen readers. */
+/** Short notifications, also announced to screen readers. `ok` is for what succeeded, `quiet` for a remark. */
 
 import type { Tone } from "../format/status";
 

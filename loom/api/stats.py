@@ -16,8 +16,10 @@ class TargetStatus(Answer):
     """Its address."""
     tls: bool
     """Whether it is reached over TLS."""
+    insecure: bool
+    """Whether its certificate is not verified (`--insecure`)."""
     state: TargetState
-    """`idle` until the first call."""
+    """`idle` until the first call; `down` too while its name cannot be resolved."""
     error: str
     """Why it cannot be reached; empty otherwise."""
 

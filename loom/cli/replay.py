@@ -46,7 +46,8 @@ from .output import Output, color_option, run
 
 _SETTINGS = frozenset(
     {
-        "target", "authority", "metadata_limit", "tls", "cacert", "cert", "key", "server_name", "reflection",
+        "target", "authority", "metadata_limit", "tls", "cacert", "cert", "key", "server_name", "insecure",
+        "reflection",
         "reflection_header", "proto", "import_path", "protoset", "data_dir", "mask",
     }
 )  # fmt: skip
@@ -143,7 +144,8 @@ class _ReplayCommand:
             raise LoomError(
                 f"{self._path}: no call to send" + (" matches the filter" if self._request.query.text else "")
             )
-        target = await wiring.target(self._settings)
+        target = wiring.target(self._settings)
+        await target.check()
         local = wiring.local_files(self._settings)
         await local.load()
         schema = wiring.schema(self._settings, target, local)

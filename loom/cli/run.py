@@ -123,6 +123,8 @@ def _banner(loom: Loom, settings: Settings, configuration: Configuration, palett
     """Lines for the console at start: the addresses, and which file the settings are from."""
     address = palette.bold(str(loom.listen_address)) + (" (TLS)" if settings.listen_cert else "")
     target = f"{settings.target} (TLS)" if settings.target_uses_tls else str(settings.target)
+    if settings.insecure:
+        target = f"{settings.target} ({palette.bold('TLS, certificate NOT VERIFIED')}: --insecure)"
     if settings.demo:
         lines = [
             f"Loom {address} → demo backend",

@@ -147,6 +147,8 @@ def _connection_flags(endpoint: Endpoint, shell_text: str) -> Iterator[str]:
         if endpoint.authority:
             yield f"-authority {shlex.quote(endpoint.authority)}"
         return
+    if endpoint.insecure:
+        yield "-insecure"
     for flag, path in (
         ("-cacert", endpoint.ca_file),
         ("-cert", endpoint.cert_file),

@@ -14,7 +14,8 @@ class Endpoint:
 
     ``tls`` is None where it is unknown, as for an imported call. The files are PEM, with paths of this machine; "" is
     the system's roots, or no client certificate. ``server_name`` is the name that the server's certificate must have,
-    ``authority`` the ``:authority`` that is sent; "" leaves both to the address.
+    ``authority`` the ``:authority`` that is sent; "" leaves both to the address. If ``insecure`` is set, the server's
+    certificate is not verified.
     """
 
     address: Address
@@ -24,6 +25,7 @@ class Endpoint:
     key_file: str = ""
     server_name: str = ""
     authority: str = ""
+    insecure: bool = False
 
     @classmethod
     def parse(cls, target: str) -> Self:

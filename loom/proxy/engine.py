@@ -15,12 +15,16 @@ class ServerTls:
 
 @dataclass(frozen=True, slots=True)
 class TargetTls:
-    """TLS towards the target: PEM bytes; None means the system's roots, no client certificate."""
+    """TLS towards the target: PEM bytes; None means the system's roots, no client certificate.
+
+    With ``insecure`` the target's certificate is not verified.
+    """
 
     ca: bytes | None = None
     cert: bytes | None = None
     key: bytes | None = None
     server_name: str | None = None
+    insecure: bool = False
 
 
 class Engine(Protocol):

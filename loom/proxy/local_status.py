@@ -24,6 +24,21 @@ UNDECOMPRESSED_NOTE = (
 _CORE_PREFIX = re.compile(r"^failed to connect to all addresses; last error: (UNKNOWN: |UNAVAILABLE: )?")
 
 
+_ADVICE = (
+    (re.compile(r"missing selected ALPN"), ": --engine wire connects without ALPN"),
+    (
+        re.compile(r"certificate is not valid for|Hostname mismatch|Hostname Verification", re.IGNORECASE),
+        ": name the certificate's host with --server-name, or skip verification with --insecure",
+    ),
+    (re.compile(r"certificate has expired"), ": renew it, or skip verification with --insecure"),
+    (
+        re.compile(r"certificate.verify.failed", re.IGNORECASE),
+        ": pass the authority with --cacert, or skip verification with --insecure",
+    ),
+)
+"""What to do about a reason for which the target cannot be reached."""
+
+
 def stopped() -> Status:
     """Loom was stopped during the call."""
     return Status(StatusCode.UNAVAILABLE, "Loom was stopped")
@@ -47,7 +62,7 @@ def request_refused() -> Status:
 def target_unreachable(target: Address | str, reason: str) -> Status:
     """No connection to the target could be made."""
     reason = _CORE_PREFIX.sub("", reason)
-    advice = ": --engine wire connects without ALPN" if "missing selected ALPN" in reason else ""
+    advice = next((text for pattern, text in _ADVICE if pattern.search(reason)), "")
     return Status(StatusCode.UNAVAILABLE, f"Loom could not reach the target {target}: {reason}{advice}")
 
 

@@ -16,6 +16,7 @@ from loom.errors import StartError
 from loom.model import Address
 
 from .engine import ServerTls, TargetTls
+from .trust import root_certificates
 
 
 def check_resolvable(address: Address, *, setting: str = "--target") -> None:
@@ -44,7 +45,7 @@ def check_server_tls(tls: ServerTls) -> None:
 
 
 def check_target_tls(tls: TargetTls) -> None:
-    """Raise :class:`StartError` if the client certificate, its key or the CA for the target is invalid."""
+    """Raise :class:`StartError` if the client certificate, its key or the roots for the target are invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if (tls.cert is None) != (tls.key is None):
         given, missing = ("--key", "--cert") if tls.cert is None else ("--cert", "--key")
@@ -53,6 +54,8 @@ def check_target_tls(tls: TargetTls) -> None:
         _check_pair(context, tls.cert, tls.key, "--cert", "--key")
     if tls.ca is not None:
         _check_ca(context, tls.ca, "--cacert")
+    if not tls.insecure:
+        root_certificates(tls.ca)
 
 
 def _check_pair(context: ssl.SSLContext, cert: bytes, key: bytes, cert_flag: str, key_flag: str) -> None:

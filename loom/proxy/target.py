@@ -9,9 +9,10 @@ own token first and grpcio's behind it.
 import asyncio
 import contextlib
 import json
+import logging
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import grpc
@@ -20,22 +21,30 @@ import grpc.aio
 from loom.errors import StartError
 from loom.model import Address
 
+from . import local_status
+from .dialer import Dialer, State
 from .engine import TargetTls
+from .self_dial import is_self_dial
 from .startup_checks import check_resolvable, check_target_tls
+from .tls_hop import TlsHop
+from .trust import root_certificates
 
 if TYPE_CHECKING:
     from loom.grpc_core.facade import Channel
 
-State = Literal["idle", "connecting", "ready", "down"]
-
 MAX_CHANNELS = 16
 """The most user-agents with a channel of their own; later ones share the channel without a token."""
+
+_log = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS = 100
 """Per channel."""
 
 _MAX_PING_TIMEOUT = 20.0
 """Seconds to wait for the answer to a ping."""
+
+_RESOLVE_INTERVAL = 1.0
+"""Seconds between two attempts to resolve a name that does not exist yet."""
 
 _POLL_INTERVAL = 0.1
 """Seconds between two polls of the channels' states, which C-core answers without I/O."""
@@ -78,6 +87,13 @@ class Target:
         self.keepalive = keepalive
         self.error = ""
         """The reason of the last connection failure; "" after a success."""
+        self.refusal = ""
+        """Why calls must not be forwarded at all; "" if they may."""
+        self.dialer = Dialer(address, tls)
+        """Opens the connections that C-core does not open itself."""
+        self.dialer.on_change(self._on_dialer_change)
+        self._hop = TlsHop(self.dialer) if tls is not None and tls.insecure else None
+        self._resolving: asyncio.Task[None] | None = None
         self._channels: dict[str, Channel] = {}
         self._loom_channel: grpc.aio.Channel | None = None
         self._lock = threading.Lock()
@@ -93,6 +109,48 @@ class Target:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await loop.run_in_executor(None, check_resolvable, self.address)
+
+    async def check_or_wait(self, own_addresses: Callable[[], Sequence[Address]] = tuple) -> None:
+        """Raise :class:`StartError` if the target is one of ``own_addresses``, now or when it is dialled.
+
+        A host that does not exist yet is logged, and resolved again every second. Until it exists, the target is down.
+        """
+        self.dialer.own_addresses = own_addresses
+        try:
+            await self.check()
+            await self._check_self_dial()
+        except StartError as error:
+            if self.refusal:
+                raise
+            _log.warning("%s; trying again until it can be", error)
+            self.error = str(error)
+            self._resolving = asyncio.create_task(self._resolve_until_known(), name="resolve target")
+            self._update_state()
+
+    async def _check_self_dial(self) -> None:
+        """Raise :class:`StartError`, and refuse calls, if the target is one of Loom's own addresses."""
+        with contextlib.suppress(OSError):  # the target may come up later
+            if await is_self_dial(self.address, self.dialer.own_addresses()):
+                self.refusal = f"--target {self.address} is Loom's own address: name the backend's"
+                raise StartError(self.refusal)
+
+    async def _resolve_until_known(self) -> None:
+        while True:
+            await asyncio.sleep(_RESOLVE_INTERVAL)
+            try:
+                await self.check()
+                await self._check_self_dial()
+            except StartError as error:
+                self.error = str(error)
+                if self.refusal:
+                    _log.error("%s", error)
+                    return
+            else:
+                break
+        _log.warning("the target's name %r can be resolved now", self.address.host)
+        self.error = ""
+        self._resolving = None
+        self._update_state()
 
     @property
     def state(self) -> State:
@@ -141,8 +199,13 @@ class Target:
         self.error = reason
 
     def with_address(self, address: Address) -> "Target":
-        """A target with the same options at another address."""
-        return Target(address, self.tls, self.authority, self.metadata_limit, self.keepalive)
+        """A target with the same options at another address, which may ask for TLS or cleartext by its scheme."""
+        tls = self.tls
+        if address.tls is not None:
+            tls = (tls or TargetTls()) if address.tls else None
+        target = Target(address, tls, self.authority, self.metadata_limit, self.keepalive)
+        target.dialer.own_addresses = self.dialer.own_addresses
+        return target
 
     async def close(self) -> None:
         """Close every channel, cancelling open calls."""
@@ -150,31 +213,49 @@ class Target:
             self._closed = True
         if self._poll_timer is not None:
             self._poll_timer.cancel()
+        if self._resolving is not None:
+            self._resolving.cancel()
         if self._loom_channel is not None:
             await self._loom_channel.close()
         for channel in self._channels.values():
             await self._loop.run_in_executor(None, channel.close)
+        if self._hop is not None:
+            await self._hop.close()
+
+    def failure_reason(self, reason: str) -> str:
+        """Why no connection could be made, of which C-core says ``reason``."""
+        return self.dialer.error or reason if self._hop is not None else reason
+
+    def _on_dialer_change(self) -> None:
+        if self._resolving is None:
+            reason = self.dialer.error
+            self.error = local_status.target_unreachable(self.address, reason).message if reason else ""
+        self._update_state()
 
     def _core_target(self) -> str:
         """The target as C-core names it, in whose URIs a path is escaped."""
-        path = self.address.unix_path
+        path = self.address.unix_path if self._hop is None else self._hop.path
         return f"unix:{quote(path)}" if path else str(self.address)
 
     def _options(self, user_agent: str) -> list[tuple[str, int | str]]:
         options = [*channel_options(self.metadata_limit), *keepalive_options(self.keepalive)]
         if user_agent:
             options.append(("grpc.primary_user_agent", user_agent))
-        if self.authority:
-            options.append(("grpc.default_authority", self.authority))
-        if self.tls is not None and self.tls.server_name:
+        authority = self.authority
+        if self._hop is not None and not authority:
+            # The name that C-core would send over TLS of its own.
+            authority = (self.tls and self.tls.server_name) or str(self.address)
+        if authority:
+            options.append(("grpc.default_authority", authority))
+        if self._hop is None and self.tls is not None and self.tls.server_name:
             # The name to check the certificate against, and to send as SNI.
             options.append(("grpc.ssl_target_name_override", self.tls.server_name))
         return options
 
     def _credentials(self) -> grpc.ChannelCredentials | None:
-        if self.tls is None:
+        if self.tls is None or self._hop is not None:
             return None
-        return grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.cert)
+        return grpc.ssl_channel_credentials(root_certificates(self.tls.ca), self.tls.key, self.tls.cert)
 
     def _poll(self) -> None:
         """Update the state, and schedule the next poll."""
@@ -191,6 +272,7 @@ class Target:
         states = {_STATES[channel.connectivity()] for channel in list(self._channels.values())}
         if self._loom_channel is not None:
             states.add(_STATES[self._loom_channel.get_state().value[0]])
+        states.add("down" if self._resolving is not None or self.refusal else self.dialer.state)
         state: State = next((state for state in _PRECEDENCE if state in states), "idle")
         if state == "ready":
             self.error = ""

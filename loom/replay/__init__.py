@@ -6,5 +6,4 @@
 * :mod:`~loom.replay.diff`: differences between two calls or two messages.
 * :mod:`~loom.replay.ignore_paths`: field paths that a comparison ignores.
 * :mod:`~loom.replay.report`: results as a table, lines, JSON and JUnit XML.
-* :mod:`~loom.replay.self_dial`: refuses Loom's own addresses as targets.
 """

@@ -24,10 +24,10 @@ from loom.model import (
     StatusCode,
 )
 from loom.proxy import local_status
+from loom.proxy.self_dial import is_self_dial
 from loom.proxy.target import Target
 
-from .plan import Plan, PlannedMessage
-from .self_dial import refuse_self_dial
+from .plan import Plan, PlannedMessage, ReplayError
 
 if TYPE_CHECKING:
     from loom.grpc_core.client_call import ClientCall
@@ -74,12 +74,24 @@ class ReplayRunner:
 
     async def _start(self, plan: Plan) -> "_ReplayCall":
         address = plan.target or self._target.address
-        await refuse_self_dial(address, self._own_addresses())
+        await self._refuse_self_dial(address)
         other_target = None if address == self._target.address else self._target.with_address(address)
         call = _ReplayCall(self._allocate_id(), plan, other_target or self._target, self._sink)
         call.emit_start()
         call.task = self._spawn(self._run(call, other_target), f"replay {call.id}")
         return call
+
+    async def _refuse_self_dial(self, address: Address) -> None:
+        """Raise :class:`.plan.ReplayError` for one of Loom's own addresses, or a name that cannot be resolved."""
+        try:
+            is_own = await is_self_dial(address, self._own_addresses())
+        except OSError as error:
+            reason = error.strerror or error
+            raise ReplayError(
+                f"the host of {address} cannot be resolved: {reason}", field="target"
+            ) from error
+        if is_own:
+            raise ReplayError(f"{address} is Loom's own address: give a backend's", field="target")
 
     async def _run(self, call: "_ReplayCall", other_target: Target | None) -> None:
         try:
@@ -205,7 +217,9 @@ class _ReplayCall:
         if self._cancel_note:
             self._end(Status(StatusCode.CANCELLED, "the client cancelled"), EndedBy.CLIENT, self._cancel_note)
         elif upstream.reached is False and status.code == StatusCode.UNAVAILABLE:
-            unreachable = local_status.target_unreachable(self._target.address, status.message)
+            unreachable = local_status.target_unreachable(
+                self._target.address, self._target.failure_reason(status.message)
+            )
             self._end(unreachable, EndedBy.LOOM, unreachable.message)
         else:
             if status.trailing:

@@ -37,8 +37,8 @@ UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
 """Settings that a file found in the working directory may not have."""
 LOOPBACK_KEYS = ("listen", "ui")
 """Settings that must be loopback addresses in a file found in the working directory."""
-_DEMO_CONFLICTS = ("target", "tls", "cacert", "cert", "key", "server_name", "authority")
-_TLS_ONLY = ("cacert", "cert", "server_name")
+_DEMO_CONFLICTS = ("target", "tls", "cacert", "cert", "key", "server_name", "insecure", "authority")
+_TLS_ONLY = ("cacert", "cert", "server_name", "insecure")
 _REQUIREMENTS = (
     ("cert", "key"),
     ("key", "cert"),
@@ -178,7 +178,7 @@ def _check(settings: Settings, origins: Mapping[str, str]) -> None:
             raise ConfigError(f"{origins[name]}: also requires --{requirement.replace('_', '-')}")
     if settings.tls is False:
         for name in _TLS_ONLY:
-            if getattr(settings, name) is not None and not _overrides("tls", name, origins):
+            if getattr(settings, name) and not _overrides("tls", name, origins):
                 raise ConfigError(
                     f"{origins[name]}: requires TLS, which is off by {origins['tls']}; remove one of them"
                 )

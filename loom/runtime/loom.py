@@ -17,7 +17,6 @@ from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
-from loom.errors import ConfigError
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
@@ -95,7 +94,7 @@ class Loom:
 
     async def _start(self) -> None:
         settings = self.settings
-        self.target = await wiring.target(settings)
+        self.target = wiring.target(settings)
         self._exit.push_async_callback(self.target.close)
         self._exit.push_async_callback(self.tasks.stop)  # before the target's connections close
         local = wiring.local_files(settings)
@@ -131,6 +130,7 @@ class Loom:
             target=self.target,
             address=str(settings.target),
             tls=settings.target_uses_tls,
+            insecure=settings.insecure,
             breaker=self._breaker_status,
             log=self.log.status if self.log else lambda: None,
             session=self.store.status if self.store else lambda: None,
@@ -149,6 +149,7 @@ class Loom:
         )
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
+        await self.target.check_or_wait(self._own_addresses)
         await self.engine.start()
         self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
         self.tasks.start(local.run(self.schema.clear), "local schema files")
@@ -190,7 +191,6 @@ class Loom:
         server = InspectorServer(sockets)
         self._exit.push_async_callback(server.stop)
         self._exit.callback(self.hub.close)
-        self._check_target(server.port)
         inspector = Inspector(
             history=self.history,
             hub=self.hub,
@@ -230,13 +230,8 @@ class Loom:
         return wiring.command_builder(self.settings, self.schema, self.secrets, lambda: self.listen_address)
 
     def _own_addresses(self) -> list[Address]:
-        """The addresses that a replay must not dial."""
+        """The addresses that Loom and its replays must not dial."""
         return [self.listen_address, *([self.ui_address] if self.ui_address else [])]
-
-    def _check_target(self, port: int) -> None:
-        target = self.settings.target
-        if target.is_loopback and target.port == port:
-            raise ConfigError(f"--target {target} is the inspector's own address; pass the backend's")
 
     def _launch(self) -> Launch:
         return Launch(
@@ -271,7 +266,7 @@ class Loom:
     @property
     def listen_address(self) -> Address:
         """The address that clients connect to, with the actual port."""
-        return Address(self.settings.listen.host, self.engine.port)
+        return Address(self.settings.listen.host, self.engine.port or self.settings.listen.port)
 
     @property
     def ui_address(self) -> Address | None:

@@ -7,7 +7,7 @@ and the key ``history-bytes``. Sources and precedence: :mod:`loom.runtime.config
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from loom.model import DEFAULT_SECRETS, Address
 
@@ -23,12 +23,7 @@ class Settings:
     """The configuration of one Loom process, loaded by :func:`loom.runtime.config_loading.load`."""
 
     target: Annotated[
-        Address,
-        OptionSpec(
-            types.TARGET,
-            Section.TRAFFIC,
-            "The backend to forward calls to: HOST:PORT, or another form that gRPC clients take.",
-        ),
+        Address, OptionSpec(types.TARGET, Section.TRAFFIC, "The backend to forward calls to.")
     ] = Address("localhost", 50051)
     listen: Annotated[
         Address,
@@ -109,7 +104,7 @@ class Settings:
             types.SWITCH,
             Section.TARGET_TLS,
             "Connect to the target over TLS, verified against the system's root certificates.",
-            "on for https:// targets, or if --cacert, --cert or --server-name is set",
+            "on for https:// targets, or if --cacert, --cert, --server-name or --insecure is set",
         ),
     ] = None
     cacert: Annotated[
@@ -139,6 +134,15 @@ class Settings:
             "the target's host",
         ),
     ] = None
+
+    insecure: Annotated[
+        bool,
+        OptionSpec(
+            types.SWITCH,
+            Section.TARGET_TLS,
+            "Connect over TLS without verifying the target's certificate, for test systems only.",
+        ),
+    ] = False
 
     listen_cert: Annotated[
         Path | None,
@@ -325,7 +329,7 @@ class Settings:
             return self.tls
         if self.target.tls is not None:
             return self.target.tls
-        return any((self.cacert, self.cert, self.server_name))
+        return any((self.cacert, self.cert, self.server_name, self.insecure))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -338,17 +342,15 @@ class Settings:
         ``has_session`` says that the user chose a session, which is kept then.
         """
         session = self.session if has_session or self.session is None else _DEMO_SESSION
+        unset: dict[str, Any] = dict.fromkeys(("cacert", "cert", "key", "server_name", "authority"))
         return dataclasses.replace(
             self,
             target=target,
             session=session,
             drain=min(self.drain, _DEMO_DRAIN),
             tls=False,
-            cacert=None,
-            cert=None,
-            key=None,
-            server_name=None,
-            authority=None,
+            insecure=False,
+            **unset,
         )
 
 

@@ -31,6 +31,7 @@ class StatsCollector:
         target: ObservedTarget,
         address: str,
         tls: bool,
+        insecure: bool = False,
         breaker: Callable[[], BreakerStatus | None] = lambda: None,
         log: Callable[[], LogStatus | None] = lambda: None,
         session: Callable[[], SessionStatus | None] = lambda: None,
@@ -41,6 +42,7 @@ class StatsCollector:
         self._target = target
         self._address = address
         self._tls = tls
+        self._insecure = insecure
         self._breaker = breaker
         self._log = log
         self._session = session
@@ -68,7 +70,9 @@ class StatsCollector:
             p95_us=last.p95_us if last else None,
             subscribers=self._hub.subscribers,
             skipped=self._hub.skipped,
-            target=TargetStatus(self._address, self._tls, self._target.state, self._target.error),
+            target=TargetStatus(
+                self._address, self._tls, self._insecure, self._target.state, self._target.error
+            ),
             breaker=self._breaker(),
             sinks=Sinks(self._log(), self._session()),
         )

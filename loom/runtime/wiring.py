@@ -43,6 +43,7 @@ def target_endpoint(settings: Settings) -> Endpoint:
         key_file=_absolute(settings.key),
         server_name=settings.server_name or "",
         authority=settings.authority or "",
+        insecure=settings.insecure,
     )
 
 
@@ -63,6 +64,7 @@ def target_tls(settings: Settings) -> TargetTls | None:
         cert=_read(settings.cert, "cert"),
         key=_read(settings.key, "key"),
         server_name=endpoint.server_name or None,
+        insecure=settings.insecure,
     )
 
 
@@ -70,7 +72,7 @@ def _check_scheme(settings: Settings) -> None:
     """Raise :class:`ConfigError` if the target's scheme says another thing about TLS than the settings do."""
     given = settings.target.tls
     if given is False:
-        for name in ("tls", "cacert", "cert", "server_name"):
+        for name in ("tls", "cacert", "cert", "server_name", "insecure"):
             if getattr(settings, name):
                 flag = name.replace("_", "-")
                 raise ConfigError(
@@ -92,17 +94,15 @@ def server_tls(settings: Settings) -> ServerTls | None:
     return ServerTls(cert, key, _read(settings.listen_client_ca, "listen-client-ca"))
 
 
-async def target(settings: Settings) -> Target:
-    """Return the target, whose name must resolve; it need not be up."""
-    target = Target(
+def target(settings: Settings) -> Target:
+    """Return the target, which need not be up."""
+    return Target(
         settings.target,
         target_tls(settings),
         settings.authority,
         settings.metadata_limit,
         settings.keepalive,
     )
-    await target.check()
-    return target
 
 
 def breaker(settings: Settings) -> Breaker | None:
@@ -127,7 +127,13 @@ def engine(
         from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
 
         return WireEngine(
-            settings.listen, settings.target, sink, ids, server_tls=tls, target_tls=target_tls(settings)
+            settings.listen,
+            settings.target,
+            sink,
+            ids,
+            server_tls=tls,
+            target_tls=target.tls,
+            dialer=target.dialer,
         )
     from loom.proxy.relay import RelayEngine  # noqa: PLC0415
 

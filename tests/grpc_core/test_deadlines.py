@@ -34,3 +34,13 @@ def test_no_timeout_is_no_deadline() -> None:
 )
 def test_a_deadline_passes_within_its_tolerance(remaining: float, timeout: float, passed: bool) -> None:
     assert deadline_passed(remaining, timeout) is passed
+
+
+@pytest.mark.parametrize(
+    ("remaining", "lag", "passed"),
+    [(0.3, 0.0, False), (0.3, 0.25, True), (0.3, 0.2, False), (0.55, 9.0, True), (0.56, 9.0, False)],
+)
+def test_a_starved_machine_widens_the_tolerance_to_half_the_timeout(
+    remaining: float, lag: float, passed: bool
+) -> None:
+    assert deadline_passed(remaining, 1.0, lag) is passed

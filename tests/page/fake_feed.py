@@ -182,7 +182,7 @@ class FakeFeed:
             "dropped_bytes": 0, "rate": 1, "error_rate": 0, "p50_us": 900, "p95_us": 4000, "subscribers": 1,
             "oldest_id": min(self.calls, default=1), "recording_failures": 0, "skipped": 0,
             "sinks": {"log": None, "session": None},
-            "target": {"address": "localhost:50051", "tls": False, "state": "ready", "error": ""},
+            "target": {"address": "localhost:50051", "tls": False, "insecure": False, "state": "ready", "error": ""},
             "breaker": {"state": "closed", "failures": 0, "retry_in_ms": None},
         } | self.stats  # fmt: skip
 

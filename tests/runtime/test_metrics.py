@@ -27,7 +27,7 @@ STATS = Stats(
     p95_us=None,
     subscribers=1,
     skipped=0,
-    target=TargetStatus("localhost:50051", tls=False, state="ready", error=""),
+    target=TargetStatus("localhost:50051", tls=False, insecure=False, state="ready", error=""),
     breaker=BreakerStatus("half_open", failures=3, retry_in_ms=None),
     sinks=Sinks(LogStatus("calls.ndjson", written=5, dropped=1, error=""), session=None),
 )

@@ -149,16 +149,17 @@ class RelayedCall(SerializedCallbacks):
 
     def _check_admission(self, metadata: Metadata) -> bool:
         """Whether the target may be called; else end the call."""
-        breaker = self._context.breaker
+        target, breaker, note = self._context.target, self._context.breaker, ""
         if breaker is not None and self._permit is None:
-            target, retry_in = self._context.target, (breaker.snapshot()["retry_in_ms"] or 0) / 1000
+            retry_in = (breaker.snapshot()["retry_in_ms"] or 0) / 1000
             status = local_status.breaker_open(target.address, target.error, retry_in)
-            self._send_status(status, EndedBy.LOOM, status.message)
-            return False
-        if all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
+        elif target.refusal:
+            status = local_status.target_unreachable(target.address, target.refusal)
+        elif all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
             return True
-        note = local_status.metadata_refused_note(metadata)
-        self._send_status(local_status.request_refused(), EndedBy.LOOM, note)
+        else:
+            status, note = local_status.request_refused(), local_status.metadata_refused_note(metadata)
+        self._send_status(status, EndedBy.LOOM, note or status.message)
         return False
 
     def _connect(self, metadata: Metadata, timeout: float | None) -> None:
@@ -242,11 +243,11 @@ class RelayedCall(SerializedCallbacks):
     def _end_cancelled(self) -> None:
         if self.stopping:
             self._end(local_status.stopped(), EndedBy.LOOM, local_status.STOPPED_NOTE)
-        elif deadline_passed(self._remaining(), self._timeout):
+        elif self._deadline_passed():
             self._end(local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
         elif self._reading_first_request:
-            # A client that resets or disconnects completes the read first. A call that C-core has refused for its
-            # metadata was cancelled before this batch started, so that it completes before the read behind it.
+            # A reset or disconnect completes the read first. A call that C-core has refused for its metadata was
+            # cancelled before this batch started, so that this completes before the read behind it.
             self._end_refused(local_status.metadata_refused_note(from_core(self._client_call.metadata)))
         else:
             self._end(local_status.client_cancelled(), EndedBy.CLIENT, "")
@@ -344,13 +345,13 @@ class RelayedCall(SerializedCallbacks):
             return
         if not self._reached and upstream.code == StatusCode.UNAVAILABLE:
             target = self._context.target
-            status = local_status.target_unreachable(target.address, upstream.message)
+            status = local_status.target_unreachable(target.address, target.failure_reason(upstream.message))
             target.record_failure(status.message)
             if self._permit is not None:
                 self._permit.record_failure()
             self._send_status(status, EndedBy.LOOM, status.message)
             return
-        ended_by = upstream.ended_by(deadline_passed=deadline_passed(self._remaining(), self._timeout))
+        ended_by = upstream.ended_by(deadline_passed=self._deadline_passed())
         status = upstream.status
         if ended_by is EndedBy.DEADLINE and upstream.is_cancellation:
             status = local_status.deadline_exceeded()  # as the client's own library concludes at its deadline
@@ -383,6 +384,9 @@ class RelayedCall(SerializedCallbacks):
         if self._permit is not None:
             self._permit.cancel()  # does nothing after a result
         self._on_end(self)
+
+    def _deadline_passed(self) -> bool:
+        return deadline_passed(self._remaining(), self._timeout, self._context.events.lag)
 
     def _remaining(self) -> float | None:
         """Seconds until the deadline, negative past it; None without one.

@@ -17,9 +17,10 @@ from loom.proxy.binding import free_addresses
 from loom.proxy.breaker import Breaker
 from loom.proxy.breaker import State as BreakerState
 from loom.proxy.connection_limit import connection_limit
+from loom.proxy.dialer import State
 from loom.proxy.engine import ServerTls
 from loom.proxy.startup_checks import check_server_tls
-from loom.proxy.target import State, Target, connection_options, keepalive_options
+from loom.proxy.target import Target, connection_options, keepalive_options
 
 from .call import RelayedCall
 from .call_context import CallContext

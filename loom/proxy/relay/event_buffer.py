@@ -30,6 +30,9 @@ from loom.model import (
 )
 from loom.proxy.event_buffer import EventBuffer
 
+_LAG_DECAY = 0.95
+"""What remains of the lag after an interval without any: half of it after some 70 ms."""
+
 
 class BufferedCall(Protocol):
     """A call with buffered events. Its ``id`` is 0 until the first of them is emitted."""
@@ -68,6 +71,8 @@ class RelayEventBuffer(EventBuffer):
         self._deferred: list[Callable[[], None]] = []
         self._timers: deque[tuple[float, Callable[[], None]]] = deque()
         self._flush_scheduled = False
+        self.lag = 0.0
+        """By how many seconds the event loop's timers have been late lately: how starved this process is."""
 
     def put_started(
         self, call: BufferedCall, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
@@ -150,11 +155,13 @@ class RelayEventBuffer(EventBuffer):
                 self._loop.call_soon_threadsafe(self._start_interval)
 
     def _start_interval(self) -> None:
-        self._loop.call_later(self._flush_interval, self._end_interval)
+        due = time.monotonic() + self._flush_interval
+        self._loop.call_later(self._flush_interval, self._end_interval, due)
 
-    def _end_interval(self) -> None:
+    def _end_interval(self, due: float) -> None:
         """Flush, run the callbacks that are due, and start another interval unless nothing happened in this one."""
         active = bool(self._entries)
+        self.lag = max(time.monotonic() - due, self.lag * _LAG_DECAY)
         self.flush()
         now = time.monotonic()
         with self._lock:

@@ -5,13 +5,12 @@ import contextlib
 import itertools
 import logging
 import ssl
-import tempfile
-from pathlib import Path
 from typing import cast
 
 from loom.model import Address, CallIds, Sink
 from loom.proxy.binding import LISTEN_BACKLOG, open_sockets
 from loom.proxy.connection_limit import connection_limit
+from loom.proxy.dialer import Dialer, DialError, load_certificate
 from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.event_buffer import EventBuffer
 from loom.proxy.startup_checks import check_server_tls, check_target_tls
@@ -23,7 +22,6 @@ from .tunnel import WRITE_BUFFER_LIMIT, Tunnel, TunnelEnd
 
 _log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 20.0  # seconds
 _DESCRIPTORS_PER_CONNECTION = 2  # the client's and the target's
 _ALPN = ("h2", "http/1.1")
 
@@ -34,7 +32,7 @@ class WireEngine:
     Bytes are never changed or reordered, and are written before they are inspected. ``limits`` bound what a connection
     may make Loom keep; ``write_buffer_limit`` is the number of bytes buffered for one end before reading from the other
     is paused. Past ``max_connections``, by default as many as there are file descriptors for, a client's connection is
-    reset at once. Started on the event loop that is to forward.
+    reset at once. ``dialer`` opens the connections to the target. Started on the event loop that is to forward.
     """
 
     def __init__(
@@ -46,6 +44,7 @@ class WireEngine:
         *,
         server_tls: ServerTls | None,
         target_tls: TargetTls | None,
+        dialer: Dialer | None = None,
         limits: ConnectionLimits | None = None,
         write_buffer_limit: int = WRITE_BUFFER_LIMIT,
         max_connections: int | None = None,
@@ -61,6 +60,9 @@ class WireEngine:
         self._tunnels: set[Tunnel] = set()
         self._tunnel_of: dict[Connection, Tunnel] = {}
         self._queue = InspectionQueue(self._events, throttle=self._throttle)
+        self._dialer = dialer or Dialer(target_address, target_tls)
+        self._connected: set[Tunnel] = set()
+        """The tunnels with a connection to the target."""
         self._limits = limits
         self._usage = Usage()
         self._write_buffer_limit = write_buffer_limit
@@ -155,28 +157,15 @@ class WireEngine:
 
     async def _connect(self, tunnel: Tunnel) -> None:
         """Connect to the target, offering the protocol that the client and Loom agreed on."""
-        loop = asyncio.get_running_loop()
-        context = None
-        if self._target_tls is not None:
-            context = await loop.run_in_executor(
-                None, _make_target_context, self._target_tls, _alpn_protocol(tunnel.client)
-            )
-        name = None
-        if context is not None and self._target_tls is not None:
-            name = self._target_tls.server_name or self._target.host
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await loop.create_connection(
-                    lambda: tunnel.target,
-                    self._target.host,
-                    self._target.port,
-                    ssl=context,
-                    server_hostname=name,
-                )
-        except TimeoutError:
-            tunnel.on_connect_failure(f"no answer within {CONNECT_TIMEOUT:g} s")
-        except OSError as error:  # ssl's errors are among them
-            tunnel.on_connect_failure(error.strerror or str(error))
+            await self._dialer.connect(lambda: tunnel.target, _alpn_protocol(tunnel.client))
+        except DialError as error:
+            tunnel.on_connect_failure(str(error))
+            return
+        if tunnel in self._tunnels:
+            self._connected.add(tunnel)
+        else:  # the client has gone away meanwhile
+            self._dialer.connection_closed()
 
     def _throttle(self, connection: Connection, throttled: bool) -> None:
         tunnel = self._tunnel_of.get(connection)
@@ -186,6 +175,9 @@ class WireEngine:
     def _on_end(self, tunnel: Tunnel) -> None:
         self._tunnels.discard(tunnel)
         self._tunnel_of.pop(tunnel.connection, None)
+        if tunnel in self._connected:
+            self._connected.discard(tunnel)
+            self._dialer.connection_closed()
         if not self._tunnels:
             self._idle.set()
 
@@ -208,29 +200,8 @@ def _alpn_protocol(client: TunnelEnd) -> str | None:
 def _make_server_context(tls: ServerTls) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(list(_ALPN))
-    _load_certificate(context, tls.cert, tls.key)
+    load_certificate(context, tls.cert, tls.key)
     if tls.client_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=tls.client_ca.decode())
     return context
-
-
-def _make_target_context(tls: TargetTls, protocol: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    context.set_alpn_protocols([protocol or "h2"])
-    if tls.ca is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_alpn_protocols([protocol or "h2"])
-        context.load_verify_locations(cadata=tls.ca.decode())
-    if tls.cert is not None and tls.key is not None:
-        _load_certificate(context, tls.cert, tls.key)
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    """Load a certificate and key through a temporary, private file: the ssl module reads nothing else."""
-    with tempfile.TemporaryDirectory(prefix="loom-tls-") as directory:
-        path = Path(directory) / "chain.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(key + b"\n" + cert)
-        context.load_cert_chain(path)

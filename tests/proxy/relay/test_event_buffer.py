@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from dataclasses import dataclass
 
 from loom.model import CallEnded, CallIds, CallStarted, Direction, EndedBy, HalfClosed, MessageSeen, Status
@@ -104,3 +105,19 @@ async def test_timers_run_in_order_and_not_early() -> None:
     await complete.wait()
     assert [name for name, _ in calls] == ["first", "second"]
     assert all(time - start >= 0.02 for _, time in calls)
+
+
+async def test_a_late_timer_is_lag_that_decays() -> None:
+    sink = ListSink()
+    buffer = RelayEventBuffer(sink, CallIds())
+    first = FakeCall()
+    put_started(buffer, first)
+    await asyncio.sleep(0)  # the interval starts
+    time.sleep(0.1)  # noqa: ASYNC251 (the loop is busy, as on a starved machine)
+    await sink.until(lambda: len(sink.events) == 1)
+    highest = buffer.lag
+    assert highest >= 0.05
+    async with asyncio.timeout(30):
+        while buffer.lag > highest / 2:
+            put_started(buffer, FakeCall())
+            await asyncio.sleep(0.001)

@@ -801,7 +801,9 @@ export interface TargetStatus {
   readonly address: string;
   /** Whether it is reached over TLS. */
   readonly tls: boolean;
-  /** `idle` until the first call. */
+  /** Whether its certificate is not verified (`--insecure`). */
+  readonly insecure: boolean;
+  /** `idle` until the first call; `down` too while its name cannot be resolved. */
   readonly state: "connecting" | "down" | "idle" | "ready";
   /** Why it cannot be reached; empty otherwise. */
   readonly error: string;

@@ -73,9 +73,7 @@ async def test_a_name_that_turns_out_to_be_looms_own(unknown: Any) -> None:
     target, names = unknown
     await target.check_or_wait(lambda: OWN)
     names.add("backend.compose")
-    async with asyncio.timeout(20):
-        while not target.refusal:  # noqa: ASYNC110 (no state changes)
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(target._resolving, 20)
     assert state_of(target) == "down"
     assert "is Loom's own address" in target.error
     sink = ListSink()

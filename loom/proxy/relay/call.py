@@ -389,10 +389,7 @@ class RelayedCall(SerializedCallbacks):
         return deadline_passed(self._remaining(), self._timeout, self._context.events.lag)
 
     def _remaining(self) -> float | None:
-        """Seconds until the deadline, negative past it; None without one.
-
-        Measured on a monotonic clock, as C-core's timers are.
-        """
+        """Seconds until the deadline, on the monotonic clock that C-core's timers use; None without a deadline."""
         return None if self._timeout is None else self._timeout - (time.monotonic() - self._started_at)
 
     def _filter(self, metadata: Metadata) -> Metadata:

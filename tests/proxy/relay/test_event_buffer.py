@@ -1,6 +1,7 @@
 """The relay's event buffer: events from gRPC's threads arrive complete, in order and within bounds."""
 
 import asyncio
+import functools
 import threading
 import time
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from tests.support.sinks import ListSink
 @dataclass(eq=False)
 class FakeCall:
     id: int = 0
+
+
+def has_events(sink: ListSink, count: int) -> bool:
+    return len(sink.events) >= count
 
 
 def put_started(buffer: RelayEventBuffer, call: FakeCall) -> None:
@@ -112,12 +117,12 @@ async def test_a_late_timer_is_lag_that_decays() -> None:
     buffer = RelayEventBuffer(sink, CallIds())
     first = FakeCall()
     put_started(buffer, first)
-    await asyncio.sleep(0)  # the interval starts
-    time.sleep(0.1)  # noqa: ASYNC251 (the loop is busy, as on a starved machine)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.1)  # the loop is busy, as on a starved machine
     await sink.until(lambda: len(sink.events) == 1)
     highest = buffer.lag
     assert highest >= 0.05
     async with asyncio.timeout(30):
         while buffer.lag > highest / 2:
             put_started(buffer, FakeCall())
-            await asyncio.sleep(0.001)
+            events = len(sink.events) + 1
+            await sink.until(functools.partial(has_events, sink, events))

@@ -11,6 +11,9 @@ from .built_in_files import BUILT_IN_FILES
 from .placeholders import Placeholders
 from .repair import repair
 
+NOT_PROVIDED = ": imported but not provided"
+"""What follows the name of a missing import in a problem."""
+
 
 class LinkedDescriptorSet:
     """Files that are linked in a descriptor pool of their own.
@@ -70,7 +73,7 @@ def link(files: Iterable[FileDescriptorProto]) -> LinkedDescriptorSet:
     for file in files:
         by_name.setdefault(file.name, file)
     by_name = repair(by_name, BUILT_IN_FILES)
-    problems = [f"{name}: imported but not provided" for name in sorted(missing_imports(by_name.values()))]
+    problems = [f"{name}{NOT_PROVIDED}" for name in sorted(missing_imports(by_name.values()))]
     linker = _Linker(by_name, problems)
     for name in by_name:
         linker.add(name)

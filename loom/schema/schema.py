@@ -12,7 +12,7 @@ from loom.model import Kind
 from .built_in_files import BUILT_IN_FILES
 from .built_in_services import built_in_services
 from .descriptor_index import MemorySource
-from .linker import LinkedDescriptorSet, link
+from .linker import NOT_PROVIDED, LinkedDescriptorSet, link
 from .single_flight import SingleFlightCache
 from .source import DescriptorSet, Method, SchemaError, Source, split_path
 from .uploads import Uploads
@@ -100,9 +100,16 @@ class Schema:
         return list(dict.fromkeys([*self._further_problems(method_problems), *self.problems]))
 
     def _further_problems(self, problems: Sequence[str]) -> list[str]:
-        """Those problems of linked files that no source names, where a path may come first."""
+        """Those problems of linked files that no source names, which may do so in other words."""
         known = self.problems
-        return [problem for problem in problems if not any(other.endswith(problem) for other in known)]
+
+        def is_known(problem: str) -> bool:
+            name, separator, _ = problem.partition(NOT_PROVIDED)
+            if separator:
+                return any(f"import {name} " in other or f"{name}:" in other for other in known)
+            return any(other.endswith(problem) for other in known)
+
+        return [problem for problem in problems if not is_known(problem)]
 
     def on_descriptors(self, listener: Callable[[DescriptorSet], None]) -> None:
         """Call ``listener`` with every descriptor set that is fetched or refreshed."""

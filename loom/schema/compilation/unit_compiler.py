@@ -194,9 +194,7 @@ class _UnitCompiler:
                 continue
             # What comes of the errors of an imported file is judged when that file is repaired or left out.
             is_first = final or not any(
-                item in by_file and item not in self._left_out
-                for item in closure(file.imported_files)
-                if item is not file
+                item in by_file for item in closure(file.imported_files) if item is not file
             )
             changed |= self._repair_file(file, messages, is_first=is_first, final=final)
         return changed

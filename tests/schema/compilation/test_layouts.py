@@ -176,6 +176,7 @@ async def test_types_of_missing_imports_have_placeholders_and_are_named(tmp_path
         "acme/money.proto: imported but not provided",
         "acme/shop/local.proto: imported but not provided",
     }
+    assert await problems_of(schema, "/acme.shop.S/Do") == source.problems
     assert (await schema.method("/acme.shop.S/Get")).request.full_name == "acme.shop.Local"
     assert await problems_of(schema, "/other.S/Do") == source.problems
 
@@ -245,6 +246,25 @@ async def test_any_name_of_a_folder_or_file(tmp_path: Path, name: str) -> None:
     assert source.services == ["p.S", "q.Q"]
     assert await request_fields(schema, "/q.Q/Do") == ["a"]
     assert [problem.startswith(f"{folder}/bad.proto:1:1: ") for problem in source.problems] == [True]
+
+
+async def test_a_broken_file_that_another_needs_is_named_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "acme/bad.proto": "message Bad { ? }",
+            "acme/good.proto": """syntax = "proto3"; package acme; import "acme/bad.proto";
+            message M { Bad bad = 1; string name = 2; } service S { rpc Do(M) returns (M); }""",
+        },
+    )
+    source, schema = await load(tmp_path)
+    assert await request_fields(schema, "/acme.S/Do") == ["bad", "name"]
+    bad, good = (problem.removeprefix(f"{tmp_path}/acme/") for problem in source.problems)
+    assert bad.startswith("bad.proto:1:15: ")
+    assert good == (
+        f"good.proto: the types of {tmp_path}/acme/bad.proto are shown by field number, as it cannot be used"
+    )
+    assert await problems_of(schema, "/acme.S/Do") == source.problems
 
 
 async def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:

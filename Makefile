@@ -9,6 +9,7 @@
 #   make site         docs/ as a site       make pictures      docs/images, renewed from the demo
 #   make test-lowest  the tests with the oldest releases that pyproject.toml allows
 #   make test-grpcio  the proxy's tests with the oldest and the newest grpcio that it allows
+#   make coverage     the Python tests, with the branches of loom/ that they take
 #   make conformance  the Connect conformance suite through Loom
 #   make differential random calls through Loom, compared with what both sides saw
 #   make lock         the tools' versions in requirements-dev.lock, renewed
@@ -22,7 +23,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean soak kill flood
+.PHONY: demo test test-python test-page coverage test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean soak kill flood
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -61,6 +62,14 @@ test-page: dev
 test-python: dev
 	@$(BIN)/python -m tests.support.browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# Processes that the tests start are measured too; fails below the floor in pyproject.toml, if there is one.
+coverage: dev
+	@$(BIN)/python -m tests.support.browser
+	@$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 # The ends of the ranges in pyproject.toml, each in an environment of its own, which has no Loom in it.
 UV        := $(BIN)/uv

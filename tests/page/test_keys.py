@@ -1,5 +1,7 @@
 """Key bindings."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -84,7 +86,7 @@ async def test_enter_opens_and_the_call_follows_the_cursor_until_escape(page: Pa
     await page.keyboard.press("j")
     await expect(page.get_by_role("region", name="Call 2", exact=True)).to_be_visible()
     await expect(page.get_by_role("tab", name="Status")).to_have_attribute("aria-selected", "true")
-    assert page.url.endswith("/calls/2/status")
+    await expect(page).to_have_url(re.compile(r"/calls/2/status$"))
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("tab")).to_have_count(0)
     await expect(page.get_by_role("grid", name="Calls")).to_be_focused()
@@ -98,7 +100,7 @@ async def test_brackets_walk_the_messages_and_braces_go_to_their_ends(page: Page
     for key, index in (("]", 0), ("]", 1), ("]", 2), ("[", 1), ("}", 4), ("]", 4), ("{", 0), ("[", 0)):
         await page.keyboard.press(key)
         await expect(page.locator(f"[data-body='{index}']")).to_contain_text(f"1/{index}")
-        assert page.url.endswith(f"message={index}")
+        await expect(page).to_have_url(re.compile(rf"message={index}$"))
 
 
 async def test_a_message_is_marked_and_compared_with_another(page: Page, feed: FakeFeed) -> None:

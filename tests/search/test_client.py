@@ -50,6 +50,14 @@ QUERIES = {
     "status:NOT_FOUND": [2],
     "kind:bidi": [4],
 }
+FROM_MEMORY = (
+    "body:text=Alice",
+    "body:any.name=inside",
+    "body:data=/hidden/",
+    "meta:x-tenant=42",
+    "status:NOT_FOUND",
+)
+"""Those that need all that goes with calls from memory; the others read the same calls in the same way."""
 
 
 async def traffic(bench: Any) -> None:
@@ -99,9 +107,9 @@ async def test_finds_in_a_session(bench: Any, tmp_path: Path) -> None:
 async def test_finds_in_memory_where_there_is_no_session(bench: Any) -> None:
     await traffic(bench)
     client = SearchClient(bench.history, None, described)
-    for query, ids in QUERIES.items():
+    for query in FROM_MEMORY:
         found, done = await search(client, query)
-        assert found == ids, query
+        assert found == QUERIES[query], query
         assert done.searched == 4
 
 
@@ -323,11 +331,11 @@ async def test_the_process_has_ended_when_the_last_answer_comes(bench: Any) -> N
 async def test_searches_and_kills_at_random(bench: Any) -> None:
     chance = random.Random(15)
     await traffic(bench)
-    for _ in range(12):
+    for times in chance.sample([0, 0, 1, 1, 2, 2], 6):
         query, ids = chance.choice(list(QUERIES.items()))
-        killer = Killer(chance.choice([0, 1, 1, 2]))
+        killer = Killer(times)
         client = SearchClient(bench.history, None, killer)
-        if killer.times == 2:
+        if times == 2:
             with pytest.raises(SearchUnavailableError):
                 await search(client, query)
         else:

@@ -19,6 +19,8 @@ from loom.api.base import Answer
 from loom.api.openapi import structures
 from loom.cli.flags import flag_values
 from loom.cli.root import make_command
+from loom.interception import load_rules
+from loom.interception.faults import parse_fault_flag
 from loom.model import Address
 from loom.recording.query import parse
 from loom.runtime.config_loading import load
@@ -36,7 +38,12 @@ BLOCKS = [
     for path in DOCUMENTS
     for block in blocks(path.read_text(encoding="utf-8"))
 ]
-_FILES = re.compile(r"[\w./-]+\.(?:pem|key|ndjson|binpb|proto|xml|har|zip)")
+RECIPES = [
+    (name, fault)
+    for name, text in ((path.name, path.read_text(encoding="utf-8")) for path in DOCUMENTS)
+    for fault in re.findall(r"--fault '([^']+)'", text)
+]
+_FILES = re.compile(r"[\w./-]+\.(?:toml|pem|key|ndjson|binpb|proto|xml|har|zip)")
 
 
 def examples(language: str) -> pytest.MarkDecorator:
@@ -121,14 +128,23 @@ def test_commands_name_targets_and_files_that_there_are(block: Block) -> None:
         assert (ROOT / path).exists()
 
 
+@pytest.mark.parametrize(("name", "fault"), RECIPES)
+def test_faults_of_recipes_can_be_injected(name: str, fault: str) -> None:
+    assert parse_fault_flag(fault, 1).name, name
+
+
 @examples("filter")
 def test_filters_parse(block: Block) -> None:
     assert parse(block.text.strip())
 
 
 @examples("toml")
-def test_files_of_settings_load(block: Block, folder: Path) -> None:
+def test_files_of_settings_and_of_rules_load(block: Block, folder: Path) -> None:
     make_files(folder, block.text)
+    if "[[rule]]" in block.text:
+        (folder / "rules.toml").write_text(block.text, encoding="utf-8")
+        assert load_rules([folder / "rules.toml"])
+        return
     (folder / "loom.toml").write_text(block.text, encoding="utf-8")
     assert load({}, {}, cwd=folder, user_dir=folder).origins
 

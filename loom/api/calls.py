@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from loom.model import CallState, EndedBy, Kind
+from loom.model.interception import ActionKind, Point
 
 from .base import MAX_INTEGER, Answer, Json, Pair, Parameters
 from .messages import Node
@@ -217,6 +218,50 @@ class Dropped(Answer):
     """Their payload bytes."""
 
 
+class InterceptionAction(Answer):
+    """What one rule or fault did to one item."""
+
+    kind: ActionKind
+    """What it is."""
+    name: str
+    """Its name."""
+    effect: str
+    """What it did, such as `set items[*].price`."""
+
+
+class Interception(Answer):
+    """What was done to one item of a call: what came, and how much went on in its place.
+
+    The item that came is in `metadata` and `status`, or, for a message, at `/api/calls/{id}/originals/{number}`, where
+    `number` is the position in this list.
+    """
+
+    point: Point
+    """Where in the call the item came."""
+    index: int
+    """Of a message: its number among those that came in its direction, from 0."""
+    actions: list[InterceptionAction]
+    """What acted on it, in order."""
+    altered: bool
+    """Whether something else went on; false if it was only delayed, or masked in the record."""
+    position: int | None
+    """Of a message: the index in the call of the first message that went on in its place, if `count` is not 0."""
+    count: int
+    """How many items went on in its place."""
+    came_us: int
+    """When it came."""
+    held_us: int
+    """For how long it was held."""
+    original_size: int | None
+    """Of a message: the length of what came; null if that went on, too."""
+    original_held: bool
+    """Whether the bytes of the message that came can be shown."""
+    metadata: list[MetadataItem] | None
+    """The header block or the trailers that came; null if the same went on."""
+    status: Status | None
+    """The status that came; null if the same went on."""
+
+
 class CallDetail(Summary):
     """A call in full, but for its messages."""
 
@@ -238,6 +283,10 @@ class CallDetail(Summary):
     """Ids of the calls that replay this one."""
     content_type: str
     """The request's content type; empty if the engine cannot see it."""
+    interceptions: list[Interception]
+    """What rules and faults did to it, in order."""
+    dropped_interceptions: int
+    """How many further interceptions are not listed."""
 
 
 class Cleared(Answer):

@@ -83,6 +83,13 @@ GET_MESSAGE = Endpoint(
     MessageView, MessageParameters, media_types=(BINARY,),
     errors=BAD_REQUEST | {404: "There is no such call or message.", 410: "The message is no longer held."},
 )  # fmt: skip
+GET_ORIGINAL = Endpoint(
+    "get_original", "GET", "/api/calls/{id}/originals/{number}",
+    "Get a message as it came, before a rule or a fault altered it; `number` is the position in `interceptions`.",
+    MessageView, MessageParameters, media_types=(BINARY,),
+    errors=BAD_REQUEST
+    | {404: "There is no such call, or nothing altered such a message.", 410: "The message is no longer held."},
+)  # fmt: skip
 SAMPLE_MESSAGES = Endpoint(
     "sample_messages", "GET", "/api/calls/{id}/samples",
     "Sample a stream: messages at evenly spaced indices, as cheap for a million as for a few.",

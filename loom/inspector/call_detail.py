@@ -1,24 +1,42 @@
-"""What the answer about one call adds to its summary: metadata with secrets masked, timing."""
+"""What the answer about one call adds to its summary: metadata with secrets masked, timing, interceptions."""
 
 import base64
 
-from loom.api.calls import CallMetadata, Dropped, MetadataItem, Timing
+from loom.api.calls import (
+    CallMetadata,
+    Dropped,
+    Interception,
+    InterceptionAction,
+    MetadataItem,
+    Status,
+    Timing,
+)
 from loom.api.summary import micros
 from loom.model import MASK, Call, Metadata, Secrets
+from loom.model import Interception as RecordedInterception
+from loom.model.interception import Point
+
+_MESSAGE_POINTS = (Point.REQUEST_MESSAGE, Point.RESPONSE_MESSAGE)
 
 
 def describe_metadata(call: Call, secrets: Secrets, *, reveal: bool) -> CallMetadata:
     """All metadata of a call; values that ``secrets`` masks are masked unless ``reveal``."""
 
-    def items(metadata: Metadata) -> list[MetadataItem]:
-        return [_item(key, value, masked=secrets.masks(key) and not reveal) for key, value in metadata]
-
-    initial, trailing = call.initial_metadata, call.trailing_metadata
     return CallMetadata(
-        request=items(call.request_metadata),
-        initial=None if initial is None else items(initial),
-        trailing=None if trailing is None else items(trailing),
+        request=_items(call.request_metadata, secrets, reveal=reveal),
+        initial=_optional_items(call.initial_metadata, secrets, reveal=reveal),
+        trailing=_optional_items(call.trailing_metadata, secrets, reveal=reveal),
     )
+
+
+def _optional_items(
+    metadata: Metadata | None, secrets: Secrets, *, reveal: bool
+) -> list[MetadataItem] | None:
+    return None if metadata is None else _items(metadata, secrets, reveal=reveal)
+
+
+def _items(metadata: Metadata, secrets: Secrets, *, reveal: bool) -> list[MetadataItem]:
+    return [_item(key, value, masked=secrets.masks(key) and not reveal) for key, value in metadata]
 
 
 def _item(key: str, value: str | bytes, *, masked: bool) -> MetadataItem:
@@ -56,3 +74,28 @@ def describe_timing(call: Call) -> Timing:
 def describe_dropped(call: Call) -> Dropped:
     """What is no longer held of a call."""
     return Dropped(call.dropped_messages, call.dropped_bytes)
+
+
+def describe_interceptions(call: Call, secrets: Secrets, *, reveal: bool) -> list[Interception]:
+    """What acted on a call, and what came; values that ``secrets`` masks are masked unless ``reveal``."""
+    return [_interception(item, secrets, reveal=reveal) for item in call.interceptions]
+
+
+def _interception(item: RecordedInterception, secrets: Secrets, *, reveal: bool) -> Interception:
+    is_message = item.point in _MESSAGE_POINTS
+    has_original = is_message and (item.data is not None or item.size > 0)
+    status = item.status
+    return Interception(
+        point=item.point,
+        index=item.index,
+        actions=[InterceptionAction(action.kind, action.name, action.effect) for action in item.actions],
+        altered=item.altered,
+        position=item.position if is_message and item.count else None,
+        count=item.count,
+        came_us=item.came_ns // 1000,
+        held_us=max(item.held_ns, 0) // 1000,
+        original_size=item.size if has_original else None,
+        original_held=is_message and item.data is not None,
+        metadata=_optional_items(item.metadata, secrets, reveal=reveal),
+        status=None if status is None else Status(status.code, status.name, status.message),
+    )

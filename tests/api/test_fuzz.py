@@ -57,7 +57,8 @@ class Served:
 
     async def _start(self) -> None:
         mirror = await self._exit.enter_async_context(running_mirror())
-        api = await self._exit.enter_async_context(running_instance(mirror))
+        fault = ("method:Chat :: drop; at=message 2",)
+        api = await self._exit.enter_async_context(running_instance(mirror, fault=fault))
         await api.call("Say", thing(text="a", big=1), metadata=[("authorization", "s3cret")])
         await api.call("Chat", thing(text="a"), thing(text="b"))
         self.port = required(api.loom.ui_address).port
@@ -158,7 +159,7 @@ def requests(draw: Any, endpoints: list[Endpoint]) -> tuple[str, str, bytes | No
     """Method, path with query, body."""
     endpoint = draw(some.sampled_from(endpoints))
     operation = openapi()["paths"][endpoint.path][endpoint.method.lower()]
-    path = endpoint.path.format(id=draw(ids), other=draw(ids), index=draw(ids))
+    path = endpoint.path.format(id=draw(ids), other=draw(ids), index=draw(ids), number=draw(ids))
     query = {
         item["name"]: draw(in_query(item["name"], item["schema"]))
         for item in operation["parameters"]

@@ -254,7 +254,7 @@ class FakeFeed:
                 "timing": {"started_us": call["started_us"]} | times,
                 "status_details": None, "schema": NO_SCHEMA, "note": "", "wire": {},
                 "dropped": {"messages": 0, "bytes": 0},
-                "replays": [], "content_type": "application/grpc",
+                "replays": [], "content_type": "application/grpc", "interceptions": [], "dropped_interceptions": 0,
             }
             | self.details.get(call["id"], {})
         )  # fmt: skip

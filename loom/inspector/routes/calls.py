@@ -11,7 +11,12 @@ from loom.api.calls import CallDetail, CallsPage, CallsParameters, Cleared, Reve
 from loom.api.feed import HistoryCleared
 from loom.api.summary import summarise
 from loom.archive.archive import CallPage
-from loom.inspector.call_detail import describe_dropped, describe_metadata, describe_timing
+from loom.inspector.call_detail import (
+    describe_dropped,
+    describe_interceptions,
+    describe_metadata,
+    describe_timing,
+)
 from loom.inspector.context import Inspector, inspector_of
 from loom.inspector.requests import find_call, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
@@ -119,6 +124,8 @@ async def get_call(request: Request) -> Response:
             dropped=describe_dropped(call),
             replays=inspector.history.replays_of(call.id),
             content_type=call.content_type,
+            interceptions=describe_interceptions(call, inspector.secrets, reveal=reveal),
+            dropped_interceptions=call.dropped_interceptions,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Messages of a call (``/api/calls/{id}/messages``, ``/api/calls/{id}/samples``)."""
+"""Messages of a call (``/api/calls/{id}/messages``, ``…/samples``, ``…/originals``)."""
 
 from typing import Literal
 
@@ -18,6 +18,7 @@ from loom.inspector.requests import find_call, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 from loom.model import Call, Direction, Message
+from loom.model.interception import Point
 
 
 async def list_messages(request: Request) -> Response:
@@ -57,13 +58,27 @@ async def get_message(request: Request) -> Response:
     """One message in every view, or its bytes."""
     wanted = read_parameters(request, MessageParameters)
     call = await find_call(request)
-    message = _find_message(call, request.path_params["index"])
+    index = request.path_params["index"]
+    return await _answer(request, call, _find_message(call, index), wanted, f"message {index}")
+
+
+async def get_original(request: Request) -> Response:
+    """One message as it came, before something altered it, in every view, or its bytes."""
+    wanted = read_parameters(request, MessageParameters)
+    call = await find_call(request)
+    number = request.path_params["number"]
+    return await _answer(request, call, _find_original(call, number), wanted, f"original {number}")
+
+
+async def _answer(
+    request: Request, call: Call, message: Message, wanted: MessageParameters, label: str
+) -> Response:
     if not wanted.raw:
         decoder = inspector_of(request).decoder
         return JsonResponse(await decoder.view(call, message, wanted.bytes, wanted.text))
     if message.data is None:
-        raise ApiError(410, f"the bytes of message {message.index} of call {call.id} are not held")
-    name = f"call-{call.id}-message-{message.index}.bin"
+        raise ApiError(410, f"the bytes of {label} of call {call.id} are not held")
+    name = f"call-{call.id}-{label.replace(' ', '-')}.bin"
     return Response(
         message.data,
         media_type=endpoints.BINARY,
@@ -84,8 +99,20 @@ def _find_message(call: Call, index: int) -> Message:
     raise ApiError(404, f"call {call.id} has no message {index}")
 
 
+def _find_original(call: Call, number: int) -> Message:
+    """The message that came, as the first that went on in its place would be numbered."""
+    item = call.interceptions[number] if number < len(call.interceptions) else None
+    if item is None or (item.data is None and not item.size):
+        raise ApiError(404, f"call {call.id} has no original {number}")
+    direction = Direction.REQUEST if item.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
+    return Message(
+        item.position, direction, item.came_ns, item.size, item.data, item.compressed, item.encoding
+    )
+
+
 routes = [
     route(endpoints.LIST_MESSAGES, list_messages),
     route(endpoints.SAMPLE_MESSAGES, sample_messages),
     route(endpoints.GET_MESSAGE, get_message),
+    route(endpoints.GET_ORIGINAL, get_original),
 ]

@@ -223,7 +223,11 @@ class InterceptedCall(RelayedCall):
         size = 0
         if kept and type(item) is MessageItem:
             size = len(item.data)
-            event = partial(event, data=item.data, compressed=item.compressed, encoding=item.encoding)
+            event = partial(event, compressed=item.compressed, encoding=item.encoding)
+            if any(isinstance(other, MessageItem) and other.recorded is not None for other in decision.items):
+                event, size = partial(event, lost=size), 0  # what is redacted is in what came, too
+            else:
+                event = partial(event, data=item.data)
         elif kept and type(item) is HeaderBlock:
             event = partial(event, metadata=item.metadata)
         elif kept and type(item) is FinalStatus:

@@ -498,6 +498,18 @@ async def test_what_is_redacted_is_not_recorded_and_goes_on() -> None:
     assert all(event.data != b"one" for event in it.sink.of(Intercepted))
 
 
+async def test_what_is_redacted_is_not_recorded_as_the_original_of_an_edit_either() -> None:
+    script = Script(
+        {Point.REQUEST_MESSAGE}, lambda *_: Decision((MessageItem(b"two", recorded=b"***"),), actions=DONE)
+    )
+    async with bench(script) as it:
+        assert await chat(it.call("Chat"), b"one") == [b"two"]
+        await it.end()
+    assert it.messages(Direction.REQUEST) == [b"***"]
+    [event] = it.sink.of(Intercepted)
+    assert (event.data, event.lost, event.altered) == (None, len(b"one"), True)
+
+
 async def test_trailers_only_stays_trailers_only() -> None:
     script = Script(Point, passing)
     async with bench(script) as it:

@@ -4,6 +4,8 @@
  * `_us` are microseconds; pairs of numbers are [client → backend, backend → client].
  */
 
+export type ActionKind = "rule" | "fault" | "breakpoint" | "mock";
+
 export type CallState = "live" | "ended";
 
 export type ChangeKind = "changed" | "added" | "removed";
@@ -15,6 +17,8 @@ export type EndedBy = "backend" | "client" | "deadline" | "loom";
 export type Flag = "replayed" | "truncated" | "unobserved" | "restored" | "modified" | "held";
 
 export type Kind = "unary" | "server" | "client" | "bidi";
+
+export type Point = "start" | "request-metadata" | "request-message" | "half-close" | "response-metadata" | "response-message" | "status";
 
 export type ReplayTiming = "fast" | "recorded" | "turns";
 
@@ -48,6 +52,10 @@ export interface CallDetail extends Summary {
   readonly replays: readonly number[];
   /** The request's content type; empty if the engine cannot see it. */
   readonly content_type: string;
+  /** What rules and faults did to it, in order. */
+  readonly interceptions: readonly Interception[];
+  /** How many further interceptions are not listed. */
+  readonly dropped_interceptions: number;
 }
 
 /** Metadata of a call. A block that has not been seen is null. */
@@ -187,6 +195,48 @@ export interface ImportResult {
   readonly ids: readonly number[];
   /** What could not be read, a line each; the rest was imported. */
   readonly problems: readonly string[];
+}
+
+/**
+ * What was done to one item of a call: what came, and how much went on in its place. The item that came is in
+ * `metadata` and `status`, or, for a message, at `/api/calls/{id}/originals/{number}`, where `number` is the position
+ * in this list.
+ */
+export interface Interception {
+  /** Where in the call the item came. */
+  readonly point: Point;
+  /** Of a message: its number among those that came in its direction, from 0. */
+  readonly index: number;
+  /** What acted on it, in order. */
+  readonly actions: readonly InterceptionAction[];
+  /** Whether something else went on; false if it was only delayed, or masked in the record. */
+  readonly altered: boolean;
+  /** Of a message: the index in the call of the first message that went on in its place, if `count` is not 0. */
+  readonly position: number | null;
+  /** How many items went on in its place. */
+  readonly count: number;
+  /** When it came. */
+  readonly came_us: number;
+  /** For how long it was held. */
+  readonly held_us: number;
+  /** Of a message: the length of what came; null if that went on, too. */
+  readonly original_size: number | null;
+  /** Whether the bytes of the message that came can be shown. */
+  readonly original_held: boolean;
+  /** The header block or the trailers that came; null if the same went on. */
+  readonly metadata: readonly MetadataItem[] | null;
+  /** The status that came; null if the same went on. */
+  readonly status: Status | null;
+}
+
+/** What one rule or fault did to one item. */
+export interface InterceptionAction {
+  /** What it is. */
+  readonly kind: ActionKind;
+  /** Its name. */
+  readonly name: string;
+  /** What it did, such as `set items[*].price`. */
+  readonly effect: string;
 }
 
 /** What is constant while a Loom runs. */

@@ -63,7 +63,7 @@ test-python: dev
 	@$(BIN)/python -m tests.support.browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-# Processes that the tests start are measured too; fails below the floor in pyproject.toml, if there is one.
+# Processes that the tests start are measured too. Fails below the floor in pyproject.toml.
 coverage: dev
 	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m coverage erase

@@ -43,4 +43,4 @@ def test_one_bad_descriptor_set_spoils_no_other(tmp_path: Path) -> None:
     sets, problems = read_descriptor_sets([str(tmp_path / "bad"), str(tmp_path / "good")])
     assert [path for path, _ in sets] == [str(tmp_path / "good")]
     [problem] = problems
-    assert problem.startswith(f"{tmp_path / 'bad'}: not a descriptor set")
+    assert problem == f"{tmp_path / 'bad'}: a name is not UTF-8"

@@ -48,6 +48,7 @@ async def load_files(
         async with asyncio.timeout(timeout):
             await worker.send(request)
             response = await worker.receive(response_decoder)
+        await worker.end()
     except TimeoutError:
         return _failure(request, f"the files could not be loaded in {timeout:.0f} s")
     except WorkerDiedError as error:

@@ -22,7 +22,7 @@ from loom.recording.ndjson import (
 from loom.recording.ndjson.lines import Descriptors
 from loom.recording.ndjson.reader import MAX_GAP
 from tests.support.recorded_calls import crowded_stream, same, trimmed_stream
-from tests.support.traffic import UP, altered, began, ended, message, recorded, unary
+from tests.support.traffic import START_NS, UP, altered, began, ended, message, recorded, unary
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "reference" / "format.schema.json"
 
@@ -61,7 +61,7 @@ def test_is_read_as_it_was_written(call: Call) -> None:
 
 @given(
     data=st.binary(), text=st.text(st.characters(exclude_categories=["Cs"])), code=st.integers(0, 2**31),
-    start=st.integers(0, 2**62),
+    start=st.integers(0, START_NS),
 )  # fmt: skip
 def test_bytes_text_and_times_are_exact(data: bytes, text: str, code: int, start: int) -> None:
     call = recorded(*began(1), message(1, UP, data), *ended(1, Status(code, text, data)))[0]
@@ -70,6 +70,15 @@ def test_bytes_text_and_times_are_exact(data: bytes, text: str, code: int, start
     [found], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
     assert same(found, call)
+
+
+def test_a_call_that_ends_before_its_start_is_read_as_without_duration() -> None:
+    """As recorded when the system's clock was set back meanwhile."""
+    call = recorded(*unary(1))[0]
+    call.started_ns = (call.ended_ns or 0) + 1
+    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    assert problems == []
+    assert (found.started_ns, found.ended_ns) == (call.started_ns, call.started_ns)
 
 
 def test_secrets_are_masked() -> None:

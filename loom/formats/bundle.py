@@ -43,7 +43,9 @@ def write_bundle(
     # The manifest comes last, as it has the digests of the other members.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         digest = hashlib.sha256()
-        with archive.open(CALLS, "w", force_zip64=True) as file:
+        calls_member = zipfile.ZipInfo(CALLS, time.localtime()[:6])
+        calls_member.compress_type = zipfile.ZIP_DEFLATED
+        with archive.open(calls_member, "w", force_zip64=True) as file:
             for line in _lines(calls, schema, secrets, stored, timing, redactions):
                 digest.update(line)
                 file.write(line)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from pathlib import Path
 
@@ -52,6 +53,14 @@ async def test_holds_descriptors_timing_and_redactions(calls: list[Call]) -> Non
     assert [entry["id"] for entry in timing] == [1, 2, 3, 4]
     assert timing[0]["ended_ns"] == calls[0].duration_ns
     assert set(manifest["sha256"]) == files.keys() - {"manifest.json"}
+
+
+async def test_members_are_dated() -> None:
+    earliest = time.localtime(time.time() - 2)[:6]  # ZIP has steps of two seconds
+    with zipfile.ZipFile(io.BytesIO(export("bundle", []))) as archive:
+        dates = {item.filename: item.date_time for item in archive.infolist()}
+    assert dates.keys() >= {"calls.ndjson", "manifest.json"}
+    assert all(earliest <= date <= time.localtime()[:6] for date in dates.values())
 
 
 async def test_secrets_are_masked_unless_asked_for(calls: list[Call], tmp_path: Path) -> None:

@@ -141,7 +141,9 @@ def _show_json(view: PayloadView, data: bytes, max_text: int | None) -> str | No
     try:
         tree = json_tree(msgspec.json.decode(data))
         text = msgspec.json.format(data, indent=2 if max_text is None else -1).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        return "nested too deeply to be shown"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return f"not valid JSON: {error}"
     view.json_cut = max_text is not None and len(text) > max_text
     # The original text: every digit of every number.

@@ -113,6 +113,11 @@ def test_json_payloads_that_are_not_json() -> None:
     assert (view(b"{oops", encoding="json").error or "").startswith("not valid JSON")
 
 
+def test_json_nested_too_deeply_is_not_called_invalid() -> None:
+    shown = view(b"[" * 100_000 + b"]" * 100_000, encoding="json")
+    assert shown.error == "nested too deeply to be shown"
+
+
 def test_json_without_a_content_type_is_recognised() -> None:
     shown = view(b'{"orderId": 17}')
     assert shown.json == {"orderId": 17}

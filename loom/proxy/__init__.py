@@ -4,6 +4,7 @@
 * :mod:`~loom.proxy.relay`: the engine that makes a call of its own for each call (default).
 * :mod:`~loom.proxy.wire`: the engine that passes bytes through and parses a copy.
 * :mod:`~loom.proxy.event_buffer`: the buffer between forwarding and recording, in both engines.
+* :mod:`~loom.proxy.loop_lag`: how late the event loop's timers are.
 * :mod:`~loom.proxy.target`: the channels to the target, TLS and connection state.
 * :mod:`~loom.proxy.dialer`: the connections that Loom opens itself, without C-core.
 * :mod:`~loom.proxy.tls_hop`: TLS without verification for C-core.

@@ -29,9 +29,7 @@ from loom.model import (
     Status,
 )
 from loom.proxy.event_buffer import EventBuffer
-
-_LAG_DECAY = 0.95
-"""What remains of the lag after an interval without any: half of it after some 70 ms."""
+from loom.proxy.loop_lag import LoopLag
 
 
 class BufferedCall(Protocol):
@@ -71,8 +69,7 @@ class RelayEventBuffer(EventBuffer):
         self._deferred: list[Callable[[], None]] = []
         self._timers: deque[tuple[float, Callable[[], None]]] = deque()
         self._flush_scheduled = False
-        self.lag = 0.0
-        """By how many seconds the event loop's timers have been late lately: how starved this process is."""
+        self._lag = LoopLag()
 
     def put_started(
         self, call: BufferedCall, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
@@ -96,6 +93,11 @@ class RelayEventBuffer(EventBuffer):
         self, call: BufferedCall, time_ns: int, status: Status, ended_by: EndedBy, note: str
     ) -> None:
         self._put(call, CallEnded, (time_ns, status, ended_by, note))
+
+    @property
+    def lag(self) -> float:
+        """By how many seconds the event loop's timers have been late lately: how starved this process is."""
+        return self._lag.seconds
 
     @property
     def full(self) -> bool:
@@ -161,7 +163,7 @@ class RelayEventBuffer(EventBuffer):
     def _end_interval(self, due: float) -> None:
         """Flush, run the callbacks that are due, and start another interval unless nothing happened in this one."""
         active = bool(self._entries)
-        self.lag = max(time.monotonic() - due, self.lag * _LAG_DECAY)
+        self._lag.add(time.monotonic() - due)
         self.flush()
         now = time.monotonic()
         with self._lock:

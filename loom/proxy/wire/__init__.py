@@ -7,6 +7,7 @@
 * :mod:`~loom.proxy.wire.limits`: the limits of what connections may make Loom keep and do.
 * :mod:`~loom.proxy.wire.sender`: the state of one side: frames, header blocks, windows.
 * :mod:`~loom.proxy.wire.stream`: the state of one HTTP/2 stream, which carries one call.
+* :mod:`~loom.proxy.wire.deadlines`: whether a call ended at its deadline.
 * :mod:`~loom.proxy.wire.preface`: the client's connection preface.
 * :mod:`~loom.proxy.wire.frames`: parses HTTP/2 frames.
 * :mod:`~loom.proxy.wire.headers`: decodes header blocks (HPACK) and interprets them.

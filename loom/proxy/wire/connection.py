@@ -330,6 +330,7 @@ class Connection:
             parser(limits.message_bytes) if parser else None,
             [started, MetadataSeen(call_id, now, _REQUEST, block.metadata)],
             limits.message_bytes,
+            self._usage.loop_lag,
         )
         self._streams[stream_id] = stream
         self._pending.append(stream)

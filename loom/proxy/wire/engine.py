@@ -64,7 +64,7 @@ class WireEngine:
         self._connected: set[Tunnel] = set()
         """The tunnels with a connection to the target."""
         self._limits = limits
-        self._usage = Usage()
+        self._usage = Usage(loop_lag=self._queue.loop_lag)
         self._write_buffer_limit = write_buffer_limit
         self._max_connections = max_connections or connection_limit(_DESCRIPTORS_PER_CONNECTION)
         self._refused = False

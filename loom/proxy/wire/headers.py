@@ -93,8 +93,13 @@ class HeaderDecoder:
         return self._decoder.max_allowed_table_size
 
     def set_max_table_size(self, size: int) -> None:
-        """Apply the receiver's SETTINGS_HEADER_TABLE_SIZE, which the sender has acknowledged."""
-        self._decoder.max_allowed_table_size = min(size, MAX_TABLE_SIZE)
+        """Apply the receiver's SETTINGS_HEADER_TABLE_SIZE, which the sender has acknowledged.
+
+        A sender that keeps a larger table must say so by a size update, which some leave out and some receivers (Go's)
+        do not miss: the table stays as it is until an update comes.
+        """
+        decoder = self._decoder
+        decoder.max_allowed_table_size = max(min(size, MAX_TABLE_SIZE), decoder.header_table_size)
         self.cache.clear()
 
     def decode(self, data: bytes) -> HeaderBlock:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from loom.model import EndedBy
 from loom.proxy.event_buffer import EventBuffer
+from loom.proxy.loop_lag import LoopLag
 
 from .connection import Connection
 
@@ -52,6 +53,8 @@ class InspectionQueue:
         connection_bytes: int = 512 * 1024,
         connection_lag: float = 0.02,
     ) -> None:
+        self.loop_lag = LoopLag()
+        """How late the event loop's timers are while chunks arrive."""
         self._events = events
         self._turn = turn
         self._longest_turn = longest_turn
@@ -84,6 +87,7 @@ class InspectionQueue:
         """Queue bytes that have just been forwarded; they are parsed after the loop has written them."""
         if not self._queue:
             asyncio.get_running_loop().call_soon(self._run_turn)
+        self.loop_lag.on_traffic()
         now, size = time.time_ns(), len(data)
         self._queue.append((connection, data, now, client))
         self._bytes += size

@@ -1,6 +1,8 @@
 """The limits of what one connection, and all of them together, may make Loom keep and do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from loom.proxy.loop_lag import LoopLag
 
 from .frames import ParseError
 
@@ -48,6 +50,7 @@ class Usage:
 
     streams: int = 0
     unfinished_bytes: int = 0
+    loop_lag: LoopLag = field(default_factory=LoopLag, compare=False)
 
     def open_stream(self, streams: int, limits: ConnectionLimits) -> None:
         """Count one more stream of a connection that has ``streams``. Raises :class:`ParseError` past a limit."""

@@ -18,8 +18,10 @@ from loom.model import (
 from loom.model.metadata import CONTENT_TYPE
 from loom.model.status_mapping import ErrorCode, code_of_http_status, code_of_reset, error_name
 from loom.proxy import local_status
+from loom.proxy.loop_lag import LoopLag
 
 from .connect import EndOfStream, parse_end_of_stream, parse_error, split_trailers
+from .deadlines import deadline_passed
 from .envelopes import Envelope, EnvelopeParser, single_payload
 from .flow_control import Window
 from .frames import Piece
@@ -34,11 +36,8 @@ _BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED
 _OK = Status(StatusCode.OK)
 _OTHER, _GRPC, _GRPC_WEB = Protocol.OTHER, Protocol.GRPC, Protocol.GRPC_WEB
 _CONNECT_UNARY, _CONNECT_STREAM = Protocol.CONNECT_UNARY, Protocol.CONNECT_STREAM
-_COMPRESSED = 1
+_COMPRESSED, _WEB_TRAILERS, _END_OF_STREAM = 1, 0x80, 2  # flags: of any protocol, of gRPC-Web, and of Connect
 _NO_ENCODING = frozenset({"", "identity"})
-_WEB_TRAILERS = 0x80  # gRPC-Web's flag
-_END_OF_STREAM = 2  # Connect's flag
-_DEADLINE_TOLERANCE_NS = 50_000_000
 _TRUNCATED = "the last message was cut off before its end"
 _NO_TRAILERS = "the response ended without trailers"
 _NO_END_OF_STREAM = "the response ended without an end-of-stream message"
@@ -74,6 +73,7 @@ class Stream(msgspec.Struct, gc=False):
     response: EnvelopeParser | None
     events: list[Event]
     max_message: int
+    loop_lag: LoopLag
     end_of_stream: EndOfStream | None = None
     response_headers: HeaderBlock | None = None
     response_encoding: str = ""
@@ -387,7 +387,7 @@ class Stream(msgspec.Struct, gc=False):
         self.end(now, Status(StatusCode.INTERNAL, text), _BACKEND, text)
 
     def _deadline_passed(self, now: int) -> bool:
-        return self.deadline_ns is not None and now >= self.deadline_ns - _DEADLINE_TOLERANCE_NS
+        return deadline_passed(now, self.deadline_ns, self.request_headers.timeout_ns, self.loop_lag.seconds)
 
     def _end_without_status(self, headers: HeaderBlock | None, now: int) -> None:
         """End the call by the HTTP status: what came is not a response in the call's protocol."""

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from loom.model import CallEnded, CallIds, Event
 from loom.proxy.wire.connection import Connection
-from loom.proxy.wire.limits import ConnectionLimits
+from loom.proxy.wire.limits import ConnectionLimits, Usage
 from tests.proxy.wire import http2_bytes
 from tests.proxy.wire.http2_bytes import PREFACE, Peer
 
@@ -33,8 +33,15 @@ class ObservedConnection:
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         self.sink = Sink()
         self.now = 1_000
+        self.usage = Usage()
         self.connection = Connection(
-            7, self.sink, CallIds(), peer="ipv4:127.0.0.1:5", target="localhost:1", limits=limits
+            7,
+            self.sink,
+            CallIds(),
+            peer="ipv4:127.0.0.1:5",
+            target="localhost:1",
+            limits=limits,
+            usage=self.usage,
         )
         self.client, self.server = Peer(), Peer()
 

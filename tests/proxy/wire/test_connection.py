@@ -167,6 +167,28 @@ def test_a_reset_by_the_client_before_and_at_its_deadline() -> None:
 
 
 @pytest.mark.parametrize(
+    ("left_ms", "lag", "by"),
+    [
+        (50, 0.0, EndedBy.DEADLINE),
+        (51, 0.0, EndedBy.CLIENT),
+        (300, 0.25, EndedBy.DEADLINE),
+        (301, 0.25, EndedBy.CLIENT),
+        (550, 9.0, EndedBy.DEADLINE),
+        (551, 9.0, EndedBy.CLIENT),
+    ],
+)
+def test_on_a_starved_machine_a_deadline_may_come_early_by_the_lag(
+    left_ms: int, lag: float, by: EndedBy
+) -> None:
+    observed = ObservedConnection().handshake()
+    observed.usage.loop_lag.add(lag)
+    observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", "1S")]))
+    observed.now += (1000 - left_ms) * 1_000_000
+    observed.client_sends(frame(http2_bytes.RST_STREAM, 0, 1, (8).to_bytes(4, "big")))
+    assert observed.call_ended().ended_by is by
+
+
+@pytest.mark.parametrize(
     ("http", "status"),
     [("503", StatusCode.UNAVAILABLE), ("404", StatusCode.UNIMPLEMENTED), ("418", StatusCode.UNKNOWN)],
 )
@@ -251,6 +273,29 @@ def test_a_dynamic_table_that_changes_size() -> None:
     assert [event.method for event in observed.sink.of(CallStarted)] == [
         f"/a.B/M{stream}" for stream in range(1, 399, 2)
     ]
+
+
+@pytest.mark.parametrize("size", [0, 100, 4095])
+def test_a_dynamic_table_that_keeps_its_size_without_an_update(size: int) -> None:
+    """Go's decoder accepts it."""
+    observed = ObservedConnection()
+    observed.client_sends(PREFACE, http2_bytes.settings(), observed.client.request(1, "/a.B/M1"))
+    observed.server_sends(http2_bytes.settings((1, size)))
+    observed.client_sends(http2_bytes.settings_ack())
+    streams = range(3, 199, 2)
+    observed.client_sends(
+        *(
+            observed.client.request(stream, f"/a.B/M{stream}", [("k", "v" * 50)], end=True)
+            for stream in streams
+        )
+    )
+    assert not observed.connection.unobserved
+    assert [event.method for event in observed.sink.of(CallStarted)] == [
+        f"/a.B/M{stream}" for stream in (1, *streams)
+    ]
+    observed.client.encoder.header_table_size = size  # an update in the next block
+    observed.client_sends(observed.client.request(301, "/a.B/Last", end=True))
+    assert observed.sink.of(CallStarted)[-1].method == "/a.B/Last"
 
 
 def test_cached_blocks_follow_the_dynamic_table() -> None:

@@ -39,8 +39,8 @@ def operation(method: str, path: str) -> dict[str, Any]:
     for template, operations in _document()["paths"].items():
         pattern = re.sub(r"\\\{\w+\\\}", "[0-9]+", re.escape(template))
         if re.fullmatch(pattern, bare) and method.lower() in operations:
-            operation: dict[str, Any] = operations[method.lower()]
-    return operation
+            found: dict[str, Any] = operations[method.lower()]
+            return found
     raise AssertionError(f"{method} {bare} is not in the OpenAPI document")
 
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from .wire_parser import EGROUP, I32, I64, LEN, SGROUP, VARINT, WireFormatError, encode_varint, parse_varint
+from .wire_parser import (
+    EGROUP,
+    I32,
+    I64,
+    LEN,
+    MAX_FIELD,
+    SGROUP,
+    VARINT,
+    WireFormatError,
+    encode_varint,
+    parse_varint,
+)
 
 _SIZES = {I64: 8, I32: 4}
 _WIRE_TYPES = {
@@ -55,6 +66,16 @@ class Record:
         self.body = payload
 
 
+def make_record(number: int, wire_type: int, payload: bytes) -> Record:
+    """A record with this payload: the bytes of a varint, the content of a string or group."""
+    body = payload
+    if wire_type == LEN:
+        body = encode_varint(len(payload)) + payload
+    elif wire_type == SGROUP:
+        body = payload + encode_varint(number << 3 | EGROUP)
+    return Record(number, wire_type, encode_varint(number << 3 | wire_type), body)
+
+
 def split_records(data: bytes) -> list[Record]:
     """The records of a message; raises :class:`.wire_parser.WireFormatError`."""
     records = []
@@ -62,6 +83,8 @@ def split_records(data: bytes) -> list[Record]:
     while position < len(data):
         start = position
         tag, position = parse_varint(data, position)
+        if not 0 < tag >> 3 <= MAX_FIELD:
+            raise WireFormatError(f"field number {tag >> 3} at byte {start}")
         body = position
         position = skip_content(data, position, tag >> 3, tag & 7)
         records.append(Record(tag >> 3, tag & 7, data[start:body], data[body:position]))

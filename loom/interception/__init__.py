@@ -21,7 +21,6 @@ From rules to decisions:
 * :mod:`~loom.interception.actions`: what is done at a point.
 * :mod:`~loom.interception.message_edit`: edits of a message, exact in all that they do not touch.
 * :mod:`~loom.interception.field_operations`: what is done to a field.
-* :mod:`~loom.interception.wire_fields`: a message as fields with their bytes.
 
 In a running Loom:
 

@@ -12,6 +12,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from loom.codec import CompressionError, TypeResolver, decompress
+from loom.codec.wire_parser import LEN
+from loom.codec.wire_records import join_records, make_record
 from loom.model import Metadata
 from loom.model.interception import CallStart, FinalStatus, HalfClose, HeaderBlock, Item, MessageItem, Point
 
@@ -19,7 +21,6 @@ from .amounts import Rate
 from .errors import EditError
 from .message_edit import Edit
 from .selection import fraction
-from .wire_fields import make_field
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """The most bytes of a message that an action makes."""
@@ -277,7 +278,9 @@ def enlarge_messages(size: int) -> Callable[[list[Item], ItemContext], list[Item
 
     def apply(items: list[Item], _context: ItemContext) -> list[Item]:
         return [
-            MessageItem(item.data + make_field(_PADDING_FIELD, 2, bytes(size - len(item.data))).raw)
+            MessageItem(
+                item.data + join_records([make_record(_PADDING_FIELD, LEN, bytes(size - len(item.data)))])
+            )
             if isinstance(item, MessageItem) and not item.compressed and len(item.data) + _SIZE_HEADER < size
             else item
             for item in items

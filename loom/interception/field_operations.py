@@ -14,11 +14,11 @@ from loom.codec import TypeResolver, encode
 from loom.codec.compiled_readers import is_map
 from loom.codec.field_path import Step
 from loom.codec.json_printer import WELL_KNOWN
-from loom.codec.wire_parser import I32, I64, LEN, SGROUP, VARINT
+from loom.codec.wire_parser import I32, I64, LEN, SGROUP, VARINT, encode_varint
+from loom.codec.wire_records import Record, join_records, make_record, split_records
 from loom.model import MASK
 
 from .errors import EditError
-from .wire_fields import WireField, encode_double, encode_varint, join_fields, make_field, split_fields
 
 _INTEGERS = frozenset(
     {
@@ -38,6 +38,8 @@ MAX_TEXT = 1024 * 1024
 PATTERN_TIMEOUT = 0.05
 """The most seconds that a regular expression may take for one text."""
 
+_MASK64 = 0xFFFFFFFFFFFFFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -53,25 +55,23 @@ class Place:
     element: bool = False
     key: Step | None = None
 
-    def encode(self, value: Any, existing: Sequence[WireField]) -> list[WireField]:
+    def encode(self, value: Any, existing: Sequence[Record]) -> list[Record]:
         """The value as this field, element or entry."""
         if self.field is None or self.descriptor is None:
             return [_untyped(self.number, value, existing)]
         if self.descriptor.full_name == "google.protobuf.Struct" and self.key is not None:
-            return split_fields(encode({str(self.key): value}, self.descriptor, self.resolver))
+            return split_records(encode({str(self.key): value}, self.descriptor, self.resolver))
         if self.descriptor.full_name == "google.protobuf.ListValue" and self.element:
-            return split_fields(encode([value], self.descriptor, self.resolver))
+            return split_records(encode([value], self.descriptor, self.resolver))
         if self.descriptor.full_name in WELL_KNOWN:
             return self._encode_well_known(self.descriptor, self.field, value)
         if self.key is not None:
             value = {str(self.key): value}
         elif self.element:
             value = [value]
-        return split_fields(encode({self.field.json_name: value}, self.descriptor, self.resolver))
+        return split_records(encode({self.field.json_name: value}, self.descriptor, self.resolver))
 
-    def _encode_well_known(
-        self, descriptor: Descriptor, field: FieldDescriptor, value: Any
-    ) -> list[WireField]:
+    def _encode_well_known(self, descriptor: Descriptor, field: FieldDescriptor, value: Any) -> list[Record]:
         """A field of a type whose JSON does not have its fields, as ``seconds`` of a Timestamp."""
         if field.cpp_type in _INTEGERS and isinstance(value, str) and value.lstrip("-").isdigit():
             value = int(value)
@@ -79,7 +79,7 @@ class Place:
             message = message_factory.GetMessageClass(descriptor)(**{field.name: value})
         except (TypeError, ValueError) as error:
             raise EditError(f"{field.name}: {error}") from error
-        return split_fields(type(message).SerializePartialToString(message))
+        return split_records(type(message).SerializePartialToString(message))
 
 
 class Operation(Protocol):
@@ -89,7 +89,7 @@ class Operation(Protocol):
     def creates(self) -> bool:
         """Whether messages on the way that are missing are created."""
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:
         """What takes the place of a field's occurrences, of which there may be none."""
 
 
@@ -100,7 +100,7 @@ class SetValue:
     value: Any
     creates = True
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:
         if place.element and place.key is None and not fields:
             return []
         return place.encode(self.value, fields)
@@ -112,7 +112,7 @@ class DeleteValue:
 
     creates = False
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:  # noqa: ARG002
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:  # noqa: ARG002
         return []
 
 
@@ -123,7 +123,7 @@ class AppendValue:
     value: Any
     creates = True
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:
         field = place.field
         if field is not None and (not field.is_repeated or is_map(field)):
             raise EditError(f"{field.name} is not a list")
@@ -139,7 +139,7 @@ class ReplaceText:
     replacement: str
     creates = False
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:
         field = place.field
         if place.key is not None and field is not None:
             return [self._replace_entry(item, field) for item in fields]
@@ -147,19 +147,19 @@ class ReplaceText:
             raise EditError(f"{field.name} is not text")
         return [self._replace(item) for item in fields]
 
-    def _replace_entry(self, entry: WireField, field: FieldDescriptor) -> WireField:
+    def _replace_entry(self, entry: Record, field: FieldDescriptor) -> Record:
         value: FieldDescriptor = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]
         if value.type != FieldDescriptor.TYPE_STRING:
             raise EditError(f"the values of {field.name} are not text")
         parts = [
             self._replace(part) if part.number == value.number else part
-            for part in split_fields(entry.payload)
+            for part in split_records(entry.payload)
         ]
-        return make_field(entry.number, LEN, join_fields(parts))
+        return make_record(entry.number, LEN, join_records(parts))
 
-    def _replace(self, item: WireField) -> WireField:
+    def _replace(self, item: Record) -> Record:
         try:
-            if item.kind != LEN:
+            if item.wire_type != LEN:
                 raise EditError(f"field {item.number} is not text")
             text = item.payload.decode()
         except UnicodeDecodeError:
@@ -172,7 +172,7 @@ class ReplaceText:
             raise EditError(
                 f"the regular expression took longer than {PATTERN_TIMEOUT * 1000:.0f} ms on {len(text):,} characters"
             ) from None
-        return item if replaced == text else make_field(item.number, LEN, replaced.encode())
+        return item if replaced == text else make_record(item.number, LEN, replaced.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,30 +181,30 @@ class RedactValue:
 
     creates = False
 
-    def apply(self, fields: list[WireField], place: Place) -> list[WireField]:
+    def apply(self, fields: list[Record], place: Place) -> list[Record]:
         is_text = (
             place.key is None and place.field is not None and place.field.type == FieldDescriptor.TYPE_STRING
         )
-        return [make_field(item.number, LEN, MASK.encode()) for item in fields] if is_text else []
+        return [make_record(item.number, LEN, MASK.encode()) for item in fields] if is_text else []
 
 
-def _untyped(number: int, value: Any, existing: Sequence[WireField]) -> WireField:
+def _untyped(number: int, value: Any, existing: Sequence[Record]) -> Record:
     """A value whose type is not known, in the wire type of what is there, or else in the usual one."""
-    kind = existing[0].kind if existing else None
+    kind = existing[0].wire_type if existing else None
     if isinstance(value, bool | int):
         if kind in {I32, I64}:
             size = 4 if kind == I32 else 8
-            return make_field(number, kind, (int(value) & ((1 << size * 8) - 1)).to_bytes(size, "little"))
+            return make_record(number, kind, (int(value) & ((1 << size * 8) - 1)).to_bytes(size, "little"))
         if kind in {None, VARINT}:
-            return make_field(number, VARINT, encode_varint(int(value)))
+            return make_record(number, VARINT, encode_varint(int(value) & _MASK64))
     elif isinstance(value, float) and kind in {None, I64, I32}:
         if kind == I32:
-            return make_field(number, I32, struct.pack("<f", value))
-        return make_field(number, I64, encode_double(value))
+            return make_record(number, I32, struct.pack("<f", value))
+        return make_record(number, I64, struct.pack("<d", value))
     elif isinstance(value, str) and kind in {None, LEN}:
-        return make_field(number, LEN, value.encode())
+        return make_record(number, LEN, value.encode())
     elif isinstance(value, dict) and value.keys() == {"base64"} and kind in {None, LEN}:
-        return make_field(number, LEN, base64.b64decode(value["base64"]))
+        return make_record(number, LEN, base64.b64decode(value["base64"]))
     names = {VARINT: "a varint", I64: "64 bits", I32: "32 bits", LEN: "text or bytes", SGROUP: "a group"}
     there = f", which is {names[kind]}" if kind is not None else ""
     raise EditError(

@@ -15,12 +15,11 @@ from google.protobuf.descriptor import Descriptor
 from loom.api.calls import Summary
 from loom.codec import DecodeError, JsonDecoder, TypeResolver, parse
 from loom.codec.wire_parser import LEN, WireFormatError
+from loom.codec.wire_records import split_records
 from loom.model.interception import CallFacts
 from loom.recording.query import TERMS, FilterError, Query
 from loom.recording.query import parse as parse_query
 from loom.recording.query.scanner import Form, Group, scan
-
-from .wire_fields import split_fields
 
 METHOD_TERMS = ("", "method", "service")
 START_TERMS = (*METHOD_TERMS, "authority", "peer", "meta", "target", "engine")
@@ -192,16 +191,18 @@ _MAX_DEPTH = 16
 def _numbered_fields(data: bytes, path: str, depth: int) -> Iterator[tuple[str, str]]:
     """The fields by number: texts, numbers, and what is within what may be a message."""
     try:
-        fields = split_fields(data)
+        fields = split_records(data)
     except WireFormatError:
         return
     for field in fields:
         at = f"{path}.{field.number}" if path else str(field.number)
-        if field.kind != LEN:
+        if field.wire_type != LEN:
             if field.payload:
                 yield (
                     at,
-                    str(int.from_bytes(field.payload, "little") if field.kind else _varint(field.payload)),
+                    str(
+                        int.from_bytes(field.payload, "little") if field.wire_type else _varint(field.payload)
+                    ),
                 )
             continue
         with contextlib.suppress(UnicodeDecodeError):

@@ -15,34 +15,23 @@ from loom.codec import EncodeError, TypeResolver, type_name
 from loom.codec.compiled_readers import is_map
 from loom.codec.field_path import Step, path_text
 from loom.codec.json_printer import ANY, WELL_KNOWN
-from loom.codec.wire_parser import I32, I64, LEN, SGROUP, VARINT, WireFormatError
+from loom.codec.wire_parser import LEN, SGROUP, VARINT, WireFormatError
+from loom.codec.wire_records import (
+    Record,
+    join_records,
+    make_record,
+    split_packed,
+    split_records,
+    wire_type_of,
+)
 
 from .errors import EditError
 from .field_operations import DeleteValue, Operation, Place, SetValue
-from .wire_fields import (
-    WireField,
-    join_fields,
-    make_field,
-    split_fields,
-    unpack_elements,
-)
 
 Path = tuple[Step, ...]
 
 _STRUCT, _VALUE, _LIST = (f"google.protobuf.{name}" for name in ("Struct", "Value", "ListValue"))
 _LISTS = frozenset({_VALUE, _LIST})
-_KINDS = {
-    FieldDescriptor.TYPE_DOUBLE: I64,
-    FieldDescriptor.TYPE_FIXED64: I64,
-    FieldDescriptor.TYPE_SFIXED64: I64,
-    FieldDescriptor.TYPE_FLOAT: I32,
-    FieldDescriptor.TYPE_FIXED32: I32,
-    FieldDescriptor.TYPE_SFIXED32: I32,
-    FieldDescriptor.TYPE_STRING: LEN,
-    FieldDescriptor.TYPE_BYTES: LEN,
-    FieldDescriptor.TYPE_MESSAGE: LEN,
-    FieldDescriptor.TYPE_GROUP: SGROUP,
-}
 _ZIGZAG = frozenset({FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SINT64})
 _SIGNED_FIXED = frozenset({FieldDescriptor.TYPE_SFIXED32, FieldDescriptor.TYPE_SFIXED64})
 _MAX_DEPTH = 100
@@ -123,15 +112,15 @@ class _Editor:
                 return self._edit_any(data, path, depth)
             path = _open_struct(path, descriptor)
         head, rest = path[0], path[1:]
-        fields = split_fields(data)
+        fields = split_records(data)
         if head == "**":
             return self._edit_anywhere(fields, path, descriptor, depth)
         for number, field in _matching_fields(head, fields, descriptor):
             fields = self._edit_field(fields, number, field, descriptor, rest, depth)
-        return join_fields(fields)
+        return join_records(fields)
 
     def _edit_anywhere(
-        self, fields: list[WireField], path: Path, descriptor: Descriptor | None, depth: int
+        self, fields: list[Record], path: Path, descriptor: Descriptor | None, depth: int
     ) -> bytes:
         """Apply the path behind ``**`` here, and the whole path in every message of a field."""
         if descriptor is None:
@@ -148,18 +137,18 @@ class _Editor:
                 fields = self._edit_field(fields, number, field, descriptor, rest, depth)
         rest = path[1:]
         if isinstance(rest[0], str) and rest[0] != "*" and not _has_field(descriptor, rest[0]):
-            return join_fields(fields)
-        return self.edit(join_fields(fields), rest, descriptor, depth + 1)
+            return join_records(fields)
+        return self.edit(join_records(fields), rest, descriptor, depth + 1)
 
     def _edit_field(
         self,
-        fields: list[WireField],
+        fields: list[Record],
         number: int,
         field: FieldDescriptor | None,
         descriptor: Descriptor | None,
         rest: Path,
         depth: int,
-    ) -> list[WireField]:
+    ) -> list[Record]:
         """These fields, of which those of one number are edited; a new one is put at the end."""
         own = [item for item in fields if item.number == number]
         place = Place(number, descriptor, field, self._resolver)
@@ -178,9 +167,7 @@ class _Editor:
             result = [item for item in result if item.number not in siblings]
         return result
 
-    def _edit_occurrences(
-        self, own: list[WireField], place: Place, rest: Path, depth: int
-    ) -> list[WireField]:
+    def _edit_occurrences(self, own: list[Record], place: Place, rest: Path, depth: int) -> list[Record]:
         field = place.field
         if not rest:
             return self._operation.apply(own, place)
@@ -197,7 +184,7 @@ class _Editor:
             raise EditError(f"{_name(place)} is not a list")
         return self._edit_inner(own, place, rest, depth)
 
-    def _edit_inner(self, own: list[WireField], place: Place, rest: Path, depth: int) -> list[WireField]:
+    def _edit_inner(self, own: list[Record], place: Place, rest: Path, depth: int) -> list[Record]:
         """Edit within a message field; several occurrences are one message, merged."""
         field = place.field
         if field is not None and field.message_type is None:
@@ -205,30 +192,32 @@ class _Editor:
         if not own:
             if not self._operation.creates:
                 return own
-            kind = LEN if field is None else _KINDS.get(field.type, LEN)
-            own = [make_field(place.number, kind, b"")]
-        if any(item.kind not in _MESSAGE_KINDS for item in own):
+            kind = LEN if field is None else wire_type_of(field)
+            own = [make_record(place.number, kind, b"")]
+        if any(item.wire_type not in _MESSAGE_KINDS for item in own):
             raise EditError(f"{_name(place)} is not a message")
         data = b"".join(item.payload for item in own)
         edited = self.edit(data, rest, None if field is None else field.message_type, depth + 1)
-        return own if edited == data else [make_field(place.number, own[0].kind, edited)]
+        return own if edited == data else [make_record(place.number, own[0].wire_type, edited)]
 
-    def _edit_elements(self, own: list[WireField], place: Place, rest: Path, depth: int) -> list[WireField]:
+    def _edit_elements(self, own: list[Record], place: Place, rest: Path, depth: int) -> list[Record]:
         field = place.field
         has_index = isinstance(rest[0], int) or rest[0] == "*"
         inner = rest[1:] if has_index else rest
         index = rest[0] if isinstance(rest[0], int) else None
-        kind = VARINT if field is None else _KINDS.get(field.type, VARINT)
-        is_packed = field is not None and kind not in _MESSAGE_KINDS and any(item.kind == LEN for item in own)
+        kind = VARINT if field is None else wire_type_of(field)
+        is_packed = (
+            field is not None and kind not in _MESSAGE_KINDS and any(item.wire_type == LEN for item in own)
+        )
         elements = own
         if is_packed:
             elements = [
-                make_field(place.number, kind, raw)
+                make_record(place.number, kind, raw)
                 for item in own
-                for raw in (unpack_elements(item.payload, kind) if item.kind == LEN else [item.payload])
+                for raw in (split_packed(item.payload, kind) if item.wire_type == LEN else [item.payload])
             ]
         element_place = Place(place.number, place.descriptor, field, place.resolver, element=True)
-        edited: list[WireField] = []
+        edited: list[Record] = []
         for position, element in enumerate(elements):
             if index is not None and position != index:
                 edited.append(element)
@@ -242,21 +231,23 @@ class _Editor:
             return edited
         if edited == elements:
             return own
-        raw = [unpack_elements(item.payload, kind) if item.kind == LEN else [item.payload] for item in edited]
+        raw = [
+            split_packed(item.payload, kind) if item.wire_type == LEN else [item.payload] for item in edited
+        ]
         packed = b"".join(part for parts in raw for part in parts)
-        return [make_field(place.number, LEN, packed)] if packed else []
+        return [make_record(place.number, LEN, packed)] if packed else []
 
-    def _edit_entries(self, own: list[WireField], place: Place, rest: Path, depth: int) -> list[WireField]:
+    def _edit_entries(self, own: list[Record], place: Place, rest: Path, depth: int) -> list[Record]:
         field = place.field
         assert field is not None  # noqa: S101 (a map is known from its field)
         entry_type = field.message_type
         assert entry_type is not None  # noqa: S101 (as for any map)
         key_field, value_field = entry_type.fields_by_name["key"], entry_type.fields_by_name["value"]
         key, inner = rest[0], rest[1:]
-        edited: list[WireField] = []
+        edited: list[Record] = []
         is_found = False
         for entry in own:
-            entry_key = _key_text(split_fields(entry.payload), key_field)
+            entry_key = _key_text(split_records(entry.payload), key_field)
             if key != "*" and entry_key != str(key):
                 edited.append(entry)
                 continue
@@ -276,13 +267,13 @@ class _Editor:
         return edited
 
     def _edit_entry(
-        self, entry: WireField, entry_type: Descriptor, value: FieldDescriptor, rest: Path, depth: int
-    ) -> WireField:
-        parts = self._edit_field(split_fields(entry.payload), value.number, value, entry_type, rest, depth)
-        return make_field(entry.number, LEN, join_fields(parts))
+        self, entry: Record, entry_type: Descriptor, value: FieldDescriptor, rest: Path, depth: int
+    ) -> Record:
+        parts = self._edit_field(split_records(entry.payload), value.number, value, entry_type, rest, depth)
+        return make_record(entry.number, LEN, join_records(parts))
 
     def _edit_any(self, data: bytes, path: Path, depth: int) -> bytes:
-        fields = split_fields(data)
+        fields = split_records(data)
         url = b"".join(item.payload for item in fields if item.number == 1).decode("utf-8", "replace")
         try:
             descriptor = self._resolver.FindMessageTypeByName(type_name(url))
@@ -291,11 +282,11 @@ class _Editor:
         content = b"".join(item.payload for item in fields if item.number == 2)  # noqa: PLR2004 (Any.value)
         edited = self.edit(content, path, descriptor, depth + 1)
         others = [item for item in fields if item.number != 2]  # noqa: PLR2004
-        return join_fields([*others, make_field(2, LEN, edited)])
+        return join_records([*others, make_record(2, LEN, edited)])
 
 
 def _matching_fields(
-    head: Step, fields: Sequence[WireField], descriptor: Descriptor | None
+    head: Step, fields: Sequence[Record], descriptor: Descriptor | None
 ) -> list[tuple[int, FieldDescriptor | None]]:
     """The numbers and descriptors of the fields that a step names."""
     if head == "*":
@@ -341,12 +332,12 @@ def _open_struct(path: Path, descriptor: Descriptor) -> Path:
     return path
 
 
-def _key_text(entry: Sequence[WireField], field: FieldDescriptor) -> str:
+def _key_text(entry: Sequence[Record], field: FieldDescriptor) -> str:
     """The key of a map's entry, as JSON writes it."""
     payload = next((item.payload for item in reversed(entry) if item.number == field.number), None)
     if field.type == FieldDescriptor.TYPE_STRING:
         return (payload or b"").decode("utf-8", "replace")
-    kind = _KINDS.get(field.type, VARINT)
+    kind = wire_type_of(field)
     if payload is None:
         number = 0
     elif kind == VARINT:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from loom.codec import encode
 from loom.codec.field_path import parse_path
+from loom.codec.wire_records import join_records, make_record, split_records
 from loom.interception.errors import EditError
 from loom.interception.field_operations import (
     AppendValue,
@@ -22,14 +23,19 @@ from loom.interception.field_operations import (
     SetValue,
 )
 from loom.interception.message_edit import edit_message, merge_message
-from loom.interception.wire_fields import make_field, split_fields
 from loom.schema.built_in_files import BUILT_IN_FILES
 from loom.schema.linker import link
 from tests.support.schemas import message_class
 
 from .conftest import ShopTypes
 
-UNKNOWN = make_field(900, 2, b"from a newer schema").raw
+
+def encoded(number: int, wire_type: int, payload: bytes) -> bytes:
+    """One field in wire format."""
+    return join_records([make_record(number, wire_type, payload)])
+
+
+UNKNOWN = encoded(900, 2, b"from a newer schema")
 
 
 def edited(shop: ShopTypes, data: bytes, path: str, operation: Operation) -> Any:
@@ -135,18 +141,18 @@ def test_a_merge_patch(shop: ShopTypes) -> None:
 
 def test_an_edit_touches_no_other_byte(shop: ShopTypes) -> None:
     # fields out of order, a varint that is too long, and a singular field that is there twice
-    before, after = b"\x10\x85\x80\x00" + make_field(1, 2, b"old").raw, b"\x59" + bytes(8) + b"\x18\x01"
-    data = before + make_field(5, 2, b"\x08\x85\x00").raw + after
+    before, after = b"\x10\x85\x80\x00" + encoded(1, 2, b"old"), b"\x59" + bytes(8) + b"\x18\x01"
+    data = before + encoded(5, 2, b"\x08\x85\x00") + after
     result = edit_message(data, parse_path("at.nanos"), SetValue(3), shop.request, shop.pool)
     assert result.startswith(before)
     assert result.endswith(after)
-    assert make_field(5, 2, b"\x08\x85\x00\x10\x03").raw in result
+    assert encoded(5, 2, b"\x08\x85\x00\x10\x03") in result
 
 
 def test_a_field_that_is_split_is_one_message(shop: ShopTypes) -> None:
-    data = make_field(5, 2, b"\x08\x05").raw + make_field(5, 2, b"\x10\x01").raw
+    data = encoded(5, 2, b"\x08\x05") + encoded(5, 2, b"\x10\x01")
     result = edit_message(data, parse_path("at.seconds"), SetValue(9), shop.request, shop.pool)
-    assert split_fields(result) == [make_field(5, 2, b"\x08\x09\x10\x01")]
+    assert split_records(result) == [make_record(5, 2, b"\x08\x09\x10\x01")]
 
 
 @pytest.mark.parametrize("packed", [True, False])

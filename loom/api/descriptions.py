@@ -20,11 +20,11 @@ def describe_fields(kind: type[Struct]) -> dict[str, str]:
 
     Fields are without a description where the source is not available.
     """
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if issubclass(base, Struct) and base is not Struct:
-            found |= _own_fields(base)
-    return found
+            descriptions |= _own_fields(base)
+    return descriptions
 
 
 @cache
@@ -35,15 +35,15 @@ def _own_fields(kind: type[Struct]) -> dict[str, str]:
         return {}
     [definition] = ast.parse(source).body
     assert isinstance(definition, ast.ClassDef)  # noqa: S101 (it is the source of a class)
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     body = definition.body
     for statement, following in pairwise(body):
         if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
             continue
         literal = following.value if isinstance(following, ast.Expr) else None
         if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
-            found[statement.target.id] = _join(inspect.cleandoc(literal.value))
-    return found
+            descriptions[statement.target.id] = _join(inspect.cleandoc(literal.value))
+    return descriptions
 
 
 def _join(text: str) -> str:

@@ -32,28 +32,28 @@ def structures() -> tuple[type[Struct], ...]:
     for endpoint in ENDPOINTS:
         kinds += [endpoint.answer, endpoint.body, *(endpoint.events or {}).values()]
     kinds = [kind for kind in kinds if kind not in {None, dict}]
-    found: dict[str, type[Struct]] = {}
+    by_name: dict[str, type[Struct]] = {}
     for info in msgspec.inspect.multi_type_info(kinds):
-        _collect(info, found)
-    return tuple(found.values())
+        _collect(info, by_name)
+    return tuple(by_name.values())
 
 
-def _collect(info: Any, found: dict[str, type[Struct]]) -> None:
+def _collect(info: Any, by_name: dict[str, type[Struct]]) -> None:
     if isinstance(info, msgspec.inspect.StructType):
-        if info.cls.__name__ in found:
+        if info.cls.__name__ in by_name:
             return
-        found[info.cls.__name__] = info.cls
+        by_name[info.cls.__name__] = info.cls
         base = info.cls.__bases__[0]
         if base not in {Answer, Question}:
-            _collect(msgspec.inspect.type_info(base), found)
+            _collect(msgspec.inspect.type_info(base), by_name)
         for field in info.fields:
-            _collect(field.type, found)
+            _collect(field.type, by_name)
     for name in ("types", "item_types"):
         for item in getattr(info, name, ()):
-            _collect(item, found)
+            _collect(item, by_name)
     for name in ("item_type", "value_type"):
         if hasattr(info, name):
-            _collect(getattr(info, name), found)
+            _collect(getattr(info, name), by_name)
 
 
 @cache
@@ -119,11 +119,11 @@ def _complete(schema: Schema, kind: type[Struct]) -> None:
     schema["description"] = describe_type(kind)
     required = []
     for field in msgspec.structs.fields(kind):
-        found = schema["properties"][field.encode_name]
+        property_schema = schema["properties"][field.encode_name]
         if text := descriptions.get(field.name):
-            found["description"] = text
+            property_schema["description"] = text
         if issubclass(kind, Answer):
-            found.pop("default", None)
+            property_schema.pop("default", None)
             if not may_be_absent(field.type):
                 required.append(field.encode_name)
     if issubclass(kind, Answer):
@@ -215,16 +215,16 @@ def _events(events: Mapping[str, Any]) -> Schema:
 
 def enumerations() -> list[type[enum.Enum]]:
     """All enumerations that occur in the structures."""
-    found: dict[str, type[enum.Enum]] = {}
+    by_name: dict[str, type[enum.Enum]] = {}
     for kind in structures():
         for field in msgspec.structs.fields(kind):
-            _collect_enums(msgspec.inspect.type_info(field.type), found)
-    return [found[name] for name in sorted(found)]
+            _collect_enums(msgspec.inspect.type_info(field.type), by_name)
+    return [by_name[name] for name in sorted(by_name)]
 
 
-def _collect_enums(info: Any, found: dict[str, type[enum.Enum]]) -> None:
+def _collect_enums(info: Any, by_name: dict[str, type[enum.Enum]]) -> None:
     if isinstance(info, msgspec.inspect.EnumType):
-        found[info.cls.__name__] = info.cls
+        by_name[info.cls.__name__] = info.cls
     for item in (*getattr(info, "types", ()), getattr(info, "item_type", None)):
         if item is not None:
-            _collect_enums(item, found)
+            _collect_enums(item, by_name)

@@ -26,8 +26,8 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 def fill(document: str) -> str:
     """The document, with the parts between ``<!-- generated: NAME -->`` and ``<!-- end -->`` regenerated."""
-    made = {"parameters": _parameters(), "fields": _fields()}
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{made[match[2]]}\n{match[3]}", document)
+    blocks = {"parameters": _parameters(), "fields": _fields()}
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{blocks[match[2]]}\n{match[3]}", document)
 
 
 def _parameters() -> str:

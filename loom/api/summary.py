@@ -15,24 +15,24 @@ def micros(time_ns: int | None) -> int | None:
 
 def flags(call: Call) -> tuple[Flag, ...]:
     """The marks of a call."""
-    found = []
+    marks = []
     if call.replay_of is not None:
-        found.append(Flag.REPLAYED)
+        marks.append(Flag.REPLAYED)
     if call.dropped_messages:
-        found.append(Flag.TRUNCATED)
+        marks.append(Flag.TRUNCATED)
     if "unobserved" in call.wire:
-        found.append(Flag.UNOBSERVED)
+        marks.append(Flag.UNOBSERVED)
     if call.restored:
-        found.append(Flag.RESTORED)
+        marks.append(Flag.RESTORED)
     if call.modified:
-        found.append(Flag.MODIFIED)
+        marks.append(Flag.MODIFIED)
     if any(kind is ActionKind.BREAKPOINT for kind, _ in call.acted):
-        found.append(Flag.HELD)
-    return tuple(found)
+        marks.append(Flag.HELD)
+    return tuple(marks)
 
 
-def _names(call: Call, wanted: ActionKind) -> tuple[str, ...]:
-    return tuple(name for kind, name in call.acted if kind is wanted)
+def _names(call: Call, action_kind: ActionKind) -> tuple[str, ...]:
+    return tuple(name for kind, name in call.acted if kind is action_kind)
 
 
 def summarise(call: Call) -> Summary:

@@ -66,8 +66,8 @@ def find_difference(left: Any, right: Any, steps: tuple[Step, ...] = ()) -> str 
         parts = list(zip(range(len(left)), left, right, strict=True))
     else:
         return None if left == right else path_text(steps)
-    found = (find_difference(one, other, (*steps, key)) for key, one, other in parts)
-    return next((path for path in found if path is not None), None)
+    differences = (find_difference(one, other, (*steps, key)) for key, one, other in parts)
+    return next((path for path in differences if path is not None), None)
 
 
 class _Exact:

@@ -37,14 +37,14 @@ _WELL_KNOWN = {
 }
 
 
-def value_hint(field: FieldDescriptor, value: Any, *, whole: bool) -> str:
+def value_hint(field: FieldDescriptor, value: Any, *, complete: bool) -> str:
     """What a field takes instead of ``value``; "" if the value is of the right kind and the error is within it.
 
     ``whole``: the value is that of an entire repeated field or map, not one element of it.
     """
-    if whole and is_map(field):
+    if complete and is_map(field):
         return "" if isinstance(value, dict) else _instead("an object", value)
-    if whole and field.is_repeated:
+    if complete and field.is_repeated:
         return "" if isinstance(value, list) else _instead("an array", value)
     if is_map(field):
         field = field.message_type.fields_by_name["value"]  # type: ignore[union-attr]

@@ -124,7 +124,7 @@ class JsonEncoder:
                 pass
             else:
                 return int(key)
-        raise EncodeError(f"as a key, {value_hint(key_field, key, whole=False)}", path)
+        raise EncodeError(f"as a key, {value_hint(key_field, key, complete=False)}", path)
 
     def find_type(self, type_url: str) -> Descriptor | None:
         """The type that an Any names; None if it is unknown."""
@@ -160,7 +160,7 @@ class JsonEncoder:
         elif name in WELL_KNOWN and name not in _FIELD_FORMS:
             field = descriptor.fields_by_name["value"]
             if value is None:
-                raise EncodeError(value_hint(field, value, whole=False), path)
+                raise EncodeError(value_hint(field, value, complete=False), path)
             self._set(message, field, value, path, depth)
         elif isinstance(value, dict):
             scalars = []
@@ -202,14 +202,14 @@ class JsonEncoder:
             self._set_scalars(message, [(field, value, path)])
         elif is_map(field):
             if not isinstance(value, dict):
-                raise EncodeError(value_hint(field, value, whole=True), path)
+                raise EncodeError(value_hint(field, value, complete=True), path)
             target = getattr(message, field.name)
             for key, item in value.items():
                 step = key_path(path, key)
                 self._fill(target[self.map_key(field, key, step)], item, step, depth + 1)
         elif field.is_repeated:
             if not isinstance(value, list):
-                raise EncodeError(value_hint(field, value, whole=True), path)
+                raise EncodeError(value_hint(field, value, complete=True), path)
             target = _get(message, field)
             for index, item in enumerate(value):
                 self._fill(target.add(), item, f"{path}[{index}]", depth + 1)
@@ -327,7 +327,7 @@ def _set_well_known(message: Any, field: FieldDescriptor, value: Any, path: str)
     try:
         json_format.ParseDict(_adapt(field, value, path), wrapper)
     except _ERRORS as error:
-        raise EncodeError(value_hint(field, value, whole=True), path) from error
+        raise EncodeError(value_hint(field, value, complete=True), path) from error
     setattr(message, field.name, wrapper.value)
 
 
@@ -359,7 +359,7 @@ def _raise_misfit(message_class: type[Message], field: FieldDescriptor, value: A
         try:
             json_format.ParseDict({key: _adapt(field, alone, path)}, message_class())
         except _ERRORS as error:
-            hint = value_hint(field, item, whole=item is alone)
+            hint = value_hint(field, item, complete=item is alone)
             raise EncodeError(hint or _error_text(error), step) from error
 
 

@@ -163,7 +163,7 @@ class _Patcher:
         self, segments: Segments, field: FieldDescriptor, shown: Any, edited: Any, path: str, depth: int
     ) -> None:
         if not isinstance(edited, list):
-            raise EncodeError(value_hint(field, edited, whole=True), path)
+            raise EncodeError(value_hint(field, edited, complete=True), path)
         containers = [record for _, record in find_occurrences(segments, field)]
         elements = list(parse_elements(containers, field))
         known = [element for element in elements if element.known]
@@ -208,7 +208,7 @@ class _Patcher:
         self, segments: Segments, field: FieldDescriptor, shown: Any, edited: Any, path: str, depth: int
     ) -> None:
         if not isinstance(edited, dict):
-            raise EncodeError(value_hint(field, edited, whole=True), path)
+            raise EncodeError(value_hint(field, edited, complete=True), path)
         entries = group_entries(segments, field)
         if entries.keys() != shown.keys():
             raise EncodeError("this map is not shown completely, so that it cannot be edited", path)

@@ -55,14 +55,14 @@ class Entries:
 
 def find_occurrences(segments: Segments, field: FieldDescriptor) -> list[tuple[Segment, Record]]:
     """The records that protobuf takes for a field: not those of another wire type, nor of an unknown enum value."""
-    expected = wire_type_of(field)
-    packable = field.is_repeated and expected not in {LEN, SGROUP}
+    wire_type = wire_type_of(field)
+    packable = field.is_repeated and wire_type not in {LEN, SGROUP}
     return [
         (segment, record)
         for segment in segments
         for record in segment.records
         if record.number == field.number
-        and (record.wire_type == expected or (packable and record.wire_type == LEN))
+        and (record.wire_type == wire_type or (packable and record.wire_type == LEN))
         and (field.is_repeated or _is_known(field, record.body))
         and (not is_map(field) or _is_known_entry(record, field))
     ]
@@ -201,9 +201,9 @@ def clear(segments: Segments, field: FieldDescriptor) -> None:
             # Zero counts as not set, and supersedes the others, which stay as they are.
             records[-1].body = _ZEROS[records[-1].wire_type]
             continue
-        kept = _unknown_elements(records, item) if item.is_repeated else []
+        unknown = _unknown_elements(records, item) if item.is_repeated else []
         remove(segments, records)
-        segments[-1].records += kept
+        segments[-1].records += unknown
 
 
 def _unknown_elements(records: list[Record], field: FieldDescriptor) -> list[Record]:

@@ -36,12 +36,12 @@ class Vessels:
         return vessel
 
     async def ListVessels(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-        found = [self._harbour.vessel(vessel_id) for vessel_id in self._harbour.vessel_ids]
-        wanted = [vessel for vessel in found if not request.kinds or vessel.kind in request.kinds]
+        vessels = [self._harbour.vessel(vessel_id) for vessel_id in self._harbour.vessel_ids]
+        matching = [vessel for vessel in vessels if not request.kinds or vessel.kind in request.kinds]
         start = int(request.page_token or 0)
-        size = request.page_size or len(wanted)
-        more = str(start + size) if start + size < len(wanted) else ""
-        return self._make("ListVesselsResponse", vessels=wanted[start : start + size], next_page_token=more)
+        size = request.page_size or len(matching)
+        more = str(start + size) if start + size < len(matching) else ""
+        return self._make("ListVesselsResponse", vessels=matching[start : start + size], next_page_token=more)
 
     async def AssignBerth(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         wrong = {}

@@ -69,8 +69,8 @@ def _exclusion_reason(call: Call) -> str:
         return "it had not ended"
     if call.ended_by is not EndedBy.BACKEND:
         return _ENDED[call.ended_by]
-    held = sum(1 for message in call.messages if message.data is not None)
-    if held < call.request_messages + call.response_messages:
+    count = sum(1 for message in call.messages if message.data is not None)
+    if count < call.request_messages + call.response_messages:
         return "Loom no longer holds all its messages"
     try:
         for message in call.messages:

@@ -23,17 +23,17 @@ _SEE = "see docs/reference/api.md"
 def read_parameters(request: Request, kind: type[P]) -> P:
     """The query parameters; :class:`ApiError` 400 names the one that is not valid."""
     fields = _fields(kind)
-    given: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name, field in fields.items():
         values = request.query_params.getlist(name)
         if get_origin(field.type) is list:
-            given[name] = values
+            parameters[name] = values
         elif values and (values[-1] or _takes_text(field.type)):
-            given[name] = values[-1]
+            parameters[name] = values[-1]
     try:
-        return msgspec.convert(given, kind, strict=False)
+        return msgspec.convert(parameters, kind, strict=False)
     except msgspec.ValidationError:
-        for name, value in given.items():
+        for name, value in parameters.items():
             _check(name, value, fields[name].type)
         raise
 
@@ -45,8 +45,8 @@ def _fields(kind: type[Parameters]) -> dict[str, msgspec.structs.FieldInfo]:
 
 @cache
 def _takes_text(kind: Any) -> bool:
-    found = inspect.type_info(kind)
-    kinds = found.types if isinstance(found, inspect.UnionType) else (found,)
+    info = inspect.type_info(kind)
+    kinds = info.types if isinstance(info, inspect.UnionType) else (info,)
     return any(isinstance(item, inspect.StrType) for item in kinds)
 
 
@@ -54,12 +54,12 @@ def _check(name: str, value: Any, kind: Any) -> None:
     try:
         msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ApiError(400, f"{name}={value[:_SHOWN]!r} is not {_expected(kind)}", field=name) from error
+        raise ApiError(400, f"{name}={value[:_SHOWN]!r} is not {_describe_kind(kind)}", field=name) from error
 
 
-def _expected(kind: Any) -> str:
-    found = inspect.type_info(kind)
-    for item in found.types if isinstance(found, inspect.UnionType) else (found,):
+def _describe_kind(kind: Any) -> str:
+    info = inspect.type_info(kind)
+    for item in info.types if isinstance(info, inspect.UnionType) else (info,):
         if isinstance(item, inspect.IntType):
             return f"a whole number from {item.ge} to {item.le}"
         if isinstance(item, inspect.BoolType):
@@ -102,8 +102,8 @@ async def find_call(request: Request, name: str = "id") -> Call:
     if call is not None:
         return call
     if 0 < call_id <= inspector.archive.cleared:
-        kept = inspector.archive.on_disk
-        hint = "the session still has it until it is pruned: 'loom sessions export'" if kept else ""
+        on_disk = inspector.archive.on_disk
+        hint = "the session still has it until it is pruned: 'loom sessions export'" if on_disk else ""
         raise ApiError(404, f"call {call_id} was cleared", hint, evicted=True)
     newest = inspector.history.last_id
     if 0 < call_id <= newest:

@@ -165,9 +165,9 @@ class Guard:
         if scheme.lower() == "bearer":
             return None if self.access.knows(bearer.strip()) else _wrong_token()
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = [value for name, value in query if name == "token"]
-        if given and method in _SAFE and not scope["path"].startswith("/api/"):
-            if not self.access.knows(given[0]):
+        tokens = [value for name, value in query if name == "token"]
+        if tokens and method in _SAFE and not scope["path"].startswith("/api/"):
+            if not self.access.knows(tokens[0]):
                 return _wrong_token()
             return self._exchange(scope["path"], query)
         if not self.access.required:

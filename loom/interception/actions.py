@@ -301,16 +301,16 @@ class MetadataChange:
         """The changed block: a key that is set stays where it was first."""
         values = dict(self.set)
         changed: list[tuple[str, str | bytes]] = []
-        done: set[str] = set()
+        keys_set: set[str] = set()
         for key, value in metadata:
             if key in self.delete:
                 continue
             if key not in values:
                 changed.append((key, value))
-            elif key not in done:
-                done.add(key)
+            elif key not in keys_set:
+                keys_set.add(key)
                 changed.append((key, values[key]))
-        changed += [(key, value) for key, value in self.set if key not in done]
+        changed += [(key, value) for key, value in self.set if key not in keys_set]
         return (*changed, *self.add)
 
 
@@ -341,8 +341,8 @@ def replace_status(final: FinalStatus) -> Callable[[list[Item], ItemContext], li
 
 def _with_status(item: FinalStatus, final: FinalStatus) -> FinalStatus:
     keys = {key for key, _ in final.trailing} | {"grpc-status-details-bin"}
-    kept = tuple(pair for pair in item.trailing if pair[0] not in keys)
-    return FinalStatus(final.status, (*kept, *final.trailing))
+    trailers = tuple(pair for pair in item.trailing if pair[0] not in keys)
+    return FinalStatus(final.status, (*trailers, *final.trailing))
 
 
 def set_timeout(timeout: float | None) -> Callable[[list[Item], ItemContext], list[Item]]:

@@ -142,21 +142,21 @@ class CallRules:
         """What goes on in the place of an item; what cannot be applied is noted, and counted for its rule."""
         notes: list[Action] = []
         try:
-            taken = [
+            actions = [
                 (selected, action)
                 for selected in self._applying(point, index, item, types, notes)
                 for action in selected.rule.actions
                 if point in action.points
             ]
-            ends = [pair for pair in taken if pair[1].stage is act.Stage.END]
+            ends = [pair for pair in actions if pair[1].stage is act.Stage.END]
             if ends:
                 return self._end(ends, item, notes)
-            items = self._edit(taken, point, index, item, types, notes)
+            items = self._edit(actions, point, index, item, types, notes)
         except _RuleFailedError as failure:
             return Outcome(failure.decision)
-        delay, delayed = self._delay(taken, point, index, items, now, notes)
+        delay, delayed = self._delay(actions, point, index, items, now, notes)
         hold = []
-        for selected, action in taken:
+        for selected, action in actions:
             if action.stage is act.Stage.HOLD:
                 hold.append(selected.action(action.effect))
             elif action.stage is act.Stage.NOTE:
@@ -211,7 +211,7 @@ class CallRules:
 
     def _edit(
         self,
-        taken: "list[tuple[SelectedRule, act.ItemAction]]",
+        actions: "list[tuple[SelectedRule, act.ItemAction]]",
         point: Point,
         index: int,
         item: Item,
@@ -219,7 +219,7 @@ class CallRules:
         notes: list[Action],
     ) -> list[Item]:
         items: list[Item] = [item]
-        for selected, action in taken:
+        for selected, action in actions:
             if not isinstance(action, act.EditItems):
                 continue
             try:
@@ -244,7 +244,7 @@ class CallRules:
 
     def _delay(
         self,
-        taken: "list[tuple[SelectedRule, act.ItemAction]]",
+        actions: "list[tuple[SelectedRule, act.ItemAction]]",
         point: Point,
         index: int,
         items: Sequence[Item],
@@ -253,7 +253,7 @@ class CallRules:
     ) -> tuple[float, tuple[SelectedRule, ...]]:
         delay = 0.0
         delayed = []
-        for selected, action in taken:
+        for selected, action in actions:
             if isinstance(action, act.DelayItem):
                 delay += action.seconds(selected.draw(point, index))
                 delayed.append(selected)

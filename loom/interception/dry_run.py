@@ -159,16 +159,16 @@ def _came_messages(call: Call) -> Iterator[tuple[int, Direction, MessageItem | N
             direction = (
                 Direction.REQUEST if interception.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
             )
-            item = MessageItem(interception.data or b"", interception.compressed, interception.encoding)
+            original = MessageItem(interception.data or b"", interception.compressed, interception.encoding)
             skip[direction] += interception.count
-            yield message.index, direction, item, interception.came_ns
+            yield message.index, direction, original, interception.came_ns
         if skip[message.direction]:
             skip[message.direction] -= 1
             continue
-        whole = (
+        unaltered = (
             None if message.data is None else MessageItem(message.data, message.compressed, message.encoding)
         )
-        yield message.index, message.direction, whole, message.time_ns
+        yield message.index, message.direction, unaltered, message.time_ns
     for position, interceptions in altered.items():
         for interception in interceptions:
             direction = (

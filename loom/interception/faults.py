@@ -75,7 +75,7 @@ def compile_fault(table: FaultTable, number: int) -> Rule:
     name = rule_name(table, "fault", number)
     where = f"fault {name!r}"
     at = checked(where, lambda: _At(table.at))
-    verbs = [what for what in _COMPILERS if _given(table, what)]
+    verbs = [what for what in _COMPILERS if _has(table, what)]
     checked(where, lambda: _check_parameters(table, verbs))
     actions = tuple(checked(f"{where}: {verb}", partial(_compile, verb, table, at)) for verb in verbs)
     timer = None
@@ -134,7 +134,7 @@ def _flag_value(key: str, value: str) -> Any:
     return value
 
 
-def _given(table: FaultTable, what: str) -> bool:
+def _has(table: FaultTable, what: str) -> bool:
     return getattr(table, what.replace("-", "_")) is not UNSET
 
 

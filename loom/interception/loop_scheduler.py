@@ -61,8 +61,8 @@ class SchemaTypes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def peek(self, method: str) -> Types | None:
-        found = self._schema.peek(method)
-        return None if found is None else self._types(found, "")
+        schema_method = self._schema.peek(method)
+        return None if schema_method is None else self._types(schema_method, "")
 
     def fetch(self, method: str, callback: Callable[[Types], None]) -> None:
         def start() -> None:
@@ -74,15 +74,15 @@ class SchemaTypes:
             self._loop.call_soon_threadsafe(start)
 
     async def _fetch(self, method: str, callback: Callable[[Types], None]) -> None:
-        found, problem = None, ""
+        schema_method, problem = None, ""
         try:
             async with asyncio.timeout(self._timeout):
-                found = await self._schema.method(method)
+                schema_method = await self._schema.method(method)
         except TimeoutError:
             problem = f"its schema was not known within {self._timeout:g} s"
         except SchemaError as error:
             problem = str(error)
-        callback(self._types(found, problem))
+        callback(self._types(schema_method, problem))
 
     def _types(self, method: Method | None, problem: str) -> Types:
         built_in = self._schema.built_in_types.pool

@@ -66,18 +66,20 @@ def compile_action(table: ActionTable, points: frozenset[Point], base: Path) -> 
 
     ``@file`` is relative to ``base``.
     """
-    given = {name: value for name, value in _items(table) if value is not UNSET}
-    verbs = [name for name in _VERBS if name in given and not (name == "message" and "status" in given)]
+    arguments = {name: value for name, value in _items(table) if value is not UNSET}
+    verbs = [
+        name for name in _VERBS if name in arguments and not (name == "message" and "status" in arguments)
+    ]
     if len(verbs) != 1:
         what = f"has {' and '.join(verbs)}" if verbs else "has none"
         raise ValueError(f"an action has one of {', '.join(_VERBS)}; this one {what}")
     [verb] = verbs
     parameters = _PARAMETERS.get(verb, ())
-    for name in given:
+    for name in arguments:
         if name != verb and name not in parameters:
             raise ValueError(f"{name} does not belong to {verb}")
     for name in parameters:
-        if name in _REQUIRED and name not in given:
+        if name in _REQUIRED and name not in arguments:
             raise ValueError(f"{verb} needs {name}")
     allowed, default, make = _COMPILERS[verb]
     impossible = points - allowed
@@ -85,10 +87,10 @@ def compile_action(table: ActionTable, points: frozenset[Point], base: Path) -> 
         raise ValueError(
             f"{verb} is impossible at {' and '.join(sorted(impossible))}; it can be at {', '.join(sorted(allowed))}"
         )
-    chosen = points or default
-    if not chosen:
+    action_points = points or default
+    if not action_points:
         raise ValueError(f"{verb}: give when.point: {' or '.join(sorted(allowed))}")
-    return make(given, chosen, base)
+    return make(arguments, action_points, base)
 
 
 def _items(table: ActionTable) -> list[tuple[str, Any]]:
@@ -98,8 +100,8 @@ def _items(table: ActionTable) -> list[tuple[str, Any]]:
     ]
 
 
-Given = dict[str, Any]
-Compiler = Callable[[Given, frozenset[Point], Path], act.ItemAction]
+Arguments = dict[str, Any]
+Compiler = Callable[[Arguments, frozenset[Point], Path], act.ItemAction]
 
 
 def _field_edit(path_text: str, operation: Operation) -> tuple[Edit, bool]:
@@ -123,37 +125,37 @@ def _check_path(path: tuple[Step, ...]) -> None:
         raise ValueError("a path ends with a field: write *, or a name after **")
 
 
-def _set(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    edit, needs_schema = _field_edit(given["set"], SetValue(given["to"]))
-    return act.EditItems(points, f"set {given['set']}", act.edit_messages(edit), needs_schema)
+def _set(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    edit, needs_schema = _field_edit(arguments["set"], SetValue(arguments["to"]))
+    return act.EditItems(points, f"set {arguments['set']}", act.edit_messages(edit), needs_schema)
 
 
-def _delete(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    edit, needs_schema = _field_edit(given["delete"], DeleteValue())
-    return act.EditItems(points, f"delete {given['delete']}", act.edit_messages(edit), needs_schema)
+def _delete(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    edit, needs_schema = _field_edit(arguments["delete"], DeleteValue())
+    return act.EditItems(points, f"delete {arguments['delete']}", act.edit_messages(edit), needs_schema)
 
 
-def _append(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    edit, needs_schema = _field_edit(given["append"], AppendValue(given["value"]))
-    return act.EditItems(points, f"append to {given['append']}", act.edit_messages(edit), needs_schema)
+def _append(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    edit, needs_schema = _field_edit(arguments["append"], AppendValue(arguments["value"]))
+    return act.EditItems(points, f"append to {arguments['append']}", act.edit_messages(edit), needs_schema)
 
 
-def _replace(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    pattern = given["regex"]
+def _replace(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    pattern = arguments["regex"]
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"regex: it has more than {MAX_PATTERN} characters")
     try:
         compiled = regex.compile(pattern)
-        compiled.sub(given["with"], "")  # a replacement is checked where it is used
-        regex.compile(f"(?:{pattern})|").sub(given["with"], "")
+        compiled.sub(arguments["with"], "")  # a replacement is checked where it is used
+        regex.compile(f"(?:{pattern})|").sub(arguments["with"], "")
     except (regex.error, IndexError, OverflowError) as error:
         raise ValueError(f"regex: {error}") from error
-    edit, needs_schema = _field_edit(given["replace"], ReplaceText(compiled, given["with"]))
-    return act.EditItems(points, f"replace in {given['replace']}", act.edit_messages(edit), needs_schema)
+    edit, needs_schema = _field_edit(arguments["replace"], ReplaceText(compiled, arguments["with"]))
+    return act.EditItems(points, f"replace in {arguments['replace']}", act.edit_messages(edit), needs_schema)
 
 
-def _merge(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    patch = given["merge"]
+def _merge(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    patch = arguments["merge"]
 
     def edit(data: bytes, descriptor: Descriptor | None, resolver: TypeResolver) -> bytes:
         if descriptor is None:
@@ -163,8 +165,8 @@ def _merge(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
     return act.EditItems(points, f"merge {', '.join(patch)}", act.edit_messages(edit), with_schema=True)
 
 
-def _message(given: Given, points: frozenset[Point], base: Path) -> act.ItemAction:
-    make, needs_schema = _message_maker(given["message"], base)
+def _message(arguments: Arguments, points: frozenset[Point], base: Path) -> act.ItemAction:
+    make, needs_schema = _message_maker(arguments["message"], base)
 
     def replace(items: list[Any], context: act.ItemContext) -> list[Any]:
         message = MessageItem(make(context))
@@ -204,8 +206,8 @@ def _message_maker(value: Any, base: Path) -> tuple[Callable[[act.ItemContext], 
     return make, True
 
 
-def _metadata(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    table = given["metadata"]
+def _metadata(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    table = arguments["metadata"]
     change = act.MetadataChange(
         make_metadata(table.set), make_metadata(table.add), frozenset(map(check_key, table.delete))
     )
@@ -219,9 +221,12 @@ def _metadata(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction
     return act.EditItems(points, f"metadata {'; '.join(parts)}", act.edit_metadata(change))
 
 
-def _status(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _status(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
     final = make_final(
-        given["status"], given.get("message", ""), given.get("details", ()), given.get("trailers", {})
+        arguments["status"],
+        arguments.get("message", ""),
+        arguments.get("details", ()),
+        arguments.get("trailers", {}),
     )
     effect = f"status {final.status.name}"
     if points == {Point.STATUS}:
@@ -235,52 +240,52 @@ def _status(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
     return act.EndCall(points, effect, final)
 
 
-def _deadline(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    text = given["deadline"]
+def _deadline(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    text = arguments["deadline"]
     timeout = None if text == "none" else parse_duration(text)
     return act.EditItems(points, f"deadline {text}", act.set_timeout(timeout))
 
 
-def _drop(_given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _drop(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
     return act.EditItems(points, "drop", act.drop_items)
 
 
-def _duplicate(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    count = given["duplicate"]
+def _duplicate(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    count = arguments["duplicate"]
     if not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (one is no duplicate)
         raise ValueError(f"duplicate: {count} is not from 2 to {MAX_COPIES}")
     return act.EditItems(points, f"send {count} times", act.copy_messages(count))
 
 
-def _insert(given: Given, points: frozenset[Point], base: Path) -> act.ItemAction:
-    after = "insert-after" in given
+def _insert(arguments: Arguments, points: frozenset[Point], base: Path) -> act.ItemAction:
+    after = "insert-after" in arguments
     verb = "insert-after" if after else "insert-before"
-    make, needs_schema = _message_maker(given[verb], base)
+    make, needs_schema = _message_maker(arguments[verb], base)
     return act.EditItems(
         points, verb.replace("-", " a message "), act.insert_message(make, after=after), needs_schema
     )
 
 
-def _half_close(_given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _half_close(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
     return act.EditItems(points, "half-close", act.half_close)
 
 
-def _delay(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    shortest, longest = parse_delay(given["delay"])
-    return act.DelayItem(points, f"delay {given['delay']}", shortest, longest)
+def _delay(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    shortest, longest = parse_delay(arguments["delay"])
+    return act.DelayItem(points, f"delay {arguments['delay']}", shortest, longest)
 
 
-def _hold(_given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _hold(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
     return act.HoldItem(points, "hold")
 
 
-def _tag(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    return act.NoteItem(points, f"tag {given['tag']}")
+def _tag(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    return act.NoteItem(points, f"tag {arguments['tag']}")
 
 
-def _redact(given: Given, points: frozenset[Point], _: Path) -> act.ItemAction:
-    edit, needs_schema = _field_edit(given["redact"], RedactValue())
-    return act.EditItems(points, f"redact {given['redact']}", act.redact_messages(edit), needs_schema)
+def _redact(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+    edit, needs_schema = _field_edit(arguments["redact"], RedactValue())
+    return act.EditItems(points, f"redact {arguments['redact']}", act.redact_messages(edit), needs_schema)
 
 
 _NOWHERE = frozenset[Point]()

@@ -160,9 +160,9 @@ class _RuleCall:
                 self._control.note(point, decision.actions)
             return None
         if outcome.hold:
-            passed = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)
+            holds = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)
             decision = Decision(
-                decision.items, decision.end, decision.cancel_target, (*decision.actions, *passed)
+                decision.items, decision.end, decision.cancel_target, (*decision.actions, *holds)
             )
         if not outcome.delay:
             return decision

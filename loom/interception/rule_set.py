@@ -58,9 +58,9 @@ class RuleSet:
         self.seed = seed
         self.enabled: bool = True if previous is None else previous.enabled
         """The one switch for all rules; calls that began before keep what they began with."""
-        earlier = {} if previous is None else {active.rule.name: active for active in previous.active}
+        previous_rules = {} if previous is None else {active.rule.name: active for active in previous.active}
         self.active: list[ActiveRule] = [
-            ActiveRule(rule, _carried(rule, earlier) or RuleState(started=now, enabled=rule.enabled))
+            ActiveRule(rule, _carried(rule, previous_rules) or RuleState(started=now, enabled=rule.enabled))
             for rule in rules
         ]
         self.warnings = find_shadowed(rules)
@@ -71,11 +71,11 @@ class RuleSet:
         try:
             return self._candidates[method]
         except KeyError:
-            found = tuple(active for active in self.active if active.rule.match.may_match(method))
+            rules = tuple(active for active in self.active if active.rule.match.may_match(method))
             if len(self._candidates) >= _MAX_METHODS:
                 self._candidates = {}
-            self._candidates[method] = found
-            return found
+            self._candidates[method] = rules
+            return rules
 
     def open(self, facts: CallFacts, now: float) -> "CallRules | None":
         """The rules that act on a call that starts now; None if there are none."""
@@ -101,8 +101,12 @@ class RuleSet:
         )
 
 
-def _carried(rule: Rule, earlier: Mapping[str, ActiveRule]) -> RuleState | None:
-    found = earlier.get(rule.name)
-    if found is None or found.rule.match.text != rule.match.text or found.rule.selection != rule.selection:
+def _carried(rule: Rule, previous: Mapping[str, ActiveRule]) -> RuleState | None:
+    predecessor = previous.get(rule.name)
+    if (
+        predecessor is None
+        or predecessor.rule.match.text != rule.match.text
+        or predecessor.rule.selection != rule.selection
+    ):
         return None
-    return found.state
+    return predecessor.state

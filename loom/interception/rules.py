@@ -126,9 +126,9 @@ def rule_name(table: SelectionTable, kind: str, number: int) -> str:
 
 def parse_selection(table: SelectionTable) -> Selection:
     """The selection of a table; raises ValueError."""
-    given = [name for name in ("percent", "every", "pattern") if getattr(table, name) not in {None, ""}]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)}: give one of them")
+    selectors = [name for name in ("percent", "every", "pattern") if getattr(table, name) not in {None, ""}]
+    if len(selectors) > 1:
+        raise ValueError(f"{' and '.join(selectors)}: give one of them")
     if table.percent is not None and not 0 <= table.percent <= _MAX_PERCENT:
         raise ValueError(f"percent: {table.percent:g} is not from 0 to 100")
     if table.every is not None and table.every < 1:
@@ -164,13 +164,13 @@ def find_shadowed(rules: Sequence[Rule]) -> list[str]:
     for position, rule in enumerate(rules):
         if not any(action.stage is act.Stage.END for action in rule.actions):
             continue
-        for earlier in rules[:position]:
-            same = earlier.match.text in {"", rule.match.text}
-            ends = [action.points for action in earlier.actions if action.stage is act.Stage.END]
-            later = [action.points for action in rule.actions if action.stage is act.Stage.END]
-            if same and earlier.decides_always and min(map(_first, ends)) <= min(map(_first, later)):
+        for other in rules[:position]:
+            same = other.match.text in {"", rule.match.text}
+            ends = [action.points for action in other.actions if action.stage is act.Stage.END]
+            own_ends = [action.points for action in rule.actions if action.stage is act.Stage.END]
+            if same and other.decides_always and min(map(_first, ends)) <= min(map(_first, own_ends)):
                 warnings.append(
-                    f"{rule.kind} {rule.name!r} never ends a call: it is shadowed by {earlier.name!r}"
+                    f"{rule.kind} {rule.name!r} never ends a call: it is shadowed by {other.name!r}"
                 )
                 break
     return warnings

@@ -6,7 +6,7 @@ import sys
 if sys.platform != "win32":
     import resource
 
-_WANTED = 65_536
+_GOAL = 65_536
 """Descriptors; the soft limit is raised to this where the hard one allows it."""
 _RESERVED = 128
 """Descriptors for everything else: the inspector, the session, worker processes."""
@@ -19,10 +19,10 @@ def connection_limit(descriptors: int) -> int:
     if sys.platform == "win32":
         return _DEFAULT
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < _WANTED:
-        wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < _GOAL:
+        soft_limit = _GOAL if hard == resource.RLIM_INFINITY else min(_GOAL, hard)
         with contextlib.suppress(OSError, ValueError):  # macOS refuses more than kern.maxfilesperproc
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard))
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    available = _WANTED if soft == resource.RLIM_INFINITY else min(soft, _WANTED)
+    available = _GOAL if soft == resource.RLIM_INFINITY else min(soft, _GOAL)
     return max((available - _RESERVED) // descriptors, 16)

@@ -48,8 +48,8 @@ def check_target_tls(tls: TargetTls) -> None:
     """Raise :class:`StartError` if the client certificate, its key or the roots for the target are invalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if (tls.cert is None) != (tls.key is None):
-        given, missing = ("--key", "--cert") if tls.cert is None else ("--cert", "--key")
-        raise StartError(f"{given} is given without {missing}: a client certificate needs both")
+        present, missing = ("--key", "--cert") if tls.cert is None else ("--cert", "--key")
+        raise StartError(f"{present} is given without {missing}: a client certificate needs both")
     if tls.cert is not None and tls.key is not None:
         _check_pair(context, tls.cert, tls.key, "--cert", "--key")
     if tls.ca is not None:

@@ -129,7 +129,7 @@ class ReplayBatch:
 
     async def _compare(self, call: Call, replay: Call) -> tuple[Change, ...]:
         left, right = await decode_call(self._schema, call), await decode_call(self._schema, replay)
-        sent = replay.request_metadata
+        metadata = replay.request_metadata
         replay.request_metadata = call.request_metadata  # replaced metadata is not a difference
         try:
             changes = diff_calls(
@@ -137,18 +137,18 @@ class ReplayBatch:
                 ignore=self._options.ignore, secrets=self._options.secrets,
             )  # fmt: skip
         finally:
-            replay.request_metadata = sent
+            replay.request_metadata = metadata
         return tuple(change for change in changes if not _is_unsent_request(change))
 
     def _metadata(self, call: Call) -> Metadata:
         """The recorded metadata with the replaced keys, and without values that were masked in the recording."""
-        given = {key for key, _ in self._options.metadata}
-        kept = (
+        replaced_keys = {key for key, _ in self._options.metadata}
+        recorded = (
             item
             for item in application_metadata(call.request_metadata)
-            if item[0] not in given and item[1] != MASK
+            if item[0] not in replaced_keys and item[1] != MASK
         )
-        return (*kept, *self._options.metadata)
+        return (*recorded, *self._options.metadata)
 
     def _pop(self, call_id: int) -> Call:
         call = self._ended_calls.pop(call_id)

@@ -84,7 +84,7 @@ class Metrics(Collector, Observer):
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("loom_build", "Version of this Loom.", {"version": self._version})
         yield from self._calls()
-        yield from self._held(self._stats())
+        yield from self._memory_metrics(self._stats())
 
     def _calls(self) -> Iterator[Metric]:
         started = CounterMetricFamily("loom_calls_started", "Calls that came in.", labels=["method"])
@@ -111,7 +111,7 @@ class Metrics(Collector, Observer):
         duration.add_metric([], buckets=buckets, sum_value=self._duration_ns / 1e9)
         yield duration
 
-    def _held(self, stats: Stats) -> Iterator[Metric]:
+    def _memory_metrics(self, stats: Stats) -> Iterator[Metric]:
         for name, key, text in (
             ("loom_calls_in_flight", "in_flight", "Calls in flight."),
             ("loom_history_calls", "held", "Calls held in memory."),

@@ -70,15 +70,15 @@ def target_tls(settings: Settings) -> TargetTls | None:
 
 def _check_scheme(settings: Settings) -> None:
     """Raise :class:`ConfigError` if the target's scheme says another thing about TLS than the settings do."""
-    given = settings.target.tls
-    if given is False:
+    scheme_tls = settings.target.tls
+    if scheme_tls is False:
         for name in ("tls", "cacert", "cert", "server_name", "insecure"):
             if getattr(settings, name):
                 flag = name.replace("_", "-")
                 raise ConfigError(
                     f"--target http://{settings.target} is cleartext: use https://, or drop --{flag}"
                 )
-    elif given and settings.tls is False:
+    elif scheme_tls and settings.tls is False:
         raise ConfigError(f"--target https://{settings.target} is TLS: use http://, or drop --no-tls")
 
 

@@ -21,20 +21,20 @@ def repair(
     Sound files are returned as they are; no file is changed in place.
     """
     well_known = {name: file.name for file in built_in.values() for name in defined_types(file)}
-    kept = {
+    remaining = {
         name: file
         for name, file in files.items()
         if name in built_in or not _is_copy(file, well_known) or _is_imported(name, files)
     }
     defining: dict[str, str] = {}
-    for file in kept.values():
+    for file in remaining.values():
         for name in defined_types(file):
             defining.setdefault(name, file.name)
     for name, file_name in well_known.items():
-        if file_name not in kept:
+        if file_name not in remaining:
             defining.setdefault(name, file_name)
-    merged = {**built_in, **kept}
-    return {name: _repair_file(file, defining, merged) for name, file in kept.items()}
+    merged = {**built_in, **remaining}
+    return {name: _repair_file(file, defining, merged) for name, file in remaining.items()}
 
 
 def _repair_file(

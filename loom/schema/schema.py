@@ -101,13 +101,13 @@ class Schema:
 
     def _further_problems(self, problems: Sequence[str]) -> list[str]:
         """Those problems of linked files that no source names, which may do so in other words."""
-        known = self.problems
+        previous = self.problems
 
         def is_known(problem: str) -> bool:
             name, separator, _ = problem.partition(NOT_PROVIDED)
             if separator:
-                return any(f"import {name} " in other or f"{name}:" in other for other in known)
-            return any(other.endswith(problem) for other in known)
+                return any(f"import {name} " in other or f"{name}:" in other for other in previous)
+            return any(other.endswith(problem) for other in previous)
 
         return [problem for problem in problems if not is_known(problem)]
 

@@ -85,5 +85,5 @@ class InputCallSource:
 
     def find(self, ids: Iterable[int]) -> Iterator[Call]:
         """The calls with these ids."""
-        wanted = set(ids)
-        return (call for call in self.calls() if call.id in wanted)
+        id_set = set(ids)
+        return (call for call in self.calls() if call.id in id_set)

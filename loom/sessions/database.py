@@ -179,9 +179,11 @@ def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse views, virtual tables and generated columns: reading them runs what the file says, without end."""
     for name in _TABLE_NAMES:
         rows = connection.execute("SELECT type, rootpage FROM sqlite_master WHERE name = ?", (name,))
-        plain = all(kind == "table" and rootpage for kind, rootpage in rows)
-        columns = connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,)) if plain else ()
-        if not plain or any(hidden for (hidden,) in columns):
+        only_tables = all(kind == "table" and rootpage for kind, rootpage in rows)
+        columns = (
+            connection.execute("SELECT hidden FROM pragma_table_xinfo(?)", (name,)) if only_tables else ()
+        )
+        if not only_tables or any(hidden for (hidden,) in columns):
             raise SessionError(
                 f"{path} is a database, but not a Loom session: {name!r} is not an ordinary table"
             )

@@ -92,11 +92,11 @@ class CallLog(Observer):
     async def _convert(self, call: Call) -> RecordedCall:
         return recorded_call(call, await decode_call(self._schema, call))
 
-    def _timeout_message(self, query: str, count: int, found: int, seconds: float) -> str:
-        expected = _matching_calls(count, query).removeprefix("1 ")
-        partial = f"; {found} did" if found else ""
+    def _timeout_message(self, query: str, count: int, match_count: int, seconds: float) -> str:
+        condition = _matching_calls(count, query).removeprefix("1 ")
+        partial = f"; {match_count} did" if match_count else ""
         ended = call_lines(self._ended) or "  none"
-        return f"no {expected} within {seconds:g} s{partial}. Calls that have ended:\n{ended}"
+        return f"no {condition} within {seconds:g} s{partial}. Calls that have ended:\n{ended}"
 
 
 def _matching_calls(count: int, query: str) -> str:

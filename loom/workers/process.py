@@ -60,11 +60,11 @@ class WorkerProcess:
         """Hand the three pipes, in this order, to transports, which close them."""
         loop = asyncio.get_running_loop()
         stdin, stdout, stderr = self._pipes
-        outgoing, protocol = await loop.connect_write_pipe(
+        transport, protocol = await loop.connect_write_pipe(
             lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), stdin
         )
-        self._connected(outgoing)
-        self._writer = asyncio.StreamWriter(outgoing, protocol, None, loop)
+        self._connected(transport)
+        self._writer = asyncio.StreamWriter(transport, protocol, None, loop)
         incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._reader), stdout)
         self._connected(incoming)
         errors, _ = await loop.connect_read_pipe(lambda: self._stderr, stderr)

@@ -34,16 +34,16 @@ _MAX_SEARCH_SECONDS = 120
 async def list_calls(request: Request) -> Response:
     """A page of summaries, from memory and session; with ``memory``, or ``after`` alone, from memory."""
     inspector = inspector_of(request)
-    wanted = read_parameters(request, CallsParameters)
+    parameters = read_parameters(request, CallsParameters)
     position = inspector.hub.position
-    if wanted.q.strip() or (wanted.after is None and not wanted.memory):
-        parse_filter(wanted.q)
+    if parameters.q.strip() or (parameters.after is None and not parameters.memory):
+        parse_filter(parameters.q)
         try:
-            listed = await run_while_connected(request, _list(inspector, wanted))
+            listed = await run_while_connected(request, _list(inspector, parameters))
         except ClientDisconnect:
             return Response(status_code=499)
     else:
-        listed = await _list_in_memory(inspector, wanted)
+        listed = await _list_in_memory(inspector, parameters)
     return JsonResponse(_page(inspector, position, listed))
 
 
@@ -55,14 +55,14 @@ def newest_calls(request: Request, limit: int) -> CallsPage:
     return _page(inspector, position, CallPage(calls, len(inspector.history) > limit))
 
 
-async def _list_in_memory(inspector: Inspector, wanted: CallsParameters) -> CallPage:
-    history, limit = inspector.history, wanted.limit
-    if wanted.after is None:
-        calls = history.newest(limit + 1, wanted.before)
+async def _list_in_memory(inspector: Inspector, parameters: CallsParameters) -> CallPage:
+    history, limit = inspector.history, parameters.limit
+    if parameters.after is None:
+        calls = history.newest(limit + 1, parameters.before)
         more, calls = len(calls) > limit, calls[-limit:]
     else:
-        before = wanted.before
-        calls = history.after(wanted.after, limit + 1)
+        before = parameters.before
+        calls = history.after(parameters.after, limit + 1)
         calls = [call for call in calls if before is None or call.id < before]
         more, calls = len(calls) > limit, calls[:limit]
     return CallPage(await _summarise(calls), more)
@@ -76,13 +76,15 @@ async def _summarise(calls: list[Call]) -> list[Summary]:
     return summaries
 
 
-async def _list(inspector: Inspector, wanted: CallsParameters) -> CallPage:
+async def _list(inspector: Inspector, parameters: CallsParameters) -> CallPage:
     """From memory and session, within the time that a person would wait."""
     try:
         async with asyncio.timeout(_MAX_SEARCH_SECONDS):
-            if not wanted.q.strip() and wanted.after is None:
-                return await inspector.archive.list_newest(wanted.limit, wanted.before)
-            return await inspector.archive.list_matching(wanted.q, wanted.limit, wanted.before, wanted.after)
+            if not parameters.q.strip() and parameters.after is None:
+                return await inspector.archive.list_newest(parameters.limit, parameters.before)
+            return await inspector.archive.list_matching(
+                parameters.q, parameters.limit, parameters.before, parameters.after
+            )
     except TimeoutError:
         raise ApiError(
             504, f"the filter took longer than {_MAX_SEARCH_SECONDS} s", "narrow it, or use /api/search"

@@ -25,21 +25,21 @@ _MAX_CHANGES = 10_000
 async def diff_two(request: Request) -> Response:
     """What differs between two calls or, with ``message``, between two of their messages."""
     inspector = inspector_of(request)
-    wanted = read_parameters(request, DiffParameters)
-    ignore = _parse_paths(wanted.ignore)
+    parameters = read_parameters(request, DiffParameters)
+    ignore = _parse_paths(parameters.ignore)
     left, right = await find_call(request), await find_call(request, "other")
     before = await decode_call(inspector.decoder.schema, left)
     after = await decode_call(inspector.decoder.schema, right)
-    if wanted.message is None:
-        secrets = Secrets(()) if wanted.reveal else inspector.secrets
+    if parameters.message is None:
+        secrets = Secrets(()) if parameters.reveal else inspector.secrets
         changes = await asyncio.to_thread(
             diff_calls, left, right, before, after, ignore=ignore, secrets=secrets
         )
     else:
-        other_index = wanted.message if wanted.other_message is None else wanted.other_message
-        one = _find_message(left, before, wanted.message)
+        other_index = parameters.message if parameters.other_message is None else parameters.other_message
+        one = _find_message(left, before, parameters.message)
         other = _find_message(right, after, other_index)
-        where = f"{one.direction.value} {wanted.message}"
+        where = f"{one.direction.value} {parameters.message}"
         resolver = ChainResolver((before.resolver, after.resolver))
         changes = await asyncio.to_thread(diff_messages, one, other, where, ignore, resolver)
     more = max(len(changes) - _MAX_CHANGES, 0)
@@ -47,10 +47,10 @@ async def diff_two(request: Request) -> Response:
 
 
 def _find_message(call: Call, decoded: DecodedCall, index: int) -> DecodedMessage:
-    found = next((item for item in decoded.messages if item.index == index), None)
-    if found is None:
+    message = next((item for item in decoded.messages if item.index == index), None)
+    if message is None:
         raise ApiError(404, f"call {call.id} holds no message {index}")
-    return found
+    return message
 
 
 def _parse_paths(paths: list[str]) -> IgnorePaths:

@@ -29,26 +29,28 @@ _MAX_IMPORT_BYTES = 1024 * 1024 * 1024
 async def export_calls(request: Request) -> Response:
     """The selection or the filter as a download."""
     inspector = inspector_of(request)
-    wanted = read_parameters(request, ExportParameters)
-    if wanted.format not in FORMATS:
+    parameters = read_parameters(request, ExportParameters)
+    if parameters.format not in FORMATS:
         raise ApiError(
             400,
-            f"there is no export format {wanted.format!r}",
+            f"there is no export format {parameters.format!r}",
             f"format is one of {', '.join(FORMATS)}",
             field="format",
         )
-    parse_filter(wanted.q)
-    secrets = None if wanted.reveal else inspector.secrets.keys
-    parts = inspector.archive.export(wanted.format, q=wanted.q, ids=_parse_ids(wanted.ids), secrets=secrets)
+    parse_filter(parameters.q)
+    secrets = None if parameters.reveal else inspector.secrets.keys
+    parts = inspector.archive.export(
+        parameters.format, q=parameters.q, ids=_parse_ids(parameters.ids), secrets=secrets
+    )
     try:
         # Until the first part has come, an error can still be answered.
         first = await anext(parts, b"")
     except LoomError as error:
         raise search_error(error) from error
-    chosen = FORMATS[wanted.format]
-    name = time.strftime("loom-%Y%m%d-%H%M%S") + chosen.suffix
+    export_format = FORMATS[parameters.format]
+    name = time.strftime("loom-%Y%m%d-%H%M%S") + export_format.suffix
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingResponse(_chain(first, parts), media_type=chosen.media_type, headers=headers)
+    return StreamingResponse(_chain(first, parts), media_type=export_format.media_type, headers=headers)
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -16,13 +16,13 @@ from loom.schema import SchemaError
 
 async def get_grpcurl(request: Request) -> Response:
     """The command that sends the call again."""
-    wanted = read_parameters(request, GrpcurlParameters)
+    parameters = read_parameters(request, GrpcurlParameters)
     call = await find_call(request)
     command = await inspector_of(request).commands.build(
         call,
-        reveal=wanted.reveal,
-        through_loom=wanted.via == "loom",
-        protoset=Path(wanted.protoset) if wanted.protoset else None,
+        reveal=parameters.reveal,
+        through_loom=parameters.via == "loom",
+        protoset=Path(parameters.protoset) if parameters.protoset else None,
     )
     return JsonResponse(command)
 

@@ -23,10 +23,12 @@ from loom.model.interception import Point
 
 async def list_messages(request: Request) -> Response:
     """A page of rows."""
-    wanted = read_parameters(request, MessagesParameters)
+    parameters = read_parameters(request, MessagesParameters)
     call = await find_call(request)
     decoder = inspector_of(request).decoder
-    rows = [await decoder.row(call, message) for message in call.messages.page(wanted.start, wanted.limit)]
+    rows = [
+        await decoder.row(call, message) for message in call.messages.page(parameters.start, parameters.limit)
+    ]
     gap = call.messages.gap()
     return JsonResponse(
         MessagesPage(
@@ -45,8 +47,10 @@ async def sample_messages(request: Request) -> Response:
     total = call.request_messages + call.response_messages
     step = max(1.0, (total - 1) / (points - 1))
     indices = sorted({min(total - 1, round(at * step)) for at in range(min(points, total))})
-    held = (call.messages.get(index) for index in indices)
-    return JsonResponse(StreamSamples(total, [_sample(message) for message in held if message is not None]))
+    messages = (call.messages.get(index) for index in indices)
+    return JsonResponse(
+        StreamSamples(total, [_sample(message) for message in messages if message is not None])
+    )
 
 
 def _sample(message: Message) -> tuple[int, int, Literal[0, 1], int]:
@@ -56,26 +60,26 @@ def _sample(message: Message) -> tuple[int, int, Literal[0, 1], int]:
 
 async def get_message(request: Request) -> Response:
     """One message in every view, or its bytes."""
-    wanted = read_parameters(request, MessageParameters)
+    parameters = read_parameters(request, MessageParameters)
     call = await find_call(request)
     index = request.path_params["index"]
-    return await _answer(request, call, _find_message(call, index), wanted, f"message {index}")
+    return await _answer(request, call, _find_message(call, index), parameters, f"message {index}")
 
 
 async def get_original(request: Request) -> Response:
     """One message as it came, before something altered it, in every view, or its bytes."""
-    wanted = read_parameters(request, MessageParameters)
+    parameters = read_parameters(request, MessageParameters)
     call = await find_call(request)
     number = request.path_params["number"]
-    return await _answer(request, call, _find_original(call, number), wanted, f"original {number}")
+    return await _answer(request, call, _find_original(call, number), parameters, f"original {number}")
 
 
 async def _answer(
-    request: Request, call: Call, message: Message, wanted: MessageParameters, label: str
+    request: Request, call: Call, message: Message, parameters: MessageParameters, label: str
 ) -> Response:
-    if not wanted.raw:
+    if not parameters.raw:
         decoder = inspector_of(request).decoder
-        return JsonResponse(await decoder.view(call, message, wanted.bytes, wanted.text))
+        return JsonResponse(await decoder.view(call, message, parameters.bytes, parameters.text))
     if message.data is None:
         raise ApiError(410, f"the bytes of {label} of call {call.id} are not held")
     name = f"call-{call.id}-{label.replace(' ', '-')}.bin"

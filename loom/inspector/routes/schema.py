@@ -51,14 +51,14 @@ async def get_call_schema(request: Request) -> Response:
         raise ApiError(404, str(error), "upload .proto files, or start Loom with --proto") from error
     except TimeoutError:
         raise ApiError(503, "the schema is still being fetched", "try again in a moment") from None
-    made = await asyncio.to_thread(outline, method)  # a large one takes tens of milliseconds
+    schema_outline = await asyncio.to_thread(outline, method)  # a large one takes tens of milliseconds
     provenance = method.provenance
     return JsonResponse(
         CallSchema(
-            services=made.services,
-            messages=made.messages,
-            enums=made.enums,
-            more=made.more,
+            services=schema_outline.services,
+            messages=schema_outline.messages,
+            enums=schema_outline.enums,
+            more=schema_outline.more,
             source=provenance.source,
             origin=provenance.origin,
             fetched_us=provenance.fetched_ns // 1000,

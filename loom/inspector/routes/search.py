@@ -57,16 +57,18 @@ async def _wait_for_disconnect(request: Request) -> None:
         pass
 
 
-async def _events(inspector: Inspector, wanted: SearchParameters) -> AsyncIterator[ServerSentEvent]:
-    answers = inspector.archive.search(wanted.q, limit=wanted.limit, before=wanted.before, after=wanted.after)
+async def _events(inspector: Inspector, parameters: SearchParameters) -> AsyncIterator[ServerSentEvent]:
+    answers = inspector.archive.search(
+        parameters.q, limit=parameters.limit, before=parameters.before, after=parameters.after
+    )
     try:
         async for answer in answers:
             match answer:
                 case Progress():
                     yield _event("progress", SearchProgress(answer.searched, answer.of))
                 case Matches():
-                    found = SearchFound([call.id for call in answer.calls], answer.calls)
-                    yield _event("found", found)
+                    matches = SearchFound([call.id for call in answer.calls], answer.calls)
+                    yield _event("found", matches)
                 case Done():
                     yield _event("done", SearchDone(answer.searched, answer.found, answer.problems))
     except SearchError as error:
@@ -79,9 +81,9 @@ def _event(name: str, data: object) -> ServerSentEvent:
 
 async def search_calls(request: Request) -> Response:
     """Server-sent events until everything is searched."""
-    wanted = read_parameters(request, SearchParameters)
-    parse_filter(wanted.q)
-    return EventSourceResponse(_events(inspector_of(request), wanted), ping=_PING_SECONDS)
+    parameters = read_parameters(request, SearchParameters)
+    parse_filter(parameters.q)
+    return EventSourceResponse(_events(inspector_of(request), parameters), ping=_PING_SECONDS)
 
 
 routes = [route(endpoints.SEARCH_CALLS, search_calls)]

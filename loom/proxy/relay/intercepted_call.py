@@ -51,9 +51,9 @@ class _Offer:
 class _Queue:
     """One direction: items that have come, the one that is offered, and what goes on in its place."""
 
-    waiting: deque[_Offer] = field(default_factory=deque)
+    offers: deque[_Offer] = field(default_factory=deque)
     current: _Offer | None = None
-    outgoing: deque[Item] = field(default_factory=deque)
+    output: deque[Item] = field(default_factory=deque)
     end: FinalStatus | None = None
     count: int = 0  # messages that have come
 
@@ -159,16 +159,16 @@ class InterceptedCall(RelayedCall):
         if type(item) is MessageItem:
             index = queue.count
             queue.count += 1
-        queue.waiting.append(_Offer(direction, point, index, item, time.time_ns()))
+        queue.offers.append(_Offer(direction, point, index, item, time.time_ns()))
         self._offer_next(direction)
 
     def _offer_next(self, direction: Direction) -> None:
         queue = self._queues[direction]
-        if queue.current is not None or not queue.waiting or self._ended:
+        if queue.current is not None or not queue.offers or self._ended:
             return
-        offer = queue.current = queue.waiting.popleft()
+        offer = queue.current = queue.offers.popleft()
         if offer.point not in self._interceptor.points:
-            queue.outgoing.append(offer.item)
+            queue.output.append(offer.item)
             self._send_next(direction)
             return
         try:
@@ -192,7 +192,7 @@ class InterceptedCall(RelayedCall):
         if decision.cancel_target:
             self._target_abandoned = True
             self._cancel_upstream()
-        queue.outgoing.extend(decision.items)
+        queue.output.extend(decision.items)
         queue.end = decision.end
         if decision.end is not None:
             self._notes.extend(
@@ -209,7 +209,7 @@ class InterceptedCall(RelayedCall):
         )
         if not (altered or decision.actions):
             return
-        kept = not copies  # of what goes on as it came, one copy is enough
+        keeps_original = not copies  # of what is forwarded as it came, one copy is enough
         event = partial(
             Intercepted,
             time_ns=now,
@@ -221,16 +221,16 @@ class InterceptedCall(RelayedCall):
             count=len(decision.items),
         )
         size = 0
-        if kept and type(item) is MessageItem:
+        if keeps_original and type(item) is MessageItem:
             size = len(item.data)
             event = partial(event, compressed=item.compressed, encoding=item.encoding)
             if any(isinstance(other, MessageItem) and other.recorded is not None for other in decision.items):
                 event, size = partial(event, lost=size), 0  # what is redacted is in what came, too
             else:
                 event = partial(event, data=item.data)
-        elif kept and type(item) is HeaderBlock:
+        elif keeps_original and type(item) is HeaderBlock:
             event = partial(event, metadata=item.metadata)
-        elif kept and type(item) is FinalStatus:
+        elif keeps_original and type(item) is FinalStatus:
             event = partial(event, metadata=item.trailing, status=item.status)
         self._context.events.put(self, event, size)
 
@@ -240,8 +240,8 @@ class InterceptedCall(RelayedCall):
         """Send what goes on in the place of the current item; continue behind a message when it is sent."""
         queue = self._queues[direction]
         offer = queue.current
-        while queue.outgoing and not self._ended:
-            if self._send_item(direction, queue.outgoing.popleft()):
+        while queue.output and not self._ended:
+            if self._send_item(direction, queue.output.popleft()):
                 return
         if self._ended or offer is None:
             return
@@ -328,8 +328,8 @@ class InterceptedCall(RelayedCall):
     def _end(self, status: Status, by: EndedBy, note: str) -> None:
         super()._end(status, by, note)
         for queue in self._queues.values():
-            queue.waiting.clear()
-            queue.outgoing.clear()
+            queue.offers.clear()
+            queue.output.clear()
         try:
             self._interceptor.close()
         except Exception as error:  # noqa: BLE001 (as above)

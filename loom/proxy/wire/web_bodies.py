@@ -38,18 +38,18 @@ class UnaryBodyParser(EnvelopeParser, gc=False):
 class TextBody(EnvelopeParser, gc=False):
     """The body of a response that is not in the call's protocol: its beginning is kept, to be shown with the status."""
 
-    _kept: bytes = b""
+    _prefix: bytes = b""
 
     def feed(self, data: Piece) -> Sequence[Envelope]:
         """Keep the beginning of the body."""
-        missing = _TEXT_BYTES - len(self._kept)
+        missing = _TEXT_BYTES - len(self._prefix)
         if missing > 0:
-            self._kept += bytes(data[:missing])
+            self._prefix += bytes(data[:missing])
         return ()
 
     def text(self, encoding: str) -> str:
         """The beginning of the body as text, decompressed; "" if it is not text."""
-        body = self._kept
+        body = self._prefix
         if encoding:
             try:
                 body = decompress(body, encoding, _TEXT_BYTES)

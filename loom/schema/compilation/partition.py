@@ -34,13 +34,13 @@ def partition(files: Iterable[ProtoFile]) -> list[Unit]:
     return [list(unit) for unit in units]
 
 
-def closure(files: Iterable[ProtoFile], known: Collection[ProtoFile] = ()) -> dict[ProtoFile, None]:
+def closure(files: Iterable[ProtoFile], stop: Collection[ProtoFile] = ()) -> dict[ProtoFile, None]:
     """Files with everything that they import, except what is ``known``."""
     result: dict[ProtoFile, None] = {}
     stack = list(files)
     while stack:
         file = stack.pop()
-        if file not in result and file not in known:
+        if file not in result and file not in stop:
             result[file] = None
             stack += file.imported_files
     return result

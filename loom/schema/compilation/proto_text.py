@@ -118,11 +118,11 @@ def _edit_option(text: str, tokens: _Tokens, start: int, change: Rewrite, edits:
 def _edit_list(text: str, tokens: _Tokens, start: int, change: Rewrite, edits: _Edits) -> int:
     """Edit the options in brackets that start at a token; the index of their last token."""
     elements, end = _elements(tokens, start)
-    kept = [(first, last) for first, last in elements if not _is_removed(tokens, first, change)]
-    if len(kept) < len(elements):
+    remaining = [(first, last) for first, last in elements if not _is_removed(tokens, first, change)]
+    if len(remaining) < len(elements):
         begin, stop = tokens[start].start(), tokens[end].end()
-        inside = ", ".join(text[tokens[first].start() : tokens[last].end()] for first, last in kept)
-        replacement = f"[{inside}]" if kept else ""
+        inside = ", ".join(text[tokens[first].start() : tokens[last].end()] for first, last in remaining)
+        replacement = f"[{inside}]" if remaining else ""
         lines = text.count("\n", begin, stop) - replacement.count("\n")
         edits.append((begin, stop, replacement + "\n" * lines))
     return end

@@ -337,9 +337,9 @@ def _package_of(name: str) -> str:
 
 def _replace_imports(file: FileDescriptorProto, names: Collection[str], replacements: Iterable[str]) -> None:
     """Replace imports, which are the last ones, by others."""
-    kept = [name for name in file.dependency if name not in names]
+    remaining = [name for name in file.dependency if name not in names]
     del file.dependency[:]
-    file.dependency.extend(dict.fromkeys([*kept, *replacements]))
+    file.dependency.extend(dict.fromkeys([*remaining, *replacements]))
 
 
 def _escaped(name: str) -> str:

@@ -30,7 +30,7 @@ OWN_PROCESS = {EXPORT_CALLS.name, SEARCH_CALLS.name}  # slow: each request start
 IMMEDIATE = [item for item in ENDPOINTS if item.name not in OWN_PROCESS | {FOLLOW_FEED.name, "clear_calls"}]
 
 quick = settings(
-    derandomize=True, deadline=None, database=None, max_examples=1500, suppress_health_check=list(HealthCheck)
+    derandomize=True, deadline=None, database=None, max_examples=500, suppress_health_check=list(HealthCheck)
 )
 slow = settings(quick, max_examples=12)
 

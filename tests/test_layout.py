@@ -1,6 +1,7 @@
 """The layout is as documented: docstrings of packages are maps of their modules, and tests mirror the packages."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = sorted(path.parent for path in MODULES if path.name == "__init__.py")
 OTHER_TESTS = {"docs", "page", "interop", "conformance", "differential", "examples", "support", "fixtures"}
 """Folders of tests that mirror no package (docs/development.md)."""
+DEVELOPMENT = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+TOP_LEVEL = {path.stem for path in PACKAGE.glob("*.py")} | {
+    path.parent.name for path in PACKAGE.glob("*/__init__.py")
+}
+
+
+def documented_section(heading: str) -> str:
+    """The text below a heading of docs/development.md."""
+    [section] = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", DEVELOPMENT, re.MULTILINE | re.DOTALL)
+    return str(section)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -22,6 +33,25 @@ def test_a_packages_docstring_lists_its_modules_and_nothing_else(package: Path) 
     modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
     modules |= {path.parent.name for path in package.glob("*/__init__.py")}
     assert set(listed) - {"__main__"} == modules
+
+
+def test_the_documented_layers_are_those_that_import_linter_checks() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = [each for each in settings["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    layers = [layer.replace("loom.", "") for layer in contract["layers"]]
+    [block] = re.findall(r"^```text\n(.*?)^```", documented_section("Packages"), re.MULTILINE | re.DOTALL)
+    assert block.splitlines() == layers
+    assert {name for layer in layers for name in layer.split(" | ")} == TOP_LEVEL - {"__init__", "__main__"}
+
+
+def test_the_documented_packages_are_all() -> None:
+    rows = re.findall(r"^\| (`.*?) \| \S", documented_section("Packages"), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(names) == sorted(TOP_LEVEL - {"__init__", "__main__"})
+
+
+def test_the_glossary_is_short() -> None:
+    assert 0 < len(re.findall(r"^\| ", documented_section("Glossary"), re.MULTILINE)) <= 30
 
 
 def test_tests_mirror_the_packages() -> None:

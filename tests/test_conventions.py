@@ -26,7 +26,7 @@ def calls_in(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
 
 
 def asserts(function: Function) -> bool:
-    """Whether a function asserts by itself; a program that must succeed (``check=True``) counts."""
+    """Whether a function asserts in its own body; a program that must succeed (``check=True``) counts."""
     if any(isinstance(node, ast.Assert) for node in ast.walk(function)):
         return True
     return any(

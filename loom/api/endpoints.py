@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from .base import Parameters, Question
 from .calls import CallDetail, CallsPage, CallsParameters, Cleared, RevealParameter
@@ -56,7 +55,7 @@ class Endpoint:
     body: type[Question] | None = None
     body_type: str = JSON
     media_types: tuple[str, ...] = ()
-    events: Mapping[str, Any] | None = None
+    events: Mapping[str, type] | None = None
     errors: Mapping[int, str] = field(default_factory=dict)
     also: tuple[int, ...] = ()
     open: bool = False  # answered without a token

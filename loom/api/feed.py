@@ -1,6 +1,7 @@
 """The events of the live feed and of a search."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -91,7 +92,7 @@ class SearchFailed(Answer):
     """Why."""
 
 
-FEED_EVENTS: dict[str, Any] = {
+FEED_EVENTS: Mapping[str, type] = {
     "hello": Hello,
     "calls": list[Summary],
     "stats": Stats,
@@ -100,7 +101,7 @@ FEED_EVENTS: dict[str, Any] = {
 }
 """What the data of each event of the feed is."""
 
-SEARCH_EVENTS: dict[str, Any] = {
+SEARCH_EVENTS: Mapping[str, type] = {
     "progress": SearchProgress,
     "found": SearchFound,
     "done": SearchDone,

@@ -57,9 +57,9 @@ def _collect(info: Any, by_name: dict[str, type[Struct]]) -> None:
 
 
 @cache
-def openapi() -> Mapping[str, Any]:
+def openapi() -> Schema:
     """The document."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, Schema] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
@@ -208,7 +208,7 @@ def _responses(endpoint: Endpoint) -> Schema:
     return dict(sorted(responses.items()))
 
 
-def _events(events: Mapping[str, Any]) -> Schema:
+def _events(events: Mapping[str, type]) -> Schema:
     schemas, _ = msgspec.json.schema_components(events.values(), ref_template=_REFERENCE)
     return dict(zip(events, schemas, strict=True))
 

@@ -25,7 +25,7 @@ _EXIT_INTERRUPTED = 130
 
 
 class Root(click.Group):
-    """A group that runs the proxy if there is no subcommand."""
+    """A group that runs the proxy without a subcommand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)

@@ -27,9 +27,8 @@ class BudgetExceededError(Exception):
 def parse_fields(data: bytes, budget: Budget, limit: int) -> tuple[list[Field], bool]:
     """The first ``limit`` fields, and whether these are all.
 
-    :class:`WireFormatError` if the bytes are not a message, as far as they were read;
-    :class:`BudgetExceededError` if the budget
-    ended before that was known.
+    :class:`WireFormatError` if the bytes are not a message, as far as they were read; :class:`BudgetExceededError` if
+    the budget ended before that was known.
     """
     parser = _Parser(data, budget, limit)
     fields = parser.fields(None, 0)
@@ -78,7 +77,7 @@ class _Parser:
             budget.steps -= 1
             start = self.position
             tag = data[start]
-            if tag < _CONTINUES:  # limit are, and a call costs as much as all the rest
+            if tag < _CONTINUES:  # most are, and a call costs as much as all the rest
                 self.position = start + 1
             else:
                 tag, self.position = parse_varint(data, start)

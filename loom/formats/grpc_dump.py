@@ -52,7 +52,7 @@ def _rpc_object(call: Call, schema: StoredSchema, secrets: Secrets | None) -> di
     }
     if call.status is not None and call.status.code:
         code = call.status.code
-        name = GO_NAMES[StatusCode(code)] if code in StatusCode._value2member_map_ else f"Code({code})"
+        name = GO_NAMES[StatusCode(code)] if code in GO_NAMES else f"Code({code})"
         rpc["error"] = {"code": name, "message": call.status.message}
     request = _grouped(call.request_metadata, secrets)
     if call.authority:

@@ -23,7 +23,7 @@ _SEE = "see docs/reference/api.md"
 def read_parameters(request: Request, kind: type[P]) -> P:
     """The query parameters; :class:`ApiError` 400 names the one that is not valid."""
     fields = _fields(kind)
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, str | list[str]] = {}
     for name, field in fields.items():
         values = request.query_params.getlist(name)
         if get_origin(field.type) is list:
@@ -50,7 +50,7 @@ def _takes_text(kind: Any) -> bool:
     return any(isinstance(item, inspect.StrType) for item in kinds)
 
 
-def _check(name: str, value: Any, kind: Any) -> None:
+def _check(name: str, value: str | list[str], kind: Any) -> None:
     try:
         msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -228,7 +228,7 @@ def _responses(table: FaultTable, at: _At) -> act.ItemAction:
 
 
 def _copies(count: Any) -> int:
-    if not isinstance(count, int) or not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (one is no duplicate)
+    if not isinstance(count, int) or not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (two are the first duplicate)
         raise ValueError(f"{count} is not from 2 to {MAX_COPIES}")
     return count
 

@@ -252,7 +252,7 @@ def _drop(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemA
 
 def _duplicate(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
     count = arguments["duplicate"]
-    if not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (one is no duplicate)
+    if not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (two are the first duplicate)
         raise ValueError(f"duplicate: {count} is not from 2 to {MAX_COPIES}")
     return act.EditItems(points, f"send {count} times", act.copy_messages(count))
 

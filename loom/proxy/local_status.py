@@ -55,7 +55,7 @@ def client_cancelled() -> Status:
 
 
 def request_refused() -> Status:
-    """gRPC's library in Loom refused the request, and has told the client so itself."""
+    """gRPC's library in Loom refused the request, and has answered the client."""
     return Status(StatusCode.INTERNAL, "gRPC's library in Loom refused the request")
 
 

@@ -217,7 +217,7 @@ def _check_demo(settings: Settings, origins: Mapping[str, str]) -> None:
 
 def _check_wire(settings: Settings, origins: Mapping[str, str]) -> None:
     for name in RELAY_ONLY:
-        # The wire engine has no breaker: switching it off is no conflict.
+        # The wire engine has no breaker: switching it off does not conflict.
         if name in origins and getattr(settings, name) is not None:
             raise ConfigError(
                 f"{origins[name]}: not supported by the wire engine, which forwards bytes unchanged; "

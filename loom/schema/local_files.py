@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 class LocalSources:
     """The sources of ``--proto`` and ``--protoset``. :meth:`run` loads them in the background and watches the files.
 
-    Until they are loaded, the sources answer nothing, and whoever asks them waits.
+    Until they are loaded, lookups in the sources wait.
     """
 
     def __init__(

@@ -102,7 +102,7 @@ def test_does_not_delete_a_session_in_use(loom: Callable[..., Ran], kept: Path) 
     assert kept.exists()
     ran = loom("import", str(kept), "--session", "mine")
     assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
-    assert loom("show", "mine").code == 0  # reading is no trouble
+    assert loom("show", "mine").code == 0  # reading is allowed
     store.close()
 
 

@@ -111,7 +111,7 @@ class InterceptedCall(RelayedCall):
     # What comes
 
     def _acquire_permit(self) -> None:
-        pass  # when the target is called: a call that is held or ended before that is no probe of the breaker
+        pass  # when the target is called: a call that is held or ended before that does not probe the breaker
 
     def _open(self, metadata: Metadata) -> None:
         # Right behind ReceiveClose: the order of their completions distinguishes a refusal.

@@ -228,9 +228,9 @@ class Connection:
         self._sink.emit(CallEnded(call_id, now, status, EndedBy.LOOM, status.message))
 
     def close(self, now: int, by: EndedBy) -> None:
-        """End the connection and its open calls; ``by`` is whoever closed first.
+        """End the connection and its open calls; ``by`` is the side that closed first.
 
-        A GOAWAY with an error announces the end: its sender ended the calls, whoever closes the connection then.
+        A GOAWAY with an error announces the end: its sender ended the calls, whichever side closes the connection then.
         """
         if self._unobserved_call_id is not None:
             note = f"not observed, because {self.unobserved}"

@@ -202,7 +202,7 @@ class Stream(msgspec.Struct, gc=False):
         self.fields["reset"] = error_name(code)
         self.fields["reset_by"] = "client" if by_client else "backend"
         if self._deadline_passed(now) and (by_client or code == ErrorCode.CANCEL):
-            # grpc-go's server resets the stream at the deadline; whoever is first, the client reports the deadline.
+            # grpc-go's server resets the stream at the deadline; whichever comes first, the client reports it.
             self.end(now, local_status.deadline_exceeded(), EndedBy.DEADLINE, "")
         elif not by_client:
             text = f"the backend reset the stream with {error_name(code)}"

@@ -310,7 +310,7 @@ class _UnitCompiler:
             self.result.files.append((file, proto))
 
     def _missing_imports(self, file: ProtoFile, proto: FileDescriptorProto) -> list[str]:
-        """The missing imports that should have the types of stand-ins which a file uses, as far as can be told."""
+        """The missing imports that should have the types of stand-ins which a file uses, as far as their names show."""
         used = {name.lstrip(".") for name in used_types(proto)}.intersection(self._types)
         packages = {name.rpartition(".")[0] for name in used}
         names: list[str] = []

@@ -16,7 +16,7 @@ export interface ReplayEdits {
   readonly single?: boolean;
 }
 
-/** What identifies a call across launches of Loom, which number their calls anew. */
+/** What identifies a call across launches of Loom, each of which numbers its calls from 1. */
 export type CallIdentity = Pick<Summary, "id" | "started_us">;
 
 export const isEdited = ({ target, deadline, timing, metadata, text }: ReplayEdits): boolean =>

@@ -103,6 +103,8 @@ class Stats(Answer):
     """Memory that they are counted as."""
     oldest_id: int
     """Ended calls with a smaller id are no longer in memory."""
+    complete_from: int
+    """Every call of this id and up is in memory; of those below, which may be in flight, some may not be."""
     evicted: int
     """Calls evicted from memory so far."""
     evicted_live: int

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loom.api.calls import Summary
 from loom.api.summary import summarise
+from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats import get_writer
 from loom.formats.destination import Destination
@@ -24,6 +25,7 @@ from loom.sessions import SessionReader, SessionWriter
 from loom.sessions.event_codec import unpack
 
 from .call_importer import CallImporter
+from .recent_matches import find_recent_matches
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
 _log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class Archive:
         self._on_imported = on_imported
         self._destination = destination
         self._secrets = secrets
+        self._schema: StoredSchema | None = None
         self._search_client = SearchClient(history, store, descriptors.stored)
 
     @property
@@ -131,12 +134,24 @@ class Archive:
     async def search(
         self, text: str, *, limit: int | None = None, before: int | None = None, after: int | None = None
     ) -> AsyncIterator[Answer]:
-        """Every call that matches, or the newest ``limit``, with progress. Closing the iterator cancels the search."""
-        parse(text)  # report an error in the filter before a process is started
+        """Every call that matches, or the newest ``limit``, with progress. Closing the iterator cancels the search.
+
+        Of a filter that needs metadata or bodies, matches in memory are answered before the search process has started.
+        """
+        query = parse(text)  # report an error in the filter before a process is started
+        answered: set[int] = set()
+        if limit is None and query.needs_details and not query.has_regex:
+            schema = self._stored_schema()
+            async for summaries in find_recent_matches(self._history, query, schema, before, after):
+                answered.update(summary.id for summary in summaries)
+                yield Matches(summaries)
         origin = await self._search_client.origin()
         job = SearchJob(origin=origin, q=text, limit=limit, before=before, after=after)
         async for answer in self._search_client.run(job):
-            yield answer
+            if not isinstance(answer, Matches):
+                yield answer
+            elif summaries := [summary for summary in answer.calls if summary.id not in answered]:
+                yield Matches(summaries)
 
     async def export(
         self, kind: str, *, q: str = "", ids: Sequence[int] | None = None, secrets: Sequence[str] | None
@@ -200,6 +215,13 @@ class Archive:
         ]
         self._descriptors.add(stored)
         self._source.add(stored)
+
+    def _stored_schema(self) -> StoredSchema:
+        """The schema of all descriptor sets; built again only when there are further ones."""
+        stored = self._descriptors.snapshot()
+        if self._schema is None or len(self._schema.stored) != len(stored):
+            self._schema = StoredSchema(stored)
+        return self._schema
 
     def _may_be_on_disk(self, call_id: int) -> bool:
         store = self._store

@@ -85,6 +85,10 @@ class DescriptorRegistry:
                 self._sets[digest] = item
                 self._on_new(item)
 
-    async def stored(self) -> list[StoredDescriptorSet]:
-        """Every set, in the order in which they were added."""
+    def snapshot(self) -> list[StoredDescriptorSet]:
+        """Every set so far, in the order in which they were added."""
         return list(self._sets.values())
+
+    async def stored(self) -> list[StoredDescriptorSet]:
+        """The same as :meth:`snapshot`, for :class:`loom.search.SearchClient`."""
+        return self.snapshot()

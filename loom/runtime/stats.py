@@ -59,6 +59,7 @@ class StatsCollector:
             held=len(history),
             held_bytes=history.bytes,
             oldest_id=history.oldest_id,
+            complete_from=history.complete_from,
             evicted=history.evicted,
             evicted_live=history.evicted_live,
             dropped_messages=history.dropped_messages,

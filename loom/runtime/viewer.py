@@ -22,6 +22,7 @@ from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.model.memory import CALL_COST
+from loom.model.projection import end_interrupted
 from loom.proxy.binding import open_sockets
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -151,7 +152,7 @@ class Viewer:
             content = await asyncio.to_thread(file.read)
             calls = await asyncio.to_thread(lambda: sorted(content.calls, key=lambda call: call.id))
         for call in _with_unique_ids(calls):
-            self.history.restore(call)
+            self.history.restore(end_interrupted(call))  # a file has no calls in flight
         masked_keys.add(content.masked)
         descriptors.add(content.descriptors)
         self._descriptors = DescriptorRegistry(str(self.path))

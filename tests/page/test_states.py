@@ -150,7 +150,9 @@ async def test_what_failed_on_the_way_is_asked_for_again(page: Page, feed: FakeF
 async def test_a_call_in_flight_tells_how_long_it_has_taken(page: Page, feed: FakeFeed) -> None:
     live = summary(1, state="live", status=None, duration_us=None, ended_by=None)
     feed.calls = {1: live}
+    await page.clock.install()
     await opened(page, feed)
+    await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
     row = page.locator("#call-1")
     for seconds, shown in ((2, "2.00\u00a0s"), (75, "1\u00a0m\u00a015\u00a0s")):
         feed.tick(now_us=live["started_us"] + seconds * 1_000_000)

@@ -33,7 +33,8 @@ async def test_a_row_says_what_a_call_was(page: Page, feed: FakeFeed) -> None:
     await page.set_viewport_size({"width": 1600, "height": 800})
     feed.calls = {
         1: summary(1, kind="bidi", messages=[3, 1500], bytes=[24, 2_620_000], flags=["replayed", "truncated"]),
-        2: summary(2, state="live", status=None, duration_us=None, ended_by=None, kind="server", flags=["truncated"]),
+        2: summary(2, state="live", status=None, duration_us=None, ended_by=None, kind="server", flags=["truncated"],
+                   peer="ipv4:127.0.0.1:50413"),
     }  # fmt: skip
     await opened(page, feed)
     texts = [text.strip() for text in await page.get_by_role("columnheader").all_inner_texts()]
@@ -103,7 +104,7 @@ async def test_columns_are_made_wider_by_mouse_and_by_key_and_stay_so(page: Page
 
 
 async def test_columns_are_hidden_and_those_without_room_say_so(page: Page, feed: FakeFeed) -> None:
-    feed.calls = {1: summary(1)}
+    feed.calls = {1: summary(1), 2: summary(2, peer="ipv4:127.0.0.1:50413")}
     await opened(page, feed)
     await page.get_by_role("button", name="Columns").click()
     await page.get_by_role("checkbox", name="Peer").uncheck()

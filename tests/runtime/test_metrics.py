@@ -16,6 +16,7 @@ STATS = Stats(
     held=7,
     held_bytes=700,
     oldest_id=1,
+    complete_from=1,
     evicted=3,
     evicted_live=1,
     dropped_messages=4,

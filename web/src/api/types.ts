@@ -710,6 +710,8 @@ export interface Stats {
   readonly held_bytes: number;
   /** Ended calls with a smaller id are no longer in memory. */
   readonly oldest_id: number;
+  /** Every call of this id and up is in memory; of those below, which may be in flight, some may not be. */
+  readonly complete_from: number;
   /** Calls evicted from memory so far. */
   readonly evicted: number;
   /** Those that had not ended: too many calls were in flight, or they filled the memory budget alone. */

@@ -1,6 +1,7 @@
 /** Analysis of a call's timing: events of both sides, and the time remaining until the deadline. Pure. */
 
 import type { CallDetail, EndedBy, Summary, Timing } from "../api/types";
+import { wasOpen } from "../format/status";
 
 export type Side = "client" | "backend" | "loom";
 
@@ -57,6 +58,8 @@ export function analyzeDeadline(call: Summary, timing: Timing, now: number): Dea
 function endName(call: Summary): string {
   if (call.ended_by === "client") return "cancelled";
   if (call.ended_by === "deadline") return "deadline expired";
+  if (wasOpen(call)) return "end of the recording";
+  if (neverSent(call)) return "status from Loom";
   return "status and trailers";
 }
 
@@ -72,6 +75,8 @@ function summarize(call: Summary, timing: Timing): string {
         ? "The deadline expired before the backend responded."
         : "The deadline expired while the backend was responding.";
     case "loom":
+      if (wasOpen(call)) return "Still open when the recording ended.";
+      if (neverSent(call)) return "The call never left Loom: no connection to the target.";
       return "Loom ended the call (see Status).";
     case "backend":
       return call.status?.code === 4
@@ -91,8 +96,17 @@ export interface Phase {
   readonly to: number;
 }
 
+const NEVER_SENT = /^Loom(?: could not reach the target|'s circuit breaker is open)/;
+
+/** Whether Loom had no connection to the target for the call, so that nothing of it was sent. */
+export const neverSent = ({ ended_by, status }: Pick<Summary, "ended_by" | "status">): boolean =>
+  ended_by === "loom" && status?.code === 14 && NEVER_SENT.test(status.message);
+
 /** The consecutive phases of the call. */
-export function callPhases({ timing }: Pick<CallDetail, "timing">, now: number): Phase[] {
+export function callPhases(
+  { timing, ...call }: Pick<CallDetail, "timing" | "ended_by" | "status">,
+  now: number,
+): Phase[] {
   const end = timing.ended_us ?? now;
   const sent = timing.last_request_us ?? timing.first_request_us;
   const answered = timing.first_response_us ?? timing.initial_us;
@@ -104,6 +118,10 @@ export function callPhases({ timing }: Pick<CallDetail, "timing">, now: number):
   };
   add("sending the request", "client", timing.started_us, timing.first_request_us);
   add("sending further requests", "client", timing.first_request_us, sent);
+  if (neverSent(call)) {
+    add("not sent: no connection to the target", "loom", timing.first_request_us ?? timing.started_us, end);
+    return phases;
+  }
   add("waiting for the first response", "backend", timing.first_request_us ?? timing.started_us, answered ?? end);
   add("receiving responses", "backend", timing.first_response_us, timing.last_response_us);
   add("finishing", "backend", timing.last_response_us ?? timing.initial_us, timing.ended_us);

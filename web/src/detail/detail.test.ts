@@ -87,11 +87,23 @@ describe("the deadline analysis", () => {
     expect(analyzeDeadline(sampleCall(1), timing({ deadline_us: 9_999_000_000 }), 0).span).toBeLessThan(500_000);
     expect(analyzeDeadline(sampleCall(1), timing({ deadline_us: null }), 0).timeout).toBeNull();
   });
+  test("says that a call never left", () => {
+    const refused = sampleCall(1, {
+      ended_by: "loom",
+      status: { code: 14, name: "UNAVAILABLE", message: "Loom could not reach the target a:1: connection refused" },
+    });
+    expect(analyzeDeadline(refused, timing({}), 0).summary).toContain("never left Loom");
+    const unanswered = timing({ initial_us: null, first_response_us: null, last_response_us: null });
+    const phases = callPhases({ ...refused, timing: unanswered }, 0);
+    expect(phases.map(({ side }) => side)).toEqual(["client", "loom"]);
+    expect(phases.at(-1)?.name).toBe("not sent: no connection to the target");
+  });
   test("splits the call into phases", () => {
     expect(
-      callPhases({ timing: timing({ first_response_us: 1_100_000, last_response_us: 1_300_000 }) }, 0).map(
-        ({ name }) => name,
-      ),
+      callPhases(
+        { ...sampleCall(1), timing: timing({ first_response_us: 1_100_000, last_response_us: 1_300_000 }) },
+        0,
+      ).map(({ name }) => name),
     ).toEqual(["sending the request", "waiting for the first response", "receiving responses", "finishing"]);
   });
 });

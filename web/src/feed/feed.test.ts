@@ -32,6 +32,7 @@ const page = (changes: Partial<CallsPage> = {}): CallsPage =>
     calls: [sampleCall(1)],
     total: 1,
     oldest_id: 1,
+    complete_from: 1,
     evicted: 0,
     boot: "a",
     seq: 1,

@@ -1,5 +1,7 @@
 /** The gRPC status codes by number: name, meaning and appearance. */
 
+import type { Summary } from "../api/types";
+
 export const CODES: readonly string[] = [
   "OK",
   "CANCELLED",
@@ -50,6 +52,23 @@ export function statusAppearance(code: number | null): { tone: Tone; icon: Statu
     default:
       return { tone: "bad", icon: "cross" };
   }
+}
+
+/** The status message of a call whose end was not recorded (loom/model/projection.py). */
+const INTERRUPTED = "Loom stopped before this call ended";
+
+/** Whether the recording ended before the call did, as that of a stream that was open when it was exported. */
+export const wasOpen = ({ status, ended_by }: Pick<Summary, "status" | "ended_by">): boolean =>
+  ended_by === "loom" && status?.code === 2 && status.message === INTERRUPTED;
+
+/** Appearance of a call's status, and its name for display (not escaped). */
+export function callAppearance(call: Pick<Summary, "status" | "ended_by">): {
+  tone: Tone;
+  icon: StatusIcon;
+  name: string;
+} {
+  if (wasOpen(call)) return { tone: "quiet", icon: "dot", name: "still open" };
+  return { ...statusAppearance(call.status?.code ?? null), name: call.status?.name ?? "in flight" };
 }
 
 /** What each code means, after the gRPC documentation. */

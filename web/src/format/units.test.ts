@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { methodParts, peerName } from "./method";
-import { formatBytes, formatCount, formatDuration, formatNumber, pluralize } from "./units";
+import {
+  durationShare,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatShortCount,
+  pluralize,
+} from "./units";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 
@@ -35,6 +43,25 @@ test("counts", () => {
   expect(plain(formatCount(52_000_000))).toBe("52.0 M");
   expect(pluralize(1, "entry", "entries")).toBe("1 entry");
   expect(plain(pluralize(2_000, "call"))).toBe("2 000 calls");
+});
+
+test("counts of narrow cells have at most six characters", () => {
+  const shown = [0, 1_500, 9_999, 20_000, 123_456, 999_499, 999_999, 1_500_000, 52_000_000];
+  expect(shown.map((count) => plain(formatShortCount(count)))).toEqual([
+    "0",
+    "1 500",
+    "9 999",
+    "20.0 k",
+    "123 k",
+    "999 k",
+    "1.00 M",
+    "1.50 M",
+    "52.0 M",
+  ]);
+});
+
+test("durations on a logarithmic scale", () => {
+  expect([0, 100, 100_000, 100_000_000, 1e12].map(durationShare)).toEqual([0, 0, 0.5, 1, 1]);
 });
 
 test("names", () => {

@@ -27,6 +27,15 @@ export function formatBytes(count: number): string {
   return `${significant(size / 1_024)}${NBSP}TiB`;
 }
 
+/** At most five characters, for narrow cells: 7, 1 234, 20.0 k, 1.50 M. */
+export function formatShortCount(value: number): string {
+  if (value < 10_000) return formatNumber(value);
+  return value < 999_500 ? `${significant(value / 1e3)}${NBSP}k` : `${significant(value / 1e6)}${NBSP}M`;
+}
+
+/** Length of a duration on a logarithmic scale from 100 µs (0) to 100 s (1). */
+export const durationShare = (us: number): number => Math.min(1, Math.max(0, (Math.log10(Math.max(1, us)) - 2) / 6));
+
 /** 7, 1 234, 5.2 M. */
 export function formatCount(value: number): string {
   return value < 10_000_000 ? formatNumber(value) : `${significant(value / 1e6)}${NBSP}M`;

@@ -32,9 +32,9 @@ export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
   execute(inspector, command);
 }
 
-function pageRows(): number {
+function pageRows(rowHeight: number): number {
   const grid = document.querySelector<HTMLElement>("[data-grid] [role=rowgroup]:last-child");
-  return grid === null ? DEFAULT_PAGE_ROWS : Math.max(1, Math.floor(grid.clientHeight / 28) - 1);
+  return grid === null ? DEFAULT_PAGE_ROWS : Math.max(1, Math.floor(grid.clientHeight / rowHeight) - 1);
 }
 
 function execute(inspector: Inspector, command: Command): void {
@@ -45,9 +45,9 @@ function execute(inspector: Inspector, command: Command): void {
     case "previous":
       return inspector.move((at) => at - 1);
     case "pageDown":
-      return inspector.move((at) => at + pageRows());
+      return inspector.move((at) => at + pageRows(inspector.table.rowHeight));
     case "pageUp":
-      return inspector.move((at) => at - pageRows());
+      return inspector.move((at) => at - pageRows(inspector.table.rowHeight));
     case "first":
       return inspector.move(() => 0, "jump");
     case "last":
@@ -61,7 +61,8 @@ function execute(inspector: Inspector, command: Command): void {
     case "filter":
       return document.querySelector<HTMLElement>("[data-filter]")?.focus();
     case "pause":
-      return calls.pause(!calls.paused);
+      if (calls.server.readOnly === "") calls.pause(!calls.paused);
+      return;
     case "clear":
       inspector.dialog = "clear";
       return;
@@ -79,7 +80,8 @@ function execute(inspector: Inspector, command: Command): void {
     case "diff":
       return inspector.compareWithMark();
     case "follow":
-      return inspector.toggleFollow();
+      if (calls.server.readOnly === "") inspector.toggleFollow();
+      return;
     case "nextMessage":
       return stepMessage(inspector, 1);
     case "previousMessage":

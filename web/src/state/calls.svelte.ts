@@ -5,12 +5,17 @@
  */
 
 import type { CallsPage, Hello, Stats, Summary } from "../api/types";
-import { CallStore, type Changes, NO_CHANGES } from "../feed/call-store";
+import { CallStore, type Changes, NO_CHANGES, positionOf } from "../feed/call-store";
 import { type Connection, Feed, type FeedListener } from "../feed/feed";
+import { Clock } from "./clock.svelte";
 import { CallFilter } from "./call-filter.svelte";
 import { compareBy, DEFAULT_ORDER, type SortOrder } from "./sort-order";
 import { CallView } from "./call-view";
 import { ServerStatus } from "./server-status.svelte";
+
+/** More calls at once than this are not marked as new. */
+const MAX_FRESH = 10;
+const FRESH_MS = 400;
 
 export class Calls implements FeedListener {
   revision = $state(0);
@@ -39,15 +44,32 @@ export class Calls implements FeedListener {
   private historyIds: Set<number> | null = null;
   private pausedAtId = 0;
   private pausedClock: number | null = null;
+  private readonly time = new Clock();
+  /** Ids of calls that have just arrived, unless many did. */
+  fresh = $state.raw<ReadonlySet<number>>(new Set());
+  private freshTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether calls of more than one client are held. */
+  severalPeers = $state(false);
+  private firstPeer = "";
 
   get rows(): readonly Summary[] {
     void this.revision;
     return this.view.rows;
   }
 
-  /** The server's time at the last statistics, in µs; constant while paused. */
+  /** Loom's time in µs, which ticks; constant while paused. */
   get clock(): number | null {
-    return this.paused ? this.pausedClock : (this.server.stats?.now_us ?? null);
+    return this.paused ? this.pausedClock : this.time.now;
+  }
+
+  /** Start the feed and the clock. */
+  start(): () => void {
+    const stopClock = this.time.start();
+    const stopFeed = this.feed.start();
+    return () => {
+      stopClock();
+      stopFeed();
+    };
   }
 
   get(id: number): Summary | undefined {
@@ -73,6 +95,7 @@ export class Calls implements FeedListener {
 
   onStats(stats: Stats): void {
     this.server.addStats(stats);
+    this.time.sync(stats.now_us);
     this.evict(stats.oldest_id);
   }
 
@@ -91,7 +114,9 @@ export class Calls implements FeedListener {
   onCalls(batch: readonly Summary[]): void {
     this.discardPreviousRun();
     if (this.historyIds !== null) for (const call of batch) this.historyIds.add(call.id);
-    this.applyChanges(this.store.apply(batch));
+    const changes = this.store.apply(batch);
+    this.markFresh(changes.added);
+    this.applyChanges(changes);
     this.onCallsChanged?.(batch);
   }
 
@@ -120,9 +145,26 @@ export class Calls implements FeedListener {
     this.server.historyFetched();
   }
 
+  private markFresh(added: readonly Summary[]): void {
+    if (!this.loaded || this.paused || added.length === 0) return;
+    clearTimeout(this.freshTimer);
+    this.fresh = new Set(added.length > MAX_FRESH ? [] : added.map(({ id }) => id));
+    if (this.fresh.size > 0) this.freshTimer = setTimeout(() => (this.fresh = new Set()), FRESH_MS);
+  }
+
+  private notePeers(added: readonly Summary[]): void {
+    if (this.severalPeers) return;
+    for (const { peer, engine } of added) {
+      if (engine === "replay") continue; // Loom itself
+      if (this.firstPeer === "") this.firstPeer = peer;
+      else if (peer !== this.firstPeer) this.severalPeers = true;
+    }
+  }
+
   private applyChanges(changes: Changes): void {
     if (changes === NO_CHANGES) return;
     this.heldCount = this.store.size;
+    this.notePeers(changes.added);
     const changed = changes.updated.map(({ after }) => after).concat(changes.added);
     this.filter.recheck(changed);
     if (this.paused) {
@@ -165,10 +207,15 @@ export class Calls implements FeedListener {
     this.rebuild();
   }
 
+  /** Number of calls that are hidden because the view was cleared. */
+  get clearedCount(): number {
+    void this.revision;
+    return this.clearedUpToId === 0 ? 0 : positionOf(this.store.all(), this.clearedUpToId + 1);
+  }
+
   /** Whether calls are hidden because the view was cleared. */
   get isViewCleared(): boolean {
-    void this.revision;
-    return this.clearedUpToId > 0;
+    return this.clearedCount > 0;
   }
 
   restoreView(): void {

@@ -55,7 +55,7 @@ export class Inspector {
     const onPopState = () => this.applyRoute(parseRoute(location));
     window.addEventListener("popstate", onPopState);
     this.applyRoute(parseRoute(location));
-    this.stopFeed = this.calls.feed.start();
+    this.stopFeed = this.calls.start();
     const stopDrafts = this.drafts.start();
     return () => {
       stopDrafts();

@@ -30,10 +30,10 @@ export class ServerStatus {
     return this.hello?.read_only ?? "";
   }
 
-  /** Id of the oldest call in memory if a session on disk has older ones, else null. */
+  /** Every call of this id and up is in memory; null if a session on disk has none that are not. */
   get oldestInMemory(): number | null {
     const session = this.stats?.sinks?.session;
-    const oldest = this.stats?.oldest_id ?? 1;
+    const oldest = this.stats?.complete_from ?? 1;
     return session && session.error === "" && oldest > 1 ? oldest : null;
   }
 

@@ -2,6 +2,7 @@
 
 import type { Summary } from "../api/types";
 import { KINDS } from "../format/method";
+import { wasOpen } from "../format/status";
 import { formatNumber, formatTimestamp } from "../format/units";
 import type { ColumnId } from "../state/sort-order";
 
@@ -16,7 +17,9 @@ export function cellTitle(call: Summary, column: ColumnId): string {
     case "status":
       return call.status === null
         ? "in flight"
-        : `${call.status.name} (${call.status.code}) ${call.status.message}`.trim();
+        : wasOpen(call)
+          ? "still open when the recording ended"
+          : `${call.status.name} (${call.status.code}) ${call.status.message}`.trim();
     case "duration":
       return call.duration_us === null ? "in flight" : `${formatNumber(call.duration_us)} µs`;
     case "messages":

@@ -30,23 +30,35 @@ describe("the row window", () => {
 });
 
 describe("columns", () => {
-  const shown = (width: number) => fitColumns(COLUMNS, {}, width).map(({ id }) => id);
-  test("all fit a wide window", () => expect(shown(1900)).toHaveLength(COLUMNS.length));
-  test("those of low rank are hidden first, the method never", () => {
-    expect(shown(700)).not.toContain("peer");
-    expect(shown(700)).toContain("status");
+  const shown = (width: number) => fitColumns(COLUMNS, {}, width).columns.map(({ id }) => id);
+  test("all fit a wide window, in full width", () => {
+    const { columns, widths } = fitColumns(COLUMNS, {}, 1900);
+    expect(columns).toHaveLength(COLUMNS.length);
+    for (const { id, width } of columns) expect(widths[id]).toBe(width);
+  });
+  test("they give way in order, from peer to method", () => {
+    const given: string[] = [];
+    let before = shown(2000);
+    for (let width = 2000; width >= 50; width--) {
+      const now = shown(width);
+      given.push(...before.filter((id) => !now.includes(id)));
+      before = now;
+    }
+    expect(given).toEqual(["peer", "bytes", "kind", "flags", "messages", "id", "time", "duration", "status"]);
     expect(shown(50)).toEqual(["method"]);
   });
+  test("on a narrow window they are the method, the status and the duration", () => {
+    expect(shown(385)).toEqual(["method", "status", "duration"]);
+    expect(shown(640)).toEqual(["id", "time", "method", "status", "duration", "messages"]);
+  });
   test("visible columns fit the width", () => {
-    for (let width = METHOD_MIN; width < 2000; width += 37) {
-      const sum = fitColumns(COLUMNS, {}, width).reduce(
-        (total, column) => total + (column.id === "method" ? METHOD_MIN : column.width),
-        0,
-      );
-      expect(sum).toBeLessThanOrEqual(width);
+    for (let width = 150; width < 2000; width += 37) {
+      const { columns, widths } = fitColumns(COLUMNS, {}, width);
+      expect(columns.reduce((total, { id }) => total + (widths[id] ?? 0), 0)).toBeLessThanOrEqual(width);
     }
   });
   test("the method takes the remaining width", () => {
-    expect(gridTemplate(fitColumns(COLUMNS, { id: 70 }, 330), { id: 70 })).toContain(`minmax(${METHOD_MIN}px, 1fr)`);
+    expect(gridTemplate(fitColumns(COLUMNS, { id: 70 }, 1900))).toContain(`minmax(${METHOD_MIN}px, 1fr)`);
+    expect(gridTemplate(fitColumns(COLUMNS, { id: 70 }, 1900))).toMatch(/^70px /);
   });
 });

@@ -34,7 +34,10 @@ def typescript() -> str:
     parts = [_HEADER]
     for kind in enumerations():
         values = " | ".join(json.dumps(item.value) for item in kind)
-        parts.append(f"export type {kind.__name__} = {values};\n")
+        line = f"export type {kind.__name__} = {values};"
+        if len(line) > _WIDTH:
+            line = f"export type {kind.__name__} =\n  {values};"
+        parts.append(f"{line}\n")
     parts += [_interface(kind) for kind in sorted(structures(), key=lambda kind: kind.__name__)]
     return "\n".join(parts)
 

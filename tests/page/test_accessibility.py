@@ -98,7 +98,13 @@ async def test_axe_finds_nothing_in_menus_dialogs_and_states(page: Page, feed: F
     await page.keyboard.press("Escape")
     await page.keyboard.press("p")
     feed.tick(
-        target={"address": "localhost:50051", "tls": False, "state": "down", "error": "connection refused"},
+        target={
+            "address": "localhost:50051",
+            "tls": False,
+            "insecure": False,
+            "state": "down",
+            "error": "connection refused",
+        },
         breaker={"state": "open", "failures": 5, "retry_in_ms": 300},
     )
     feed.gap(3)

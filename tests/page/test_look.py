@@ -200,7 +200,7 @@ async def test_the_target_has_one_state(
     page: Page, feed: FakeFeed, target: dict[str, str], breaker: str, text: str, *, banner: bool
 ) -> None:
     feed.stats = {
-        "target": {"address": "localhost:50051", "tls": False} | target,
+        "target": {"address": "localhost:50051", "tls": False, "insecure": False} | target,
         "breaker": {"state": breaker, "failures": 5, "retry_in_ms": 900 if breaker == "open" else None},
     }
     await opened(page, feed)

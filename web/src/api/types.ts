@@ -18,7 +18,8 @@ export type Flag = "replayed" | "truncated" | "unobserved" | "restored" | "modif
 
 export type Kind = "unary" | "server" | "client" | "bidi";
 
-export type Point = "start" | "request-metadata" | "request-message" | "half-close" | "response-metadata" | "response-message" | "status";
+export type Point =
+  "start" | "request-metadata" | "request-message" | "half-close" | "response-metadata" | "response-message" | "status";
 
 export type ReplayTiming = "fast" | "recorded" | "turns";
 

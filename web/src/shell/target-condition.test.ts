@@ -5,6 +5,7 @@ import { isDown, targetCondition } from "./target-condition";
 const target = (state: TargetStatus["state"], error = ""): TargetStatus => ({
   address: "a:1",
   tls: false,
+  insecure: false,
   state,
   error,
 });

@@ -3,7 +3,7 @@
 import re
 
 from loom.grpc_core.custom_metadata import LEGAL_KEY
-from loom.model import Address, Metadata, Status, StatusCode
+from loom.model import Address, EndedBy, Metadata, Status, StatusCode
 
 STOPPED_NOTE = "Loom was stopped while the call was under way"
 
@@ -20,6 +20,11 @@ UNDECOMPRESSED_NOTE = (
     "gRPC's library in Loom could not decompress a message of the request: it is not what grpc-encoding names, or"
     " that names nothing: --engine wire forwards it unchanged"
 )
+
+_HIDDEN_FAULTS = (
+    "a grpc-encoding other than gzip and deflate, a malformed grpc-timeout, or metadata past --metadata-limit"
+)
+"""What gRPC's library refuses without reporting it."""
 
 _CORE_PREFIX = re.compile(r"^failed to connect to all addresses; last error: (UNKNOWN: |UNAVAILABLE: )?")
 
@@ -77,18 +82,36 @@ def breaker_open(target: Address, last_error: str, retry_in: float) -> Status:
 
 
 def metadata_refused_note(metadata: Metadata) -> str:
-    """Why gRPC's library in Loom refused a request, of whose metadata it has reported ``metadata``.
+    """Why gRPC's library in Loom refused a request, of whose metadata it has reported ``metadata``."""
+    reason = _visible_fault(metadata) or (
+        f"{_HIDDEN_FAULTS} (a client that cancels in the instant in which it calls looks the same)"
+    )
+    return f"gRPC's library in Loom refused the request's metadata ({reason}): --engine wire forwards it unchanged"
+
+
+def unread_end(metadata: Metadata, *, accepted: bool) -> tuple[Status, EndedBy, str]:
+    """The end of a call that was over before its first request was read: refused, or cancelled in that instant.
+
+    Unless ``metadata`` shows a fault, that is a cancellation where C-core has ``accepted`` other requests of the
+    connection. Where it has accepted none, the client more likely sends what C-core refuses with every request.
+    """
+    if accepted and not _visible_fault(metadata):
+        note = (
+            "the client cancelled at once, or gRPC's library in Loom refused the request's metadata"
+            f" ({_HIDDEN_FAULTS}), which looks the same: --engine wire forwards it unchanged"
+        )
+        return client_cancelled(), EndedBy.CLIENT, note
+    return request_refused(), EndedBy.LOOM, metadata_refused_note(metadata)
+
+
+def _visible_fault(metadata: Metadata) -> str:
+    """What gRPC's library refuses in the metadata that it has reported; "" if nothing shows.
 
     A ``-bin`` value that is not base64 is reported as empty; a malformed header of the protocol, or one beyond the size
     limit, is not reported at all.
     """
     if keys := sorted({key for key, _ in metadata if not LEGAL_KEY.fullmatch(key)}):
-        reason = f"{', '.join(keys)}: not a metadata key of gRPC, which are lowercase"
-    elif keys := sorted({key for key, value in metadata if value == b""}):
-        reason = f"{', '.join(keys)}: not one value in base64"
-    else:
-        reason = (
-            "a grpc-encoding other than gzip and deflate, a malformed grpc-timeout, or more metadata than"
-            " --metadata-limit (a client that cancels in the instant in which it calls looks the same)"
-        )
-    return f"gRPC's library in Loom refused the request's metadata ({reason}): --engine wire forwards it unchanged"
+        return f"{', '.join(keys)}: not a metadata key of gRPC, which are lowercase"
+    if keys := sorted({key for key, value in metadata if value == b""}):
+        return f"{', '.join(keys)}: not one value in base64"
+    return ""

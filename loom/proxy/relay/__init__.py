@@ -4,6 +4,7 @@
 * :mod:`~loom.proxy.relay.call`: forwarding of one call, of any stream type.
 * :mod:`~loom.proxy.relay.intercepted_call`: forwarding of one call that something acts on.
 * :mod:`~loom.proxy.relay.call_context`: what all calls share.
+* :mod:`~loom.proxy.relay.accepted_connections`: connections of which C-core has accepted a request.
 * :mod:`~loom.proxy.relay.serialized_callbacks`: runs the callbacks of a call one at a time.
 * :mod:`~loom.proxy.relay.event_buffer`: carries events from gRPC's threads to the event loop.
 

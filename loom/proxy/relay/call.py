@@ -192,12 +192,15 @@ class RelayedCall(SerializedCallbacks):
 
     @serialized
     def _on_request(self, batch: Batch[MessageOperation]) -> None:
-        self._reading_first_request = False
+        first, self._reading_first_request = self._reading_first_request, False
         if self._ended:
             return
+        if first:
+            self._context.accepted_connections.add(self._client_call.peer())
         if not batch.success:
             # The end of the client's messages, even by a reset, completes a read successfully.
-            self._end_refused(local_status.UNDECOMPRESSED_NOTE)
+            self._cancel_upstream()
+            self._end(local_status.request_refused(), EndedBy.LOOM, local_status.UNDECOMPRESSED_NOTE)
             return
         message = batch.batch_operations[0].message()
         if message is not None:
@@ -248,14 +251,10 @@ class RelayedCall(SerializedCallbacks):
         elif self._reading_first_request:
             # A reset or disconnect completes the read first. A call that C-core has refused for its metadata was
             # cancelled before this batch started, so that this completes before the read behind it.
-            self._end_refused(local_status.metadata_refused_note(from_core(self._client_call.metadata)))
+            accepted = self._client_call.peer() in self._context.accepted_connections
+            self._end(*local_status.unread_end(from_core(self._client_call.metadata), accepted=accepted))
         else:
             self._end(local_status.client_cancelled(), EndedBy.CLIENT, "")
-
-    def _end_refused(self, note: str) -> None:
-        """Record that C-core has refused the request; it has already sent the status to the client."""
-        self._cancel_upstream()
-        self._end(local_status.request_refused(), EndedBy.LOOM, note)
 
     # From the target to the client
 

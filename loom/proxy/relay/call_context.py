@@ -1,12 +1,13 @@
 """What all calls of one relay share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loom.model import Kind
 from loom.proxy.breaker import Breaker
 from loom.proxy.target import Target
 
+from .accepted_connections import AcceptedConnections
 from .event_buffer import RelayEventBuffer
 
 
@@ -18,3 +19,4 @@ class CallContext:
     events: RelayEventBuffer
     breaker: Breaker | None
     kind_of: Callable[[str], Kind | None]
+    accepted_connections: AcceptedConnections = field(default_factory=AcceptedConnections)

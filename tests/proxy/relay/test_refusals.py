@@ -94,6 +94,38 @@ async def test_a_request_that_grpcio_refuses_is_ended_by_loom(
         assert end.note.endswith("--engine wire forwards it unchanged")
 
 
+async def test_a_client_that_cancels_at_once_after_calls_that_were_accepted() -> None:
+    """C-core reports it in one of two ways, of which one looks like a refusal."""
+    async with running() as (client, sink, _):
+        assert status_of(await call(client)) == "0"
+        for _ in range(30):
+            client.call("/a.B/C").reset(8)
+        ends = await sink.ended(31)
+        assert {(end.status.code, end.ended_by) for end in ends[1:]} == {
+            (StatusCode.CANCELLED, EndedBy.CLIENT)
+        }
+        assert {end.note[:28] for end in ends[1:]} <= {"", "the client cancelled at once"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "by", "note"),
+    [
+        (("grpc-encoding", "zstd"), EndedBy.CLIENT, "refused the request's metadata (a grpc-encoding"),
+        (("x-bin", "a!!b"), EndedBy.LOOM, "refused the request's metadata (x-bin: not one value in base64)"),
+    ],
+)
+async def test_a_refusal_after_calls_that_were_accepted_is_known_by_what_shows(
+    extra: tuple[str, str], by: EndedBy, note: str
+) -> None:
+    async with running() as (client, sink, _):
+        assert status_of(await call(client)) == "0"
+        assert status_of(await call(client, extra)) == "13"
+        end = await end_of(sink, 1)
+        assert end.ended_by is by
+        assert note in end.note
+        assert end.note.endswith("--engine wire forwards it unchanged")
+
+
 async def test_a_later_message_that_cannot_be_decompressed() -> None:
     async with running() as (client, sink, _):
         stream = client.call("/a.B/C")

@@ -142,12 +142,19 @@ async def test_a_later_message_that_cannot_be_decompressed() -> None:
 @pytest.mark.parametrize("disconnect", [False, True])
 @pytest.mark.parametrize("messages", [0, 1])
 async def test_a_client_that_goes_away_is_not_refused(disconnect: bool, messages: int) -> None:
-    async with running() as (_, sink, connect):
+    calls: asyncio.Queue[H2Stream] = asyncio.Queue()
+
+    async def behave(stream: H2Stream) -> None:
+        calls.put_nowait(stream)
+        await answer(stream)
+
+    async with running(behave) as (_, sink, connect):
         for number in range(10):
             async with connect() as client:
                 stream = client.call("/a.B/C")
                 for _ in range(messages):
                     stream.send_message(b"request")
+                await calls.get()  # the relay calls the backend once it has begun to read
                 events = 2 + messages + number * (3 + messages)
                 await sink.until(lambda: len(sink.events) >= events)  # noqa: B023 (awaited here)
                 if disconnect:

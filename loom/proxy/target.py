@@ -43,7 +43,7 @@ _MAX_CONNECTIONS = 100
 _MAX_PING_TIMEOUT = 20.0
 """Seconds to wait for the answer to a ping."""
 
-_RESOLVE_INTERVAL = 1.0
+RESOLVE_INTERVAL = 1.0
 """Seconds between two attempts to resolve a name that does not exist yet."""
 
 _POLL_INTERVAL = 0.1
@@ -63,9 +63,10 @@ _PRECEDENCE: tuple[State, ...] = ("ready", "connecting", "down", "idle")
 class Target:
     """The target that calls are forwarded to.
 
-    ``authority`` replaces the ``:authority`` that the target receives (its own address by
-    default); ``metadata_limit`` is the most bytes of metadata that it may answer with; ``keepalive`` is the interval
-    of :func:`keepalive_options` in seconds, None for no pings.
+    ``authority`` replaces the ``:authority`` that the target receives (its own address by default);
+    ``metadata_limit`` is the most bytes of metadata that it may answer with; ``keepalive`` is the interval of
+    :func:`keepalive_options` in seconds, None for no pings; ``resolve_interval`` is the time in seconds between two
+    attempts to resolve a name that does not exist yet.
     Belongs to the event loop that it was created on; :meth:`channel`, :meth:`record_success` and
     :meth:`record_failure` are thread-safe.
     """
@@ -77,6 +78,8 @@ class Target:
         authority: str | None,
         metadata_limit: int,
         keepalive: float | None = None,
+        *,
+        resolve_interval: float = RESOLVE_INTERVAL,
     ) -> None:
         if tls is not None:
             check_target_tls(tls)
@@ -85,6 +88,7 @@ class Target:
         self.authority = authority
         self.metadata_limit = metadata_limit
         self.keepalive = keepalive
+        self._resolve_interval = resolve_interval
         self.error = ""
         """The reason of the last connection failure; "" after a success."""
         self.refusal = ""
@@ -136,7 +140,7 @@ class Target:
 
     async def _resolve_until_known(self) -> None:
         while True:
-            await asyncio.sleep(_RESOLVE_INTERVAL)
+            await asyncio.sleep(self._resolve_interval)
             try:
                 await self.check()
                 await self._check_self_dial()

@@ -11,7 +11,6 @@ import pytest
 
 from loom.errors import StartError
 from loom.model import Address, CallEnded, CallIds, EndedBy, StatusCode
-from loom.proxy import target as target_module
 from loom.proxy.relay import RelayEngine
 from loom.proxy.target import Target
 from loom.proxy.wire import WireEngine
@@ -25,7 +24,6 @@ OWN = [Address("localhost", 9999), Address("127.0.0.1", 9998)]
 @pytest.fixture
 async def unknown(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A target whose name resolves once ``names`` has it."""
-    monkeypatch.setattr(target_module, "_RESOLVE_INTERVAL", 0.01)
     names: set[str] = set()
     real = socket.getaddrinfo
 
@@ -35,7 +33,7 @@ async def unknown(monkeypatch: pytest.MonkeyPatch) -> Any:
         return real(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    target = Target(Address("backend.compose", 9998), None, None, METADATA_LIMIT)
+    target = Target(Address("backend.compose", 9998), None, None, METADATA_LIMIT, resolve_interval=0.01)
     yield target, names
     await target.close()
 

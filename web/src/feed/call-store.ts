@@ -91,11 +91,11 @@ export class CallStore {
 
   keep(predicate: (call: Summary) => boolean): Changes {
     const removed: Summary[] = [];
-    const kept: Summary[] = [];
-    for (const call of this.calls) (predicate(call) ? kept : removed).push(call);
+    const remaining: Summary[] = [];
+    for (const call of this.calls) (predicate(call) ? remaining : removed).push(call);
     if (removed.length === 0) return NO_CHANGES;
     for (const call of removed) this.ids.delete(call.id);
-    this.calls = kept;
+    this.calls = remaining;
     return { added: [], updated: [], removed };
   }
 }

@@ -60,9 +60,9 @@ test("returned rows are not modified", () => {
   const store = new CallStore();
   view.rebuild([], () => true, byId);
   view.apply(store.apply([sampleCall(1), sampleCall(2)]));
-  const kept = view.rows;
+  const before = view.rows;
   view.apply(store.apply([sampleCall(1, { version: 2 }), sampleCall(3)]));
-  expect(kept.map(({ version }) => version)).toEqual([1, 1]);
+  expect(before.map(({ version }) => version)).toEqual([1, 1]);
   expect(view.apply({ added: [], updated: [], removed: [] })).toBe(false);
 });
 

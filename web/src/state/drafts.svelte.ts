@@ -75,16 +75,16 @@ export class Drafts {
 }
 
 function storedDrafts(): [string, ReplayEdits][] {
-  const found: [string, ReplayEdits][] = [];
+  const drafts: [string, ReplayEdits][] = [];
   try {
     for (let at = 0; at < sessionStorage.length; at++) {
       const name = sessionStorage.key(at);
       if (!name?.startsWith(PREFIX)) continue;
       const draft: unknown = JSON.parse(sessionStorage.getItem(name) ?? "null");
-      if (typeof draft === "object" && draft !== null) found.push([name.slice(PREFIX.length), draft]);
+      if (typeof draft === "object" && draft !== null) drafts.push([name.slice(PREFIX.length), draft]);
     }
   } catch {
     // No storage, or not written by this page.
   }
-  return found;
+  return drafts;
 }

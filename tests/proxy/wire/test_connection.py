@@ -166,6 +166,17 @@ def test_a_reset_by_the_client_before_and_at_its_deadline() -> None:
     )
 
 
+def test_what_crosses_the_clients_reset_is_not_recorded() -> None:
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1, end=True))
+    observed.server_sends(observed.server.response(1), data(1, message(b"before")))
+    observed.client_sends(frame(http2_bytes.RST_STREAM, 0, 1, (8).to_bytes(4, "big")))
+    observed.server_sends(data(1, message(b"after")), observed.server.trailers(1))
+    assert observed.call_ended().ended_by is EndedBy.CLIENT
+    assert [event.data for event in observed.sink.of(MessageSeen)] == [b"before"]
+    assert not observed.connection.unobserved
+
+
 @pytest.mark.parametrize(
     ("left_ms", "lag", "by"),
     [

@@ -23,7 +23,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def kept(data: Path) -> Path:
+def session_file(data: Path) -> Path:
     """The session "mine" with three calls."""
     path = session_path("mine", data / "sessions")
     write_session(path, recorded(*unary(1), *unary(2, b"\x0a\x03two"), *unary(3))).close()
@@ -46,17 +46,17 @@ def loom(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     return run
 
 
-def test_lists(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
+def test_lists(loom: Callable[..., Ran], session_file: Path, data: Path) -> None:
     (data / "sessions" / "broken.loom.db").write_bytes(b"no database" * 100)
     listed = loom("list")
     assert listed.code == 0
     rows = {line.split()[0]: line for line in listed.out.splitlines()[1:]}
     assert " 3 " in rows["mine"]
     assert "is damaged" in rows["broken"]
-    content = kept.read_bytes()
-    kept.write_bytes(content[: len(content) - 40_000])
+    content = session_file.read_bytes()
+    session_file.write_bytes(content[: len(content) - 40_000])
     assert "its end is missing" in loom("list").out
-    kept.write_bytes(content)
+    session_file.write_bytes(content)
     described = {item["name"]: item for item in map(json.loads, loom("list", "--json").out.splitlines())}
     assert (described["mine"]["calls"], described["mine"]["error"]) == (3, None)
 
@@ -72,7 +72,7 @@ def test_lists_nothing(loom: Callable[..., Ran], data: Path) -> None:
     assert loom("list").out == f"no sessions in {data / 'sessions'}\n"
 
 
-def test_shows(loom: Callable[..., Ran], kept: Path) -> None:
+def test_shows(loom: Callable[..., Ran], session_file: Path) -> None:
     shown = loom("show", "mine")
     assert shown.code == 0
     assert "calls     3" in shown.out
@@ -80,7 +80,7 @@ def test_shows(loom: Callable[..., Ran], kept: Path) -> None:
     assert shown.out.count("/acme.shop.v1.Shop/GetOrder") == 3
 
 
-def test_a_session_that_is_not_there(loom: Callable[..., Ran], kept: Path) -> None:
+def test_a_session_that_is_not_there(loom: Callable[..., Ran], session_file: Path) -> None:
     for words in (("show", "other"), ("delete", "other", "--yes"), ("export", "other")):
         ran = loom(*words)
         assert ran.code == 2
@@ -89,24 +89,24 @@ def test_a_session_that_is_not_there(loom: Callable[..., Ran], kept: Path) -> No
         assert ran.err.count("\n") == 1
 
 
-def test_deletes(loom: Callable[..., Ran], kept: Path) -> None:
+def test_deletes(loom: Callable[..., Ran], session_file: Path) -> None:
     assert loom("delete", "mine", "--yes").code == 0
-    assert list(kept.parent.iterdir()) == []
+    assert list(session_file.parent.iterdir()) == []
 
 
-def test_does_not_delete_a_session_in_use(loom: Callable[..., Ran], kept: Path) -> None:
-    store = write_session(kept, [])
+def test_does_not_delete_a_session_in_use(loom: Callable[..., Ran], session_file: Path) -> None:
+    store = write_session(session_file, [])
     ran = loom("delete", "mine", "--yes")
     who = f"loom: session 'mine' is in use by another Loom (process {os.getpid()})"
     assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
-    assert kept.exists()
-    ran = loom("import", str(kept), "--session", "mine")
+    assert session_file.exists()
+    ran = loom("import", str(session_file), "--session", "mine")
     assert (ran.code, ran.err) == (2, f"{who}: stop that one first, or choose another session\n")
     assert loom("show", "mine").code == 0  # reading is allowed
     store.close()
 
 
-def test_exports_and_imports(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
+def test_exports_and_imports(loom: Callable[..., Ran], session_file: Path, data: Path) -> None:
     out = data / "calls.ndjson"
     assert loom("export", "mine", "-o", str(out), "--reveal").code == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -116,7 +116,9 @@ def test_exports_and_imports(loom: Callable[..., Ran], kept: Path, data: Path) -
     again = data / "again.ndjson"
     assert loom("export", "copy", "-o", str(again), "--reveal").code == 0
     assert again.read_bytes() == out.read_bytes()
-    assert loom("import", str(kept), "--session", "copy").out.endswith("(session) are in session 'copy'\n")
+    assert loom("import", str(session_file), "--session", "copy").out.endswith(
+        "(session) are in session 'copy'\n"
+    )
     assert "calls     6" in loom("show", "copy").out
 
 
@@ -141,7 +143,9 @@ def test_an_imported_replay_refers_to_its_imported_call(loom: Callable[..., Ran]
     assert [call.replay_of for call in imported(out)[0]] == [0, 0, 2]
 
 
-def test_exports_by_filter_with_secrets_masked(loom: Callable[..., Ran], kept: Path, data: Path) -> None:
+def test_exports_by_filter_with_secrets_masked(
+    loom: Callable[..., Ran], session_file: Path, data: Path
+) -> None:
     out = data / "calls.ndjson"
     assert loom("export", "mine", "-q", 'body:"two"', "-o", str(out)).code == 0
     calls, _ = imported(out)
@@ -153,18 +157,20 @@ def test_exports_by_filter_with_secrets_masked(loom: Callable[..., Ran], kept: P
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
-def test_an_export_to_a_full_disk_is_reported_as_incomplete(loom: Callable[..., Ran], kept: Path) -> None:
+def test_an_export_to_a_full_disk_is_reported_as_incomplete(
+    loom: Callable[..., Ran], session_file: Path
+) -> None:
     ran = loom("export", "mine", "-o", "/dev/full")
     assert (ran.code, ran.err) == (2, "loom: /dev/full is incomplete: No space left on device\n")
 
 
-def test_an_invalid_filter_is_reported_with_its_column(loom: Callable[..., Ran], kept: Path) -> None:
+def test_an_invalid_filter_is_reported_with_its_column(loom: Callable[..., Ran], session_file: Path) -> None:
     ran = loom("export", "mine", "-q", "order status:FOO")
     assert (ran.code, "'order status:FOO', column 13: 'FOO' is" in ran.err) == (2, True)
 
 
 def test_of_a_damaged_file_the_rest_is_imported_and_the_place_reported(
-    loom: Callable[..., Ran], kept: Path, data: Path
+    loom: Callable[..., Ran], session_file: Path, data: Path
 ) -> None:
     out = data / "calls.ndjson"
     loom("export", "mine", "-o", str(out))
@@ -187,11 +193,11 @@ def test_an_invalid_name(loom: Callable[..., Ran], name: str) -> None:
 
 
 def test_keys_masked_when_recorded_are_masked_in_an_export(
-    loom: Callable[..., Ran], kept: Path, data: Path
+    loom: Callable[..., Ran], session_file: Path, data: Path
 ) -> None:
     assert '"42"' in loom("export", "mine").out
     assert '"42"' not in loom("export", "mine", "--mask", "X-Tenant").out
-    store = SessionWriter(kept)
+    store = SessionWriter(session_file)
     store.mask(["x-tenant"])
     store.open()
     for event in unary(4):
@@ -201,20 +207,20 @@ def test_keys_masked_when_recorded_are_masked_in_an_export(
     assert '"x-tenant"' in exported
     assert '"42"' not in exported
     assert '"42"' in loom("export", "mine", "--reveal").out
-    assert loom("import", str(kept), "--session", "copy").code == 0
+    assert loom("import", str(session_file), "--session", "copy").code == 0
     assert '"42"' not in loom("export", "copy").out
     ran = loom("export", "mine", "--mask", "no key")
     assert (ran.code, "a metadata key" in ran.err) == (2, True)
 
 
 def test_the_data_directory_precedes_or_follows_a_subcommand(
-    loom: Callable[..., Ran], kept: Path, data: Path
+    loom: Callable[..., Ran], session_file: Path, data: Path
 ) -> None:
     elsewhere = ("--data-dir", str(data / "elsewhere"))
     assert " 3 " in loom("list", "--data-dir", str(data)).out
     assert loom("list", *elsewhere).out == loom(*elsewhere, "list").out
     assert loom(*elsewhere, "show", "mine", "--data-dir", str(data)).code == 0
-    assert loom("import", str(kept), *elsewhere).code == 0
+    assert loom("import", str(session_file), *elsewhere).code == 0
     assert loom("export", "default", *elsewhere).code == 0
     assert loom("delete", "default", "--yes", *elsewhere).code == 0
     (data / "other.toml").write_text("nonsense = 1\n")
@@ -222,10 +228,10 @@ def test_the_data_directory_precedes_or_follows_a_subcommand(
 
 
 def test_an_import_into_a_directory_that_cannot_be_written_to(
-    loom: Callable[..., Ran], kept: Path, data: Path
+    loom: Callable[..., Ran], session_file: Path, data: Path
 ) -> None:
     (data / "file").write_text("")
-    ran = loom("import", str(kept), "--data-dir", str(data / "file"))
+    ran = loom("import", str(session_file), "--data-dir", str(data / "file"))
     assert ran.code == 2
     assert "set LOOM_DATA_DIR to a directory that you may write to, or pass one with --data-dir" in ran.err
     assert "--no-session" not in ran.err

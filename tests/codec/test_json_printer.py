@@ -34,18 +34,18 @@ HIGHEST = {
 def mapped(value: Any) -> Any:
     """Our JSON, after it was checked against protobuf's and against what ``decode`` says."""
     printer = JsonPrinter(linked_protos().pool)
-    made = printer.value(value)
+    result = printer.value(value)
     assert printer.problems == []
-    assert made == json_format.MessageToDict(value, descriptor_pool=linked_protos().pool)
-    assert [printer.value(value) for _ in range(COMPILE_AFTER)][-1] == made, "once its readers are compiled"
+    assert result == json_format.MessageToDict(value, descriptor_pool=linked_protos().pool)
+    assert [printer.value(value) for _ in range(COMPILE_AFTER)][-1] == result, "once its readers are compiled"
     text, complete = truncated_json(JsonPrinter(linked_protos().pool), value, 1_000_000)
     assert complete
-    assert json.loads(text) == made
+    assert json.loads(text) == result
     decoded = content(value.SerializeToString(), value.DESCRIPTOR)
-    assert decoded.value.json == made
-    assert json.loads(decoded.text) == made
+    assert decoded.value.json == result
+    assert json.loads(decoded.text) == result
     assert not decoded.value.unknown_fields
-    return made
+    return result
 
 
 @pytest.mark.parametrize("values", [{}, LOWEST, HIGHEST], ids=["empty", "lowest", "highest"])
@@ -54,8 +54,8 @@ def test_scalars_at_their_limits(values: dict[str, Any]) -> None:
 
 
 def test_64_bit_integers_are_text_and_smaller_ones_numbers() -> None:
-    made = mapped(message("Scalars", f_int64=INT64_MAX, f_uint64=UINT64_MAX, f_int32=7))
-    assert made == {"fInt32": 7, "fInt64": "9223372036854775807", "fUint64": "18446744073709551615"}
+    result = mapped(message("Scalars", f_int64=INT64_MAX, f_uint64=UINT64_MAX, f_int32=7))
+    assert result == {"fInt32": 7, "fInt64": "9223372036854775807", "fUint64": "18446744073709551615"}
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1, 1e100, 123456789.123])
@@ -78,8 +78,8 @@ def test_a_tenth_as_a_float_is_a_tenth() -> None:
 
 
 def test_minus_zero_is_not_nothing() -> None:
-    made = mapped(message("Scalars", f_double=-0.0, f_float=-0.0))
-    assert [math.copysign(1, made[name]) for name in ("fDouble", "fFloat")] == [-1, -1]
+    result = mapped(message("Scalars", f_double=-0.0, f_float=-0.0))
+    assert [math.copysign(1, result[name]) for name in ("fDouble", "fFloat")] == [-1, -1]
 
 
 def test_fields_with_presence_are_shown_when_set_to_their_default() -> None:
@@ -118,22 +118,22 @@ def test_packed_and_unpacked_are_read_alike() -> None:
 def test_maps_with_every_kind_of_key() -> None:
     scalars = message("Scalars", f_bool=True)
     timestamp = message("google.protobuf.Timestamp", seconds=1, nanos=5000)
-    made = message("Maps")
-    made.by_int32[-1] = "a"
-    made.by_int64[INT64_MIN] = math.inf
-    made.by_uint32[2**32 - 1] = b"\0"
-    made.by_uint64[UINT64_MAX] = INT64_MAX
-    made.by_sint32[-5] = 0.1
-    made.by_sint64[0] = True
-    made.by_fixed32[0] = 1
-    made.by_fixed64[9].CopyFrom(scalars)
-    made.by_sfixed32[-9] = 0
-    made.by_sfixed64[INT64_MAX].CopyFrom(timestamp)
-    made.by_bool[True] = "yes"
-    made.by_bool[False] = "no"
-    made.by_string[""].string_value = "empty key"
-    made.by_string["é\n"].null_value = 0
-    shown = mapped(made)
+    result = message("Maps")
+    result.by_int32[-1] = "a"
+    result.by_int64[INT64_MIN] = math.inf
+    result.by_uint32[2**32 - 1] = b"\0"
+    result.by_uint64[UINT64_MAX] = INT64_MAX
+    result.by_sint32[-5] = 0.1
+    result.by_sint64[0] = True
+    result.by_fixed32[0] = 1
+    result.by_fixed64[9].CopyFrom(scalars)
+    result.by_sfixed32[-9] = 0
+    result.by_sfixed64[INT64_MAX].CopyFrom(timestamp)
+    result.by_bool[True] = "yes"
+    result.by_bool[False] = "no"
+    result.by_string[""].string_value = "empty key"
+    result.by_string["é\n"].null_value = 0
+    shown = mapped(result)
     assert shown["byBool"] == {"true": "yes", "false": "no"}
     assert shown["bySfixed64"] == {str(INT64_MAX): "1970-01-01T00:00:01.000005Z"}
 
@@ -180,23 +180,23 @@ def test_timestamps(seconds: int, nanos: int, text: str) -> None:
     ],
 )
 def test_durations(seconds: int, nanos: int, text: str) -> None:
-    made = mapped(
+    result = mapped(
         message("WellKnown", duration={"seconds": seconds, "nanos": nanos}, durations=[{"seconds": 1}])
     )
-    assert made == {"duration": text, "durations": ["1s"]}
+    assert result == {"duration": text, "durations": ["1s"]}
 
 
 def test_field_masks() -> None:
-    made = message("WellKnown", field_mask={"paths": ["user.display_name", "photo"]})
-    assert mapped(made) == {"fieldMask": "user.displayName,photo"}
+    result = message("WellKnown", field_mask={"paths": ["user.display_name", "photo"]})
+    assert mapped(result) == {"fieldMask": "user.displayName,photo"}
 
 
 def test_struct_value_and_list() -> None:
-    made = message("WellKnown")
-    made.struct.update({"a": 1.5, "b": None, "c": [True, "x", {"d": []}], "": {}})
-    made.list.extend([1, "two", None, [3], {"four": False}])
-    made.value.struct_value.update({"nested": {"deep": [0]}})
-    shown = mapped(made)
+    result = message("WellKnown")
+    result.struct.update({"a": 1.5, "b": None, "c": [True, "x", {"d": []}], "": {}})
+    result.list.extend([1, "two", None, [3], {"four": False}])
+    result.value.struct_value.update({"nested": {"deep": [0]}})
+    shown = mapped(result)
     assert shown["struct"]["c"] == [True, "x", {"d": []}]
     assert shown["list"] == [1, "two", None, [3], {"four": False}]
 
@@ -234,9 +234,9 @@ def test_any_of_messages_of_well_known_types_and_of_any() -> None:
 
 
 def test_names_that_are_keywords_or_hide_methods() -> None:
-    made = message("Names", **{"from": 1, "HasField": "x", "snake_case_2x": 3, "renamed": 4})
+    result = message("Names", **{"from": 1, "HasField": "x", "snake_case_2x": 3, "renamed": 4})
     # json_format itself fails on these
-    assert decode(made.SerializeToString(), descriptor("Names"), linked_protos().pool).json == {
+    assert decode(result.SerializeToString(), descriptor("Names"), linked_protos().pool).json == {
         "from": 1, "HasField": "x", "snakeCase2x": 3, "something-else": 4,
     }  # fmt: skip
     hiding = message("Names", DESCRIPTOR="d", ListFields="l", HasField="h")
@@ -256,8 +256,8 @@ def test_names_that_python_cannot_say() -> None:
         "d": "d",
         "v": 0.5,
     }
-    made = message("Keywords", **fields, m={True: 0, False: 9})
-    assert mapped(made) == {
+    result = message("Keywords", **fields, m={True: 0, False: 9})
+    assert mapped(result) == {
         "from": 1, "class": "c", 'a "key"': True, "lambda": "/w==", "not": "RED", "d": "d", "v": 0.5,
         "and": ["COLOUR_UNSPECIFIED", "RED", 9], "m": {"true": "COLOUR_UNSPECIFIED", "false": 9},
     }  # fmt: skip
@@ -299,20 +299,20 @@ def test_an_unknown_value_of_a_closed_enum_is_an_unknown_field() -> None:
 
 
 def test_editions() -> None:
-    made = message("edition.Modern", explicit="", implicit="", expanded=[1, 2], packed=[3], mood=1)
-    made.delimited.explicit = "delimited"
-    assert mapped(made) == {
+    result = message("edition.Modern", explicit="", implicit="", expanded=[1, 2], packed=[3], mood=1)
+    result.delimited.explicit = "delimited"
+    assert mapped(result) == {
         "explicit": "", "delimited": {"explicit": "delimited"}, "expanded": [1, 2], "packed": [3], "mood": "GOOD",
     }  # fmt: skip
 
 
 def test_deep_nesting() -> None:
-    made = message("Tree", name="0")
-    place = made
+    result = message("Tree", name="0")
+    place = result
     for depth in range(1, 99):
         place = place.left
         place.name = str(depth)
-    mapped(made)
+    mapped(result)
 
 
 def test_messages_whose_fields_cannot_be_read_by_attribute_never_are() -> None:

@@ -30,9 +30,9 @@ def test_fixed_numbers_may_be_floats_or_signed() -> None:
 
 
 def test_text_is_text_and_says_what_else_it_could_be() -> None:
-    found = only(b"\x12\x05hello")
-    assert (found.type, found.value) == ("len: string", "hello")
-    assert "could be bytes" in found.note
+    node = only(b"\x12\x05hello")
+    assert (node.type, node.value) == ("len: string", "hello")
+    assert "could be bytes" in node.note
 
 
 def test_text_that_is_also_a_message_says_so() -> None:
@@ -40,10 +40,10 @@ def test_text_that_is_also_a_message_says_so() -> None:
 
 
 def test_nested_messages() -> None:
-    found = only(b"\x1a\x04\x08\x01\x12\x00")
-    assert found.type == "len: message"
-    assert [child.key for child in found.children] == ["1", "2"]
-    assert "could be bytes" in found.note
+    node = only(b"\x1a\x04\x08\x01\x12\x00")
+    assert node.type == "len: message"
+    assert [child.key for child in node.children] == ["1", "2"]
+    assert "could be bytes" in node.note
 
 
 def test_packed_numbers_are_named() -> None:
@@ -52,14 +52,14 @@ def test_packed_numbers_are_named() -> None:
 
 
 def test_bytes_that_are_nothing_else() -> None:
-    found = only(b"\x0a\x03\xff\xfe\x80")
-    assert found.kind == "bytes"
-    assert base64.b64decode(found.value) == b"\xff\xfe\x80"
+    node = only(b"\x0a\x03\xff\xfe\x80")
+    assert node.kind == "bytes"
+    assert base64.b64decode(node.value) == b"\xff\xfe\x80"
 
 
 def test_groups() -> None:
-    found = only(b"\x0b\x10\x01\x13\x14\x0c")
-    assert (found.type, [child.key for child in found.children]) == ("group", ["2", "2"])
+    node = only(b"\x0b\x10\x01\x13\x14\x0c")
+    assert (node.type, [child.key for child in node.children]) == ("group", ["2", "2"])
 
 
 @pytest.mark.parametrize(

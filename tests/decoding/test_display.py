@@ -35,9 +35,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[descriptor_pb2.F
 
 @pytest.fixture
 async def decoder(files: Sequence[descriptor_pb2.FileDescriptorProto]) -> AsyncIterator[DisplayDecoder]:
-    made = DescriptorIndex()
-    made.add(files, "test")
-    schema = Schema([MemorySource("proto files", [made])])
+    index = DescriptorIndex()
+    index.add(files, "test")
+    schema = Schema([MemorySource("proto files", [index])])
     decoding = DisplayDecoder(schema)
     yield decoding
     await decoding.close()
@@ -167,10 +167,10 @@ async def test_an_any_is_unpacked_with_types_of_any_source(
         ) -> list[descriptor_pb2.FileDescriptorProto]:
             return []
 
-    made = DescriptorIndex()
-    made.add(files, "test")
+    index = DescriptorIndex()
+    index.add(files, "test")
     late = compiled(tmp_path, late='syntax = "proto3"; package late; message Thing { string is = 1; }').file
-    decoding = DisplayDecoder(Schema([MemorySource("proto files", [made]), Late()]))
+    decoding = DisplayDecoder(Schema([MemorySource("proto files", [index]), Late()]))
     strange = any_pb2.Any(type_url="x/late.Thing", value=b"\x0a\x05known")
     data = message(
         "WellKnown", any={"type_url": strange.type_url, "value": strange.value}
@@ -192,9 +192,9 @@ async def test_unknown_fields_refresh_the_schema_once_and_are_drift(
             self.asked += 1
             return await super().fetch(symbol)
 
-    made = DescriptorIndex()
-    made.add(files, "test")
-    source = Counting("reflection", [made])
+    index = DescriptorIndex()
+    index.add(files, "test")
+    source = Counting("reflection", [index])
     decoding = DisplayDecoder(Schema([source]))
     call = a_call("/t.S/Old")
     newer = a_message(message("New", kept="k", added=5).SerializeToString())
@@ -219,9 +219,9 @@ async def test_messages_of_a_newer_schema_are_decoded_after_a_refresh(
         tmp_path,
         s='syntax = "proto3"; package t; message M { int32 a = 1; string b = 2; } service S { rpc Do(M) returns (M); }',
     )
-    made = DescriptorIndex()
-    made.add(old.file, "test")
-    source = MemorySource("reflection", [made])
+    index = DescriptorIndex()
+    index.add(old.file, "test")
+    source = MemorySource("reflection", [index])
     decoding = DisplayDecoder(Schema([source]))
     await decoding.schema.method("/t.S/Do")
     newer = DescriptorIndex()

@@ -41,15 +41,15 @@ async def test_has_the_documented_shape(calls: list[Call]) -> None:
 async def test_reads_what_it_writes(calls: list[Call], tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     path.write_bytes(export("grpc-dump", calls, reveal=True))
-    found, problems = imported(path)
+    imported_calls, problems = imported(path)
     assert problems == []
-    for left, right in zip(found, calls, strict=True):
+    for left, right in zip(imported_calls, calls, strict=True):
         assert (left.method, left.status) == (right.method, right.status)
         assert [(m.direction, m.time_ns) for m in left.messages] == [
             (m.direction, m.time_ns) for m in right.messages
         ]
         assert left.authority == right.authority
-    assert [m.data for m in found[2].messages] == [m.data for m in calls[2].messages]
+    assert [m.data for m in imported_calls[2].messages] == [m.data for m in calls[2].messages]
 
 
 def test_reads_a_dump_of_the_tool(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_reads_a_dump_that_was_indented(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     first, second = [json.dumps(json.loads(line), indent=2) for line in DUMP.splitlines()]
     path.write_text(f"{first}\n{second}\n")
-    found, problems = imported(path)
+    imported_calls, problems = imported(path)
     assert problems == []
-    assert [call.method for call in found] == ["/acme.Shop/Get"] * 2
+    assert [call.method for call in imported_calls] == ["/acme.Shop/Get"] * 2
     cut = "\n".join(second.splitlines()[:4])
     path.write_text(f"{first}\n{cut}\n{first}\n{cut}")
-    found, problems = imported(path)
-    assert len(found) == 2
+    imported_calls, problems = imported(path)
+    assert len(imported_calls) == 2
     length = len(first.splitlines())
     assert [problem.split(": ")[1] for problem in problems] == [
         f"line {length + 1}",
@@ -95,12 +95,12 @@ def test_reads_a_dump_that_was_indented(tmp_path: Path) -> None:
 def test_a_damaged_beginning_costs_itself_only(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     path.write_text(DUMP.splitlines()[0][40:] + "\n" + DUMP)
-    found, problems = imported(path)
-    assert [call.method for call in found] == ["/acme.Shop/Get"] * 2
+    imported_calls, problems = imported(path)
+    assert [call.method for call in imported_calls] == ["/acme.Shop/Get"] * 2
     assert [problem.split(": ")[1] for problem in problems] == ["line 1"]
     path.write_bytes(b"\xef\xbb\xbf" + DUMP.encode())
-    found, problems = imported(path)
-    assert (len(found), problems) == (2, [])
+    imported_calls, problems = imported(path)
+    assert (len(imported_calls), problems) == (2, [])
 
 
 def test_a_call_without_times_has_those_of_its_neighbour(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_reads_a_numeric_code_and_tells_of_damaged_lines(tmp_path: Path) -> None
         + '{"service":"a.B"\n'
         + good
     )
-    found, problems = imported(path)
-    assert [call.status and call.status.code for call in found] == [2, 2]
+    imported_calls, problems = imported(path)
+    assert [call.status and call.status.code for call in imported_calls] == [2, 2]
     assert [problem.partition(": ")[2].partition(":")[0] for problem in problems] == [
         "line 2",
         "line 3",

@@ -35,11 +35,11 @@ async def violations(page: Page, within: str = "html") -> list[str]:
     """
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
-    found = await page.evaluate("within => axe.run(document.querySelector(within))", within)
-    assert len(found["passes"]) > 15, "axe checked almost nothing"
+    problems = await page.evaluate("within => axe.run(document.querySelector(within))", within)
+    assert len(problems["passes"]) > 15, "axe checked almost nothing"
     return [
         f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for one in found["violations"]
+        for one in problems["violations"]
         for node in one["nodes"]
     ]
 
@@ -51,19 +51,19 @@ async def test_axe_finds_nothing(page: Page, feed: FakeFeed, theme: str) -> None
     await opened(page, feed, "/calls/5")
     await held(page, 8)
     await expect(page.get_by_role("tree", name="Message 0")).to_be_visible()
-    found = await violations(page)
+    problems = await violations(page)
     for tab in "23456":
         await page.keyboard.press(tab)
         await expect(page.get_by_role("tab").nth(int(tab) - 1)).to_have_attribute("aria-selected", "true")
-        found += await violations(page, DETAIL)
+        problems += await violations(page, DETAIL)
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     await page.keyboard.press("Escape")
     await page.goto(feed.address + "/calls/8?q=nothing-matches-this")
     await expect(page.get_by_text("Nothing matches")).to_be_visible()
-    found += await violations(page)
-    assert found == []
+    problems += await violations(page)
+    assert problems == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -73,28 +73,28 @@ async def test_axe_finds_nothing_in_menus_dialogs_and_states(page: Page, feed: F
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     await opened(page, feed, "/calls/8?message=3")
     await held(page, 8)
-    found = await violations(page)
+    problems = await violations(page)
     for menu in ("Columns", "Export"):
         await page.get_by_role("button", name=menu).click()
-        found += await violations(page)
+        problems += await violations(page)
         await page.keyboard.press("Escape")
     await page.keyboard.press("m")
     await page.keyboard.press("]")
     await page.keyboard.press("d")
     await expect(page.get_by_role("textbox", name="Right")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     await page.keyboard.press("Escape")
     await page.keyboard.press("Shift+X")
     await expect(page.get_by_role("dialog", name="Clear the view or the history?")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     await page.keyboard.press("Escape")
     await page.keyboard.press("/")
     await page.keyboard.type("is:")
     await expect(page.get_by_role("listbox")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     await page.keyboard.type("nonsense")
     await expect(page.get_by_role("alert")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     await page.keyboard.press("Escape")
     await page.keyboard.press("p")
     feed.tick(
@@ -110,12 +110,12 @@ async def test_axe_finds_nothing_in_menus_dialogs_and_states(page: Page, feed: F
     feed.gap(3)
     await expect(page.get_by_text("3 updates were skipped")).to_be_visible()
     await expect(page.get_by_text("Can't connect to localhost:50051 (connection refused).")).to_be_visible()
-    found += await violations(page)
+    problems += await violations(page)
     feed.refusing = True
     feed.disconnect()
     await expect(page.get_by_role("button", name="disconnected · retrying")).to_be_visible()
-    found += await violations(page)
-    assert found == []
+    problems += await violations(page)
+    assert problems == []
 
 
 async def test_the_grid_says_how_many_rows_there_are_and_which_is_meant(page: Page, feed: FakeFeed) -> None:

@@ -79,8 +79,8 @@ ALL = ["user.id", "user.updated_at", "user.tags[0].at", "user.tags[1].name", "us
     ],
 )
 def test_paths_are_left_out(ignore: str, left_out: list[str]) -> None:
-    found = [path for path, _ in changes(LEFT, RIGHT, *ignore.split(","))]
-    assert found == [path for path in ALL if path not in left_out]
+    differences = [path for path, _ in changes(LEFT, RIGHT, *ignore.split(","))]
+    assert differences == [path for path in ALL if path not in left_out]
 
 
 @pytest.mark.parametrize("path", ["a", "a.b[0].c", '["a.b"][3]["q\\"uote"]', "[0][1]"])
@@ -157,10 +157,10 @@ def test_a_field_goes_by_its_name_in_the_proto_file_and_in_json(ignore: str, lef
 
     names = FieldNames(make("Thing").DESCRIPTOR)
     every = [item.path for item in diff_values(value(1), value(2), "response 0", None, names)]
-    found = [
+    differences = [
         item.path for item in diff_values(value(1), value(2), "response 0", IgnorePaths([ignore]), names)
     ]
-    gone = [path for path in every if path not in found]
+    gone = [path for path in every if path not in differences]
     assert gone == [path for path in every if any(path.startswith(item) for item in left_out)]
 
 
@@ -192,8 +192,8 @@ async def test_every_part_of_a_call_is_compared(bench: Bench) -> None:
     right = await bench.call(
         "Gather", [thing(text="b")], metadata=[("x-a", "2"), ("authorization", "other"), ("mirror-code", "5")]
     )
-    found = await difference(bench, left, right)
-    assert [(item.where, item.path, item.kind) for item in found] == [
+    differences = await difference(bench, left, right)
+    assert [(item.where, item.path, item.kind) for item in differences] == [
         ("request 0", "text", CHANGED),
         ("request 1", "", REMOVED),
         ("response 0", "text", CHANGED),
@@ -205,9 +205,9 @@ async def test_every_part_of_a_call_is_compared(bench: Bench) -> None:
         ("status", "code", CHANGED),
         ("status", "message", CHANGED),
     ]
-    assert found[1].left == {"big": "1"}
-    assert (found[5].left, found[5].right) == (MASK, MASK)
-    assert "s3cret" not in str(found)
+    assert differences[1].left == {"big": "1"}
+    assert (differences[5].left, differences[5].right) == (MASK, MASK)
+    assert "s3cret" not in str(differences)
     places = (
         "request:",
         "response",
@@ -252,8 +252,8 @@ async def test_what_was_masked_in_an_answer_is_not_compared_but_may_not_be_lost(
     setattr(right, block, (("set-cookie", "fresh"), ("x-a", "1")))
     assert await difference(bench, left, right) == []
     setattr(right, block, (("x-a", "2"),))
-    found = await difference(bench, left, right)
-    assert [(item.path, item.kind) for item in found] == [("set-cookie", REMOVED), ("x-a", CHANGED)]
+    differences = await difference(bench, left, right)
+    assert [(item.path, item.kind) for item in differences] == [("set-cookie", REMOVED), ("x-a", CHANGED)]
 
 
 @pytest.mark.parametrize("ended_by", [EndedBy.DEADLINE, EndedBy.CLIENT])
@@ -284,8 +284,8 @@ async def test_of_calls_that_the_backend_did_not_end_what_is_chance_is_not_compa
 async def test_messages_that_are_not_protobuf_are_compared_by_their_bytes(bench: Bench) -> None:
     left, right = await bench.call("Say", [b'{"a":1}']), await bench.call("Say", [b'{"a":2}'])
     left.content_type = right.content_type = "application/grpc+json"
-    found = await difference(bench, left, right)
-    assert [item.where for item in found] == ["request 0", "response 0"]
+    differences = await difference(bench, left, right)
+    assert [item.where for item in differences] == ["request 0", "response 0"]
     assert plan_replay(left, Edits()).notes == ("sent as application/grpc, not as application/grpc+json",)
 
 
@@ -358,13 +358,13 @@ async def test_a_difference_that_json_cannot_show_counts(
     bench: Bench, left: bytes, right: bytes, path: str, shows: str
 ) -> None:
     calls = [await bench.call("Gather", [data]) for data in (left, right)]
-    found = await difference(bench, calls[0], calls[1])
-    request, response = (item for item in found if item.path != "text")
+    differences = await difference(bench, calls[0], calls[1])
+    request, response = (item for item in differences if item.path != "text")
     assert (request.where, request.path, response.where) == ("request 0", path, "response 0")
     assert "values that JSON does not represent exactly differ" in request.right
     assert request.left == shows
     assert [item.path for item in await difference(bench, calls[0], calls[1], path)] == ["text", "text"][
-        : len(found) - 2
+        : len(differences) - 2
     ]
 
 

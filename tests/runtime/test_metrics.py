@@ -56,50 +56,50 @@ def test_calls_are_counted_by_method_and_code() -> None:
     metrics = Metrics("1.2.3", lambda: STATS)
     ended(metrics, "/a.B/C")
     ended(metrics, "/a.B/C", code=5)
-    found = samples(metrics)
-    assert found["loom_calls_started_total", (("method", "/a.B/C"),)] == 2
-    assert found["loom_calls_total", (("code", "NOT_FOUND"), ("method", "/a.B/C"))] == 1
-    assert found["loom_messages_total", (("direction", "request"),)] == 2
-    assert found["loom_message_bytes_total", (("direction", "request"),)] == 20
-    assert found["loom_build_info", (("version", "1.2.3"),)] == 1
+    values = samples(metrics)
+    assert values["loom_calls_started_total", (("method", "/a.B/C"),)] == 2
+    assert values["loom_calls_total", (("code", "NOT_FOUND"), ("method", "/a.B/C"))] == 1
+    assert values["loom_messages_total", (("direction", "request"),)] == 2
+    assert values["loom_message_bytes_total", (("direction", "request"),)] == 20
+    assert values["loom_build_info", (("version", "1.2.3"),)] == 1
 
 
 def test_durations_fall_into_their_buckets() -> None:
     metrics = Metrics("1", lambda: STATS)
     ended(metrics, "/a.B/C", seconds=0.004)
     ended(metrics, "/a.B/C", seconds=120)
-    found = samples(metrics)
-    assert found["loom_call_duration_seconds_bucket", (("le", "0.0025"),)] == 0
-    assert found["loom_call_duration_seconds_bucket", (("le", "0.005"),)] == 1
-    assert found["loom_call_duration_seconds_bucket", (("le", "+Inf"),)] == 2
-    assert found["loom_call_duration_seconds_count", ()] == 2
+    values = samples(metrics)
+    assert values["loom_call_duration_seconds_bucket", (("le", "0.0025"),)] == 0
+    assert values["loom_call_duration_seconds_bucket", (("le", "0.005"),)] == 1
+    assert values["loom_call_duration_seconds_bucket", (("le", "+Inf"),)] == 2
+    assert values["loom_call_duration_seconds_count", ()] == 2
 
 
 def test_history_losses_and_target_are_exposed() -> None:
-    found = samples(Metrics("1", lambda: STATS))
-    assert found["loom_history_evicted_total", ()] == 3
-    assert found["loom_target_ready", (("target", "localhost:50051"),)] == 1
-    assert found["loom_breaker_state", (("state", "half_open"),)] == 1
-    assert found["loom_breaker_state", (("state", "closed"),)] == 0
-    assert found["loom_sink_dropped_total", (("sink", "log"),)] == 1
+    values = samples(Metrics("1", lambda: STATS))
+    assert values["loom_history_evicted_total", ()] == 3
+    assert values["loom_target_ready", (("target", "localhost:50051"),)] == 1
+    assert values["loom_breaker_state", (("state", "half_open"),)] == 1
+    assert values["loom_breaker_state", (("state", "closed"),)] == 0
+    assert values["loom_sink_dropped_total", (("sink", "log"),)] == 1
 
 
 def test_the_number_of_method_labels_is_bounded() -> None:
     metrics = Metrics("1", lambda: STATS, max_methods=3)
     for number in range(10):
         ended(metrics, f"/a.B/M{number}")
-    found = samples(metrics)
-    assert found["loom_calls_started_total", (("method", "other"),)] == 7
-    assert sum(name == "loom_calls_started_total" for name, _ in found) == 4
+    values = samples(metrics)
+    assert values["loom_calls_started_total", (("method", "other"),)] == 7
+    assert sum(name == "loom_calls_started_total" for name, _ in values) == 4
 
 
 def test_codes_past_16_are_one_label() -> None:
     metrics = Metrics("1", lambda: STATS)
     for code in (16, 17, 18, 4_000_000_000):
         ended(metrics, "/a.B/C", code=code)
-    found = samples(metrics)
+    values = samples(metrics)
     codes = {
-        dict(labels)["code"]: value for (name, labels), value in found.items() if name == "loom_calls_total"
+        dict(labels)["code"]: value for (name, labels), value in values.items() if name == "loom_calls_total"
     }
     assert codes == {"UNAUTHENTICATED": 1, "other": 3}
 

@@ -33,8 +33,8 @@ async def outlined(proto: Path, path: str, most: int = 1000) -> Outline:
 
 
 async def test_fields_have_number_name_type_and_what_they_are() -> None:
-    made = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
-    thing = made.messages[0]
+    outline = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
+    thing = outline.messages[0]
     assert (thing.name, thing.file) == ("mirror.v1.Thing", "mirror.proto")
     fields = {one.name: one for one in thing.fields}
     part = "mirror.v1.Part"
@@ -51,8 +51,8 @@ async def test_fields_have_number_name_type_and_what_they_are() -> None:
 
 
 async def test_services_have_methods_with_their_stream_types() -> None:
-    made = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
-    (service,) = made.services
+    outline = await outlined(PROTO, "/mirror.v1.Mirror/Chat")
+    (service,) = outline.services
     assert (service.name, service.file) == ("mirror.v1.Mirror", "mirror.proto")
     assert {one.name: one.kind for one in service.methods} == {
         "Say": Kind.UNARY, "Gather": Kind.CLIENT, "Spread": Kind.SERVER, "Chat": Kind.BIDI,
@@ -63,37 +63,37 @@ async def test_services_have_methods_with_their_stream_types() -> None:
 
 
 async def test_types_are_listed_once_and_entries_of_maps_not_at_all() -> None:
-    made = await outlined(PROTO, "/mirror.v1.Mirror/Say")
-    names = [one.name for one in made.messages]
+    outline = await outlined(PROTO, "/mirror.v1.Mirror/Say")
+    names = [one.name for one in outline.messages]
     assert len(names) == len(set(names))
     assert {"mirror.v1.Thing", "mirror.v1.Part", "google.protobuf.Timestamp", "google.protobuf.Any"} <= set(
         names
     )
     assert not [name for name in names if name.endswith("Entry")]
-    assert made.enums[0].name == "mirror.v1.Mood"
-    assert made.enums[0].values == [(0, "MOOD_UNSPECIFIED"), (1, "MOOD_CALM"), (2, "MOOD_WILD")]
-    assert made.more == 0
+    assert outline.enums[0].name == "mirror.v1.Mood"
+    assert outline.enums[0].values == [(0, "MOOD_UNSPECIFIED"), (1, "MOOD_CALM"), (2, "MOOD_WILD")]
+    assert outline.more == 0
 
 
 async def test_proto2_features(tmp_path: Path) -> None:
     path = tmp_path / "old.proto"
     path.write_text(_PROTO2)
-    made = await outlined(path, "/old.T/Other")
-    assert [service.name for service in made.services] == ["old.T", "old.S"]
-    assert made.services[1].methods[0].deprecated
-    messages = {one.name: one for one in made.messages}
+    outline = await outlined(path, "/old.T/Other")
+    assert [service.name for service in outline.services] == ["old.T", "old.S"]
+    assert outline.services[1].methods[0].deprecated
+    messages = {one.name: one for one in outline.messages}
     assert messages["old.M"].deprecated
     assert messages["old.M"].fields == [
         Field(1, "must", "int32", label="required"),
         Field(2, "named", "string", label="optional", default="x", deprecated=True),
         Field(3, "row", "old.M.Row", label="repeated", refers="old.M.Row"),
     ]
-    assert made.enums[0].values == [(1, "A"), (1, "B"), (-1, "C")]
+    assert outline.enums[0].values == [(1, "A"), (1, "B"), (-1, "C")]
 
 
 async def test_a_schema_of_too_many_types_says_how_many_are_left_out() -> None:
     everything = await outlined(PROTO, "/mirror.v1.Mirror/Say")
-    made = await outlined(PROTO, "/mirror.v1.Mirror/Say", most=3)
-    assert made.messages[0].name == "mirror.v1.Thing"
-    assert len(made.messages) + len(made.enums) == 3
-    assert made.more == len(everything.messages) + len(everything.enums) - 3
+    outline = await outlined(PROTO, "/mirror.v1.Mirror/Say", most=3)
+    assert outline.messages[0].name == "mirror.v1.Thing"
+    assert len(outline.messages) + len(outline.enums) == 3
+    assert outline.more == len(everything.messages) + len(everything.enums) - 3

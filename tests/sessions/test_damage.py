@@ -29,7 +29,7 @@ SETS = [
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def session_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A session of small calls, large ones, and a stream that continues through all batches."""
     path = session_path("whole", tmp_path_factory.mktemp("whole"))
     writer = SessionWriter(path, declared_kind=lambda _: Kind.UNARY)
@@ -55,10 +55,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def expected(whole: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[bytes | None]]:
+def expected(session_bytes: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[bytes | None]]:
     path = session_path("read", tmp_path_factory.mktemp("read"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(whole)
+    path.write_bytes(session_bytes)
     with SessionReader(path) as reader:
         return payloads(reader.calls())
 
@@ -83,28 +83,28 @@ def damages(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def test_intact_calls_are_read_and_nothing_is_invented(
-    whole: bytes, expected: dict[int, list[bytes | None]], tmp_path: Path
+    session_bytes: bytes, expected: dict[int, list[bytes | None]], tmp_path: Path
 ) -> None:
     path = session_path("default", tmp_path / "sessions")
     path.parent.mkdir()
     read, refused = 0, []
-    for what, content in damages(whole):
+    for what, content in damages(session_bytes):
         path.write_bytes(content)
         try:
-            found, problems = everything(path)
+            salvaged_calls, problems = everything(path)
         except LoomError as error:
             refused.append(str(error))
             continue
         read += 1
-        for call_id, bodies in found.items():
+        for call_id, bodies in salvaged_calls.items():
             if call_id == STREAM:  # it may have lost some
                 assert set(bodies) <= set(expected[STREAM]), what
             else:
                 assert bodies == expected[call_id], what
-        if found != expected:
+        if salvaged_calls != expected:
             assert problems, what
         if what.startswith(("200 ", "4000 ")) and int(what.split()[-1]) > 14 * PAGE:
-            assert len(found) > LAST * 0.6, what  # two pages at most
+            assert len(salvaged_calls) > LAST * 0.6, what  # two pages at most
     assert read > 100
     assert all(f"{path} is damaged" in line for line in refused)
 
@@ -113,22 +113,22 @@ def everything(path: Path) -> tuple[dict[int, list[bytes | None]], list[str]]:
     """The results of every query of a reader."""
     with SessionReader(path) as reader:
         reader.totals()
-        found = payloads(reader.calls())
+        salvaged_calls = payloads(reader.calls())
         newest = reader.newest(20, 1 << 24)
-        assert {call.id for call in newest} <= found.keys()
+        assert {call.id for call in newest} <= salvaged_calls.keys()
         for item in reader.descriptors():
             assert item in SETS
         assert reader.descriptors() == SETS[::-1] or reader.damaged
         for call_id in (2, 150, LAST):
-            assert payloads(iter(reader.find([call_id]))).get(call_id) == found.get(call_id)
-        return found, reader.damaged
+            assert payloads(iter(reader.find([call_id]))).get(call_id) == salvaged_calls.get(call_id)
+        return salvaged_calls, reader.damaged
 
 
-def test_commands_and_the_next_start_survive_damage(whole: bytes, tmp_path: Path) -> None:
+def test_commands_and_the_next_start_survive_damage(session_bytes: bytes, tmp_path: Path) -> None:
     run = CliRunner().invoke
     directory = tmp_path / "sessions"
     path = session_path("default", directory)
-    for number, (what, content) in enumerate(damages(whole)):
+    for number, (what, content) in enumerate(damages(session_bytes)):
         if number % 3:
             continue
         shutil.rmtree(directory, ignore_errors=True)
@@ -170,10 +170,10 @@ ENDLESS = (
     ids=["a view", "a view of counters", "a virtual table", "a generated column"],
 )  # fmt: skip
 def test_what_is_not_an_ordinary_table_is_refused(
-    tmp_path: Path, whole: bytes, statements: list[str]
+    tmp_path: Path, session_bytes: bytes, statements: list[str]
 ) -> None:
     path = tmp_path / "file"
-    path.write_bytes(whole)
+    path.write_bytes(session_bytes)
     change(path, *statements)
     with (
         pytest.raises(LoomError, match=r"not a Loom session: .* is not an ordinary table"),
@@ -182,9 +182,9 @@ def test_what_is_not_an_ordinary_table_is_refused(
         list(file.read().calls)
 
 
-def test_a_frame_that_claims_to_be_huge_is_not_decompressed(tmp_path: Path, whole: bytes) -> None:
+def test_a_frame_that_claims_to_be_huge_is_not_decompressed(tmp_path: Path, session_bytes: bytes) -> None:
     path = tmp_path / "file"
-    path.write_bytes(whole)
+    path.write_bytes(session_bytes)
     frame = zstandard.FRAME_HEADER + b"\xe0" + (2**45).to_bytes(8, "little") + b"\x01\x00\x00"
     change(path, f"UPDATE batches SET events = x'{frame.hex()}' WHERE seq = 3")
     with CallFile(path) as file:

@@ -47,19 +47,24 @@ async def call(proxy: AsyncLoomProxy, method: str, *messages: bytes, **options: 
 async def test_a_call_that_passed_is_there_whole(proxy: AsyncLoomProxy) -> None:
     metadata = (("x-tenant", "42"), ("x-tenant", "again"), ("a-bin", b"\x00"))
     await call(proxy, "Say", thing(text="hello", big=5), metadata=metadata, timeout=30)
-    found = await proxy.wait_for_call("method:Say")
-    assert found.method == f"/{SERVICE}/Say"
-    assert found.kind == "unary"
-    assert (found.status, found.code, found.message, found.ended_by) == ("OK", 0, "", "backend")
-    assert found.request.json == {"text": "hello", "big": "5"}
-    assert found.response.data == thing(text="hello", big=5)
-    assert found.metadata("x-tenant") == ["42", "again"]
-    assert found.metadata("a-bin") == [b"\x00"]
-    assert ("mirrored", "1") in found.trailing_metadata
-    assert found.deadline is not None
-    assert 25 < found.deadline <= 31
-    assert 0 < found.duration < 30
-    assert str(found).endswith("unary ↑1 ↓1 OK")
+    recorded_call = await proxy.wait_for_call("method:Say")
+    assert recorded_call.method == f"/{SERVICE}/Say"
+    assert recorded_call.kind == "unary"
+    assert (recorded_call.status, recorded_call.code, recorded_call.message, recorded_call.ended_by) == (
+        "OK",
+        0,
+        "",
+        "backend",
+    )
+    assert recorded_call.request.json == {"text": "hello", "big": "5"}
+    assert recorded_call.response.data == thing(text="hello", big=5)
+    assert recorded_call.metadata("x-tenant") == ["42", "again"]
+    assert recorded_call.metadata("a-bin") == [b"\x00"]
+    assert ("mirrored", "1") in recorded_call.trailing_metadata
+    assert recorded_call.deadline is not None
+    assert 25 < recorded_call.deadline <= 31
+    assert 0 < recorded_call.duration < 30
+    assert str(recorded_call).endswith("unary ↑1 ↓1 OK")
 
 
 async def test_waits_give_each_call_once_in_order(proxy: AsyncLoomProxy) -> None:
@@ -81,8 +86,8 @@ async def test_a_wait_begins_before_the_call(proxy: AsyncLoomProxy) -> None:
     waiting = asyncio.create_task(proxy.wait_for_call("status:FAILED_PRECONDITION", timeout=30))
     await call(proxy, "Say", b"")
     await call(proxy, "Say", b"", metadata=[("mirror-code", "9")])
-    found = await waiting
-    assert (found.status, found.message) == ("FAILED_PRECONDITION", "as asked")
+    recorded_call = await waiting
+    assert (recorded_call.status, recorded_call.message) == ("FAILED_PRECONDITION", "as asked")
 
 
 async def test_filters_see_metadata_and_bodies(proxy: AsyncLoomProxy) -> None:
@@ -118,11 +123,11 @@ async def test_a_call_that_must_not_come(proxy: AsyncLoomProxy) -> None:
 
 async def test_streams_and_what_is_not_the_only_message(proxy: AsyncLoomProxy) -> None:
     await call(proxy, "Spread", thing(text="x"))
-    found = await proxy.wait_for_call()
-    assert [item.json for item in found.responses] == [{"text": "x"}] * 3
-    assert found.responses[0].after <= found.responses[2].after <= found.duration
+    recorded_call = await proxy.wait_for_call()
+    assert [item.json for item in recorded_call.responses] == [{"text": "x"}] * 3
+    assert recorded_call.responses[0].after <= recorded_call.responses[2].after <= recorded_call.duration
     with pytest.raises(AssertionError, match="3 response messages"):
-        _ = found.response
+        _ = recorded_call.response
 
 
 async def test_a_bad_filter_and_a_bad_target_say_what_is_wrong(proxy: AsyncLoomProxy) -> None:
@@ -139,10 +144,10 @@ async def test_messages_are_decoded_by_files_or_said_not_to_be() -> None:
             assert (await proxy.wait_for_call()).request.json == {"text": "x"}
         async with AsyncLoomProxy(mirror.address) as proxy:
             await call(proxy, "Say", thing(text="x"))
-            found = await proxy.wait_for_call()
-            assert found.request.json is None
-            assert found.request.error
-            assert found.request.data == thing(text="x")
+            recorded_call = await proxy.wait_for_call()
+            assert recorded_call.request.json is None
+            assert recorded_call.request.error
+            assert recorded_call.request.data == thing(text="x")
 
 
 def blocking(address: str) -> None:
@@ -153,9 +158,9 @@ def blocking(address: str) -> None:
         with grpc.insecure_channel(proxy.address) as channel:
             say: Any = channel.unary_unary(f"/{SERVICE}/Say")
             assert say(thing(text="sync")) == thing(text="sync")
-        found = proxy.wait_for_call("method:Say")
-        assert found.request.json == {"text": "sync"}
-        assert [item.id for item in proxy.calls()] == [found.id]
+        recorded_call = proxy.wait_for_call("method:Say")
+        assert recorded_call.request.json == {"text": "sync"}
+        assert [item.id for item in proxy.calls()] == [recorded_call.id]
         assert f"/{SERVICE}/Say" in str(proxy)
         with pytest.raises(CallNotFound):
             proxy.wait_for_call("method:Chat", timeout=0.01)

@@ -49,7 +49,7 @@ DONE = (ACTION,)
 Decide = Callable[[Point, int, Item], Decision | None]
 
 
-class Held:
+class HeldItem:
     """An item that the test decides on."""
 
     def __init__(self, item: Item, release: Release) -> None:
@@ -74,7 +74,7 @@ class Script:
         self.control: CallControl | None = None
         self.facts: CallFacts | None = None
         self._loop = asyncio.get_running_loop()
-        self._held: dict[Point, asyncio.Queue[Held]] = {point: asyncio.Queue() for point in Point}
+        self._held: dict[Point, asyncio.Queue[HeldItem]] = {point: asyncio.Queue() for point in Point}
 
     def may_act(self, method: str) -> bool:
         return method.startswith(f"/{SERVICE}/")
@@ -90,13 +90,13 @@ class Script:
         self.items.append((point, index, item))
         decision = self.decide(point, index, item)
         if decision is None:
-            self._loop.call_soon_threadsafe(self._held[point].put_nowait, Held(item, release))
+            self._loop.call_soon_threadsafe(self._held[point].put_nowait, HeldItem(item, release))
         return decision
 
     def close(self) -> None:
         self.closed.set()
 
-    async def held(self, point: Point) -> Held:
+    async def next_hold(self, point: Point) -> HeldItem:
         async with asyncio.timeout(20):
             return await self._held[point].get()
 
@@ -189,11 +189,11 @@ async def test_the_third_message_of_a_stream_is_held_and_edited() -> None:
         call = it.call("Chat")
         for message in (b"one", b"two", b"three"):
             await call.write(message)
-        held = await script.held(Point.REQUEST_MESSAGE)
-        assert held.item == MessageItem(b"three")
+        hold = await script.next_hold(Point.REQUEST_MESSAGE)
+        assert hold.item == MessageItem(b"three")
         assert [await call.read(), await call.read()] == [b"one", b"two"]
         assert (await it.mirror.call(0)).messages == [b"one", b"two"]
-        held.send(MessageItem(b"3"))
+        hold.send(MessageItem(b"3"))
         assert await call.read() == b"3"
         assert await chat(call, b"four") == [b"four"]
         end = await it.end()
@@ -300,14 +300,14 @@ async def test_the_client_cancels_while_an_item_is_held(point: Point) -> None:
         call = it.call("Chat")
         await call.write(b"one")
         await call.done_writing()
-        held = await script.held(point)
+        hold = await script.next_hold(point)
         call.cancel()
         end = await it.end()
         assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
         if it.mirror.received:
             async with asyncio.timeout(20):
                 await it.mirror.received[0].ended.wait()
-        held.send(held.item)  # too late: it does nothing
+        hold.send(hold.item)  # too late: it does nothing
         assert script.closed.is_set()
         assert await chat_through(it, script) == [b"after"]
 
@@ -324,10 +324,10 @@ async def test_the_deadline_passes_while_an_item_is_held(point: Point) -> None:
     async with bench(script) as it:
         call = it.call("Chat", timeout=1)
         await call.write(b"one")
-        held = await script.held(point)
+        hold = await script.next_hold(point)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         end = await it.end()
-        held.send(held.item)
+        hold.send(hold.item)
     assert (end.status.code, end.ended_by) == (StatusCode.DEADLINE_EXCEEDED, EndedBy.DEADLINE)
 
 
@@ -337,9 +337,9 @@ async def test_a_half_close_does_not_overtake_a_message_that_is_held() -> None:
         call = it.call("Gather")
         await call.write(b"one")
         await call.done_writing()
-        held = await script.held(Point.REQUEST_MESSAGE)
+        hold = await script.next_hold(Point.REQUEST_MESSAGE)
         assert it.sink.of(HalfClosed) == []
-        held.send(MessageItem(b"1"))
+        hold.send(MessageItem(b"1"))
         assert [answer async for answer in call] == [b"1"]
 
 
@@ -348,16 +348,16 @@ async def test_both_directions_are_held_and_released_on_their_own() -> None:
     async with bench(script) as it:
         call = it.call("Chat")
         await call.write(b"one")
-        first = await script.held(Point.REQUEST_MESSAGE)
+        first = await script.next_hold(Point.REQUEST_MESSAGE)
         first.send(first.item)
-        answer = await script.held(Point.RESPONSE_MESSAGE)
+        answer = await script.next_hold(Point.RESPONSE_MESSAGE)
         await call.write(b"two")
-        second = await script.held(Point.REQUEST_MESSAGE)
+        second = await script.next_hold(Point.REQUEST_MESSAGE)
         second.send(MessageItem(b"2"))  # goes on although the answer to the first is held
         await it.mirror.call(0)
         answer.send(MessageItem(b"1"))
         assert await call.read() == b"1"
-        other = await script.held(Point.RESPONSE_MESSAGE)
+        other = await script.next_hold(Point.RESPONSE_MESSAGE)
         other.send(other.item)
         assert await call.read() == b"2"
         await call.done_writing()
@@ -368,14 +368,14 @@ async def test_the_request_that_is_held_keeps_the_sender_from_sending_more() -> 
     script = Script({Point.REQUEST_MESSAGE})
     async with bench(script) as it:
         call = it.call("Gather")
-        held = []
+        holds = []
         for number in range(3):
             await call.write(bytes([number]))
         await call.done_writing()
         for number in range(3):
-            held.append(await script.held(Point.REQUEST_MESSAGE))
+            holds.append(await script.next_hold(Point.REQUEST_MESSAGE))
             assert len(script.items) == number + 1  # the next is not even read
-            held[-1].send(held[-1].item)
+            holds[-1].send(holds[-1].item)
         assert [answer async for answer in call] == [b"\0\1\2"]
 
 
@@ -393,11 +393,11 @@ async def test_the_target_dies_while_an_item_is_held() -> None:
             await call.write(b"one")
             assert await call.read() == b"one"
             await call.write(b"two")
-            held = await script.held(Point.REQUEST_MESSAGE)
+            hold = await script.next_hold(Point.REQUEST_MESSAGE)
             await target.aclose()
             assert await call.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
             await it.end()
-            held.send(held.item)
+            hold.send(hold.item)
             assert script.closed.is_set()
 
 
@@ -477,7 +477,7 @@ async def test_the_control_ends_a_call_at_any_time() -> None:
     async with bench(script) as it:
         call = it.call("Chat")
         await call.write(b"one")
-        await script.held(Point.REQUEST_MESSAGE)
+        await script.next_hold(Point.REQUEST_MESSAGE)
         assert script.control is not None
         script.control.end(ABORT, DONE)
         assert await call.code() is grpc.StatusCode.ABORTED
@@ -525,6 +525,6 @@ async def test_two_hundred_calls_at_once_are_held_and_released() -> None:
     async with bench(script) as it:
         calls = [asyncio.ensure_future(chat(it.call("Chat"), b"%d" % number)) for number in range(200)]
         for _ in calls:
-            held = await script.held(Point.REQUEST_MESSAGE)
-            held.send(held.item)
+            hold = await script.next_hold(Point.REQUEST_MESSAGE)
+            hold.send(hold.item)
         assert await asyncio.gather(*calls) == [[b"%d" % number] for number in range(200)]

@@ -54,9 +54,9 @@ def calls() -> Iterator[Call]:
 
 @pytest.mark.parametrize("call", list(calls()), ids=lambda call: str(call.id))
 def test_is_read_as_it_was_written(call: Call) -> None:
-    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    [copy], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
-    assert same(found, call)
+    assert same(copy, call)
 
 
 @given(
@@ -67,34 +67,34 @@ def test_bytes_text_and_times_are_exact(data: bytes, text: str, code: int, start
     call = recorded(*began(1), message(1, UP, data), *ended(1, Status(code, text, data)))[0]
     call.started_ns = start
     call.request_metadata = (("a", text), ("b-bin", data), ("a", text))
-    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    [copy], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
-    assert same(found, call)
+    assert same(copy, call)
 
 
 def test_a_call_that_ends_before_its_start_is_read_as_without_duration() -> None:
     """As recorded when the system's clock was set back meanwhile."""
     call = recorded(*unary(1))[0]
     call.started_ns = (call.ended_ns or 0) + 1
-    [found], problems = read(header_line(revealed=True), to_line(call, None))
+    [copy], problems = read(header_line(revealed=True), to_line(call, None))
     assert problems == []
-    assert (found.started_ns, found.ended_ns) == (call.started_ns, call.started_ns)
+    assert (copy.started_ns, copy.ended_ns) == (call.started_ns, call.started_ns)
 
 
 def test_secrets_are_masked() -> None:
     line = to_line(recorded(*unary(1))[0], Secrets())
     assert b"s3cret" not in line
-    [found], _ = read(header_line(revealed=False), line)
-    assert ("authorization", MASK) in found.request_metadata
-    assert ("x-tenant", "42") in found.request_metadata
+    [copy], _ = read(header_line(revealed=False), line)
+    assert ("authorization", MASK) in copy.request_metadata
+    assert ("x-tenant", "42") in copy.request_metadata
 
 
 def test_secrets_of_what_came_are_masked() -> None:
     [call] = recorded(*altered(1))
     line = to_line(call, Secrets())
     assert b"0ld" not in line
-    [found], _ = read(header_line(revealed=False), line)
-    assert found.interceptions[0].metadata == (
+    [copy], _ = read(header_line(revealed=False), line)
+    assert copy.interceptions[0].metadata == (
         ("x-old", "1"),
         ("authorization", MASK),
         ("trace-bin", b"\x00"),
@@ -122,7 +122,7 @@ def test_a_damaged_line_is_reported_and_skipped() -> None:
     broken["messages"][0]["size"] = "six"
     short = json.loads(to_line(second, None))
     short["messages"][0]["size"] = 7
-    found, problems = read(
+    copy, problems = read(
         header_line(revealed=True),
         to_line(first, None),
         to_line(first, None)[:100] + b"\n",
@@ -133,7 +133,7 @@ def test_a_damaged_line_is_reported_and_skipped() -> None:
         json.dumps(short).encode() + b"\n",
         to_line(second, None),
     )
-    assert [call.id for call in found] == [1, 2]
+    assert [call.id for call in copy] == [1, 2]
     assert [problem.line for problem in problems] == [3, 5, 6, 7, 8]
     assert str(problems[1]) == "line 5: Expected `int`, got `str` - at `$.messages[0].size`"
     assert "message 0 has 6 bytes, not 7" in str(problems[4])
@@ -160,8 +160,8 @@ def test_a_damaged_or_missing_header_is_reported() -> None:
         (b"", []),
         (header_line(revealed=True)[:20] + b"\n", ["line 1: Input data was truncated"]),
     ):
-        found, problems = read(start, call, call)
-        assert len(found) == 2
+        copy, problems = read(start, call, call)
+        assert len(copy) == 2
         assert [str(problem) for problem in problems] == [
             *damaged,
             "there is no header: it is read as version 1",
@@ -192,9 +192,9 @@ def test_a_gap_after_more_than_the_head_is_a_damaged_line() -> None:
 
 def test_descriptors_are_read() -> None:
     line = descriptors_line(b"\x0a\x00", target="a:1", source="s", origin="o", fetched_ns=1_000)
-    [found] = read_lines([header_line(revealed=True), line], fail)
-    assert isinstance(found, Descriptors)
-    assert (found.file_set, found.fetched) == (b"\x0a\x00", "1970-01-01T00:00:00.000001000Z")
+    [copy] = read_lines([header_line(revealed=True), line], fail)
+    assert isinstance(copy, Descriptors)
+    assert (copy.file_set, copy.fetched) == (b"\x0a\x00", "1970-01-01T00:00:00.000001000Z")
 
 
 def test_a_call_that_lacks_too_many_messages_is_a_damaged_line() -> None:

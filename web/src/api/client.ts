@@ -15,6 +15,8 @@ import type {
   Problem,
   ReplayStarted,
   ReplayRequest,
+  Rules,
+  RulesSwitch,
   SchemaFile,
   Uploads,
   StatsSeries,
@@ -121,6 +123,9 @@ export const api = {
   /** With the first `PREVIEW_CHARS` characters of the JSON, or all of it if `full`. */
   message: (id: number, index: number, full: boolean, signal?: AbortSignal) =>
     request<MessageView>(`/api/calls/${id}/messages/${index}${full ? "" : `?text=${PREVIEW_CHARS}`}`, { signal }),
+  /** A message as it came, before something altered it. */
+  original: (id: number, number: number) =>
+    request<MessageView>(`/api/calls/${id}/originals/${number}?text=${PREVIEW_CHARS}`),
   messageSamples: (id: number, points: number) =>
     request<StreamSamples>(`/api/calls/${id}/samples${query({ points })}`),
   rawMessageUrl: (id: number, index: number) => `/api/calls/${id}/messages/${index}?raw=1`,
@@ -151,6 +156,8 @@ export const api = {
   removeUploads: (name?: string) => request<Uploads>(`/api/schema/protos${query({ name })}`, { method: "DELETE" }),
   clear: () => request<Cleared>("/api/calls", { method: "DELETE" }),
   stats: () => request<StatsSeries>("/api/stats"),
+  rules: () => request<Rules>("/api/rules"),
+  switchRules: (body: RulesSwitch) => request<Rules>("/api/rules", jsonPost(JSON.stringify(body))),
   exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
   importFile: (file: Blob) => request<ImportResult>("/api/import", { method: "POST", body: file }),

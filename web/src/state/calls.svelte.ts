@@ -11,6 +11,7 @@ import { Clock } from "./clock.svelte";
 import { CallFilter } from "./call-filter.svelte";
 import { compareBy, DEFAULT_ORDER, type SortOrder } from "./sort-order";
 import { CallView } from "./call-view";
+import { ActiveRules } from "./rules.svelte";
 import { ServerStatus } from "./server-status.svelte";
 
 /** More calls at once than this are not marked as new. */
@@ -20,6 +21,7 @@ const FRESH_MS = 400;
 export class Calls implements FeedListener {
   revision = $state(0);
   readonly server = new ServerStatus();
+  readonly rules = new ActiveRules();
   loaded = $state(false);
   /** Number of calls in the store, whether shown or not. */
   heldCount = $state(0);
@@ -91,11 +93,13 @@ export class Calls implements FeedListener {
     if (before !== null) this.onReconnect?.(restarted);
     this.onStats(hello.stats);
     void this.server.loadRecentSeconds();
+    this.rules.reset();
   }
 
   onStats(stats: Stats): void {
     this.server.addStats(stats);
     this.time.sync(stats.now_us);
+    void this.rules.poll();
     this.evict(stats.oldest_id);
   }
 

@@ -29,7 +29,12 @@ export function cellTitle(call: Summary, column: ColumnId): string {
     case "peer":
       return call.peer;
     case "flags":
-      return [...(call.state === "live" ? ["live"] : []), ...call.flags].join(", ");
+      return [
+        ...(call.state === "live" ? ["live"] : []),
+        ...call.flags,
+        ...call.rules.map((name) => `rule ${name}`),
+        ...call.faults.map((name) => `fault ${name}`),
+      ].join(", ");
     default:
       return "";
   }

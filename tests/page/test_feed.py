@@ -188,7 +188,13 @@ async def test_clear_says_which_and_the_view_comes_back(page: Page, feed: FakeFe
 async def test_a_target_that_is_down_is_said_at_the_top(page: Page, feed: FakeFeed) -> None:
     await opened(page, feed)
     feed.tick(
-        target={"address": "localhost:50051", "tls": False, "state": "down", "error": "connection refused"}
+        target={
+            "address": "localhost:50051",
+            "tls": False,
+            "insecure": False,
+            "state": "down",
+            "error": "connection refused",
+        }
     )
     await expect(page.get_by_text("Can't connect to localhost:50051")).to_be_visible()
     await expect(page.get_by_text("connection refused")).to_be_visible()

@@ -16,6 +16,7 @@ from loom.codec.wire_parser import LEN
 from loom.codec.wire_records import join_records, make_record
 from loom.model import Metadata
 from loom.model.interception import CallStart, FinalStatus, HalfClose, HeaderBlock, Item, MessageItem, Point
+from loom.model.metadata import GRPC_STATUS_DETAILS
 
 from .amounts import Rate
 from .errors import EditError
@@ -340,7 +341,7 @@ def replace_status(final: FinalStatus) -> Callable[[list[Item], ItemContext], li
 
 
 def _with_status(item: FinalStatus, final: FinalStatus) -> FinalStatus:
-    keys = {key for key, _ in final.trailing} | {"grpc-status-details-bin"}
+    keys = {key for key, _ in final.trailing} | {GRPC_STATUS_DETAILS}
     trailers = tuple(pair for pair in item.trailing if pair[0] not in keys)
     return FinalStatus(final.status, (*trailers, *final.trailing))
 

@@ -8,6 +8,7 @@ from typing import Any
 from loom.codec import CompressionError
 from loom.decoding.message_decoder import decompress_message
 from loom.decoding.stored_schema import StoredSchema
+from loom.grpc_core.custom_metadata import filter_metadata
 from loom.model import Call, Direction, EndedBy, Metadata, Secrets, application_metadata
 from loom.model.timestamps import format_timestamp
 
@@ -91,17 +92,20 @@ def _entry(
     types = None if method is None else (method.request.full_name, method.response.full_name)
     timeout = None if call.deadline_ns is None else max((call.deadline_ns - call.started_ns) / 1e9, 1.0)
     assert call.status is not None  # noqa: S101 (checked above)
+    sendable, note = filter_metadata(application_metadata(call.request_metadata))
     fields: dict[str, Any] = {
         "id": f"{call.id}-{call.method.rpartition('/')[2]}",
         "method": call.method,
         "target": str(destination.endpoint_of(call).address),
         "timeout": timeout,
-        "metadata": _metadata(call.request_metadata, secrets),
+        "metadata": _metadata(sendable, secrets),
         "code": int(call.status.code),
         "descriptors": descriptors,
         "types": types,
     }
-    lines = [f"    # call {call.id}, {format_timestamp(call.started_ns)}", "    {"]
+    lines = [f"    # call {call.id}, {format_timestamp(call.started_ns)}"]
+    lines += [f"    # Metadata {_comment_text(note)}"] if note else []
+    lines.append("    {")
     lines += [f"        {key!r}: {value!a}," for key, value in fields.items()]
     for name, direction in (("requests", Direction.REQUEST), ("responses", Direction.RESPONSE)):
         messages = [message for message in call.messages if message.direction is direction]
@@ -115,7 +119,7 @@ def _metadata(metadata: Metadata, secrets: Secrets | None) -> list[tuple[str, st
     """What to send. A masked value is None: the test takes it from the environment."""
     return [
         (key, None if secrets is not None and secrets.masks(key) else value)
-        for key, value in application_metadata(metadata)
+        for key, value in metadata
         if not key.startswith("grpc-")
     ]
 

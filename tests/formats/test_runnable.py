@@ -99,6 +99,24 @@ async def test_the_pytest_file_leaves_out_what_cannot_be_made_again(
     compile(text, "test_recorded.py", "exec")
 
 
+async def test_the_pytest_file_leaves_out_metadata_that_grpcio_does_not_send(
+    bench: Bench, calls: list[Call], tmp_path: Path
+) -> None:
+    """The wire engine records them: clients in Go send UTF-8."""
+    calls[0].request_metadata = (("x-name", "José"), ("x-tab", "a\tb"), ("Upper", "x"), ("x-last", "sent"))
+    path = tmp_path / "test_recorded.py"
+    path.write_bytes(export("pytest", calls, target=bench.mirror.address))
+    before = len(bench.mirror.received)
+    code, output = await run_tests(path)
+    assert code == 0, output
+    sent = bench.mirror.received[before].metadata
+    assert ("x-last", "sent") in sent
+    assert not {"x-name", "x-tab", "upper", "Upper"} & {key for key, _ in sent}
+    text = path.read_text(encoding="utf-8")
+    assert "# Metadata not forwarded, as gRPC allows only printable ASCII" in text
+    assert ": x-name, x-tab, Upper" in text
+
+
 async def test_the_pytest_file_takes_descriptors_as_reflection_gives_them(
     bench: Bench, calls: list[Call], tmp_path: Path
 ) -> None:

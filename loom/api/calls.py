@@ -18,6 +18,7 @@ class Flag(enum.StrEnum):
     """A mark on a call, by the name that ``is:`` in a filter takes."""
 
     REPLAYED = "replayed"
+    EDITED = "edited"
     TRUNCATED = "truncated"
     UNOBSERVED = "unobserved"
     RESTORED = "restored"
@@ -73,9 +74,9 @@ class Summary(Answer, gc=False):
     engine: str
     """`relay` or `wire`; `replay` for a call that Loom made itself."""
     flags: tuple[Flag, ...]
-    """`truncated`: recorded messages were dropped; `unobserved`: the wire engine could not follow the connection;
-    `restored`: loaded from the session of an earlier run, or imported; `modified`: a rule, a fault or a person altered
-    what went on; `held`: a breakpoint held it."""
+    """`edited`: a replay whose messages, metadata or deadline were edited; `truncated`: recorded messages were dropped;
+    `unobserved`: the wire engine could not follow the connection; `restored`: loaded from the session of an earlier
+    run, or imported; `modified`: a rule, a fault or a person altered what went on; `held`: a breakpoint held it."""
     rules: tuple[str, ...]
     """The names of the rules that acted on it."""
     faults: tuple[str, ...]

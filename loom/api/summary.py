@@ -18,6 +18,8 @@ def flags(call: Call) -> tuple[Flag, ...]:
     marks = []
     if call.replay_of is not None:
         marks.append(Flag.REPLAYED)
+    if "edited" in call.wire:
+        marks.append(Flag.EDITED)
     if call.dropped_messages:
         marks.append(Flag.TRUNCATED)
     if "unobserved" in call.wire:

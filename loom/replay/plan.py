@@ -93,6 +93,7 @@ class Plan:
     half_close_offset: float | None = 0.0
     cancel_offset: float | None = None
     cancel_responses: int | None = None
+    edited: tuple[str, ...] = ()  # what of the call is not as recorded
     notes: tuple[str, ...] = ()
 
 
@@ -137,8 +138,20 @@ def plan_replay(
         cancel_responses=(call.response_messages or None)
         if cancelled and edits.timing is not ReplayTiming.RECORDED
         else None,
+        edited=_edited_parts(call, edits),
         notes=tuple(notes),
     )
+
+
+def _edited_parts(call: Call, edits: Edits) -> tuple[str, ...]:
+    """What of the call the replay changes, beside its target and timing."""
+    metadata = edits.metadata is not None and edits.metadata != application_metadata(call.request_metadata)
+    parts = {
+        "messages": edits.messages is not None,
+        "metadata": metadata,
+        "deadline": edits.deadline is not None,
+    }
+    return tuple(name for name, is_edited in parts.items() if is_edited)
 
 
 def parse_metadata(items: Sequence[MetadataEdit], recorded: Metadata) -> Metadata:

@@ -129,6 +129,7 @@ class _ReplayCall:
                 peer=PEER, authority=self._target.authority or str(self._target.address),
                 target=str(self._target.address), engine=ENGINE, replay_of=plan.parent,
                 deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
+                wire={"edited": ", ".join(plan.edited)} if plan.edited else {},
             )
         )  # fmt: skip
         self._metadata, self._metadata_note = filter_metadata(plan.metadata)

@@ -162,7 +162,18 @@ def _id(value: Value) -> Predicate:
     return lambda summary, _: compare(summary.id)
 
 
-FLAGS = ("live", "ended", "error", "replayed", "truncated", "unobserved", "restored", "modified", "held")
+FLAGS = (
+    "live",
+    "ended",
+    "error",
+    "replayed",
+    "edited",
+    "truncated",
+    "unobserved",
+    "restored",
+    "modified",
+    "held",
+)
 
 
 def _is(value: Value) -> Predicate:

@@ -14,7 +14,7 @@ export type Direction = "request" | "response";
 
 export type EndedBy = "backend" | "client" | "deadline" | "loom";
 
-export type Flag = "replayed" | "truncated" | "unobserved" | "restored" | "modified" | "held";
+export type Flag = "replayed" | "edited" | "truncated" | "unobserved" | "restored" | "modified" | "held";
 
 export type Kind = "unary" | "server" | "client" | "bidi";
 
@@ -833,9 +833,9 @@ export interface Summary {
   /** `relay` or `wire`; `replay` for a call that Loom made itself. */
   readonly engine: string;
   /**
-   * `truncated`: recorded messages were dropped; `unobserved`: the wire engine could not follow the connection;
-   * `restored`: loaded from the session of an earlier run, or imported; `modified`: a rule, a fault or a person altered
-   * what went on; `held`: a breakpoint held it.
+   * `edited`: a replay whose messages, metadata or deadline were edited; `truncated`: recorded messages were dropped;
+   * `unobserved`: the wire engine could not follow the connection; `restored`: loaded from the session of an earlier
+   * run, or imported; `modified`: a rule, a fault or a person altered what went on; `held`: a breakpoint held it.
    */
   readonly flags: readonly Flag[];
   /** The names of the rules that acted on it. */

@@ -32,6 +32,7 @@ const FLAGS = [
   "ended",
   "error",
   "replayed",
+  "edited",
   "truncated",
   "unobserved",
   "restored",

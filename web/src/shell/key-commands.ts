@@ -52,11 +52,16 @@ function execute(inspector: Inspector, command: Command): void {
       return inspector.move(() => 0, "jump");
     case "last":
       return inspector.move((_, count) => count - 1, "jump");
+    case "extendDown":
+      return inspector.extendSelection(1);
+    case "extendUp":
+      return inspector.extendSelection(-1);
     case "open":
       if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
       return;
     case "close":
-      if (inspector.open !== null) inspector.close();
+      if (inspector.selection.size > 0) inspector.clearSelection();
+      else if (inspector.open !== null) inspector.close();
       return document.querySelector<HTMLElement>("[data-grid]")?.focus();
     case "filter":
       return document.querySelector<HTMLElement>("[data-filter]")?.focus();
@@ -78,7 +83,7 @@ function execute(inspector: Inspector, command: Command): void {
     case "mark":
       return inspector.setMark();
     case "diff":
-      return inspector.compareWithMark();
+      return inspector.selection.size > 0 ? inspector.compareSelected() : inspector.compareWithMark();
     case "follow":
       if (calls.server.readOnly === "") inspector.toggleFollow();
       return;

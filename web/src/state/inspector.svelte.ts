@@ -6,6 +6,8 @@ import type { Summary } from "../api/types";
 import { TableLayout } from "../table/table-layout.svelte";
 import { Theme } from "../theme/theme.svelte";
 import { methodParts } from "../format/method";
+import { pluralize } from "../format/units";
+import { positionOf } from "../feed/call-store";
 import { Calls } from "./calls.svelte";
 import { Drafts } from "./drafts.svelte";
 import { Notices } from "./notices.svelte";
@@ -37,6 +39,10 @@ export class Inspector {
   mark = $state.raw<DiffSide | null>(null);
   diff = $state.raw<DiffSides | null>(null);
   dialog = $state<Dialog>(null);
+  /** Ids of the rows selected with Shift and Ctrl; empty unless there are several. */
+  selection = $state.raw<ReadonlySet<number>>(new Set());
+  /** Where a range of the selection starts. */
+  private anchor: number | null = null;
   /** Scroll to the newest row as calls arrive. */
   follow = $state(true);
   /** Scroll to the newest message of an open live stream. */
@@ -78,6 +84,7 @@ export class Inspector {
     if (!restarted) return this.open?.retry();
     this.mark = null;
     this.diff = null;
+    this.clearSelection();
     this.replays.reset();
     if (this.open === null) return;
     this.open.close();
@@ -150,9 +157,93 @@ export class Inspector {
     const target = at < 0 && start === "step" ? first : to(at, rows.length);
     const index = Math.max(0, Math.min(rows.length - 1, target));
     const id = (rows[index] as Summary).id;
+    this.clearSelection();
     this.cursor = id;
     this.follow = false;
     if (this.open !== null) this.openCall(id);
+  }
+
+  /** Select all rows from the anchor, the cursor at first, to this one. */
+  selectTo(id: number): void {
+    const rows = this.calls.rows;
+    this.anchor ??= this.cursor ?? id;
+    const from = rows.findIndex((row) => row.id === this.anchor);
+    const to = rows.findIndex((row) => row.id === id);
+    if (to < 0) return;
+    const [first, last] = from < 0 ? [to, to] : [Math.min(from, to), Math.max(from, to)];
+    this.select(rows.slice(first, last + 1).map((row) => row.id));
+    this.moveCursor(id);
+  }
+
+  /** Add a row to the selection, or remove it. */
+  toggleSelected(id: number): void {
+    const ids = new Set(this.selection);
+    if (ids.size === 0 && this.cursor !== null) ids.add(this.cursor);
+    if (!ids.delete(id)) ids.add(id);
+    this.select(ids);
+    this.anchor = id;
+    this.moveCursor(id);
+  }
+
+  /** Extend the selection by the row after or before the cursor. */
+  extendSelection(by: 1 | -1): void {
+    const rows = this.calls.rows;
+    const next = rows[rows.findIndex((row) => row.id === this.cursor) + by];
+    if (this.cursor !== null && next !== undefined) this.selectTo(next.id);
+  }
+
+  private select(ids: Iterable<number>): void {
+    const selection = new Set(ids);
+    this.selection = selection.size > 1 ? selection : new Set();
+  }
+
+  clearSelection(): void {
+    this.selection = new Set();
+    this.anchor = null;
+  }
+
+  /** The selected calls in order of id; the current one if there is no selection. */
+  get selected(): readonly number[] {
+    if (this.selection.size > 0) return [...this.selection].sort((a, b) => a - b);
+    return this.current === null ? [] : [this.current];
+  }
+
+  /** Move the cursor without opening a call; an open one stays open. */
+  private moveCursor(id: number): void {
+    this.cursor = id;
+    this.follow = false;
+  }
+
+  /** Send the selected calls again, one after the other, each with its unsent edits. */
+  async replaySelected(): Promise<void> {
+    if (this.readOnlyReason !== "") return this.notices.show(this.readOnlyReason, "quiet");
+    const calls = this.selected.map((id) => this.summaryOf(id)).filter((call) => call !== null);
+    let sent = 0;
+    for (const call of calls) {
+      if ((await this.replays.send(call)) !== null) sent += 1;
+      else if (this.replays.problem !== null) this.reportError(this.replays.problem.error);
+    }
+    if (sent > 0) this.notices.show(`Replayed ${sent} of ${pluralize(calls.length, "call")}.`);
+  }
+
+  compareSelected(): void {
+    const [left, right, ...more] = this.selected;
+    if (left === undefined || right === undefined || more.length > 0) {
+      return this.notices.show("Select two calls to compare (Ctrl+click, or Shift+J).", "quiet");
+    }
+    this.diff = { left: { call: left, message: null }, right: { call: right, message: null } };
+  }
+
+  /** Compare a failed call with the newest call of its method before it that succeeded. */
+  compareWithLastOk(call: Summary): void {
+    const all = this.calls.store.all();
+    for (let at = positionOf(all, call.id) - 1; at >= 0; at--) {
+      const other = all[at] as Summary;
+      if (other.method !== call.method || other.status?.code !== 0) continue;
+      this.diff = { left: { call: other.id, message: null }, right: { call: call.id, message: null } };
+      return;
+    }
+    this.notices.show(`No earlier call of ${methodParts(call.method).name} in memory was OK.`, "quiet");
   }
 
   /** Index of the selected row; if it is no longer shown, where it would be in order of id. */

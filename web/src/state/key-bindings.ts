@@ -7,6 +7,8 @@ export type Command =
   | "pageUp"
   | "first"
   | "last"
+  | "extendDown"
+  | "extendUp"
   | "open"
   | "close"
   | "filter"
@@ -47,6 +49,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   PageUp: "pageUp",
   Home: "first",
   End: "last",
+  J: "extendDown",
+  K: "extendUp",
   Enter: "open",
   Escape: "close",
   "/": "filter",
@@ -73,6 +77,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 
 export function commandOf(key: Key): Command | null {
   if (key.ctrlKey || key.metaKey || key.altKey) return null;
+  if (key.shiftKey && key.key === "ArrowDown") return "extendDown";
+  if (key.shiftKey && key.key === "ArrowUp") return "extendUp";
   return COMMANDS[key.key] ?? null;
 }
 
@@ -84,6 +90,7 @@ export const HELP: readonly {
 }[] = [
   { keys: ["j", "k", "↓", "↑"], description: "next, previous call" },
   { keys: ["PgUp", "PgDn", "Home", "End"], description: "page up, page down, first, last call" },
+  { keys: ["Shift", "J", "K", "↓", "↑"], description: "select several calls; Shift or Ctrl and a click do, too" },
   { keys: ["Enter", "Esc"], description: "open, close the call" },
   { keys: ["1", "–", "6"], description: "tabs of the open call" },
   { keys: ["[", "]"], description: "previous, next message" },
@@ -94,7 +101,7 @@ export const HELP: readonly {
   { keys: ["c"], description: "copy as grpcurl" },
   { keys: ["r"], description: "replay, with your edits if there are any (press twice)", sendsCalls: true },
   { keys: ["e"], description: "edit and replay", sendsCalls: true },
-  { keys: ["m", "d"], description: "mark a call or message, compare with the mark" },
+  { keys: ["m", "d"], description: "mark a call or message, compare with the mark or two selected calls" },
   { keys: ["f"], description: "follow the newest call or message" },
   { keys: ["?"], description: "help" },
 ];

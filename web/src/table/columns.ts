@@ -52,7 +52,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "flags",
     title: "Flags",
-    hint: "live, replayed, truncated, unobserved, restored, modified, held",
+    hint: "live, replayed, edited, truncated, unobserved, restored, modified, held",
     width: 132,
     min: 48,
     narrow: 72,

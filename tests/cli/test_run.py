@@ -102,7 +102,17 @@ def test_a_port_in_use(tmp_path: Path, setting: str) -> None:
 
 
 def test_an_address_that_cannot_be_resolved(tmp_path: Path) -> None:
-    assert "nowhere.invalid" in start_error(tmp_path, "--target", "nowhere.invalid:1")
+    assert "'nowhere.invalid' cannot be resolved" in start_error(tmp_path, "--listen", "nowhere.invalid:1")
+
+
+def test_a_target_that_cannot_be_resolved_yet_is_waited_for(tmp_path: Path) -> None:
+    with running_loom("--target", "nowhere.invalid:1", *ANYWHERE, home=tmp_path) as loom:
+        loom.expect(
+            "--target nowhere.invalid:1: 'nowhere.invalid' cannot be resolved .* trying again until it can be"
+        )
+        loom.expect("Ctrl-C")
+        loom.interrupt()
+        assert loom.wait() == 0
 
 
 def test_files_that_are_not_pem(tmp_path: Path) -> None:

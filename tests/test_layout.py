@@ -72,3 +72,11 @@ def test_a_module_has_a_docstring(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_is_not_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("script", [".ci/run", "Makefile"])
+def test_scripts_name_tests_that_there_are(script: str) -> None:
+    text = (ROOT / script).read_text(encoding="utf-8")
+    paths = re.findall(r"\btests/[\w/]+(?:\.py)?", text)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

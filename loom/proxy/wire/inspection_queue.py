@@ -104,6 +104,9 @@ class InspectionQueue:
         if not self._queue:
             asyncio.get_running_loop().call_soon(self._run_turn)
         self._queue.append((connection, by, time.time_ns(), False))
+        # A closed connection needs no protection from the others.
+        self._active.discard(connection)
+        self._last_active.discard(connection)
 
     def drain(self) -> None:
         """Process the whole queue now, and flush."""
@@ -153,7 +156,7 @@ class InspectionQueue:
 
     def _is_dominant(self, connection: Connection) -> bool:
         """Whether a connection has most of the bytes in the queue, while others have traffic."""
-        if len(self._active) == 1 and self._last_active <= {connection}:
+        if self._active <= {connection} and self._last_active <= {connection}:
             return False
         size = self._bytes_by_connection.get(connection, 0)
         return size >= self._least_bytes and size >= self._share * self._bytes

@@ -254,6 +254,25 @@ async def test_a_connection_alone_is_never_throttled(
     assert fake.step_lengths == [False] * 10
 
 
+async def test_a_connection_is_alone_once_the_others_are_closed(
+    connection: Connection,
+    fake: FakeConnection,
+    events: EventBuffer,
+    make_queue: Callable[..., InspectionQueue],
+) -> None:
+    throttle = Throttle()
+    queue = make_queue(throttle=throttle, least_bytes=100, connection_bytes=1_000, connection_lag=-1)
+    other = other_connection(events)
+    queue.put_chunk(other, b"a call", client=True)
+    queue.put_close(other, EndedBy.CLIENT)
+    queue.drain()
+    for _ in range(10):
+        queue.put_chunk(connection, bytes(1_000), client=True)
+    queue.drain()
+    assert throttle.log == []
+    assert fake.step_lengths == [False] * 10
+
+
 async def test_connections_with_equal_shares_are_not_throttled(
     connection: Connection, events: EventBuffer, make_queue: Callable[..., InspectionQueue]
 ) -> None:

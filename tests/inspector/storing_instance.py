@@ -13,8 +13,8 @@ import grpc.aio
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.call_observers import StartObserver
 from tests.support.mirror import SERVICE, Mirror, thing
-from tests.support.start_observer import StartObserver
 
 
 class StoringInstance:

@@ -16,7 +16,7 @@ from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 from loom.schema.reflection import ReflectionSource
-from tests.support.end_observer import EndObserver
+from tests.support.call_observers import EndObserver
 from tests.support.mirror import OPTIONS, SERVICE, Mirror, running_mirror
 
 METADATA_LIMIT = 1 << 20

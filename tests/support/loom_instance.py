@@ -12,8 +12,8 @@ import grpc.aio
 from loom.model import Address
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.support.call_observers import EndObserver
 from tests.support.contract import check_answer
-from tests.support.end_observer import EndObserver
 from tests.support.mirror import OPTIONS, SERVICE, Mirror
 
 ANY_PORT = Address("localhost", 0)

@@ -15,8 +15,8 @@ from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.wire import WireEngine
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
+from tests.support.call_observers import EndObserver
 from tests.support.certificates import Authority
-from tests.support.end_observer import EndObserver
 from tests.support.engines import running_engine
 from tests.support.narrowing import required
 from tests.support.raw_calls import stream_stream, unary_unary

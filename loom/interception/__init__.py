@@ -15,6 +15,7 @@ From a file to rules:
 From rules to decisions:
 
 * :mod:`~loom.interception.rule_set`: a set of rules, and which of them act on a call.
+* :mod:`~loom.interception.method_rules`: the rules for one method, indexed by the metadata that they require.
 * :mod:`~loom.interception.call_rules`: what they decide on its items.
 * :mod:`~loom.interception.matching`: which calls and messages a rule acts on.
 * :mod:`~loom.interception.selection`: which of the calls that match, deterministically.

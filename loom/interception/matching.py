@@ -19,7 +19,8 @@ from loom.codec.wire_records import split_records
 from loom.model.interception import CallFacts
 from loom.recording.query import TERMS, FilterError, Query
 from loom.recording.query import parse as parse_query
-from loom.recording.query.scanner import Form, Group, scan
+from loom.recording.query.scanner import Form, Group, Value, scan
+from loom.recording.query.values import literal
 
 METHOD_TERMS = ("", "method", "service")
 START_TERMS = (*METHOD_TERMS, "authority", "peer", "meta", "target", "engine")
@@ -29,29 +30,29 @@ _INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _INFRASTRUCTURE_NAMES = ("health", "serverreflection")
 
 
-class _FactsSummary:
-    """The part of a :class:`loom.api.calls.Summary` that the terms of a ``match`` ask for."""
+class CallView:
+    """A call that starts, as the terms of a ``match`` see it: both the summary and the details of a query."""
 
-    __slots__ = ("authority", "engine", "method", "peer", "status", "target")
+    __slots__ = ("_metadata", "authority", "engine", "facts", "method", "peer", "status", "target")
 
     def __init__(self, facts: CallFacts) -> None:
+        self.facts = facts
         self.method = facts.method
         self.peer = facts.peer
         self.authority = facts.authority
         self.target = facts.target
         self.engine = facts.engine
         self.status = None
+        self._metadata: list[tuple[str, str]] | None = None
 
-
-class _RequestMetadata:
-    """The details that a ``meta:`` of a ``match`` asks for."""
-
-    def __init__(self, facts: CallFacts) -> None:
-        self._facts = facts
-
-    def metadata(self) -> Iterator[tuple[str, str]]:
-        for key, value in self._facts.metadata:
-            yield key, base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    def metadata(self) -> list[tuple[str, str]]:
+        """The request metadata; values that are bytes as base64."""
+        if self._metadata is None:
+            self._metadata = [
+                (key, base64.b64encode(value).decode() if isinstance(value, bytes) else value)
+                for key, value in self.facts.metadata
+            ]
+        return self._metadata
 
     def fields(self, holding: str = "") -> Iterable[tuple[str, str]]:  # noqa: ARG002 (there is no message yet)
         return ()
@@ -61,31 +62,30 @@ class _RequestMetadata:
 class CallMatch:
     """Which calls a rule acts on. ``text`` is the filter; without terms it is every call.
 
-    gRPC's own health and reflection services match only a filter that names them.
+    gRPC's own health and reflection services match only a filter that names them. ``required`` are pairs of a metadata
+    key and its value (None: any) in lower case, of which every call that matches has one; empty: none is required.
     """
 
     text: str
     _method_query: Query
     _call_query: Query
     _names_infrastructure: bool
+    required: frozenset[tuple[str, str | None]] = frozenset()
 
     def may_match(self, method: str) -> bool:
         """Whether calls of a method can match."""
         if not self._names_infrastructure and method.lstrip("/").startswith(_INFRASTRUCTURE):
             return False
-        summary = cast("Summary", _FactsSummary(CallFacts(method)))
-        return self._method_query.matches(summary)
+        return self._method_query.matches(cast("Summary", CallView(CallFacts(method))))
 
     @property
     def is_by_method(self) -> bool:
         """Whether :meth:`may_match` decides alone."""
         return not self._call_query.groups
 
-    def matches(self, facts: CallFacts) -> bool:
+    def matches(self, call: CallView) -> bool:
         """Whether a call of a method that may match does."""
-        if self.is_by_method:
-            return True
-        return self._call_query.matches(cast("Summary", _FactsSummary(facts)), _RequestMetadata(facts))
+        return self.is_by_method or self._call_query.matches(cast("Summary", call), call)
 
 
 def parse_match(text: str) -> CallMatch:
@@ -110,7 +110,21 @@ def parse_match(text: str) -> CallMatch:
         parse_query(" ".join(by_method)),
         parse_query(" ".join(by_call)),
         any(_names_infrastructure(group) for group in groups),
+        next((pairs for group in groups if (pairs := _required_metadata(group))), frozenset()),
     )
+
+
+def _required_metadata(group: Group) -> frozenset[tuple[str, str | None]]:
+    """The pairs of which a group asks for one; empty where it asks for anything else, or has wildcards."""
+    pairs: set[tuple[str, str | None]] = set()
+    for item in group.items:
+        value = item.value
+        key = literal(Value(value.field, Form.WORD, value.column) if value.field else value).lower()
+        text = literal(value).lower() if value.field else None
+        if group.negated or item.term != "meta" or not key or text == "":
+            return frozenset()
+        pairs.add((key, text))
+    return frozenset(pairs)
 
 
 def parse_body(text: str) -> Query:

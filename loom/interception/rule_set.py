@@ -10,6 +10,8 @@ from loom.model.interception import (
 from .call_rules import ActiveRule, CallRules, SelectedRule
 from .errors import RuleFileError
 from .faults import compile_fault
+from .matching import CallView
+from .method_rules import MethodRules
 from .rule_file import MAX_RULES, RuleFile, read_rule_file
 from .rules import Rule, check_names, compile_rule, find_shadowed
 from .selection import RuleState, is_expired, select
@@ -64,14 +66,14 @@ class RuleSet:
             for rule in rules
         ]
         self.warnings = find_shadowed(rules)
-        self._candidates: dict[str, tuple[ActiveRule, ...]] = {}
+        self._candidates: dict[str, MethodRules] = {}
 
-    def candidates(self, method: str) -> tuple[ActiveRule, ...]:
+    def candidates(self, method: str) -> MethodRules:
         """The rules that may act on calls of a method: looked up once per method."""
         try:
             return self._candidates[method]
         except KeyError:
-            rules = tuple(active for active in self.active if active.rule.match.may_match(method))
+            rules = MethodRules(active for active in self.active if active.rule.match.may_match(method))
             if len(self._candidates) >= _MAX_METHODS:
                 self._candidates = {}
             self._candidates[method] = rules
@@ -82,10 +84,11 @@ class RuleSet:
         candidates = self.candidates(facts.method)
         if not candidates or not self.enabled:
             return None
+        view = CallView(facts)
         selected = []
-        for active in candidates:
+        for active in candidates.of(view):
             rule = active.rule
-            if rule.match.matches(facts):
+            if rule.match.matches(view):
                 ordinal = select(rule.selection, active.state, rule.name, self.seed, facts, now)
                 if ordinal is not None:
                     selected.append(SelectedRule(active, ordinal, self.seed))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loom.interception.matching import CallMatch, message_matches, parse_body, parse_match
+from loom.interception.matching import CallMatch, CallView, message_matches, parse_body, parse_match
 from loom.model.interception import CallFacts
 from loom.recording.query import FilterError
 
@@ -19,7 +19,7 @@ FACTS = CallFacts(
 
 def matches(text: str, facts: CallFacts = FACTS) -> bool:
     match: CallMatch = parse_match(text)
-    return match.may_match(facts.method) and match.matches(facts)
+    return match.may_match(facts.method) and match.matches(CallView(facts))
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ do = [{ replace = "name", regex = "b", with = "c" }]
 def test_a_call_that_no_rule_matches_has_none(bench: Bench) -> None:
     bench.load('[[rule]]\nmatch = "method:Other"\ndo = [{ hold = true }]')
     assert bench.call is None
-    assert bench.rules.candidates(GET.method) == ()
+    assert not bench.rules.candidates(GET.method)
     bench.load('[[rule]]\nmatch = "meta:x-tenant=43"\ndo = [{ hold = true }]')
     assert bench.call is None
     assert len(bench.rules.candidates(GET.method)) == 1

@@ -19,7 +19,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -177,6 +177,7 @@ class Server:
         self._queue: CoreCompletionQueue = cygrpc.CompletionQueue()
         self._core: CoreServer = cygrpc.Server(tuple(options), False)  # noqa: FBT003 (no xDS)
         self._core.register_completion_queue(self._queue)
+        self._shut_down = False  # set on the server's thread
         self._thread = threading.Thread(target=self._poll, name="relay", daemon=True)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
@@ -190,11 +191,26 @@ class Server:
         self._thread.start()
         self._request_call()
 
-    async def stop(self, grace: float, on_grace_expired: Callable[[], None]) -> None:
-        """Stop accepting calls and wait ``grace`` seconds; then run ``on_grace_expired`` and cancel open calls."""
+    async def stop(
+        self,
+        grace: float,
+        on_grace_expired: Callable[[], None] = lambda: None,
+        calls_ended: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Stop accepting calls and wait ``grace`` seconds; then run ``on_grace_expired`` and cancel open calls.
+
+        ``calls_ended`` waits until no batch will be started on any :class:`ServerCall`: C-core aborts the process if
+        one is started after the completion queue is shut down, and a server whose connections are gone is shut down
+        although batches of its calls may still wait in that queue. If it returns False the queue and its thread stay.
+        """
         loop = asyncio.get_running_loop()
         complete = asyncio.Event()
-        self._core.shutdown(self._queue, lambda _event: loop.call_soon_threadsafe(complete.set))
+
+        def on_shutdown(_event: CoreEvent) -> None:
+            self._shut_down = True
+            loop.call_soon_threadsafe(complete.set)
+
+        self._core.shutdown(self._queue, on_shutdown)
         if grace > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
@@ -203,6 +219,8 @@ class Server:
             on_grace_expired()
             self._core.cancel_all_calls()
             await complete.wait()
+        if calls_ended is not None and not await calls_ended():
+            return
         self._queue.shutdown()
         await loop.run_in_executor(None, self._thread.join)
         self._core.destroy()
@@ -212,7 +230,7 @@ class Server:
             self._core.request_call(self._queue, self._queue, self._on_call_event)
 
     def _on_call_event(self, event: CoreCallEvent) -> None:
-        if event.success:
+        if event.success and not self._shut_down:
             self._request_call()
             self._on_call(ServerCall(event))
 

@@ -10,6 +10,7 @@ import pytest
 from loom.grpc_core.facade import (
     Channel,
     ReceiveClose,
+    ReceiveMessage,
     ReceiveStatus,
     SendInitialMetadata,
     SendStatus,
@@ -115,3 +116,27 @@ async def test_an_address_that_cannot_be_bound() -> None:
     other.start()
     await other.stop(0, lambda: None)
     await server.stop(0, lambda: None)
+
+
+async def test_batches_can_be_started_until_the_calls_have_ended() -> None:
+    """After that C-core would abort the process: it does so if a batch meets a queue that is shut down."""
+    calls: list[ServerCall] = []
+    arrived, closed, read = Completion(), Completion(), Completion()
+
+    def hold(call: ServerCall) -> None:
+        calls.append(call)
+        call.start((ReceiveClose(),), closed)
+        arrived(None)
+
+    server, channel = await start_server(hold)
+    open_call(channel, Completion())
+    await arrived.wait()
+    await asyncio.to_thread(channel.close)
+    await closed.wait()
+
+    async def start_another() -> bool:
+        calls.pop().start((ReceiveMessage(),), read)
+        return True
+
+    await server.stop(10, calls_ended=start_another)
+    assert (await read.wait()).batch_operations[0].message() is None

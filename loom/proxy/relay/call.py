@@ -87,7 +87,7 @@ class RelayedCall(SerializedCallbacks):
     def __init__(
         self, client_call: ServerCall, context: CallContext, on_end: Callable[["RelayedCall"], None]
     ) -> None:
-        """``on_end`` runs once the call's final status is certain."""
+        """``on_end`` runs once the call has ended, and starts no more batches on ``client_call``."""
         super().__init__()
         self.id = 0
         self.method = client_call.method.decode("utf-8", "replace")
@@ -365,10 +365,13 @@ class RelayedCall(SerializedCallbacks):
 
     def _send_status(self, status: Status, by: EndedBy, note: str, trailing: Metadata = ()) -> None:
         """End the call, and send the status to the client."""
-        self._end(status, by, note)
+        self._record_end(status, by, note)
         code = status.code if status.code <= _LAST_CODE else StatusCode.UNKNOWN
         operations = self._behind_initial_metadata(SendStatus(trailing, int(code), status.message))
-        self._client_call.start(operations, ignore_completion)
+        try:
+            self._client_call.start(operations, ignore_completion)
+        finally:
+            self._on_end(self)
 
     def _behind_initial_metadata(self, operation: Operation) -> tuple[Operation, ...]:
         if self._initial_sent:
@@ -377,12 +380,16 @@ class RelayedCall(SerializedCallbacks):
         return (SendInitialMetadata(()), operation)
 
     def _end(self, status: Status, by: EndedBy, note: str) -> None:
+        """End the call, whose client is gone."""
+        self._record_end(status, by, note)
+        self._on_end(self)
+
+    def _record_end(self, status: Status, by: EndedBy, note: str) -> None:
         self._ended = True
         notes = [note, *self._notes] if note else self._notes
         self._context.events.put_ended(self, time.time_ns(), status, by, "; ".join(notes))
         if self._permit is not None:
             self._permit.cancel()  # does nothing after a result
-        self._on_end(self)
 
     def _deadline_passed(self) -> bool:
         return deadline_passed(self._remaining(), self._timeout, self._context.events.lag)

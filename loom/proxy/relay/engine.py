@@ -1,5 +1,6 @@
 """The relay's server: its ports, TLS and lifecycle."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _log = logging.getLogger(__name__)
 MAX_STREAMS = 50_000
 """Open calls on one connection of a client, as many as are kept in memory in all; further ones wait in the client."""
 _BIND_ATTEMPTS = 20
+_CALLS_END_TIMEOUT = 10.0
+"""Seconds for which a stopped server waits for its cancelled calls to be handled."""
 _DESCRIPTORS_PER_CONNECTION = 2
 """The client's, and as many to the target, which may allow one call on each."""
 
@@ -74,6 +77,8 @@ class RelayEngine:
         self._port = 0
         self._calls: set[RelayedCall] = set()
         """Open calls; changed on gRPC's threads."""
+        self._on_no_calls: Callable[[], None] | None = None
+        """Set while the engine waits for open calls to end; runs on gRPC's threads."""
         target.on_state(self._on_target_state)
         if breaker is not None:
             breaker.on_state(self._on_breaker_state)
@@ -112,8 +117,37 @@ class RelayEngine:
         """Stop accepting calls, let open ones run for ``grace`` seconds, then cancel them."""
         server, self._server = self._server, None
         if server is not None:
-            await server.stop(grace, self._on_grace_expired)
+            await server.stop(grace, self._on_grace_expired, self._wait_for_calls)
             self.flush()
+
+    async def _wait_for_calls(self) -> bool:
+        """Wait until every call has ended; False if that takes too long."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def on_no_calls() -> None:
+            loop.call_soon_threadsafe(ended.set)
+
+        self._on_no_calls = on_no_calls
+        try:
+            async with asyncio.timeout(_CALLS_END_TIMEOUT):
+                while (
+                    self._calls
+                ):  # read after the callback is set: the last call's end is seen here or there
+                    await ended.wait()
+                    ended.clear()
+        except TimeoutError:
+            _log.error("%d calls did not end although they were cancelled", len(self._calls))
+            return False
+        finally:
+            self._on_no_calls = None
+        return True
+
+    def _on_call_end(self, call: RelayedCall) -> None:
+        self._calls.discard(call)
+        on_no_calls = self._on_no_calls
+        if on_no_calls is not None and not self._calls:
+            on_no_calls()
 
     def _on_grace_expired(self) -> None:
         for call in list(self._calls):
@@ -136,7 +170,7 @@ class RelayEngine:
         return all(server.bind(str(address), credentials) for address in addresses)
 
     def _on_call(self, client_call: ServerCall) -> None:
-        call = self._intercepted(client_call) or RelayedCall(client_call, self._context, self._calls.discard)
+        call = self._intercepted(client_call) or RelayedCall(client_call, self._context, self._on_call_end)
         self._calls.add(call)
         call.start()
 
@@ -163,7 +197,7 @@ class RelayEngine:
             return None
         if opened is None:
             return None
-        return InterceptedCall(client_call, self._context, self._calls.discard, opened)
+        return InterceptedCall(client_call, self._context, self._on_call_end, opened)
 
 
 def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:

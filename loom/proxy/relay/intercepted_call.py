@@ -325,8 +325,8 @@ class InterceptedCall(RelayedCall):
         self._cancel_upstream()
         super()._forward_status(final.status, final.trailing, EndedBy.LOOM, "")
 
-    def _end(self, status: Status, by: EndedBy, note: str) -> None:
-        super()._end(status, by, note)
+    def _record_end(self, status: Status, by: EndedBy, note: str) -> None:
+        super()._record_end(status, by, note)
         for queue in self._queues.values():
             queue.offers.clear()
             queue.output.clear()

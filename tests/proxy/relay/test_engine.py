@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import grpc
 import grpc.aio
@@ -85,3 +86,25 @@ async def test_calls_are_cancelled_after_the_grace_period(relay: Relay) -> None:
     end = (await relay.sink.ended())[0]
     assert end.ended_by is EndedBy.LOOM
     assert "Loom was stopped" in end.note
+
+
+async def test_a_stop_waits_for_callbacks_that_still_run(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a callback may start a batch: after the server's queue is shut down C-core would abort the process."""
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def block() -> None:
+        under_way.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(relay.target, "record_success", block)
+    call = relay.call("Hang")
+    assert await asyncio.to_thread(under_way.wait, 30)
+    call.cancel()
+    stop = asyncio.ensure_future(relay.engine.stop(0))
+    done, _ = await asyncio.wait([stop], timeout=0.3)
+    go_on.set()
+    await stop
+    assert not done
+    assert (await relay.sink.ended())[0].status.code == StatusCode.UNAVAILABLE

@@ -72,7 +72,7 @@ class SessionStatus(Answer):
     error: str
     """Why calls are not stored; empty while they are."""
     problems: list[str]
-    """What could not be read of earlier runs."""
+    """What could not be read of earlier runs, and what of this one is lost."""
 
 
 class Sinks(Answer):

@@ -6,6 +6,7 @@ is on disk as it comes, and reading projects the events to calls as the recorder
 * :mod:`~loom.sessions.paths`: the files of sessions and their names.
 * :mod:`~loom.sessions.event_codec`: encodes events as a few bytes each, and decodes them.
 * :mod:`~loom.sessions.database`: the tables, version, permissions, lock and errors of a session's file.
+* :mod:`~loom.sessions.session_file`: the file as its writer holds it, on a disk that may go and come back.
 * :mod:`~loom.sessions.batch`: the events of one row.
 * :mod:`~loom.sessions.write_queue`: the bounded queue of batches to be written.
 * :mod:`~loom.sessions.writer`: the sink: the queue, and a thread that writes it.

@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import logging
 import os
 import sqlite3
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +18,8 @@ from .paths import session_files
 if sys.platform != "win32":
     import fcntl
 
+_log = logging.getLogger(__name__)
+
 APPLICATION_ID = 0x4C4F4F4D  # "LOOM": what `file` and SQLite's tools see in the header
 _WAL_LIMIT = 16 * 1024 * 1024
 _CHECKPOINT = 4 * 1024 * 1024  # bytes of the write-ahead log after which it is moved to the database
@@ -26,6 +30,8 @@ _MAX_ID = 2**53 - 1  # the largest integer that is exact in every JSON parser
 _DAMAGED = "{} is damaged ({}): move it away, or choose another --session"
 # The second is for the index of the write-ahead log.
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+_CANNOT_WRITE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
+_DISK = ("SQLITE_FULL", "SQLITE_IOERR", *_CANNOT_WRITE)
 MASKED = "masked "
 """The prefix of the names of facts that say which metadata is masked."""
 
@@ -113,6 +119,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 def begin_writing(path: Path, lock: "SessionLock") -> tuple[sqlite3.Connection, tuple[int, int]]:
     """Open a session for one writer, and read its :func:`counters`. Raises :class:`SessionError`."""
+    lock.release()  # of a file that was there before
     # First, as it creates the directory, which the lock's file is in, too.
     connection = open_for_writing(path)
     try:
@@ -130,6 +137,12 @@ def is_disk_full(error: SessionError) -> bool:
     """Whether the cause is a full disk, which may have room later."""
     cause = error.__cause__
     return getattr(cause, "sqlite_errorname", "") in _FULL or getattr(cause, "errno", None) in _NO_ROOM
+
+
+def is_disk_error(error: SessionError) -> bool:
+    """Whether the cause is a disk or directory that is full, read-only, away or failing, which may be mended later."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) or getattr(cause, "sqlite_errorname", "").startswith(_DISK)
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -213,7 +226,7 @@ def _make_private(path: Path) -> None:
                 f"the disk is full: calls are not stored in {path} until there is room"
             ) from error
         raise SessionError(
-            f"the session cannot be stored in {path}: {error.strerror}; "
+            f"{path} cannot be written to ({error.strerror}): "
             "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
         ) from error
 
@@ -263,14 +276,19 @@ def explain(error: sqlite3.Error, path: Path, *, opening: bool = False) -> str:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         until = ": end that and restart Loom" if opening else " until it releases the lock"
         return f"{path} is locked by another program: calls are not stored{until}"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return f"{path} cannot be written to: set LOOM_DATA_DIR to a directory that you may write to"
+    if name.startswith(_CANNOT_WRITE):
+        return (
+            f"{path} cannot be written to ({error}): "
+            "set LOOM_DATA_DIR to a directory that you may write to, or use --no-session"
+        )
+    if name.startswith("SQLITE_IOERR"):
+        return f"the disk fails: calls are not stored in {path} until it can be written to ({error})"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or str(error).startswith("no such"):
         return _DAMAGED.format(path, error)
     return f"{path}: {error}"
 
 
-def is_refused_content(error: Exception) -> bool:
+def _is_refused_content(error: Exception) -> bool:
     """Whether the database refuses a row for what is in it, so that a retry would fail, too.
 
     That is a value of a type that SQLite has not, an integer past 64 bits, text that is not Unicode, a blob that is too
@@ -281,3 +299,20 @@ def is_refused_content(error: Exception) -> bool:
     return isinstance(
         error, sqlite3.DataError | sqlite3.IntegrityError | OverflowError | TypeError | ValueError
     )
+
+
+@contextlib.contextmanager
+def skip_refused_content(
+    connection: sqlite3.Connection, subject: str, on_refused: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Undo and log what is executed in here if the database refuses it for its content; other errors pass through."""
+    connection.execute("SAVEPOINT content")
+    try:
+        yield
+    except Exception as error:
+        if not _is_refused_content(error):
+            raise
+        connection.execute("ROLLBACK TO content")
+        _log.warning("rows that the database refuses were dropped: %s (%s)", subject, error)
+        on_refused()
+    connection.execute("RELEASE content")

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,17 +15,10 @@ from loom.api.stats import SessionStatus
 from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 
 from .batch import Batch, new_compressor
-from .database import (
-    MASKED,
-    SessionError,
-    SessionLock,
-    begin_writing,
-    explain,
-    is_disk_full,
-    is_refused_content,
-)
+from .database import MASKED, SessionError, explain, is_disk_error, skip_refused_content
 from .previous_runs import PreviousRuns
 from .pruning import prune, used_bytes
+from .session_file import FileReplacedError, SessionFile
 from .write_queue import WriteQueue
 
 _log = logging.getLogger(__name__)
@@ -36,6 +29,7 @@ DEFAULT_FLUSH_INTERVAL = 0.05
 DEFAULT_RETRY_INTERVAL = 2.0
 
 _BATCHES_PER_TRANSACTION = 4
+_KEEPS_OPEN = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED")
 _MAX_METHODS_WITHOUT_KIND = 10_000  # whose kinds are looked up again: clients choose the names of methods
 
 
@@ -45,7 +39,7 @@ class SessionWriter:
     Nothing here raises towards traffic: errors are in :meth:`status`, writing is retried every ``retry_interval``
     seconds, and what the queue (``queue_budget`` bytes) cannot hold meanwhile is dropped and counted: first the bytes
     of messages, then whole events. A row that the database refuses for its content is dropped and counted, and not
-    retried.
+    retried. Where the file was removed or replaced, a new one is begun, and what is lost is in :meth:`status`.
 
     Events are encoded by the threads that emit them (see :class:`.write_queue.WriteQueue`) and written about
     ``flush_interval`` seconds later. The writer's thread is left with what does not hold the interpreter: compressing,
@@ -83,10 +77,10 @@ class SessionWriter:
         self._flushes_done = 0
         self._error = ""
         self._write_failed = False  # whether the error is that of the last write
+        self._written_to_file = 0  # calls written to the file that is open, or was last
         self._pruned = 0
         self._bytes = 0
-        self._lock = SessionLock(path)
-        self._connection: sqlite3.Connection | None = None
+        self._file = SessionFile(path)
         self._thread: threading.Thread | None = None
         self._accepting = False  # whether events are queued: to be written now, or once there is room
         self._kinds: dict[str, Kind] = {}  # of methods, as they are in the file
@@ -96,6 +90,9 @@ class SessionWriter:
         self._clear_pending = False
         self._descriptors: deque[StoredDescriptorSet] = deque()
         self._masks: list[str] = []  # still to be written
+        # For a new file in the place of one that was removed:
+        self._written_masks: list[str] = []
+        self._written_descriptors: list[StoredDescriptorSet] = []
 
     @property
     def name(self) -> str:
@@ -104,7 +101,7 @@ class SessionWriter:
     @property
     def active(self) -> bool:
         """Whether there is a database behind it."""
-        return self._connection is not None
+        return self._accepting and self._file.connection is not None
 
     @property
     def queued_bytes(self) -> int:
@@ -114,15 +111,17 @@ class SessionWriter:
     def open(self) -> None:
         """Open the file and start writing; an error that prevents it is in :meth:`status`.
 
-        It is final, unless the disk is full: then events are queued, and opening is retried.
+        It is final, unless it is the disk's (full, read-only, away): then events are queued, and opening is retried.
         """
         try:
-            self._begin()
+            self.last_id, self.cleared, _ = self._file.open()
         except SessionError as error:
             self._error = str(error)
             _log.warning("%s", self._error)
-            if not is_disk_full(error):
+            if not is_disk_error(error):
                 return
+            self._write_failed = True
+            self._wake.set()  # to retry
             [(self.last_id, self.cleared)] = self.previous_runs.read(lambda reader: [reader.counters()]) or [
                 (0, 0)
             ]
@@ -130,33 +129,25 @@ class SessionWriter:
         self._thread = threading.Thread(target=self._run, name="loom-session", daemon=True)
         self._thread.start()
 
-    def _begin(self) -> None:
-        connection, (last_id, cleared) = begin_writing(self.path, self._lock)
-        if (
-            self._accepting and last_id != self.last_id
-        ):  # it could not be read, and its ids have been assigned again
-            connection.close()
-            raise SessionError(
-                f"calls are not stored in {self.path}, which could not be read before: restart Loom"
-            )
-        self.last_id, self.cleared = last_id, max(cleared, self.cleared)
-        self._connection = connection
-
-    def _begin_when_there_is_room(self) -> sqlite3.Connection | None:
-        """Retry to open a file on a full disk until that succeeds, fails otherwise, or the writer is closed."""
-        while self._connection is None and not self._stopping.wait(self._retry_interval):
-            try:
-                self._begin()
-            except SessionError as error:
-                self._error = str(error)
-                if not is_disk_full(error):
-                    _log.warning("%s", self._error)
-                    self._accepting = False
-                    break
-            else:
-                self._error = ""
-                _log.warning("calls are now stored in %s", self.path)
-        return self._connection
+    def _reopen(self) -> bool:
+        """Open the file again, or a new one; False if that fails."""
+        try:
+            _, cleared, own = self._file.open(self.last_id)
+        except SessionError as error:
+            self._set_error(str(error))
+            return False
+        self.cleared = max(cleared, self.cleared)
+        if not own:
+            if self._written_to_file:
+                self.previous_runs.report(
+                    f"{self.path} was removed or replaced while Loom was running: "
+                    f"{self._written_to_file:,} calls of this run that were stored in it are not in the new file"
+                )
+            self._written_to_file = 0
+            self._masks = [*self._written_masks, *self._masks]
+            self._descriptors.extendleft(reversed(self._written_descriptors))
+            self._written_masks, self._written_descriptors = [], []
+        return True
 
     def restore(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> list[Call]:
         """The newest calls of previous runs, oldest first, at most ``limit`` and ``max_bytes`` of events.
@@ -201,7 +192,9 @@ class SessionWriter:
 
     def masked(self) -> list[str]:
         """The metadata keys that previous runs stored as masked."""
-        return self.previous_runs.read(lambda reader: reader.masked()) if self._accepting else []
+        keys = self.previous_runs.read(lambda reader: reader.masked()) if self._accepting else []
+        self._written_masks += keys
+        return keys
 
     def stored_descriptors(self) -> list[StoredDescriptorSet]:
         """The descriptor sets that previous runs stored."""
@@ -220,8 +213,9 @@ class SessionWriter:
     def status(self) -> SessionStatus:
         """Counters and sizes; ``error`` is "" while calls are stored.
 
-        ``problems`` are lines about what could not be read of previous runs.
+        ``problems`` are lines about what could not be read of previous runs, and what of this one is lost.
         """
+        lost = self._lost()
         return SessionStatus(
             name=self.name,
             path=str(self.path),
@@ -233,8 +227,12 @@ class SessionWriter:
             budget=self._budget,
             pruned=self._pruned,
             error=self._error,
-            problems=list(self.previous_runs.problems),
+            problems=[*self.previous_runs.problems, *([f"{lost} could not be stored"] if lost else [])],
         )
+
+    def _lost(self) -> str:
+        events, size = self._queue.dropped_events, self._queue.dropped_bytes
+        return f"{events:,} events of calls and {size:,} bytes of messages" if events or size else ""
 
     def close(self, timeout: float = 3.0) -> None:
         """Write the queue, then close; gives up after ``timeout`` seconds of a disk that fails."""
@@ -247,18 +245,16 @@ class SessionWriter:
                 _log.warning(
                     "%d bytes of events were not written to %s and are lost", self.queued_bytes, self.path
                 )
-        self._connection, self._accepting = None, False
-        self._lock.release()
+        self._accepting = False
+        self._file.release()
 
     # Everything below runs in the writer's thread.
 
     def _run(self) -> None:
-        connection = self._connection or self._begin_when_there_is_room()
-        if connection is None:
-            return
         try:
-            with contextlib.suppress(sqlite3.Error):  # each commit reads it again
-                self._bytes = used_bytes(connection)
+            if (connection := self._file.connection) is not None:
+                with contextlib.suppress(sqlite3.Error):  # each commit reads it again
+                    self._bytes = used_bytes(connection)
             while not self._stopping.is_set():
                 self._wake.wait()
                 requested = self._flushes_requested
@@ -267,17 +263,17 @@ class SessionWriter:
                     requested = self._flushes_requested
                 self._wake.clear()
                 self._idle = True
-                if self._write(connection):
+                if self._write():
                     self._notify_flushed(requested)
                 else:
                     self._stopping.wait(self._retry_interval)
                     self._wake.set()
-            self._write(connection)
+            self._write()
         except Exception as error:  # noqa: BLE001 (reported by status(); the traffic goes on)
             self._error = f"{self.path} is no longer written to: {error}"
             _log.exception("the session's writer failed")
         finally:
-            connection.close()
+            self._file.close()
             self._notify_flushed(self._flushes_requested)
 
     def _notify_flushed(self, requested: int) -> None:
@@ -285,50 +281,74 @@ class SessionWriter:
             self._flushes_done = requested
             self._flushed.notify_all()
 
-    def _write(self, connection: sqlite3.Connection) -> bool:
+    def _write(self) -> bool:
         """Write the queue; False if the database cannot be written to now, and what is left stays queued."""
         self._queue.close_batch()
         try:
             while self._queue or self._pending or self._descriptors or self._clear_pending:
                 while self._queue and len(self._pending) < _BATCHES_PER_TRANSACTION:
                     self._pending.append(self._queue.get())
-                self._commit(connection)
-            if self._write_failed:
+                if self._file.connection is None and not self._reopen():
+                    return False
+                try:
+                    self._commit()
+                except FileReplacedError:
+                    self._kinds.clear()
+                    self._file.close()
+            if self._write_failed and (self._file.connection is not None or self._reopen()):
                 self._write_failed, self._error = False, ""
-                _log.warning("calls are stored in %s again", self.path)
+                lost = self._lost()
+                _log.warning(
+                    "calls are stored in %s again%s", self.path, f"; {lost} are lost" if lost else ""
+                )
         except sqlite3.Error as error:
-            text = explain(error, self.path)
-            if text != self._error:
-                _log.warning("%s", text)
-            self._write_failed, self._error = True, text
-            if connection.in_transaction:
-                connection.rollback()
+            self._set_error(explain(error, self.path))
+            self._recover_from(error)
             return False
-        return True
+        return not self._write_failed
 
-    def _commit(self, connection: sqlite3.Connection) -> None:
+    def _recover_from(self, error: sqlite3.Error) -> None:
+        """Roll back; close the file, to be opened again, where that may help."""
+        self._kinds.clear()
+        connection = self._file.connection
+        if connection is not None and connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+        if not getattr(error, "sqlite_errorname", "").startswith(_KEEPS_OPEN):
+            self._file.close()
+
+    def _set_error(self, text: str) -> None:
+        if text != self._error:
+            _log.warning("%s", text)
+        self._write_failed, self._error = True, text
+
+    def _commit(self) -> None:
         """Write the pending batches in one transaction; they stay pending if it fails.
 
         A row that the database refuses for its content is left out, and counted once the transaction has succeeded.
+        Raises :class:`FileReplacedError` if the file is not in its place.
         """
+        connection = self._file.connection
+        assert connection is not None  # noqa: S101 (opened by _write)
         connection.execute("BEGIN IMMEDIATE")
+        self._file.mark()
         refused: list[Batch] = []
         last_id = 0
         for batch in self._pending:
-            with _refused_content(
+            with skip_refused_content(
                 connection, f"{batch.size} bytes of events", partial(refused.append, batch)
             ):
                 self._insert(connection, batch)
                 last_id = max(last_id, batch.ids[1] or 0)
         self._write_kinds(connection)
         masks = [(MASKED + key,) for key in self._masks]
-        with _refused_content(connection, "the names of masked metadata"):
+        with skip_refused_content(connection, "the names of masked metadata"):
             connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, 1)", masks)
         if last_id:
             connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
         descriptors = list(self._descriptors)
         for item in descriptors:
-            with _refused_content(connection, "a descriptor set"):
+            with skip_refused_content(connection, "a descriptor set"):
                 digest = hashlib.sha256(item.file_set).digest()
                 connection.execute(
                     "INSERT OR REPLACE INTO descriptors VALUES (?, ?, ?, ?, ?, ?)",
@@ -337,16 +357,20 @@ class SessionWriter:
         self._clear_pending = False
         if self.cleared:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('cleared', ?)", (self.cleared,))
+        self._file.check()
         connection.execute("COMMIT")
+        self._file.committed()
+        self._written_masks += self._masks[: len(masks)]
         del self._masks[: len(masks)]
         for _ in descriptors:
-            self._descriptors.popleft()
+            self._written_descriptors.append(self._descriptors.popleft())
         for batch in self._pending:
             self._queue.task_done(batch)
             if batch in refused:
                 self._queue.count_dropped(batch.count_events(self._compressor))
             else:
                 self.written_calls += batch.ended
+                self._written_to_file += batch.ended
         self._pending.clear()
         self._bytes = used_bytes(connection)
         if self._bytes > self._budget:
@@ -371,23 +395,6 @@ class SessionWriter:
         kinds = {method: kind for method in methods if (kind := self._declared_kind(method)) is not None}
         self._methods_without_kind = set(islice(methods - kinds.keys(), _MAX_METHODS_WITHOUT_KIND))
         new = [(method, kind) for method, kind in kinds.items() if self._kinds.get(method) is not kind]
-        with _refused_content(connection, "the kinds of methods"):
+        with skip_refused_content(connection, "the kinds of methods"):
             connection.executemany("INSERT OR REPLACE INTO kinds VALUES (?, ?)", new)
         self._kinds.update(new)
-
-
-@contextlib.contextmanager
-def _refused_content(
-    connection: sqlite3.Connection, subject: str, on_refused: Callable[[], None] = lambda: None
-) -> Iterator[None]:
-    """Undo and log what is executed in here if the database refuses it for its content; other errors pass through."""
-    connection.execute("SAVEPOINT content")
-    try:
-        yield
-    except Exception as error:
-        if not is_refused_content(error):
-            raise
-        connection.execute("ROLLBACK TO content")
-        _log.warning("rows that the database refuses were dropped: %s (%s)", subject, error)
-        on_refused()
-    connection.execute("RELEASE content")

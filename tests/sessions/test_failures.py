@@ -72,7 +72,7 @@ def test_the_lock_ends_with_its_holder(path: Path, writer: SessionWriter) -> Non
 
 def test_a_full_disk_is_reported_and_retried(path: Path, writer: SessionWriter) -> None:
     emit(writer, *unary(1))
-    connection = writer._connection
+    connection = writer._file.connection
     assert connection is not None
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")

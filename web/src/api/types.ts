@@ -681,7 +681,7 @@ export interface SessionStatus {
   readonly pruned: number;
   /** Why calls are not stored; empty while they are. */
   readonly error: string;
-  /** What could not be read of earlier runs. */
+  /** What could not be read of earlier runs, and what of this one is lost. */
   readonly problems: readonly string[];
 }
 

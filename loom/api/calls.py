@@ -228,6 +228,8 @@ class InterceptionAction(Answer):
     """Its name."""
     effect: str
     """What it did, such as `set items[*].price`."""
+    applied: bool
+    """False if it did not: it failed, or a rule before it ended the call."""
 
 
 class Interception(Answer):

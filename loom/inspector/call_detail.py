@@ -88,7 +88,10 @@ def _interception(item: RecordedInterception, secrets: Secrets, *, reveal: bool)
     return Interception(
         point=item.point,
         index=item.index,
-        actions=[InterceptionAction(action.kind, action.name, action.effect) for action in item.actions],
+        actions=[
+            InterceptionAction(action.kind, action.name, action.effect, action.applied)
+            for action in item.actions
+        ],
         altered=item.altered,
         position=item.position if is_message and item.count else None,
         count=item.count,

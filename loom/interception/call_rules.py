@@ -69,9 +69,9 @@ class SelectedRule:
     def draw(self, point: Point, index: int) -> float:
         return act.draw(self.seed, self.rule.name, str(self.ordinal), point, index)
 
-    def action(self, effect: str) -> Action:
+    def action(self, effect: str, *, applied: bool = True) -> Action:
         """What is recorded of an effect."""
-        return Action(self.rule.kind, self.rule.name, effect)
+        return Action(self.rule.kind, self.rule.name, effect, applied)
 
     def fail(self, error: Exception) -> None:
         """Count that the rule could not be applied."""
@@ -193,7 +193,7 @@ class CallRules:
         (selected, action), *shadowed = ends
         notes.append(selected.action(action.effect))
         notes += [
-            other.action(f"{later.effect}: not taken, as {selected.rule.name!r} came first")
+            other.action(f"{later.effect}: not taken, as {selected.rule.name!r} came first", applied=False)
             for other, later in shadowed
         ]
         # a delay of the same fault comes ahead of its status
@@ -271,7 +271,7 @@ class CallRules:
     def _fail(self, selected: SelectedRule, error: Exception, notes: list[Action]) -> None:
         """Note a rule that cannot be applied; raises where it is to fail the call."""
         selected.fail(error)
-        notes.append(selected.action(f"not applied: {error}"))
+        notes.append(selected.action(f"not applied: {error}", applied=False))
         if selected.rule.fails_on_error:
             text = f"Loom's rule {selected.rule.name!r} failed: {error}"
             final = FinalStatus(Status(StatusCode.INTERNAL, text))

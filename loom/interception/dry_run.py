@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from loom.model import Call, Direction, Metadata, Status, StatusCode
+from loom.model import Call, Direction, Status, StatusCode
 from loom.model.interception import (
     Action,
     CallFacts,
@@ -11,11 +11,11 @@ from loom.model.interception import (
     FinalStatus,
     HalfClose,
     HeaderBlock,
-    Interception,
     Item,
     MessageItem,
     Point,
 )
+from loom.model.originals import original_messages, original_metadata, original_status
 
 from .call_rules import Outcome, Types
 from .rule_set import RuleSet
@@ -72,7 +72,7 @@ class DryRun:
         self.tried += 1
         facts = CallFacts(
             call.method,
-            _came_metadata(call),
+            original_metadata(call, Point.REQUEST_METADATA) or call.request_metadata,
             call.peer,
             call.authority,
             call.target,
@@ -122,9 +122,10 @@ def recorded_items(call: Call, facts: CallFacts) -> Iterator[tuple[Point, int, I
     yield Point.START, 0, CallStart(facts.timeout), call.started_ns
     yield Point.REQUEST_METADATA, 0, HeaderBlock(facts.metadata), call.started_ns
     indices = dict.fromkeys(Direction, 0)
-    initial = call.initial_metadata
+    initial = original_metadata(call, Point.RESPONSE_METADATA) or call.initial_metadata
     half_closed = call.half_closed_ns
-    for position, direction, message, time_ns in _came_messages(call):
+    for original in original_messages(call):
+        position, direction, time_ns = original.index, original.direction, original.time_ns
         if (
             half_closed is not None
             and call.half_closed_after is not None
@@ -137,58 +138,17 @@ def recorded_items(call: Call, facts: CallFacts) -> Iterator[tuple[Point, int, I
             initial = None
         index = indices[direction]
         indices[direction] = index + 1
-        if message is not None:
+        if original.data is not None:
+            message = MessageItem(original.data, original.compressed, original.encoding)
             yield _POINTS[direction], index, message, time_ns
     if half_closed is not None:
         yield Point.HALF_CLOSE, 0, HalfClose(), half_closed
     if initial:
         yield Point.RESPONSE_METADATA, 0, HeaderBlock(initial), call.initial_ns or call.started_ns
     if call.status is not None and call.ended_ns is not None:
-        yield Point.STATUS, 0, _came_status(call), call.ended_ns
-
-
-def _came_messages(call: Call) -> Iterator[tuple[int, Direction, MessageItem | None, int]]:
-    """Position, direction, message (None if its bytes were dropped) and time of each message that came."""
-    altered: dict[int, list[Interception]] = {}
-    for interception in call.interceptions:
-        if interception.data is not None:
-            altered.setdefault(interception.position, []).append(interception)
-    skip = dict.fromkeys(Direction, 0)
-    for message in call.messages:
-        for interception in altered.pop(message.index, ()):
-            direction = (
-                Direction.REQUEST if interception.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
-            )
-            original = MessageItem(interception.data or b"", interception.compressed, interception.encoding)
-            skip[direction] += interception.count
-            yield message.index, direction, original, interception.came_ns
-        if skip[message.direction]:
-            skip[message.direction] -= 1
-            continue
-        unaltered = (
-            None if message.data is None else MessageItem(message.data, message.compressed, message.encoding)
-        )
-        yield message.index, message.direction, unaltered, message.time_ns
-    for position, interceptions in altered.items():
-        for interception in interceptions:
-            direction = (
-                Direction.REQUEST if interception.point is Point.REQUEST_MESSAGE else Direction.RESPONSE
-            )
-            yield position, direction, MessageItem(interception.data or b""), interception.came_ns
-
-
-def _came_metadata(call: Call) -> Metadata:
-    for interception in call.interceptions:
-        if interception.point is Point.REQUEST_METADATA and interception.metadata is not None:
-            return interception.metadata
-    return call.request_metadata
-
-
-def _came_status(call: Call) -> FinalStatus:
-    for interception in call.interceptions:
-        if interception.point is Point.STATUS and interception.status is not None:
-            return FinalStatus(interception.status, interception.metadata or ())
-    return FinalStatus(call.status or Status(StatusCode.UNKNOWN), call.trailing_metadata or ())
+        status, trailing = original_status(call)
+        final = FinalStatus(status or Status(StatusCode.UNKNOWN), trailing or ())
+        yield Point.STATUS, 0, final, call.ended_ns
 
 
 def _timeout(call: Call) -> float | None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 from loom.model import Call, Direction
 from loom.model.interception import ActionKind, Point
+from loom.model.originals import original_messages, original_metadata
 
 DEFAULT_WINDOW = 10.0
 """Within how many seconds after a call's end another one counts as its retry, by default."""
@@ -64,7 +65,7 @@ def report_faults(
     for group in groups.values():
         claimed: set[int] = set()
         for position, call in enumerate(group):
-            faults = [name for kind, name in call.acted if kind is ActionKind.FAULT]
+            faults = _faults(call)
             if faults:
                 retries = [] if call.id in claimed else _retries(group, position, window, claimed)
                 for name in faults:
@@ -119,24 +120,25 @@ def _retries(group: Sequence[Call], position: int, window: float, claimed: set[i
 def _identity(call: Call, key: str) -> object:
     """What two calls have in common where one retries the other."""
     if key:
-        values = tuple(value for name, value in _came_request_metadata(call) if name == key)
+        metadata = original_metadata(call, Point.REQUEST_METADATA) or call.request_metadata
+        values = tuple(value for name, value in metadata if name == key)
         return values or call.id
     return call.peer.rpartition(":")[0]
 
 
-def _came_request_metadata(call: Call) -> tuple[tuple[str, str | bytes], ...]:
-    for item in call.interceptions:
-        if item.point is Point.REQUEST_METADATA and item.metadata is not None:
-            return item.metadata
-    return call.request_metadata
-
-
 def _first_request(call: Call) -> bytes | None:
     """The first request as it came. A fault at the start may have ended the call before it was read."""
-    for item in call.interceptions:
-        if item.point is Point.REQUEST_MESSAGE and item.index == 0 and item.data is not None:
-            return item.data
-    return next((message.data for message in call.messages if message.direction is Direction.REQUEST), None)
+    requests = (item for item in original_messages(call) if item.direction is Direction.REQUEST)
+    first = next(requests, None)
+    return None if first is None else first.data
+
+
+def _faults(call: Call) -> list[str]:
+    """The faults that acted on a call: those that were only shadowed, or failed, did not."""
+    recorded = [action for item in call.interceptions for action in item.actions]
+    applied = {action.name for action in recorded if action.applied}
+    idle = {action.name for action in recorded} - applied
+    return [name for kind, name in call.acted if kind is ActionKind.FAULT and name not in idle]
 
 
 def _status(call: Call) -> str:

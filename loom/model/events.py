@@ -120,6 +120,7 @@ class Intercepted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6)
     metadata: Metadata | None = None
     status: Status | None = None
     lost: int | None = None
+    kept: int | None = None
 
 
 Event = CallStarted | MetadataSeen | MessageSeen | HalfClosed | CallEnded | Intercepted

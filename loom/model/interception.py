@@ -42,11 +42,15 @@ class ActionKind(enum.StrEnum):
 
 
 class Action(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What one rule did to one item: ``effect`` in words, as in ``set items[*].price``."""
+    """What one rule did to one item: ``effect`` in words, as in ``set items[*].price``.
+
+    ``applied`` is false where it did not, and ``effect`` says why: it failed, or a rule before it ended the call.
+    """
 
     kind: ActionKind
     name: str
     effect: str
+    applied: bool = True
 
 
 class CallStart(msgspec.Struct, frozen=True, gc=False):
@@ -165,7 +169,7 @@ class Interception(msgspec.Struct, gc=False):
     ``came_ns`` and ``time_ns`` are when the item came and when it went on. ``count`` is how many went on in its place,
     of which the first is the call's message number ``position``. Of an altered item the original is kept: ``data`` (of
     ``size`` bytes, None if they were dropped or the message is unaltered), ``metadata`` (a header block or trailers),
-    ``status``.
+    ``status``. ``kept`` is which of those that went on is the item as it came, from 0; None: none is.
     """
 
     point: Point
@@ -182,6 +186,7 @@ class Interception(msgspec.Struct, gc=False):
     metadata: Metadata | None = None
     status: Status | None = None
     altered: bool = True
+    kept: int | None = None
 
     @property
     def held_ns(self) -> int:

@@ -165,6 +165,7 @@ def _apply_interception(call: Call, event: Intercepted, bytes_limit: int, max_in
             event.metadata,
             event.status,
             event.altered,
+            event.kept,
         )
     )
     return MESSAGE_COST + kept + metadata_cost(event.metadata or ())
@@ -330,6 +331,7 @@ def _intercepted(interception: Interception, number: int) -> Intercepted:
         interception.metadata,
         interception.status,
         size if interception.data is None and size else None,
+        interception.kept,
     )
 
 

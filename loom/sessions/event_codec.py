@@ -10,9 +10,9 @@ a part an array of events of one call, and an event an array: the number of its 
     [3, id, ns]                                              half-closed
     [4, id, ns, status, ended_by, note, wire]                status is {code, message, details}
     [5, id, ns, kind]                                        the kind that the schema declares, ahead of the end
-    [6, id, ns, point, index, came_ns, actions, altered, count, data, compressed, encoding, metadata, status, lost]
-                                                             what came of an item that a rule acted on, ahead of what
-                                                             went; actions is [[kind, name, effect], …]
+    [6, id, ns, point, index, came_ns, actions, altered, count, data, compressed, encoding, metadata, status, lost,
+     kept]                                                   what came of an item that a rule acted on, ahead of what
+                                                             went; actions is [[kind, name, effect, applied], …]
 
 Format 5 has no events of type 6, and is otherwise the same: it is read, and becomes 6 when it is written to.
 
@@ -79,6 +79,7 @@ class _Intercepted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6
     metadata: tuple[tuple[str, Any], ...] | None = None
     status: Status | None = None
     lost: int | None = None
+    kept: int | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):

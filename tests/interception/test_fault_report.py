@@ -3,8 +3,8 @@
 from xml.etree import ElementTree as ET
 
 from loom.interception.fault_report import FaultTally, junit_report, report_faults
-from loom.model import Call, Status, StatusCode
-from loom.model.interception import ActionKind
+from loom.model import Call, Interception, Status, StatusCode
+from loom.model.interception import Action, ActionKind, Point
 from loom.model.message import Direction, Message
 
 SECOND = 1_000_000_000
@@ -46,6 +46,14 @@ def test_a_retry_that_succeeds() -> None:
     assert tally.client_got == {"UNAVAILABLE": 1}
     assert tally.ended == {"OK": 1}
     assert tally.sentence == "each of 1 was retried"
+
+
+def test_a_fault_that_was_shadowed_or_failed_hit_nothing() -> None:
+    hit = call(1, 0, UNAVAILABLE, fault="f")
+    hit.acted = (*hit.acted, (ActionKind.FAULT, "later"))
+    acts, late = (Action(ActionKind.FAULT, name, "ends", applied=name == "f") for name in ("f", "later"))
+    hit.interceptions = [Interception(Point.START, 0, 0, 0, (acts, late))]
+    assert [tally.name for tally in report_faults([hit])] == ["f"]
 
 
 def test_a_chain_of_retries_is_one() -> None:

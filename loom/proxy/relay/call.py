@@ -159,7 +159,7 @@ class RelayedCall(SerializedCallbacks):
             return True
         else:
             status, note = local_status.request_refused(), local_status.metadata_refused_note(metadata)
-        self._send_status(status, EndedBy.LOOM, note or status.message)
+        self._forward_status(status, (), EndedBy.LOOM, note or status.message)
         return False
 
     def _connect(self, metadata: Metadata, timeout: float | None) -> None:
@@ -348,7 +348,7 @@ class RelayedCall(SerializedCallbacks):
             target.record_failure(status.message)
             if self._permit is not None:
                 self._permit.record_failure()
-            self._send_status(status, EndedBy.LOOM, status.message)
+            self._forward_status(status, (), EndedBy.LOOM, status.message)
             return
         ended_by = upstream.ended_by(deadline_passed=self._deadline_passed())
         status = upstream.status

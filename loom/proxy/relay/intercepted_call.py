@@ -203,9 +203,9 @@ class InterceptedCall(RelayedCall):
     def _record(self, offer: _Offer, decision: Decision, now: int) -> None:
         """Record what came, where something acted on it."""
         item = offer.item
-        copies = sum(_goes_on(item, other) for other in decision.items)
+        copies = [place for place, other in enumerate(decision.items) if _goes_on(item, other)]
         altered = (
-            decision.end is not None or decision.cancel_target or copies != 1 or len(decision.items) != 1
+            decision.end is not None or decision.cancel_target or len(copies) != 1 or len(decision.items) != 1
         )
         if not (altered or decision.actions):
             return
@@ -219,6 +219,7 @@ class InterceptedCall(RelayedCall):
             actions=decision.actions,
             altered=altered,
             count=len(decision.items),
+            kept=copies[0] if copies else None,
         )
         size = 0
         if keeps_original and type(item) is MessageItem:

@@ -73,12 +73,13 @@ class Status(Struct):
     details: Base64 | None = None
 
 
-class Action(Struct):
+class Action(Struct, omit_defaults=True):
     """What one rule did to an item."""
 
     kind: Literal["rule", "fault", "breakpoint", "mock"]
     name: str
     effect: str = ""
+    applied: Annotated[bool, Meta(description="false: it failed, or a rule before it ended the call")] = True
 
 
 class Interception(Struct, kw_only=True, omit_defaults=True):
@@ -106,6 +107,9 @@ class Interception(Struct, kw_only=True, omit_defaults=True):
     encoding: str = ""
     metadata: list[Item] | None = None
     status: Status | None = None
+    kept: Annotated[
+        Count | None, Meta(description="which of those that went is the item as it came; null: none is")
+    ] = None
 
 
 class Dropped(Struct):

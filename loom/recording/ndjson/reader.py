@@ -171,7 +171,10 @@ def _interception(item: lines.Interception, start: int) -> Interception:
         item.index,
         start + item.came_ns,
         start + item.went_ns,
-        tuple(Action(ActionKind(action.kind), action.name, action.effect) for action in item.actions),
+        tuple(
+            Action(ActionKind(action.kind), action.name, action.effect, action.applied)
+            for action in item.actions
+        ),
         item.position,
         item.count,
         item.data,
@@ -181,6 +184,7 @@ def _interception(item: lines.Interception, start: int) -> Interception:
         _metadata(item.metadata),
         None if status is None else Status(status.code, status.message, status.details),
         item.altered,
+        item.kept,
     )
 
 

@@ -106,7 +106,10 @@ def _interception(item: Interception, start: int, secrets: Secrets | None) -> li
         index=item.index,
         came_ns=item.came_ns - start,
         went_ns=item.time_ns - start,
-        actions=[lines.Action(action.kind.value, action.name, action.effect) for action in item.actions],
+        actions=[
+            lines.Action(action.kind.value, action.name, action.effect, action.applied)
+            for action in item.actions
+        ],
         position=item.position,
         count=item.count,
         altered=item.altered,
@@ -118,6 +121,7 @@ def _interception(item: Interception, start: int, secrets: Secrets | None) -> li
         status=None
         if status is None
         else lines.Status(int(status.code), status.name, status.message, status.details),
+        kept=item.kept,
     )
 
 

@@ -238,6 +238,8 @@ export interface InterceptionAction {
   readonly name: string;
   /** What it did, such as `set items[*].price`. */
   readonly effect: string;
+  /** False if it did not: it failed, or a rule before it ended the call. */
+  readonly applied: boolean;
 }
 
 /** What is constant while a Loom runs. */

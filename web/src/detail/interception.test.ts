@@ -6,7 +6,7 @@ import { describeActions, describeCulprits, describeOutcome, describePoint, meta
 const interception = (changes: Partial<Interception> = {}): Interception => ({
   point: "response-message",
   index: 1,
-  actions: [{ kind: "rule", name: "louder", effect: "set text" }],
+  actions: [{ kind: "rule", name: "louder", effect: "set text", applied: true }],
   altered: true,
   position: 3,
   count: 1,
@@ -45,7 +45,7 @@ describe("an interception", () => {
 });
 
 test("what altered a call is named once", () => {
-  const fault = { kind: "fault", name: "--fault 1", effect: "drop" } as const;
+  const fault = { kind: "fault", name: "--fault 1", effect: "drop", applied: true } as const;
   const items = [interception(), interception({ index: 2 }), interception({ actions: [fault] })];
   expect(describeCulprits(items)).toBe("rule louder, fault --fault 1");
 });

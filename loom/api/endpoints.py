@@ -16,7 +16,7 @@ from .messages import (
     StreamSamples,
 )
 from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
-from .rules import Rules, RulesSwitch
+from .rules import RuleEntry, RuleNameParameter, RuleReplacement, Rules, RulesSwitch, RuleText
 from .schema import CallSchema, RemovalParameters, SchemaSources, SchemaUpload, Uploads
 from .stats import Health, Live, Ready, StatsSeries
 
@@ -30,6 +30,12 @@ EXPORTS = ("application/x-ndjson", JSON, "text/x-shellscript", "text/x-python", 
 BAD_REQUEST = {400: "A parameter or the body is not valid."}
 NOT_FOUND = {404: "There is no such call."}
 FILTER = {400: "A parameter is not valid; `column` says where the filter is wrong."}
+RULE_ERRORS = BAD_REQUEST | {
+    404: "No rule of this name was added, or nothing can act on traffic.",
+    409: "Another rule has the name, or there are 500 rules.",
+    413: "The body is too large.",
+    422: "The rule is not valid; `field` is its key, as in `do[1].set`, and `column` where its text is wrong.",
+}
 SEARCH_FAILURES = {
     500: "The search failed.",
     503: "The search process died, twice: the same request may succeed later.",
@@ -162,6 +168,24 @@ SWITCH_RULES = Endpoint(
     "Switch all rules and faults, or one, for calls that start from now on.",
     Rules, body=RulesSwitch,
     errors=BAD_REQUEST | {404: "There is no such rule, or nothing can act on traffic.", 413: "The body is too large."},
+)  # fmt: skip
+GET_RULE_TEXT = Endpoint(
+    "get_rule_text", "GET", "/api/rules/tables",
+    "Get a rule or a fault as it is written in a file, or all that were added, to keep them in one.",
+    RuleText, RuleNameParameter, errors={404: "There is no such rule, or nothing can act on traffic."},
+)  # fmt: skip
+ADD_RULE = Endpoint(
+    "add_rule", "POST", "/api/rules/tables",
+    "Add a rule or a fault after all others, for calls that start from now on, until Loom ends.",
+    Rules, body=RuleEntry, errors=RULE_ERRORS,
+)  # fmt: skip
+REPLACE_RULE = Endpoint(
+    "replace_rule", "PUT", "/api/rules/tables", "Replace a rule or a fault that was added.",
+    Rules, body=RuleReplacement, errors=RULE_ERRORS,
+)  # fmt: skip
+REMOVE_RULES = Endpoint(
+    "remove_rules", "DELETE", "/api/rules/tables", "Remove a rule or a fault that was added, or all of them.",
+    Rules, RuleNameParameter, errors={404: "No such rule was added, or nothing can act on traffic."},
 )  # fmt: skip
 GET_STATS = Endpoint(
     "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries

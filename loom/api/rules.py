@@ -1,8 +1,10 @@
-"""Rules and faults that act on traffic: what there is, what it did, and the switches."""
+"""Rules and faults that act on traffic: what there is, what it did, the switches, and those that clients add."""
 
 from typing import Literal
 
-from .base import Answer, Question
+from msgspec import UNSET, UnsetType
+
+from .base import Answer, Json, Parameters, Question
 
 
 class RuleState(Answer):
@@ -32,6 +34,14 @@ class RuleState(Answer):
     """How often it could not be applied."""
     last_error: str
     """Why, the last time."""
+    source: Literal["file", "flag", "api"]
+    """What it comes from: a file of rules, the flag `--fault`, or this API, by which alone it can be changed."""
+    path: str
+    """Of a file: its path; otherwise empty."""
+    line: int
+    """Of a file: the line at which the rule begins; 0 where that is not known."""
+    expires_in_s: float | None
+    """Seconds until it turns itself off; null without a `for`, 0 once it has."""
 
 
 class Rules(Answer):
@@ -58,3 +68,35 @@ class RulesSwitch(Question):
     """Whether they shall act on calls that start from now on."""
     name: str = ""
     """The rule; empty for all."""
+
+
+class RuleEntry(Question):
+    """A rule or a fault to add, as a table of a file of rules: one of the two."""
+
+    rule: Json | UnsetType = UNSET
+    """The keys of a `[[rule]]`."""
+    fault: Json | UnsetType = UNSET
+    """The keys of a `[[fault]]`."""
+
+
+class RuleReplacement(RuleEntry, kw_only=True):
+    """A rule or a fault that takes the place of one that was added."""
+
+    name: str
+    """The name of the one that is replaced; the new one may have another."""
+
+
+class RuleNameParameter(Parameters):
+    """Which rule or fault."""
+
+    name: str = ""
+    """Its name; empty for all that were added."""
+
+
+class RuleText(Answer):
+    """Rules and faults as the text of a file."""
+
+    json: str
+    """In JSON."""
+    toml: str
+    """In TOML; empty where a value is null, which TOML does not have."""

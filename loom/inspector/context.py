@@ -12,6 +12,7 @@ from loom.archive.archive import Archive
 from loom.decoding.display import DisplayDecoder
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.interception.rule_interceptor import RuleInterceptor
+from loom.interception.rule_sources import RuleSources
 from loom.model import Secrets
 from loom.publishing import Hub
 from loom.recording.history import History
@@ -26,8 +27,8 @@ class Inspector:
 
     ``metrics`` returns the Prometheus exposition; ``ready`` None, or why Loom is not ready; ``flush`` records what the
     engine has buffered. Without ``replays`` calls cannot be sent. ``interceptor`` applies rules; None: nothing acts
-    on traffic; ``rules_problem`` says why their files cannot be used. ``read_only`` is the name of the file whose calls
-    are shown, where it is one.
+    on traffic. ``rule_sources`` is what they come from. ``read_only`` is the name of the file whose calls are shown,
+    where it is one.
     """
 
     history: History
@@ -46,7 +47,7 @@ class Inspector:
     flush: Callable[[], None] = lambda: None
     read_only: str = ""
     interceptor: RuleInterceptor | None = None
-    rules_problem: Callable[[], str] = lambda: ""
+    rule_sources: RuleSources | None = None
 
 
 def inspector_of(connection: HTTPConnection) -> Inspector:

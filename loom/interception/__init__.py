@@ -5,6 +5,7 @@ The core is pure: rules and items in, decisions out. It implements the interface
 From a file to rules:
 
 * :mod:`~loom.interception.rule_file`: files in TOML or JSON, decoded strictly.
+* :mod:`~loom.interception.rule_lines`: the lines at which the rules of a file begin.
 * :mod:`~loom.interception.rules`: the tables of rules, compiled and checked.
 * :mod:`~loom.interception.rule_actions`: the actions of rules, compiled.
 * :mod:`~loom.interception.faults`: the tables of faults and the flag ``--fault``, compiled to rules.
@@ -27,7 +28,9 @@ In a running Loom:
 
 * :mod:`~loom.interception.rule_interceptor`: applies rules to calls: delays, threads, schemas.
 * :mod:`~loom.interception.loop_scheduler`: time, threads and schemas by an event loop.
-* :mod:`~loom.interception.rule_sources`: the rules of files, which are watched, and of flags.
+* :mod:`~loom.interception.rule_sources`: the rules of files, which are watched, of flags, and those added since.
+* :mod:`~loom.interception.added_rules`: rules that the page or another client of the API adds.
+* :mod:`~loom.interception.rule_export`: tables of rules as the text of a file.
 
 On recorded calls:
 

@@ -74,50 +74,59 @@ def compile_fault(table: FaultTable, number: int) -> Rule:
     """Compile a ``[[fault]]``; raises :class:`RuleFileError`, without the file's name."""
     name = rule_name(table, "fault", number)
     where = f"fault {name!r}"
-    at = checked(where, lambda: _At(table.at))
+    at = checked(where, lambda: _At(table.at), "at")
     verbs = [what for what in _COMPILERS if _has(table, what)]
     checked(where, lambda: _check_parameters(table, verbs))
-    actions = tuple(checked(f"{where}: {verb}", partial(_compile, verb, table, at)) for verb in verbs)
+    actions = tuple(checked(f"{where}: {verb}", partial(_compile, verb, table, at), verb) for verb in verbs)
     timer = None
     if at.seconds is not None:
         if verbs != ["status"]:
-            raise RuleFileError(f"{where}: at {at.text!r} is for status alone")
+            raise RuleFileError(f"{where}: at {at.text!r} is for status alone", "at")
         [end] = actions
         assert isinstance(end, act.EndCall)  # noqa: S101 (status is one)
         timer, actions = (at.seconds, end.final), ()
     return Rule(
         ActionKind.FAULT,
         name,
-        checked(f"{where}: match", lambda: parse_match(table.match)),
+        checked(f"{where}: match", lambda: parse_match(table.match), "match"),
         checked(where, lambda: parse_selection(table)),
         actions,
         at.index,
         enabled=table.enabled,
         timer=timer,
+        table=table,
     )
 
 
 def parse_fault_flag(text: str, number: int) -> Rule:
     """Compile ``MATCH :: KEY=VALUE; …``, with the keys of a ``[[fault]]``; raises :class:`RuleFileError`."""
+    origin = f"--fault {text!r}"
+    table = {"name": f"--fault {number}", **fault_table(text)}
+    try:
+        [fault] = convert_rules({"fault": [table]}, origin).fault
+        return compile_fault(fault, number)
+    except RuleFileError as error:
+        raise (error if str(error).startswith(origin) else error.within(origin)) from error
+
+
+def fault_table(text: str) -> dict[str, Any]:
+    """The table of a ``[[fault]]`` that ``MATCH :: KEY=VALUE; …`` stands for, not yet checked.
+
+    Raises :class:`RuleFileError`.
+    """
     match, separator, what = text.partition(_SEPARATOR)
     if not separator:
         raise RuleFileError(
             f"--fault {text!r}: write a filter, '::' and what happens, as in 'method:GetOrder :: status=UNAVAILABLE'"
         )
-    table: dict[str, Any] = {"match": match.strip(), "name": f"--fault {number}"}
+    table: dict[str, Any] = {"match": match.strip()}
     for part in what.split(";"):
         key, equals, value = part.partition("=")
         key = key.strip()
         if not key:
             continue
         table[key] = _flag_value(key, value.strip()) if equals else True
-    origin = f"--fault {text!r}"
-    try:
-        [fault] = convert_rules({"fault": [table]}, origin).fault
-        return compile_fault(fault, number)
-    except RuleFileError as error:
-        message = str(error)
-        raise RuleFileError(message if message.startswith(origin) else f"{origin}: {message}") from error
+    return table
 
 
 def _flag_value(key: str, value: str) -> Any:

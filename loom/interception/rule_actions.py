@@ -61,10 +61,10 @@ _VERBS = (
 )
 
 
-def compile_action(table: ActionTable, points: frozenset[Point], base: Path) -> act.ItemAction:
+def compile_action(table: ActionTable, points: frozenset[Point], base: Path | None) -> act.ItemAction:
     """Compile one action at ``points``, or at those of its kind; raises ValueError and :class:`EditError`.
 
-    ``@file`` is relative to ``base``.
+    ``@file`` is relative to ``base``; without one it is an error.
     """
     arguments = {name: value for name, value in _items(table) if value is not UNSET}
     verbs = [
@@ -101,7 +101,7 @@ def _items(table: ActionTable) -> list[tuple[str, Any]]:
 
 
 Arguments = dict[str, Any]
-Compiler = Callable[[Arguments, frozenset[Point], Path], act.ItemAction]
+Compiler = Callable[[Arguments, frozenset[Point], Path | None], act.ItemAction]
 
 
 def _field_edit(path_text: str, operation: Operation) -> tuple[Edit, bool]:
@@ -125,22 +125,22 @@ def _check_path(path: tuple[Step, ...]) -> None:
         raise ValueError("a path ends with a field: write *, or a name after **")
 
 
-def _set(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _set(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     edit, needs_schema = _field_edit(arguments["set"], SetValue(arguments["to"]))
     return act.EditItems(points, f"set {arguments['set']}", act.edit_messages(edit), needs_schema)
 
 
-def _delete(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _delete(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     edit, needs_schema = _field_edit(arguments["delete"], DeleteValue())
     return act.EditItems(points, f"delete {arguments['delete']}", act.edit_messages(edit), needs_schema)
 
 
-def _append(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _append(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     edit, needs_schema = _field_edit(arguments["append"], AppendValue(arguments["value"]))
     return act.EditItems(points, f"append to {arguments['append']}", act.edit_messages(edit), needs_schema)
 
 
-def _replace(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _replace(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     pattern = arguments["regex"]
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"regex: it has more than {MAX_PATTERN} characters")
@@ -154,7 +154,7 @@ def _replace(arguments: Arguments, points: frozenset[Point], _: Path) -> act.Ite
     return act.EditItems(points, f"replace in {arguments['replace']}", act.edit_messages(edit), needs_schema)
 
 
-def _merge(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _merge(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     patch = arguments["merge"]
 
     def edit(data: bytes, descriptor: Descriptor | None, resolver: TypeResolver) -> bytes:
@@ -165,7 +165,7 @@ def _merge(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemA
     return act.EditItems(points, f"merge {', '.join(patch)}", act.edit_messages(edit), with_schema=True)
 
 
-def _message(arguments: Arguments, points: frozenset[Point], base: Path) -> act.ItemAction:
+def _message(arguments: Arguments, points: frozenset[Point], base: Path | None) -> act.ItemAction:
     make, needs_schema = _message_maker(arguments["message"], base)
 
     def replace(items: list[Any], context: act.ItemContext) -> list[Any]:
@@ -175,19 +175,10 @@ def _message(arguments: Arguments, points: frozenset[Point], base: Path) -> act.
     return act.EditItems(points, "replace the message", replace, needs_schema)
 
 
-def _message_maker(value: Any, base: Path) -> tuple[Callable[[act.ItemContext], bytes], bool]:
+def _message_maker(value: Any, base: Path | None) -> tuple[Callable[[act.ItemContext], bytes], bool]:
     """A function that makes a message from a JSON value or a file, and whether it needs the schema."""
     if isinstance(value, str) and value.startswith("@"):
-        path = base / value[1:]
-        if not path.resolve().is_relative_to(base.resolve()):
-            # The rules may be someone else's, and the target too: they must not send this machine's files.
-            raise ValueError(f"{value[1:]}: it is outside the folder of the rules")
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-        if len(content) > act.MAX_MESSAGE:
-            raise ValueError(f"{path}: a message has at most {act.MAX_MESSAGE:,} bytes")
+        path, content = _read_message(value[1:], base)
         if path.suffix != ".json":
             return (lambda _context: content), False
         try:
@@ -206,7 +197,7 @@ def _message_maker(value: Any, base: Path) -> tuple[Callable[[act.ItemContext], 
     return make, True
 
 
-def _metadata(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _metadata(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     table = arguments["metadata"]
     change = act.MetadataChange(
         make_metadata(table.set), make_metadata(table.add), frozenset(map(check_key, table.delete))
@@ -221,7 +212,7 @@ def _metadata(arguments: Arguments, points: frozenset[Point], _: Path) -> act.It
     return act.EditItems(points, f"metadata {'; '.join(parts)}", act.edit_metadata(change))
 
 
-def _status(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _status(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     final = make_final(
         arguments["status"],
         arguments.get("message", ""),
@@ -240,24 +231,41 @@ def _status(arguments: Arguments, points: frozenset[Point], _: Path) -> act.Item
     return act.EndCall(points, effect, final)
 
 
-def _deadline(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _deadline(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     text = arguments["deadline"]
     timeout = None if text == "none" else parse_duration(text)
     return act.EditItems(points, f"deadline {text}", act.set_timeout(timeout))
 
 
-def _drop(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _drop(_arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     return act.EditItems(points, "drop", act.drop_items)
 
 
-def _duplicate(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _duplicate(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     count = arguments["duplicate"]
     if not 2 <= count <= MAX_COPIES:  # noqa: PLR2004 (two are the first duplicate)
         raise ValueError(f"duplicate: {count} is not from 2 to {MAX_COPIES}")
     return act.EditItems(points, f"send {count} times", act.copy_messages(count))
 
 
-def _insert(arguments: Arguments, points: frozenset[Point], base: Path) -> act.ItemAction:
+def _read_message(name: str, base: Path | None) -> tuple[Path, bytes]:
+    """A file and its content; raises ValueError."""
+    if base is None:
+        raise ValueError("a file can only be named in a file of rules: give the message itself")
+    path = base / name
+    if not path.resolve().is_relative_to(base.resolve()):
+        # The rules may be someone else's, and the target too: they must not send this machine's files.
+        raise ValueError(f"{name}: it is outside the folder of the rules")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > act.MAX_MESSAGE:
+        raise ValueError(f"{path}: a message has at most {act.MAX_MESSAGE:,} bytes")
+    return path, content
+
+
+def _insert(arguments: Arguments, points: frozenset[Point], base: Path | None) -> act.ItemAction:
     after = "insert-after" in arguments
     verb = "insert-after" if after else "insert-before"
     make, needs_schema = _message_maker(arguments[verb], base)
@@ -266,24 +274,24 @@ def _insert(arguments: Arguments, points: frozenset[Point], base: Path) -> act.I
     )
 
 
-def _half_close(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _half_close(_arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     return act.EditItems(points, "half-close", act.half_close)
 
 
-def _delay(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _delay(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     shortest, longest = parse_delay(arguments["delay"])
     return act.DelayItem(points, f"delay {arguments['delay']}", shortest, longest)
 
 
-def _hold(_arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _hold(_arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     return act.HoldItem(points, "hold")
 
 
-def _tag(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _tag(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     return act.NoteItem(points, f"tag {arguments['tag']}")
 
 
-def _redact(arguments: Arguments, points: frozenset[Point], _: Path) -> act.ItemAction:
+def _redact(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
     edit, needs_schema = _field_edit(arguments["redact"], RedactValue())
     return act.EditItems(points, f"redact {arguments['redact']}", act.redact_messages(edit), needs_schema)
 

@@ -22,6 +22,7 @@ MAX_FILE = 16 * 1024 * 1024
 _POSITION = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_-]+)(?:\[(\d+)\])?")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_IN_TABLE = re.compile(r"^\.(rule|fault)\[\d+\]\.?")
 _ENUM = re.compile(r"Invalid enum value")
 
 
@@ -129,20 +130,24 @@ _TABLES: dict[str, type[Struct]] = {
 }
 
 
-def read_rule_file(path: Path) -> RuleFile:
-    """Read a file of rules; raises :class:`RuleFileError`."""
+def is_json_file(path: Path) -> bool:
+    """Whether a file of rules is in JSON; otherwise it is in TOML."""
+    return path.suffix.lower() == ".json"
+
+
+def read_rule_text(path: Path) -> str:
+    """The text of a file of rules; raises :class:`RuleFileError`."""
     try:
         size = path.stat().st_size
         if size > MAX_FILE:
             raise RuleFileError(
                 f"{path}: a file of rules has at most {MAX_FILE:,} bytes, and this one {size:,}"
             )
-        content = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise RuleFileError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeError as error:
         raise RuleFileError(f"{path}: is not UTF-8: {error}") from error
-    return parse_rule_file(content, str(path), is_json=path.suffix.lower() == ".json")
 
 
 def parse_rule_file(content: str, origin: str, *, is_json: bool) -> RuleFile:
@@ -165,7 +170,8 @@ def convert_rules(value: Any, origin: str) -> RuleFile:
     try:
         file = msgspec.convert(value, RuleFile)
     except msgspec.ValidationError as error:
-        raise RuleFileError(f"{origin}: {_explain(error, value)}") from error
+        text, key = _explain(error, value)
+        raise RuleFileError(text, key).within(origin) from error
     count = len(file.rule) + len(file.fault)
     if count > MAX_RULES:
         raise RuleFileError(
@@ -180,12 +186,13 @@ def convert_rules(value: Any, origin: str) -> RuleFile:
     return file
 
 
-def _explain(error: msgspec.ValidationError, value: Any) -> str:
-    """The error of a value in the words of the file: which rule, which key, and what is allowed."""
+def _explain(error: msgspec.ValidationError, value: Any) -> tuple[str, str]:
+    """The error of a value in the words of the file: which rule, which key, and what is allowed; and its key."""
     match = _POSITION.match(str(error))
     text, position = (match[1], match[2] or "") if match else (str(error), "")
     table: type[Struct] = RuleFile
     places = []
+    key = _IN_TABLE.sub("", position.removeprefix("$"))
     for name, index in _STEP.findall(position):
         table = _TABLES.get(name, table)
         if name in {"rule", "fault"} and index:
@@ -196,9 +203,10 @@ def _explain(error: msgspec.ValidationError, value: Any) -> str:
     if unknown:
         allowed = ", ".join(item.encode_name for item in msgspec.structs.fields(table))
         text = f"unknown key {unknown[1]!r}; allowed are {allowed}"
+        key = f"{key}.{unknown[1]}".lstrip(".")
     elif _ENUM.match(text) and "point" in position:
         text += f"; allowed are {', '.join(Point)}"
-    return ": ".join([*places, text])
+    return ": ".join([*places, text]), key
 
 
 def _table_name(kind: str, index: int, value: Any) -> str:

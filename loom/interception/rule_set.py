@@ -1,6 +1,7 @@
 """A set of rules: read from files, and selected for each call that starts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from loom.model.interception import (
@@ -12,8 +13,9 @@ from .errors import RuleFileError
 from .faults import compile_fault
 from .matching import CallView
 from .method_rules import MethodRules
-from .rule_file import MAX_RULES, RuleFile, read_rule_file
-from .rules import Rule, check_names, compile_rule, find_shadowed
+from .rule_file import MAX_RULES, is_json_file, parse_rule_file, read_rule_text
+from .rule_lines import find_rule_lines
+from .rules import Origin, Rule, RuleSource, check_names, compile_rule, find_shadowed
 from .selection import RuleState, is_expired, select
 
 _MAX_METHODS = 10_000  # clients choose method names
@@ -23,7 +25,7 @@ def load_rules(paths: Iterable[Path]) -> list[Rule]:
     """Read and compile files, in their order; raises :class:`RuleFileError`."""
     rules: list[Rule] = []
     for path in paths:
-        rules += compile_file(read_rule_file(path), path)
+        rules += _load_file(path)
     if len(rules) > MAX_RULES:
         raise RuleFileError(
             f"at most {MAX_RULES} rules and faults can be loaded, and these are {len(rules):,}"
@@ -32,15 +34,25 @@ def load_rules(paths: Iterable[Path]) -> list[Rule]:
     return rules
 
 
-def compile_file(file: RuleFile, path: Path) -> list[Rule]:
+def _load_file(path: Path) -> list[Rule]:
     """The rules of a file, then its faults; raises :class:`RuleFileError`."""
+    content, is_json = read_rule_text(path), is_json_file(path)
+    file = parse_rule_file(content, str(path), is_json=is_json)
     try:
         rules = [compile_rule(table, number, path.parent) for number, table in enumerate(file.rule, 1)]
         rules += [compile_fault(table, number) for number, table in enumerate(file.fault, 1)]
         check_names(rules)
+        lines = [
+            line
+            for kind, tables in (("rule", file.rule), ("fault", file.fault))
+            for line in find_rule_lines(content, kind, [table.name for table in tables], is_json=is_json)
+        ]
+        return [
+            replace(rule, origin=Origin(RuleSource.FILE, str(path), line))
+            for rule, line in zip(rules, lines, strict=True)
+        ]
     except RuleFileError as error:
-        raise RuleFileError(f"{path}: {error}") from error
-    return rules
+        raise error.within(str(path)) from error
 
 
 class RuleSet:

@@ -1,13 +1,17 @@
-"""The rules of a running Loom: files, which are watched, and the flag ``--fault``."""
+"""The rules of a running Loom: files, which are watched, the flag ``--fault``, and what was added since."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from watchfiles import awatch
 
+from loom.model.interception import ActionKind
+
+from .added_rules import AddedRules
 from .errors import RuleFileError
 from .faults import parse_fault_flag
 from .rule_file import MAX_RULES
@@ -18,30 +22,47 @@ _log = logging.getLogger(__name__)
 
 
 class RuleSources:
-    """Reads the rules of ``paths`` and ``faults`` (see :func:`.faults.parse_fault_flag`); those of files come first.
+    """Reads the rules of ``paths`` and ``faults`` (see :func:`.faults.parse_fault_flag`).
 
+    Those of files come first, then those of flags, then those that were added. For one thread, as its coroutines are.
     ``problem`` says why the files as they are now cannot be used, and the rules before them are still in force.
     """
 
     def __init__(self, paths: Sequence[Path], faults: Sequence[str], seed: int) -> None:
         self.seed = seed
         self.problem = ""
+        self.added = AddedRules()
         self._paths = list(paths)
         self._faults = list(faults)
+        self._given: list[Rule] = []  # of files and flags, as they were when they could last be used
 
-    def load(self, previous: RuleSet | None = None) -> RuleSet:
-        """Read everything; raises :class:`RuleFileError`. Counters of rules that are the same carry over."""
-        rules: list[Rule] = load_rules(self._paths)
-        rules += [parse_fault_flag(text, number) for number, text in enumerate(self._faults, 1)]
-        if len(rules) > MAX_RULES:
-            raise RuleFileError(
-                f"at most {MAX_RULES} rules and faults can be loaded, and these are {len(rules):,}"
-            )
-        check_names(rules)
-        rule_set = RuleSet(rules, seed=self.seed, now=time.monotonic(), previous=previous)
+    def load(self) -> RuleSet:
+        """Read everything; raises :class:`RuleFileError`."""
+        self._given = self._read()
+        rule_set = self._join(None)
         for warning in rule_set.warnings:
             _log.warning("%s", warning)
         return rule_set
+
+    def compile(self, kind: ActionKind, table: Any) -> Rule:
+        """Check and compile a table that may be added; raises :class:`RuleFileError`."""
+        return self.added.compile(kind, table, [rule.name for rule in (*self._given, *self.added.rules)])
+
+    def add(self, rule: Rule, current: RuleSet) -> RuleSet:
+        """Add a compiled rule, last; raises :class:`RuleFileError` and :class:`.added_rules.RuleNameError`."""
+        return self._change(self.added.add(rule, self._given), current)
+
+    def replace(self, name: str, rule: Rule, current: RuleSet) -> RuleSet:
+        """Put a rule in the place of an added one; raises like :meth:`add`."""
+        rules = self._change(self.added.replace(name, rule, self._given), current)
+        for active in rules.active:
+            if active.rule is rule:
+                active.state.enabled = rule.enabled  # counters are carried over, and this with them
+        return rules
+
+    def remove(self, name: str, current: RuleSet) -> RuleSet:
+        """Remove an added rule; raises :class:`.added_rules.RuleNameError`."""
+        return self._change(self.added.remove(name), current)
 
     async def watch(self, current: Callable[[], RuleSet], replace: Callable[[RuleSet], None]) -> None:
         """Read the files again whenever one of their folders' TOML, JSON or binary files changes, until cancelled."""
@@ -58,12 +79,40 @@ class RuleSources:
 
     async def reload(self, current: Callable[[], RuleSet], replace: Callable[[RuleSet], None]) -> None:
         """Read the files again; if they cannot be used, the rules in force stay, and :attr:`problem` says why."""
+        before = self._given
         try:
-            rules = await asyncio.to_thread(self.load, current())
+            self._given = await asyncio.to_thread(self._read)
+            rules = self._join(current())
         except RuleFileError as error:
+            self._given = before
             self.problem = str(error)
             _log.error("%s; the rules before this change stay in force", error)
             return
         self.problem = ""
         replace(rules)
+        for warning in rules.warnings:
+            _log.warning("%s", warning)
         _log.warning("rules read again: %d in force", len(rules.active))
+
+    def _read(self) -> list[Rule]:
+        rules: list[Rule] = load_rules(self._paths)
+        rules += [parse_fault_flag(text, number) for number, text in enumerate(self._faults, 1)]
+        return rules
+
+    def _change(self, added: AddedRules, current: RuleSet) -> RuleSet:
+        before, self.added = self.added, added
+        try:
+            return self._join(current)
+        except RuleFileError:
+            self.added = before
+            raise
+
+    def _join(self, previous: RuleSet | None) -> RuleSet:
+        """The set of all rules. Counters of rules of ``previous`` that are the same carry over."""
+        rules = [*self._given, *self.added.rules]
+        if len(rules) > MAX_RULES:
+            raise RuleFileError(
+                f"at most {MAX_RULES} rules and faults can be loaded, and these are {len(rules):,}"
+            )
+        check_names(rules)
+        return RuleSet(rules, seed=self.seed, now=time.monotonic(), previous=previous)

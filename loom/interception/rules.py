@@ -1,7 +1,8 @@
 """Rules, compiled: the tables of a file become matches, selections and actions, checked before any call."""
 
+import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,12 +26,32 @@ _MAX_PERCENT = 100
 _MAX_NAME = 200  # characters
 
 
+class RuleSource(enum.StrEnum):
+    """What rules come from."""
+
+    FILE = "file"
+    FLAG = "flag"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a rule comes from; of a file its path and the line, 0 where that is not known."""
+
+    source: RuleSource
+    path: str = ""
+    line: int = 0
+
+
+_FLAG = Origin(RuleSource.FLAG)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A compiled rule or fault.
 
     ``actions`` act at the messages with an ``index`` and a ``body`` as given, None for all. ``timer`` ends the call
-    with a status after that many seconds.
+    with a status after that many seconds. ``table`` is what it was compiled from.
     """
 
     kind: ActionKind
@@ -43,6 +64,8 @@ class Rule:
     fails_on_error: bool = False
     enabled: bool = True
     timer: tuple[float, FinalStatus] | None = None
+    table: SelectionTable | None = field(default=None, compare=False)
+    origin: Origin = field(default=_FLAG, compare=False)
 
     @property
     def points(self) -> frozenset[Point]:
@@ -82,8 +105,8 @@ class Rule:
         )
 
 
-def compile_rule(table: RuleTable, number: int, base: Path) -> Rule:
-    """Compile a ``[[rule]]``, the ``number``-th of its file, whose paths start from ``base``.
+def compile_rule(table: RuleTable, number: int, base: Path | None) -> Rule:
+    """Compile a ``[[rule]]``, the ``number``-th of its file, whose paths start from ``base``; None: it may have none.
 
     Raises :class:`RuleFileError`, without the file's name.
     """
@@ -91,28 +114,39 @@ def compile_rule(table: RuleTable, number: int, base: Path) -> Rule:
     where = f"rule {name!r}"
     points = [table.when.point] if isinstance(table.when.point, Point) else table.when.point
     if not table.do:
-        raise RuleFileError(f"{where}: do: it has no action")
+        raise RuleFileError(f"{where}: do: it has no action", "do")
     compiled: list[act.ItemAction] = []
     for position, action in enumerate(table.do, 1):
         compiled.append(
-            checked(f"{where}: do {position}", partial(compile_action, action, frozenset(points), base))
+            checked(
+                f"{where}: do {position}",
+                partial(compile_action, action, frozenset(points), base),
+                f"do[{position - 1}]",
+            )
         )
-    index = checked(f"{where}: when: index", lambda: _index(table.when))
+    index = checked(f"{where}: when: index", lambda: _index(table.when), "when.index")
     if index is not None and not any(action.points & act.MESSAGE_POINTS for action in compiled):
-        raise RuleFileError(f"{where}: when: index: only messages have one, and no action is at a message")
-    body = checked(f"{where}: when: body", lambda: parse_body(table.when.body) if table.when.body else None)
+        raise RuleFileError(
+            f"{where}: when: index: only messages have one, and no action is at a message", "when.index"
+        )
+    body = checked(
+        f"{where}: when: body", lambda: parse_body(table.when.body) if table.when.body else None, "when.body"
+    )
     if body is not None and not all(action.points <= act.MESSAGE_POINTS for action in compiled):
-        raise RuleFileError(f"{where}: when: body: only messages have one: give when.point as a message's")
+        raise RuleFileError(
+            f"{where}: when: body: only messages have one: give when.point as a message's", "when.body"
+        )
     return Rule(
         ActionKind.RULE,
         name,
-        checked(f"{where}: match", lambda: parse_match(table.match)),
+        checked(f"{where}: match", lambda: parse_match(table.match), "match"),
         checked(where, lambda: parse_selection(table)),
         tuple(compiled),
         index,
         body,
         table.on_error == "fail",
         table.enabled,
+        table=table,
     )
 
 
@@ -120,7 +154,7 @@ def rule_name(table: SelectionTable, kind: str, number: int) -> str:
     """The name of a table, or one by its position."""
     name = table.name.strip() or f"{kind} {number}"
     if len(name) > _MAX_NAME or not name.isprintable():
-        raise RuleFileError(f"{kind} {number}: name: at most {_MAX_NAME} printable characters")
+        raise RuleFileError(f"{kind} {number}: name: at most {_MAX_NAME} printable characters", "name")
     return name
 
 
@@ -189,22 +223,24 @@ def check_names(rules: Sequence[Rule]) -> None:
     for rule in rules:
         if rule.name in names:
             raise RuleFileError(
-                f"two rules are named {rule.name!r}: names are what filters and counters go by"
+                f"two rules are named {rule.name!r}: names are what filters and counters go by", "name"
             )
         names.add(rule.name)
 
 
-def checked(where: str, build: Callable[[], T]) -> T:
-    """What ``build`` returns; its errors say where."""
+def checked(where: str, build: Callable[[], T], key: str = "") -> T:
+    """What ``build`` returns; its errors say where, ``key`` being the place in the rule's table."""
     try:
         return build()
     except FilterError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        raise RuleFileError(f"{where}: column {error.column + 1}: {error}{hint}") from error
+        raise RuleFileError(
+            f"{where}: column {error.column + 1}: {error}{hint}", key, error.column
+        ) from error
     except PathError as error:
-        raise RuleFileError(f"{where}: {error.text!r}, column {error.column}: {error}") from error
+        raise RuleFileError(f"{where}: {error.text!r}, column {error.column}: {error}", key) from error
     except (ValueError, EditError) as error:
-        raise RuleFileError(f"{where}: {error}") from error
+        raise RuleFileError(f"{where}: {error}", key) from error
 
 
 def _index(when: When) -> Range | None:

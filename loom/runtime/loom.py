@@ -221,7 +221,7 @@ class Loom:
             on_clear=lambda: self.store.clear(self.history.last_id) if self.store else None,
             flush=self.flush,
             interceptor=self.interceptor,
-            rules_problem=lambda: self.rule_sources.problem,
+            rule_sources=self.rule_sources,
         )
         await server.start(create_app(inspector))
         self.inspector = server

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loom.interception import RuleFileError, load_rules
-from loom.interception.rule_file import parse_rule_file, read_rule_file
+from loom.interception.rule_file import parse_rule_file
 from loom.model.interception import Point
 
 from .conftest import write_rules
@@ -203,7 +203,7 @@ def test_ten_thousand_rules_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         RuleFileError, match="at most 500 rules and faults can be loaded, and this has 10,000"
     ):
-        read_rule_file(write_rules(tmp_path, text))
+        load_rules([write_rules(tmp_path, text)])
 
 
 def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -43,8 +43,11 @@ class LoomInstance:
             return answer.status, await checked_json("GET", path, answer)
 
     async def post(self, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
-        async with self.http.post(path, json=body, **options) as answer:
-            return answer.status, await checked_json("POST", path, answer)
+        return await self.send("POST", path, body, **options)
+
+    async def send(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        async with self.http.request(method, path, json=body, **options) as answer:
+            return answer.status, await checked_json(method, path, answer)
 
 
 async def checked_json(method: str, path: str, answer: aiohttp.ClientResponse) -> Any:

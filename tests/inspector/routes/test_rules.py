@@ -48,3 +48,42 @@ async def test_the_wire_engine_has_no_rules() -> None:
     async with running_mirror() as mirror, running_instance(mirror, engine="wire") as api:
         status, answer = await api.get("/api/rules")
         assert (status, answer["error"]["message"]) == (404, "nothing acts on traffic here")
+
+
+async def test_rules_are_added_replaced_and_removed() -> None:
+    table = {
+        "name": "louder",
+        "match": "method:Chat",
+        "for": "1h",
+        "when": {"point": "request-message"},
+        "do": [{"set": "text", "to": "LOUD"}],
+    }
+    async with running_mirror() as mirror, running_instance(mirror) as api:
+        status, added = await api.post("/api/rules/tables", {"rule": table})
+        [rule] = added["rules"]
+        assert (status, rule["name"], rule["source"]) == (200, "louder", "api")
+        assert 3590 < rule["expires_in_s"] <= 3600
+        await api.call("Chat", thing(text="a"))
+        assert (await mirror.call(0)).messages == [thing(text="LOUD")]
+
+        status, answer = await api.post("/api/rules/tables", {"rule": table})
+        assert (status, answer["error"]["field"]) == (409, "name")
+        fault = {"name": "gone", "match": "method:Get", "status": "ABORTED"}
+        _, replaced = await api.send("PUT", "/api/rules/tables", {"name": "louder", "fault": fault})
+        assert [(rule["name"], rule["kind"]) for rule in replaced["rules"]] == [("gone", "fault")]
+        await api.post("/api/rules", {"enabled": False, "name": "gone"})
+        _, text = await api.get("/api/rules/tables")
+        assert text["toml"] == (
+            '[[fault]]\nname = "gone"\nmatch = "method:Get"\nstatus = "ABORTED"\nenabled = false\n'
+        )
+
+        status, answer = await api.send("PUT", "/api/rules/tables", {"name": "x", "fault": fault})
+        assert (status, answer["error"]["message"]) == (404, "no rule 'x' was added here")
+        status, answer = await api.post("/api/rules/tables", {"fault": {**fault, "at": "noon"}})
+        assert (status, answer["error"]["field"]) == (422, "at")
+        status, answer = await api.post("/api/rules/tables", {"fault": fault, "rule": table})
+        assert status == 400
+        status, removed = await api.send("DELETE", "/api/rules/tables?name=gone")
+        assert (status, removed["rules"]) == (200, [])
+        status, _ = await api.send("DELETE", "/api/rules/tables?name=gone")
+        assert status == 404

@@ -545,6 +545,20 @@ export interface ReplayStarted {
   readonly id: number;
 }
 
+/** A rule or a fault to add, as a table of a file of rules: one of the two. */
+export interface RuleEntry {
+  /** The keys of a `[[rule]]`. */
+  rule?: unknown;
+  /** The keys of a `[[fault]]`. */
+  fault?: unknown;
+}
+
+/** A rule or a fault that takes the place of one that was added. */
+export interface RuleReplacement extends RuleEntry {
+  /** The name of the one that is replaced; the new one may have another. */
+  name: string;
+}
+
 /** One rule or fault. */
 export interface RuleState {
   /** Its name. */
@@ -571,6 +585,22 @@ export interface RuleState {
   readonly failures: number;
   /** Why, the last time. */
   readonly last_error: string;
+  /** What it comes from: a file of rules, the flag `--fault`, or this API, by which alone it can be changed. */
+  readonly source: "api" | "file" | "flag";
+  /** Of a file: its path; otherwise empty. */
+  readonly path: string;
+  /** Of a file: the line at which the rule begins; 0 where that is not known. */
+  readonly line: number;
+  /** Seconds until it turns itself off; null without a `for`, 0 once it has. */
+  readonly expires_in_s: number | null;
+}
+
+/** Rules and faults as the text of a file. */
+export interface RuleText {
+  /** In JSON. */
+  readonly json: string;
+  /** In TOML; empty where a value is null, which TOML does not have. */
+  readonly toml: string;
 }
 
 /** Everything that acts on traffic. */

@@ -15,6 +15,10 @@ const rule = (changes: Partial<RuleState> = {}): RuleState => ({
   overflow: 0,
   failures: 0,
   last_error: "",
+  source: "file",
+  path: "rules.toml",
+  line: 1,
+  expires_in_s: null,
   ...changes,
 });
 

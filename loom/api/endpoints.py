@@ -16,7 +16,16 @@ from .messages import (
     StreamSamples,
 )
 from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
-from .rules import RuleEntry, RuleNameParameter, RuleReplacement, Rules, RulesSwitch, RuleText
+from .rules import (
+    RuleEntry,
+    RuleNameParameter,
+    RuleReplacement,
+    Rules,
+    RulesSwitch,
+    RuleText,
+    RuleTrial,
+    RuleTrialResult,
+)
 from .schema import CallSchema, RemovalParameters, SchemaSources, SchemaUpload, Uploads
 from .stats import Health, Live, Ready, StatsSeries
 
@@ -186,6 +195,11 @@ REPLACE_RULE = Endpoint(
 REMOVE_RULES = Endpoint(
     "remove_rules", "DELETE", "/api/rules/tables", "Remove a rule or a fault that was added, or all of them.",
     Rules, RuleNameParameter, errors={404: "No such rule was added, or nothing can act on traffic."},
+)  # fmt: skip
+TRY_RULE = Endpoint(
+    "try_rule", "POST", "/api/rules/dry-run",
+    "Try a rule or a fault on the calls in memory: what it would have matched and changed. Nothing is sent.",
+    RuleTrialResult, body=RuleTrial, errors={status: RULE_ERRORS[status] for status in (400, 404, 413, 422)},
 )  # fmt: skip
 GET_STATS = Endpoint(
     "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries

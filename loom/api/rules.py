@@ -1,10 +1,14 @@
 """Rules and faults that act on traffic: what there is, what it did, the switches, and those that clients add."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+from loom.model.interception import Point
 
 from .base import Answer, Json, Parameters, Question
+from .calls import Status
+from .replay import Change
 
 
 class RuleState(Answer):
@@ -100,3 +104,67 @@ class RuleText(Answer):
     """In JSON."""
     toml: str
     """In TOML; empty where a value is null, which TOML does not have."""
+
+
+class RuleTrial(RuleEntry, kw_only=True):
+    """A rule or a fault to try on the calls in memory."""
+
+    limit: Annotated[int, Meta(ge=0, le=10_000)] = 1000
+    """At most this number of calls, the newest; 0 only checks the rule."""
+    shown: Annotated[int, Meta(ge=0, le=100)] = 10
+    """How many of the calls that it would have acted on are answered, the newest."""
+
+
+class TriedItem(Answer):
+    """What a rule would have done at one point of a call."""
+
+    point: Point
+    """Where in the call."""
+    index: int
+    """Of a message: its number among those of its direction, from 0."""
+    effects: list[str]
+    """What it would have done, in words."""
+    count: int
+    """How many items would have gone on in the place of the one that came."""
+    changes: list[Change]
+    """How the first of them differs from what came; at most 100 differences."""
+    ends_with: Status | None
+    """The status with which the call would have ended here."""
+    delay_us: int
+    """For how long the item would have been delayed."""
+    never: bool
+    """Whether nothing would have gone on until the call's deadline."""
+
+
+class TriedCall(Answer):
+    """A recorded call that a rule would have acted on."""
+
+    id: int
+    """The call."""
+    method: str
+    """Its method."""
+    items: list[TriedItem]
+    """What would have been done to it, at most 100 items; empty if it matches and nothing would have changed."""
+    more: int
+    """How many items there are beyond those."""
+
+
+class RuleTrialResult(Answer):
+    """What a rule would have done. Nothing was sent."""
+
+    description: str
+    """What the rule does, in a sentence."""
+    tried: int
+    """Calls that it was tried on."""
+    matched: int
+    """Calls that it matches."""
+    acted: int
+    """Calls that it would have acted on; a rule may choose some of those that match."""
+    failures: int
+    """How often it could not be applied."""
+    last_error: str
+    """Why, the last time."""
+    skipped: int
+    """Calls that were not tried: too large, or the time was over."""
+    calls: list[TriedCall]
+    """The newest of those that it would have acted on, newest first."""

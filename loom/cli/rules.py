@@ -9,21 +9,20 @@ from typing import Any
 
 import click
 
-from loom.codec.field_path import FieldNames
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats.call_file import CallFile
 from loom.interception import RuleSet, load_rules
 from loom.interception.call_rules import Types
 from loom.interception.dry_run import DryRun, TriedCall, TriedItem
-from loom.model import Direction, Message, Secrets
-from loom.model.interception import CallStart, FinalStatus, HalfClose, HeaderBlock, Item, MessageItem, Point
+from loom.model import Secrets
+from loom.model.interception import Item, MessageItem
 from loom.recording.query import Query
-from loom.replay.diff import diff_values
+from loom.replay.item_diff import diff_items, item_value
 from loom.replay.report import change_line
 from loom.runtime.config_loading import load
 from loom.runtime.terminal import shorten
 from loom.search.matching import CallMatcher
-from loom.units import format_bytes, format_count, format_duration
+from loom.units import format_count, format_duration
 
 from .completion import session_or_file
 from .options import FILTER_HELP, FILTER_NAMES, FilterType
@@ -106,9 +105,9 @@ def test(
                 continue
             acted += 1
             if as_json:
-                output.json(_json(tried, schema, secrets))
+                output.json(_json(tried, secrets))
                 continue
-            for line in _lines(tried, schema, secrets):
+            for line in _lines(tried, secrets):
                 output.line(shorten(line, _MAX_LINE))
         for problem in content.problems:
             Output(sys.stderr).warning(problem)
@@ -143,7 +142,7 @@ def _types(schema: StoredSchema) -> Any:
     return types_of
 
 
-def _lines(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+def _lines(tried: TriedCall, secrets: Secrets) -> Iterator[str]:
     call = tried.call
     yield f"#{call.id} {call.method}"
     if not tried.items:
@@ -152,11 +151,11 @@ def _lines(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> Iterator
         names = ", ".join(dict.fromkeys(action.name for action in item.actions))
         where = f"{item.point} {item.index}" if isinstance(item.came, MessageItem) else str(item.point)
         yield f"  {where}: {'; '.join(action.effect for action in item.actions)} [{names}]"
-        for line in _changes(tried, item, schema, secrets):
+        for line in _changes(tried, item, secrets):
             yield f"    {line}"
 
 
-def _changes(tried: TriedCall, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+def _changes(tried: TriedCall, item: TriedItem, secrets: Secrets) -> Iterator[str]:
     """What would have gone on instead, as differences."""
     if item.delay:
         yield f"after {format_duration(int(item.delay * 1e9))}"
@@ -168,73 +167,29 @@ def _changes(tried: TriedCall, item: TriedItem, schema: StoredSchema, secrets: S
         return
     if item.cancels_target:
         yield "the target's call is cancelled, and the client waits"
-    yield from _replacement(tried, item, schema, secrets)
+    yield from _replacement(tried, item, secrets)
 
 
-def _replacement(tried: TriedCall, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Iterator[str]:
+def _replacement(tried: TriedCall, item: TriedItem, secrets: Secrets) -> Iterator[str]:
     copies = item.went.count(item.came)
     added = [other for other in item.went if other != item.came]
     if not item.went:
-        yield f"does not go on: {_shown(tried, item.came, item, schema, secrets)}"
+        yield f"does not go on: {_shown(tried, item.came, item, secrets)}"
     elif not copies:
-        yield from _difference(tried, item, added.pop(0), schema, secrets)
+        for change in diff_items(item.came, added.pop(0), item.point, tried.types, secrets):
+            yield change_line(change)
     elif copies > 1:
         yield f"goes on {copies} times"
     for other in added:
-        yield f"adds {_shown(tried, other, item, schema, secrets)}"
+        yield f"adds {_shown(tried, other, item, secrets)}"
 
 
-def _difference(
-    tried: TriedCall, item: TriedItem, went: Item, schema: StoredSchema, secrets: Secrets
-) -> Iterator[str]:
-    before, after = (_value(tried, one, item, schema, secrets) for one in (item.came, went))
-    names = FieldNames()
-    descriptor = tried.types.of(item.point)
-    if isinstance(item.came, MessageItem) and descriptor is not None:
-        names = FieldNames(descriptor)
-    for change in diff_values(before, after, "", names=names):
-        yield change_line(change)
+def _shown(tried: TriedCall, one: Item, item: TriedItem, secrets: Secrets) -> str:
+    value = item_value(one, item.point, tried.types, secrets)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _shown(tried: TriedCall, one: Item, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> str:
-    return json.dumps(_value(tried, one, item, schema, secrets), ensure_ascii=False, default=str)
-
-
-def _value(tried: TriedCall, one: Item, item: TriedItem, schema: StoredSchema, secrets: Secrets) -> Any:
-    """An item as JSON: a message decoded if it can be, else its size and bytes."""
-    match one:
-        case MessageItem():
-            direction = Direction.REQUEST if item.point in _REQUEST_POINTS else Direction.RESPONSE
-            message = Message(0, direction, 0, len(one.data), one.data, one.compressed, one.encoding)
-            decoded = schema.decode(tried.call, message)
-            return f"{format_bytes(len(one.data))}: {one.data[:64].hex()}" if decoded.error else decoded.json
-        case HeaderBlock():
-            return _metadata(one.metadata, secrets)
-        case FinalStatus():
-            status = one.status
-            return {
-                "code": status.name,
-                "message": status.message,
-                "trailers": _metadata(one.trailing, secrets),
-            }
-        case CallStart():
-            return {"deadline": None if one.timeout is None else f"{one.timeout:g} s"}
-        case HalfClose():
-            return "half-close"
-
-
-_REQUEST_POINTS = frozenset({Point.REQUEST_MESSAGE, Point.HALF_CLOSE})
-
-
-def _metadata(metadata: Any, secrets: Secrets) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for key, value in metadata:
-        shown = "••••••" if secrets.masks(key) else value.hex() if isinstance(value, bytes) else value
-        values.setdefault(key, []).append(shown)
-    return values
-
-
-def _json(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> dict[str, Any]:
+def _json(tried: TriedCall, secrets: Secrets) -> dict[str, Any]:
     return {
         "id": tried.call.id,
         "method": tried.call.method,
@@ -243,8 +198,8 @@ def _json(tried: TriedCall, schema: StoredSchema, secrets: Secrets) -> dict[str,
                 "point": item.point,
                 "index": item.index,
                 "actions": [{"kind": a.kind, "name": a.name, "effect": a.effect} for a in item.actions],
-                "came": _value(tried, item.came, item, schema, secrets),
-                "went": [_value(tried, one, item, schema, secrets) for one in item.went],
+                "came": item_value(item.came, item.point, tried.types, secrets),
+                "went": [item_value(one, item.point, tried.types, secrets) for one in item.went],
                 "end": None
                 if item.end is None
                 else {"code": item.end.status.name, "message": item.end.status.message},

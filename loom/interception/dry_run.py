@@ -69,6 +69,13 @@ class DryRun:
 
     def run(self, call: Call) -> TriedCall | None:
         """What the rules would have done to a call; None if they would not have acted on it."""
+        result = None
+        for result in self.steps(call):  # noqa: B007 (the last one is complete)
+            pass
+        return result
+
+    def steps(self, call: Call) -> Iterator[TriedCall]:
+        """Like :meth:`run`, item by item: the same result each time, to which an item may have been added."""
         self.tried += 1
         facts = CallFacts(
             call.method,
@@ -81,14 +88,16 @@ class DryRun:
         )
         active = self.rules.open(facts, 0.0)
         if active is None:
-            return None
+            return
         types = self.types_of(call.method)
         result = TriedCall(call, types)
         try:
+            yield result
             for seconds, final, action in active.timers:
                 if call.duration_ns is None or call.duration_ns > seconds * 1e9:
                     result.items.append(TriedItem(Point.START, 0, CallStart(), (), (action,), end=final))
             for point, index, item, time_ns in recorded_items(call, facts):
+                yield result
                 if point not in active.points:
                     continue
                 outcome = active.decide(point, index, item, types, time_ns / 1e9)
@@ -99,7 +108,6 @@ class DryRun:
                     break
         finally:
             active.close()
-        return result
 
 
 def _tried(point: Point, index: int, item: Item, outcome: Outcome) -> TriedItem:

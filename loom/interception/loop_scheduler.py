@@ -74,6 +74,10 @@ class SchemaTypes:
             self._loop.call_soon_threadsafe(start)
 
     async def _fetch(self, method: str, callback: Callable[[Types], None]) -> None:
+        callback(await self.wait(method))
+
+    async def wait(self, method: str) -> Types:
+        """The types, or after a bounded time why they are not known."""
         schema_method, problem = None, ""
         try:
             async with asyncio.timeout(self._timeout):
@@ -82,7 +86,7 @@ class SchemaTypes:
             problem = f"its schema was not known within {self._timeout:g} s"
         except SchemaError as error:
             problem = str(error)
-        callback(self._types(schema_method, problem))
+        return self._types(schema_method, problem)
 
     def _types(self, method: Method | None, problem: str) -> Types:
         built_in = self._schema.built_in_types.pool

@@ -4,6 +4,7 @@
 * :mod:`~loom.replay.runner`: makes a planned call and emits its events.
 * :mod:`~loom.replay.batch`: replays a whole recording.
 * :mod:`~loom.replay.diff`: differences between two calls or two messages.
+* :mod:`~loom.replay.item_diff`: differences between an item and what rules make of it.
 * :mod:`~loom.replay.ignore_paths`: field paths that a comparison ignores.
 * :mod:`~loom.replay.report`: results as a table, lines, JSON and JUnit XML.
 """

@@ -16,7 +16,9 @@ from loom.api.rules import (
     RulesSwitch,
     RuleState,
     RuleText,
+    RuleTrial,
 )
+from loom.inspector import rule_trial
 from loom.inspector.context import inspector_of
 from loom.inspector.requests import read_body, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
@@ -24,12 +26,15 @@ from loom.inspector.routing import route
 from loom.interception import RuleFileError
 from loom.interception.added_rules import RuleNameError
 from loom.interception.call_rules import ActiveRule
+from loom.interception.loop_scheduler import SchemaTypes
 from loom.interception.rule_export import table_of, to_json, to_toml
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.interception.rule_sources import RuleSources
 from loom.interception.rules import Rule, RuleSource
 from loom.interception.selection import is_expired
 from loom.model.interception import ActionKind
+
+from .search import run_while_connected
 
 _MAX_BODY = 64 * 1024
 _MAX_TABLE = 16 * 1024 * 1024  # bytes: as much as a file of rules may have
@@ -43,7 +48,7 @@ async def list_rules(request: Request) -> Response:
 async def switch_rules(request: Request) -> Response:
     """Switch all rules, or one, for calls that start from now on."""
     body = await read_body(request, RulesSwitch, _MAX_BODY)
-    rules = find_interceptor(request).rules
+    rules = _find_interceptor(request).rules
     if not body.name:
         rules.enabled = body.enabled
         return JsonResponse(_rules(request))
@@ -63,7 +68,7 @@ async def get_rule_text(request: Request) -> Response:
     else:
         shown = [
             active
-            for active in find_interceptor(request).rules.active
+            for active in _find_interceptor(request).rules.active
             if active.rule.origin.source is RuleSource.API
         ]
     tables = [(active.rule.kind, _table(active)) for active in shown]
@@ -76,9 +81,9 @@ async def get_rule_text(request: Request) -> Response:
 
 async def add_rule(request: Request) -> Response:
     """Add a rule or a fault."""
-    interceptor, sources = find_interceptor(request), _sources(request)
+    interceptor, sources = _find_interceptor(request), _sources(request)
     body = await read_body(request, RuleEntry, _MAX_TABLE)
-    rule = compile_entry(request, body)
+    rule = _compile(request, body)
     try:
         interceptor.rules = sources.add(rule, interceptor.rules)
     except (RuleNameError, RuleFileError) as error:
@@ -88,9 +93,9 @@ async def add_rule(request: Request) -> Response:
 
 async def replace_rule(request: Request) -> Response:
     """Replace a rule or a fault that was added."""
-    interceptor, sources = find_interceptor(request), _sources(request)
+    interceptor, sources = _find_interceptor(request), _sources(request)
     body = await read_body(request, RuleReplacement, _MAX_TABLE)
-    rule = compile_entry(request, body)
+    rule = _compile(request, body)
     try:
         interceptor.rules = sources.replace(body.name, rule, interceptor.rules)
     except (RuleNameError, RuleFileError) as error:
@@ -100,7 +105,7 @@ async def replace_rule(request: Request) -> Response:
 
 async def remove_rules(request: Request) -> Response:
     """Remove a rule or a fault that was added, or all of them."""
-    interceptor, sources = find_interceptor(request), _sources(request)
+    interceptor, sources = _find_interceptor(request), _sources(request)
     name = read_parameters(request, RuleNameParameter).name
     try:
         for removed in [name] if name else [rule.name for rule in sources.added.rules]:
@@ -110,7 +115,20 @@ async def remove_rules(request: Request) -> Response:
     return JsonResponse(_rules(request))
 
 
-def find_interceptor(request: Request) -> RuleInterceptor:
+async def try_rule(request: Request) -> Response:
+    """Try a rule or a fault on the calls in memory."""
+    inspector = inspector_of(request)
+    interceptor = _find_interceptor(request)
+    body = await read_body(request, RuleTrial, _MAX_TABLE)
+    rule = _compile(request, body)
+    calls = inspector.history.newest(body.limit)
+    trial = rule_trial.RuleTrial(
+        rule, interceptor.rules.seed, SchemaTypes(inspector.decoder.schema), inspector.secrets, body.shown
+    )
+    return JsonResponse(await run_while_connected(request, trial.run(calls)))
+
+
+def _find_interceptor(request: Request) -> RuleInterceptor:
     """What applies the rules; :class:`ApiError` 404 where nothing can."""
     interceptor = inspector_of(request).interceptor
     if interceptor is None:
@@ -118,7 +136,7 @@ def find_interceptor(request: Request) -> RuleInterceptor:
     return interceptor
 
 
-def compile_entry(request: Request, entry: RuleEntry) -> Rule:
+def _compile(request: Request, entry: RuleEntry) -> Rule:
     """The rule of a body; :class:`ApiError` 400 without exactly one, 422 says what is wrong with it."""
     given: list[tuple[ActionKind, Any]] = [
         (kind, table)
@@ -150,7 +168,7 @@ def _conflict(error: RuleNameError | RuleFileError) -> ApiError:
 
 
 def _find(request: Request, name: str) -> ActiveRule:
-    for active in find_interceptor(request).rules.active:
+    for active in _find_interceptor(request).rules.active:
         if active.rule.name == name:
             return active
     raise ApiError(404, f"there is no rule {name!r}", field="name")
@@ -165,7 +183,7 @@ def _table(active: ActiveRule) -> dict[str, Any]:
 
 
 def _rules(request: Request) -> Rules:
-    rules, now = find_interceptor(request).rules, time.monotonic()
+    rules, now = _find_interceptor(request).rules, time.monotonic()
     sources = inspector_of(request).rule_sources
     return Rules(
         rules.enabled,
@@ -207,4 +225,5 @@ routes = [
     route(endpoints.ADD_RULE, add_rule),
     route(endpoints.REPLACE_RULE, replace_rule),
     route(endpoints.REMOVE_RULES, remove_rules),
+    route(endpoints.TRY_RULE, try_rule),
 ]

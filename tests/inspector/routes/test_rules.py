@@ -87,3 +87,39 @@ async def test_rules_are_added_replaced_and_removed() -> None:
         assert (status, removed["rules"]) == (200, [])
         status, _ = await api.send("DELETE", "/api/rules/tables?name=gone")
         assert status == 404
+
+
+async def test_a_rule_is_tried_on_the_calls_in_memory() -> None:
+    table = {
+        "name": "louder",
+        "match": "method:Chat",
+        "when": {"point": "request-message"},
+        "do": [{"set": "text", "to": "LOUD"}],
+    }
+    async with running_mirror() as mirror, running_instance(mirror) as api:
+        await api.call("Unary", thing(text="z"))
+        for text in ("a", "LOUD", "b"):
+            call = await api.call("Chat", thing(text=text))
+        status, result = await api.post("/api/rules/dry-run", {"rule": table, "shown": 2})
+        assert (status, result["description"]) == (
+            200, "rule 'louder': on method:Chat: set text (request-message)",
+        )  # fmt: skip
+        assert (result["tried"], result["matched"], result["acted"], result["skipped"]) == (4, 3, 3, 0)
+        newest, before = result["calls"]
+        [item] = newest["items"]
+        assert (newest["id"], item["point"], item["effects"]) == (call, "request-message", ["set text"])
+        assert item["changes"] == [
+            {"where": "", "path": "text", "kind": "changed", "left": "b", "right": "LOUD"}
+        ]
+        assert before["items"] == []
+        fault = {"match": "method:Chat", "status": "ABORTED", "message": "no", "delay": "1s", "times": 1}
+        _, result = await api.post("/api/rules/dry-run", {"fault": {**fault, "enabled": False}})
+        [item] = result["calls"][0]["items"]
+        assert (result["matched"], result["acted"], item["delay_us"]) == (3, 1, 1_000_000)
+        assert item["ends_with"] == {"code": 10, "name": "ABORTED", "message": "no"}
+        _, result = await api.post("/api/rules/dry-run", {"fault": fault, "limit": 0})
+        assert (result["tried"], result["calls"]) == (0, [])
+        status, answer = await api.post("/api/rules/dry-run", {"fault": {**fault, "match": "meat:x"}})
+        assert (status, answer["error"]["field"], answer["error"]["column"]) == (422, "match", 0)
+        _, listed = await api.get("/api/rules")
+        assert listed["rules"] == []

@@ -603,6 +603,34 @@ export interface RuleText {
   readonly toml: string;
 }
 
+/** A rule or a fault to try on the calls in memory. */
+export interface RuleTrial extends RuleEntry {
+  /** At most this number of calls, the newest; 0 only checks the rule. */
+  limit?: number;
+  /** How many of the calls that it would have acted on are answered, the newest. */
+  shown?: number;
+}
+
+/** What a rule would have done. Nothing was sent. */
+export interface RuleTrialResult {
+  /** What the rule does, in a sentence. */
+  readonly description: string;
+  /** Calls that it was tried on. */
+  readonly tried: number;
+  /** Calls that it matches. */
+  readonly matched: number;
+  /** Calls that it would have acted on; a rule may choose some of those that match. */
+  readonly acted: number;
+  /** How often it could not be applied. */
+  readonly failures: number;
+  /** Why, the last time. */
+  readonly last_error: string;
+  /** Calls that were not tried: too large, or the time was over. */
+  readonly skipped: number;
+  /** The newest of those that it would have acted on, newest first. */
+  readonly calls: readonly TriedCall[];
+}
+
 /** Everything that acts on traffic. */
 export interface Rules {
   /** The switch of all of them. */
@@ -916,6 +944,38 @@ export interface Timing {
   readonly ended_us: number | null;
   /** The deadline. */
   readonly deadline_us: number | null;
+}
+
+/** A recorded call that a rule would have acted on. */
+export interface TriedCall {
+  /** The call. */
+  readonly id: number;
+  /** Its method. */
+  readonly method: string;
+  /** What would have been done to it, at most 100 items; empty if it matches and nothing would have changed. */
+  readonly items: readonly TriedItem[];
+  /** How many items there are beyond those. */
+  readonly more: number;
+}
+
+/** What a rule would have done at one point of a call. */
+export interface TriedItem {
+  /** Where in the call. */
+  readonly point: Point;
+  /** Of a message: its number among those of its direction, from 0. */
+  readonly index: number;
+  /** What it would have done, in words. */
+  readonly effects: readonly string[];
+  /** How many items would have gone on in the place of the one that came. */
+  readonly count: number;
+  /** How the first of them differs from what came; at most 100 differences. */
+  readonly changes: readonly Change[];
+  /** The status with which the call would have ended here. */
+  readonly ends_with: Status | null;
+  /** For how long the item would have been delayed. */
+  readonly delay_us: number;
+  /** Whether nothing would have gone on until the call's deadline. */
+  readonly never: boolean;
 }
 
 /** A file that has been uploaded. */

@@ -7,6 +7,8 @@
 * :mod:`~loom.api.schema`: sources of descriptors, outlines, uploads.
 * :mod:`~loom.api.replay`: replay requests, differences, the grpcurl command.
 * :mod:`~loom.api.rules`: rules that act on traffic, and their switches.
+* :mod:`~loom.api.breakpoints`: breakpoints, and their switches.
+* :mod:`~loom.api.holds`: what breakpoints hold, and decisions on it.
 * :mod:`~loom.api.files`: export and import.
 * :mod:`~loom.api.stats`: figures, health and readiness.
 * :mod:`~loom.api.feed`: events of the feed and of a search.

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .base import Parameters, Question
+from .breakpoints import (
+    Breakpoint,
+    BreakpointParameters,
+    BreakpointRequest,
+    Breakpoints,
+    BreakpointsSwitch,
+)
 from .calls import CallDetail, CallsPage, CallsParameters, Cleared, RevealParameter
 from .feed import FEED_EVENTS, SEARCH_EVENTS, FeedParameters, SearchParameters
 from .files import ExportParameters, ImportResult
+from .holds import HOLD_EVENTS, HoldDecision, HoldDetail, Holds
 from .messages import (
     MessageParameters,
     MessagesPage,
@@ -38,6 +46,9 @@ EXPORTS = ("application/x-ndjson", JSON, "text/x-shellscript", "text/x-python", 
 
 BAD_REQUEST = {400: "A parameter or the body is not valid."}
 NOT_FOUND = {404: "There is no such call."}
+NO_BREAKPOINTS = {404: "Nothing can act on traffic: the wire engine forwards bytes."}
+NO_BREAKPOINT = {404: "There is no such breakpoint, or nothing can act on traffic."}
+NO_HOLD = {404: "This item is not held, or nothing can act on traffic."}
 FILTER = {400: "A parameter is not valid; `column` says where the filter is wrong."}
 RULE_ERRORS = BAD_REQUEST | {
     404: "No rule of this name was added, or nothing can act on traffic.",
@@ -200,6 +211,55 @@ TRY_RULE = Endpoint(
     "try_rule", "POST", "/api/rules/dry-run",
     "Try a rule or a fault on the calls in memory: what it would have matched and changed. Nothing is sent.",
     RuleTrialResult, body=RuleTrial, errors={status: RULE_ERRORS[status] for status in (400, 404, 413, 422)},
+)  # fmt: skip
+LIST_BREAKPOINTS = Endpoint(
+    "list_breakpoints", "GET", "/api/breakpoints", "List the breakpoints.",
+    Breakpoints, errors=NO_BREAKPOINTS,
+)  # fmt: skip
+SET_BREAKPOINT = Endpoint(
+    "set_breakpoint", "POST", "/api/breakpoints",
+    "Set a breakpoint for calls that start from now on. Whoever sets one counts as looking for five seconds.",
+    Breakpoint, body=BreakpointRequest,
+    errors={400: "The body is not valid; `column` says where the filter is wrong."}
+    | {413: "The body is too large.", 422: "There are too many breakpoints."}
+    | NO_BREAKPOINTS,
+)  # fmt: skip
+SWITCH_BREAKPOINTS = Endpoint(
+    "switch_breakpoints", "POST", "/api/breakpoints/switch",
+    "Switch all breakpoints, or one. What one that is switched off holds is sent.",
+    Breakpoints, body=BreakpointsSwitch,
+    errors=BAD_REQUEST | NO_BREAKPOINT | {413: "The body is too large."},
+)  # fmt: skip
+REMOVE_BREAKPOINTS = Endpoint(
+    "remove_breakpoints", "DELETE", "/api/breakpoints", "Remove a breakpoint, or all. What it holds is sent.",
+    Breakpoints, BreakpointParameters, errors=BAD_REQUEST | NO_BREAKPOINT,
+)  # fmt: skip
+LIST_HOLDS = Endpoint(
+    "list_holds", "GET", "/api/holds",
+    "List what breakpoints hold. Who asks counts as looking for five seconds.",
+    Holds, errors=NO_BREAKPOINTS,
+)  # fmt: skip
+FOLLOW_HOLDS = Endpoint(
+    "follow_holds", "GET", "/api/holds/events",
+    "Follow what breakpoints hold: everything, again after each change. Who follows counts as looking: breakpoints "
+    "hold only while somebody does.",
+    events=HOLD_EVENTS, errors=NO_BREAKPOINTS,
+)  # fmt: skip
+RESUME_HOLDS = Endpoint(
+    "resume_holds", "POST", "/api/holds/resume", "Send everything that is held, unedited.",
+    Holds, errors=NO_BREAKPOINTS,
+)  # fmt: skip
+GET_HOLD = Endpoint(
+    "get_hold", "GET", "/api/holds/{id}", "Get a held item with its content.",
+    HoldDetail, RevealParameter, errors=BAD_REQUEST | NO_HOLD,
+)  # fmt: skip
+DECIDE_HOLD = Endpoint(
+    "decide_hold", "POST", "/api/holds/{id}", "Decide on a held item.",
+    Holds, body=HoldDecision,
+    errors=BAD_REQUEST
+    | NO_HOLD
+    | {409: "The call is over, or somebody else has decided on the item.", 413: "The body is too large."}
+    | {422: "The decision does not fit the item, which stays held: `field` says where."},
 )  # fmt: skip
 GET_STATS = Endpoint(
     "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries

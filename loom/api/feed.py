@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from .base import Answer, Parameters
+from .breakpoints import Breakpoints
 from .calls import CallId, Summary
 from .errors import Problem
 from .stats import Stats
@@ -98,6 +99,7 @@ FEED_EVENTS: Mapping[str, type] = {
     "stats": Stats,
     "gap": Gap,
     "cleared": HistoryCleared,
+    "breakpoints": Breakpoints,
 }
 """What the data of each event of the feed is."""
 
@@ -109,7 +111,7 @@ SEARCH_EVENTS: Mapping[str, type] = {
 }
 """What the data of each event of a search is."""
 
-FeedEvent = Hello | list[Summary] | Stats | Gap | HistoryCleared
+FeedEvent = Hello | list[Summary] | Stats | Gap | HistoryCleared | Breakpoints
 SearchEvent = SearchProgress | SearchFound | SearchDone | SearchFailed
 
 

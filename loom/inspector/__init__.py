@@ -8,6 +8,8 @@
 * :mod:`~loom.inspector.responses`: JSON, and errors in one shape.
 * :mod:`~loom.inspector.call_detail`: metadata and timing of one call.
 * :mod:`~loom.inspector.rule_trial`: tries a rule on the calls in memory.
+* :mod:`~loom.inspector.hold_views`: breakpoints and held items.
+* :mod:`~loom.inspector.hold_edits`: decisions on held items, with the schema.
 * :mod:`~loom.inspector.security`: Host, Origin and token checks (docs/explanation/security.md).
 * :mod:`~loom.inspector.read_only`: refuses changes where a file is shown.
 * :mod:`~loom.inspector.server`: uvicorn on the running loop.

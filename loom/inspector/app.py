@@ -10,7 +10,21 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .context import Inspector
 from .read_only import ReadOnly
 from .responses import ApiError, handle_error
-from .routes import calls, diff, feed, files, grpcurl, health, messages, replay, rules, schema, search
+from .routes import (
+    breakpoints,
+    calls,
+    diff,
+    feed,
+    files,
+    grpcurl,
+    health,
+    holds,
+    messages,
+    replay,
+    rules,
+    schema,
+    search,
+)
 from .routes.page import page_routes
 from .security import Guard
 
@@ -26,6 +40,8 @@ API_ROUTES = [
     *diff.routes,
     *replay.routes,
     *rules.routes,
+    *breakpoints.routes,
+    *holds.routes,
 ]
 
 

@@ -23,7 +23,7 @@ def describe_metadata(call: Call, secrets: Secrets, *, reveal: bool) -> CallMeta
     """All metadata of a call; values that ``secrets`` masks are masked unless ``reveal``."""
 
     return CallMetadata(
-        request=_items(call.request_metadata, secrets, reveal=reveal),
+        request=describe_items(call.request_metadata, secrets, reveal=reveal),
         initial=_optional_items(call.initial_metadata, secrets, reveal=reveal),
         trailing=_optional_items(call.trailing_metadata, secrets, reveal=reveal),
     )
@@ -32,10 +32,11 @@ def describe_metadata(call: Call, secrets: Secrets, *, reveal: bool) -> CallMeta
 def _optional_items(
     metadata: Metadata | None, secrets: Secrets, *, reveal: bool
 ) -> list[MetadataItem] | None:
-    return None if metadata is None else _items(metadata, secrets, reveal=reveal)
+    return None if metadata is None else describe_items(metadata, secrets, reveal=reveal)
 
 
-def _items(metadata: Metadata, secrets: Secrets, *, reveal: bool) -> list[MetadataItem]:
+def describe_items(metadata: Metadata, secrets: Secrets, *, reveal: bool) -> list[MetadataItem]:
+    """A block of metadata; values that ``secrets`` masks are masked unless ``reveal``."""
     return [_item(key, value, masked=secrets.masks(key) and not reveal) for key, value in metadata]
 
 

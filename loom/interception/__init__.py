@@ -24,9 +24,17 @@ From rules to decisions:
 * :mod:`~loom.interception.message_edit`: edits of a message, exact in all that they do not touch.
 * :mod:`~loom.interception.field_operations`: what is done to a field.
 
+Breakpoints:
+
+* :mod:`~loom.interception.breakpoints`: which calls' items are held.
+* :mod:`~loom.interception.call_holds`: which items of one call are held, and until when.
+* :mod:`~loom.interception.holds`: what is held, its limits, and who looks.
+* :mod:`~loom.interception.hold_decision`: what a person decides on a held item.
+
 In a running Loom:
 
-* :mod:`~loom.interception.rule_interceptor`: applies rules to calls: delays, threads, schemas.
+* :mod:`~loom.interception.rule_interceptor`: applies rules and breakpoints to calls: delays, threads, schemas.
+* :mod:`~loom.interception.scheduler`: time and threads, as an interface.
 * :mod:`~loom.interception.loop_scheduler`: time, threads and schemas by an event loop.
 * :mod:`~loom.interception.rule_sources`: the rules of files, which are watched, of flags, and those added since.
 * :mod:`~loom.interception.added_rules`: rules that the page or another client of the API adds.

@@ -119,6 +119,11 @@ class CallRules:
         self.points = frozenset[Point]().union(*(item.rule.points for item in self.selected))
 
     @property
+    def holds(self) -> bool:
+        """Whether one of them holds items."""
+        return any(action.stage is act.Stage.HOLD for item in self.selected for action in item.rule.actions)
+
+    @property
     def timers(self) -> list[tuple[float, FinalStatus, Action]]:
         """The statuses that end the call, with their seconds after its start."""
         return [

@@ -15,7 +15,7 @@ DEFAULT_SCHEMA_TIMEOUT = 1.0
 
 
 class LoopScheduler:
-    """A :class:`.rule_interceptor.Scheduler` on the running event loop."""
+    """A :class:`.scheduler.Scheduler` on the running event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -104,7 +104,7 @@ Arguments = dict[str, Any]
 Compiler = Callable[[Arguments, frozenset[Point], Path | None], act.ItemAction]
 
 
-def _field_edit(path_text: str, operation: Operation) -> tuple[Edit, bool]:
+def field_edit(path_text: str, operation: Operation) -> tuple[Edit, bool]:
     """An edit at a path, and whether it needs the schema."""
     path = parse_path(path_text)
     _check_path(path)
@@ -126,17 +126,17 @@ def _check_path(path: tuple[Step, ...]) -> None:
 
 
 def _set(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
-    edit, needs_schema = _field_edit(arguments["set"], SetValue(arguments["to"]))
+    edit, needs_schema = field_edit(arguments["set"], SetValue(arguments["to"]))
     return act.EditItems(points, f"set {arguments['set']}", act.edit_messages(edit), needs_schema)
 
 
 def _delete(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
-    edit, needs_schema = _field_edit(arguments["delete"], DeleteValue())
+    edit, needs_schema = field_edit(arguments["delete"], DeleteValue())
     return act.EditItems(points, f"delete {arguments['delete']}", act.edit_messages(edit), needs_schema)
 
 
 def _append(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
-    edit, needs_schema = _field_edit(arguments["append"], AppendValue(arguments["value"]))
+    edit, needs_schema = field_edit(arguments["append"], AppendValue(arguments["value"]))
     return act.EditItems(points, f"append to {arguments['append']}", act.edit_messages(edit), needs_schema)
 
 
@@ -150,7 +150,7 @@ def _replace(arguments: Arguments, points: frozenset[Point], _: Path | None) -> 
         regex.compile(f"(?:{pattern})|").sub(arguments["with"], "")
     except (regex.error, IndexError, OverflowError) as error:
         raise ValueError(f"regex: {error}") from error
-    edit, needs_schema = _field_edit(arguments["replace"], ReplaceText(compiled, arguments["with"]))
+    edit, needs_schema = field_edit(arguments["replace"], ReplaceText(compiled, arguments["with"]))
     return act.EditItems(points, f"replace in {arguments['replace']}", act.edit_messages(edit), needs_schema)
 
 
@@ -292,7 +292,7 @@ def _tag(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.
 
 
 def _redact(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:
-    edit, needs_schema = _field_edit(arguments["redact"], RedactValue())
+    edit, needs_schema = field_edit(arguments["redact"], RedactValue())
     return act.EditItems(points, f"redact {arguments['redact']}", act.redact_messages(edit), needs_schema)
 
 

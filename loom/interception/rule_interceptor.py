@@ -1,4 +1,4 @@
-"""The interceptor that applies a set of rules: the edge between the pure core and time, threads and schemas.
+"""The interceptor that applies rules and breakpoints: the edge between the pure core and time, threads and schemas.
 
 A call keeps the rules it began with. Only an item that a selected rule needs the schema for waits for it, and only as
 long as the lookup allows; what waits, for a schema or a delay, blocks no thread.
@@ -23,31 +23,21 @@ from loom.model.interception import (
     Release,
 )
 
-from .call_rules import CallRules, Types
+from .call_holds import CallHolds
+from .call_rules import CallRules, Outcome, Types
+from .holds import Holds
 from .rule_set import RuleSet
+from .scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_INLINE_BYTES = 256 * 1024
 """The largest message that is edited on the engine's own thread, by default; larger ones are, on another one."""
 
-PASSED = "nobody is looking: passed"
-"""The effect of a hold that nobody can release."""
+PASSED = "passed: nobody is looking, or too much is held"
+"""The effect of a rule's hold that nobody can decide on."""
 
 _UNKNOWN = Types(None, ChainResolver(()), "its schema was not looked up")
-
-
-class Scheduler(Protocol):
-    """Time and threads. Thread-safe."""
-
-    def now(self) -> float:
-        """Seconds on a monotonic clock."""
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
-        """Run ``callback`` after that time; what is returned cancels it."""
-
-    def run_in_thread(self, callback: Callable[[], None]) -> None:
-        """Run ``callback`` on a thread that may be busy with it for a while."""
 
 
 class TypeLookup(Protocol):
@@ -61,7 +51,10 @@ class TypeLookup(Protocol):
 
 
 class RuleInterceptor:
-    """Applies :attr:`rules`, which can be replaced at any time, to the calls that start from then on."""
+    """Applies :attr:`rules`, which can be replaced at any time, to the calls that start from then on.
+
+    What they let go on is held where a breakpoint of :attr:`holds`, or a rule, asks for it.
+    """
 
     def __init__(
         self,
@@ -70,34 +63,48 @@ class RuleInterceptor:
         types: TypeLookup,
         *,
         inline_bytes: int = DEFAULT_INLINE_BYTES,
+        holds: Holds | None = None,
     ) -> None:
         self.rules = rules
+        self.holds = Holds(scheduler) if holds is None else holds
         self._scheduler = scheduler
         self._types = types
         self._inline_bytes = inline_bytes
 
     def may_act(self, method: str) -> bool:
         """See :class:`loom.model.interception.Interceptor`."""
-        rules = self.rules
-        return rules.enabled and bool(rules.candidates(method))
+        rules, breakpoints = self.rules, self.holds.breakpoints
+        if rules.enabled and rules.candidates(method):
+            return True
+        return not breakpoints.is_empty and bool(breakpoints.candidates(method))
 
     def open(self, call: CallFacts) -> CallInterceptor | None:
         """See :class:`loom.model.interception.Interceptor`."""
         selected = self.rules.open(call, self._scheduler.now())
-        if selected is None:
+        has_rules = selected is not None and selected.holds
+        holds = CallHolds.open(self.holds, call, has_rules=has_rules)
+        if selected is None and holds is None:
             return None
-        return _RuleCall(call.method, selected, self._scheduler, self._types, self._inline_bytes)
+        rules = CallRules([]) if selected is None else selected
+        return _RuleCall(call.method, rules, holds, self._scheduler, self._types, self._inline_bytes)
 
 
 class _RuleCall:
-    """The rules of one call. The two directions decide one at a time."""
+    """The rules and breakpoints of one call. The two directions decide one at a time."""
 
     def __init__(
-        self, method: str, rules: CallRules, scheduler: Scheduler, lookup: TypeLookup, inline_bytes: int
+        self,
+        method: str,
+        rules: CallRules,
+        holds: CallHolds | None,
+        scheduler: Scheduler,
+        lookup: TypeLookup,
+        inline_bytes: int,
     ) -> None:
-        self.points = rules.points
+        self.points = rules.points if holds is None else rules.points | holds.points
         self._method = method
         self._rules = rules
+        self._holds = holds
         self._scheduler = scheduler
         self._lookup = lookup
         self._inline_bytes = inline_bytes
@@ -109,6 +116,8 @@ class _RuleCall:
 
     def start(self, control: CallControl) -> None:
         self._control = control
+        if self._holds is not None:
+            self._holds.control = control
         for seconds, final, action in self._rules.timers:
             self._timers.append(self._scheduler.call_later(seconds, partial(control.end, final, (action,))))
 
@@ -131,6 +140,8 @@ class _RuleCall:
         for cancel in (*self._timers, *self._delays.values()):
             cancel()
         self._rules.close()
+        if self._holds is not None:
+            self._holds.close()
 
     def _decide_with(self, point: Point, index: int, item: Item, release: Release, types: Types) -> None:
         self._types = types
@@ -159,18 +170,31 @@ class _RuleCall:
             if self._control is not None:
                 self._control.note(point, decision.actions)
             return None
-        if outcome.hold:
-            holds = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)
-            decision = Decision(
-                decision.items, decision.end, decision.cancel_target, (*decision.actions, *holds)
-            )
+        if self._holds is not None and point is Point.START:
+            decision = self._holds.start(decision)
         if not outcome.delay:
-            return decision
+            return self._hold(point, index, outcome, decision, release)
 
         def go_on() -> None:
             for selected in outcome.delayed:
                 selected.release()
-            release(decision)
+            later = self._hold(point, index, outcome, decision, release)
+            if later is not None:
+                release(later)
 
         self._delays[point] = self._scheduler.call_later(outcome.delay, go_on)
         return None
+
+    def _hold(
+        self, point: Point, index: int, outcome: Outcome, decision: Decision, release: Release
+    ) -> Decision | None:
+        """Hold what a decision would send, where a breakpoint or a rule asks for it; else the decision."""
+        names = tuple(action.name for action in outcome.hold)
+        if self._holds is None:
+            return decision
+        if self._holds.hold(point, index, decision, names, release):
+            return None
+        if not names:
+            return decision
+        passed = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)
+        return Decision(decision.items, decision.end, decision.cancel_target, (*decision.actions, *passed))

@@ -125,6 +125,10 @@ Release = Callable[[Decision], None]
 class CallControl(Protocol):
     """Acts on a call while none of its items is held. Thread-safe; does nothing on a call that is over."""
 
+    @property
+    def id(self) -> int:
+        """The call's number; 0 until its start is recorded."""
+
     def end(self, final: FinalStatus, actions: tuple[Action, ...]) -> None:
         """End the call with this status, and cancel the target's call."""
 

@@ -20,6 +20,7 @@ from loom.decoding.display import DisplayDecoder
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.inspector.hold_views import describe_breakpoints
 from loom.interception import RuleSet
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
@@ -80,6 +81,7 @@ class Loom:
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self._ready = False
+        self._holds_changed = False  # since the feed said so
         self.ids = CallIds()
         self.engine: Engine
         self.inspector: InspectorServer | None = None
@@ -151,7 +153,9 @@ class Loom:
             await self._start_inspector(settings.ui)
         await self.target.check_or_wait(self._own_addresses)
         await self.engine.start()
-        self.tasks.every(TICK_SECONDS, self.hub.tick, "feed")
+        if self.interceptor is not None:
+            self.interceptor.holds.on_change(self._on_holds_change)
+        self.tasks.every(TICK_SECONDS, self._publish, "feed")
         self.tasks.start(local.run(self.schema.clear), "local schema files")
         if self.interceptor is not None:
             self.tasks.start(self._watch_rules(self.interceptor), "files of rules")
@@ -250,6 +254,16 @@ class Loom:
             return "draining"
         return None if self._ready else "starting"
 
+    def _on_holds_change(self) -> None:
+        self._holds_changed = True
+
+    def _publish(self) -> None:
+        self.hub.tick()
+        if self._holds_changed and self.interceptor is not None:
+            self._holds_changed = False
+            if self.hub.subscribers:
+                self.hub.send("breakpoints", describe_breakpoints(self.interceptor.holds))
+
     def _publish_stats(self) -> None:
         self.hub.rates.roll(self.stats().now_us, self.history.live)
         if self.hub.subscribers:
@@ -298,6 +312,8 @@ class Loom:
         self._stopping.set()
         if self._ready:
             self._ready = False
+            if self.interceptor is not None:
+                self.interceptor.holds.close()
             await self.engine.stop(self.settings.drain if grace is None else grace)
             self.hub.tick()
         await self._exit.aclose()

@@ -17,7 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from loom.api.base import MAX_INTEGER
-from loom.api.endpoints import ENDPOINTS, EXPORT_CALLS, FOLLOW_FEED, JSON, SEARCH_CALLS, Endpoint
+from loom.api.endpoints import (
+    ENDPOINTS,
+    EXPORT_CALLS,
+    FOLLOW_FEED,
+    FOLLOW_HOLDS,
+    JSON,
+    SEARCH_CALLS,
+    Endpoint,
+)
 from loom.api.openapi import openapi
 from tests.support.contract import check_answer
 from tests.support.loom_instance import running_instance
@@ -27,7 +35,8 @@ from tests.support.narrowing import required
 DIGITS = "9" * 5000
 DEEP = b"[" * 100_000 + b"]" * 100_000
 OWN_PROCESS = {EXPORT_CALLS.name, SEARCH_CALLS.name}  # slow: each request starts one
-IMMEDIATE = [item for item in ENDPOINTS if item.name not in OWN_PROCESS | {FOLLOW_FEED.name, "clear_calls"}]
+ENDLESS = {FOLLOW_FEED.name, FOLLOW_HOLDS.name}
+IMMEDIATE = [item for item in ENDPOINTS if item.name not in OWN_PROCESS | ENDLESS | {"clear_calls"}]
 
 quick = settings(
     derandomize=True, deadline=None, database=None, max_examples=500, suppress_health_check=list(HealthCheck)

@@ -67,6 +67,8 @@ class Lookup:
 
 
 class Control:
+    id = 1
+
     def __init__(self) -> None:
         self.ended: list[FinalStatus] = []
         self.notes: list[tuple[Point, str]] = []
@@ -196,7 +198,9 @@ def test_a_hold_passes_where_nobody_is_looking(bench: Bench) -> None:
     decision = call.intercept(Point.START, 0, CallStart(), bench.released.append)
     assert decision is not None
     assert decision.items == (CallStart(),)
-    assert [action.effect for action in decision.actions] == ["hold (nobody is looking: passed)"]
+    assert [action.effect for action in decision.actions] == [
+        "hold (passed: nobody is looking, or too much is held)"
+    ]
 
 
 def test_a_call_keeps_the_rules_it_began_with(bench: Bench) -> None:

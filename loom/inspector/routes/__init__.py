@@ -7,6 +7,8 @@
 * :mod:`~loom.inspector.routes.replay`: sending a call again.
 * :mod:`~loom.inspector.routes.grpcurl`: the grpcurl command of a call, and the schema for it.
 * :mod:`~loom.inspector.routes.rules`: rules that act on traffic, and their switches.
+* :mod:`~loom.inspector.routes.breakpoints`: breakpoints, and their switches.
+* :mod:`~loom.inspector.routes.holds`: what breakpoints hold, and decisions on it.
 * :mod:`~loom.inspector.routes.diff`: comparing calls.
 * :mod:`~loom.inspector.routes.files`: export and import.
 * :mod:`~loom.inspector.routes.feed`: the live feed, figures of this moment.

@@ -10,16 +10,23 @@ export type CallState = "live" | "ended";
 
 export type ChangeKind = "changed" | "added" | "removed";
 
+export type Continuation = "stay" | "step" | "run";
+
 export type Direction = "request" | "response";
 
 export type EndedBy = "backend" | "client" | "deadline" | "loom";
 
 export type Flag = "replayed" | "edited" | "truncated" | "unobserved" | "restored" | "modified" | "held";
 
+export type HoldAction =
+  "send" | "edit" | "drop" | "duplicate" | "insert-before" | "insert-after" | "answer" | "cancel";
+
 export type Kind = "unary" | "server" | "client" | "bidi";
 
 export type Point =
   "start" | "request-metadata" | "request-message" | "half-close" | "response-metadata" | "response-message" | "status";
+
+export type ReleasePolicy = "deadline" | "never" | "after";
 
 export type ReplayTiming = "fast" | "recorded" | "turns";
 
@@ -31,6 +38,70 @@ export interface BreakerStatus {
   readonly failures: number;
   /** When the next attempt is made; null unless `open`. */
   readonly retry_in_ms: number | null;
+}
+
+/** One breakpoint. */
+export interface Breakpoint {
+  /** Its name. */
+  readonly name: string;
+  /** The filter of the calls whose items it holds. */
+  readonly match: string;
+  /** Where in a call it holds items. */
+  readonly points: readonly Point[];
+  /**
+   * When Loom sends an item by itself: `deadline`: shortly before the call's deadline, at 250 ms or 5 % of it,
+   * whichever is more; `after`: after `release_after_ms`; `never`.
+   */
+  readonly release: ReleasePolicy;
+  /** For `after`: how long an item is held. */
+  readonly release_after_ms: number;
+  /** Whether it is switched on. */
+  readonly enabled: boolean;
+  /** Calls that it matched. */
+  readonly calls: number;
+  /** Items that it held. */
+  readonly hits: number;
+}
+
+/** A breakpoint to set, for calls that start from now on. It takes the place of one of the same name. */
+export interface BreakpointRequest {
+  /**
+   * A filter of what is known when a call starts: method, service, authority, peer, metadata, target; empty for every
+   * call.
+   */
+  match?: string;
+  /** Where to hold items; both directions' messages by default. */
+  points?: readonly Point[];
+  /** A name; empty for one that Loom chooses. */
+  name?: string;
+  /** When Loom sends an item by itself. */
+  release?: ReleasePolicy;
+  /** For `after`: how long an item is held. */
+  release_after_ms?: number;
+}
+
+/** All breakpoints, and what is held. */
+export interface Breakpoints {
+  /** The breakpoints, in the order in which they were set. */
+  readonly breakpoints: readonly Breakpoint[];
+  /** Whether somebody looks. While nobody does, breakpoints let everything pass. */
+  readonly watched: boolean;
+  /** Items that are held now, without those whose call is over. */
+  readonly holding: number;
+  /** Calls and items that passed since nobody looked. */
+  readonly passed_unwatched: number;
+  /** Items that passed since too many, or too large ones, were held. */
+  readonly passed_limit: number;
+  /** Items that passed since the deadline of their call was too near. */
+  readonly passed_deadline: number;
+}
+
+/** Switches all breakpoints, or one. What one that is switched off holds is sent. */
+export interface BreakpointsSwitch {
+  /** Whether they shall hold items. */
+  enabled: boolean;
+  /** The breakpoint; empty for all. */
+  name?: string;
 }
 
 /** A call in full, but for its messages. */
@@ -143,6 +214,16 @@ export interface ErrorAnswer {
   readonly error: Problem;
 }
 
+/** A field of a message to set or to delete. */
+export interface FieldEdit {
+  /** Its path: numbers (`1.3`) need no schema, names (`items[0].price`) do. */
+  path: string;
+  /** The value to set: JSON; without a schema a number, a text, or `{"base64": "…"}`. */
+  value?: unknown;
+  /** Whether to delete it instead. */
+  delete?: boolean;
+}
+
 /** Updates were skipped for this client: fetch `/api/calls` again. */
 export interface Gap {
   /** How many; null if that is not known. */
@@ -185,6 +266,102 @@ export interface Hello extends Launch {
 
 /** The history was cleared. */
 export type HistoryCleared = Record<string, never>;
+
+/** One held item. */
+export interface Hold {
+  /** The number of the hold. */
+  readonly id: number;
+  /** The call; 0 if it is not recorded yet. */
+  readonly call_id: number;
+  /** The call's full method name. */
+  readonly method: string;
+  /** The client's address. */
+  readonly peer: string;
+  /** Where in the call the item is held. */
+  readonly point: Point;
+  /** Of a message: its number among those that came in its direction, from 0. */
+  readonly index: number;
+  /** The breakpoints, or rules, that hold it; those of the item before it after a step. */
+  readonly names: readonly string[];
+  /** Since when it is held. */
+  readonly came_us: number;
+  /** The deadline of the call, which cannot be stopped. */
+  readonly deadline_us: number | null;
+  /** When Loom sends it by itself, unedited; null for never. */
+  readonly release_us: number | null;
+  /** Why then. */
+  readonly release_reason: string;
+  /** Length in bytes. */
+  readonly size: number;
+  /** Whether an edit of it was saved. */
+  readonly edited: boolean;
+  /**
+   * The call is over: its client has left, or the target has ended it. The item can no longer be sent; it stays, with
+   * its edit, until it is dropped or makes room.
+   */
+  readonly over: boolean;
+}
+
+/** What to do with a held item. If it does not fit, the item stays held. */
+export interface HoldDecision {
+  /**
+   * `send` it, with an edit or as it is; save the `edit`, and hold on; `drop` it; `duplicate` it; `insert-before` or
+   * `insert-after` it another message; `answer` the call with a status; `cancel` the call.
+   */
+  action?: HoldAction;
+  /**
+   * The whole message, edited, in canonical protobuf JSON; of an insertion the message to insert. What is not edited
+   * keeps its bytes.
+   */
+  json?: unknown;
+  /** Single fields to edit, in order, after `json`. */
+  fields?: readonly FieldEdit[];
+  /** The whole header block, or the trailers. A masked value stands for what came. */
+  metadata?: readonly MetadataEdit[] | null;
+  /** The status, at that point or to answer with. */
+  status?: StatusEdit | null;
+  /** At the start: the deadline of the target's call; 0 is none. */
+  deadline_ms?: number | null;
+  /**
+   * `stay`: breakpoints hold as before; `step`: the next item of this call is held, at whatever point; `run`: this call
+   * is held no more.
+   */
+  then?: Continuation;
+}
+
+/** A held item with its content: what a saved edit has made of it. */
+export interface HoldDetail extends Hold {
+  /** The message; null at other points. */
+  readonly message: MessageView | null;
+  /** The header block, or the trailers; null at other points. */
+  readonly metadata: readonly MetadataItem[] | null;
+  /** The status; null at other points. */
+  readonly status: Status | null;
+  /** At the start: the deadline of the target's call; null for none. */
+  readonly deadline_ms: number | null;
+  /** How many further items a rule has added, which go on with it. */
+  readonly added: number;
+}
+
+/** Everything that is held. */
+export interface Holds {
+  /** The held items, oldest first. */
+  readonly holds: readonly Hold[];
+  /** Their sizes together. */
+  readonly bytes: number;
+  /** At most this many items are held; further ones pass. */
+  readonly max_holds: number;
+  /** At most this many bytes are held. */
+  readonly max_bytes: number;
+  /** Whether somebody looks. If nobody does for five seconds, everything is sent. */
+  readonly watched: boolean;
+  /** Calls and items that passed since nobody looked. */
+  readonly passed_unwatched: number;
+  /** Items that passed since too many, or too large ones, were held. */
+  readonly passed_limit: number;
+  /** Items that passed since the deadline of their call was too near. */
+  readonly passed_deadline: number;
+}
 
 /** What an import added. */
 export interface ImportResult {
@@ -845,6 +1022,16 @@ export interface StatusDetails {
   readonly raw_base64: string;
   /** Why the bytes cannot be decoded. */
   readonly error: string | null;
+}
+
+/** A status. */
+export interface StatusEdit {
+  /** The code, by its name or number. */
+  code: string | number;
+  /** The status message. */
+  message?: string;
+  /** Error details, each with its `@type`. */
+  details?: readonly unknown[];
 }
 
 /** Messages at evenly spaced indices of a stream, to draw it over time. */

@@ -17,6 +17,7 @@ from loom.model.interception import (
 
 from .breakpoints import Breakpoint
 from .holds import Expiry, Holds
+from .matching import CallView
 
 _ALL_POINTS = frozenset(Point)
 _MIN_MARGIN = 0.25  # seconds before the deadline at which an item is sent …
@@ -50,10 +51,11 @@ class CallHolds:
         """The holds of a call that starts; None if nothing can hold its items."""
         breakpoints: list[Breakpoint] = []
         if not holds.breakpoints.is_empty:
+            call = CallView(facts)
             breakpoints = [
                 item
                 for item in holds.breakpoints.candidates(facts.method)
-                if item.is_active and item.match.matches(facts)
+                if item.is_active and item.match.matches(call)
             ]
             if breakpoints and not holds.watched:
                 holds.count_unwatched()

@@ -79,6 +79,7 @@ describe("the feed", () => {
       onStats: () => {},
       onGap: (missed) => seen.gaps.push(missed),
       onCleared: () => {},
+      onHistoryFetch: () => {},
       onHistory: (_, { complete }) => seen.pages.push(complete),
     };
     stop = new Feed(listener).start();

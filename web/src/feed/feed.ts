@@ -22,7 +22,9 @@ export interface FeedListener {
   /** The server skipped `missed` updates (0 if unknown). The history is fetched again. */
   onGap(missed: number): void;
   onCleared(): void;
-  /** A page of the history. When `complete`, calls that were in no page no longer exist. */
+  /** A fetch of the history begins. Its pages may be older than calls that arrive from now on. */
+  onHistoryFetch(): void;
+  /** A page of the history. When `complete`, calls that were in no page and have not arrived since no longer exist. */
   onHistory(page: CallsPage, progress: { readonly complete: boolean }): void;
 }
 
@@ -111,6 +113,7 @@ export class Feed {
   }
 
   private receiveHello(hello: Hello): void {
+    this.flush(); // calls of the previous connection, which may be those of another run
     this.attempt = 0;
     this.listener.onConnection({ state: "open" });
     this.listener.onHello(hello);
@@ -144,6 +147,7 @@ export class Feed {
   private async fetchHistory(): Promise<void> {
     this.syncId += 1;
     this.synced = false;
+    this.listener.onHistoryFetch();
     const syncId = this.syncId;
     let before: number | undefined;
     for (let limit = FIRST_PAGE; ; limit = PAGE) {

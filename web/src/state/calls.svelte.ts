@@ -43,6 +43,7 @@ export class Calls implements FeedListener {
   /** The store holds calls of a previous run of Loom, to be discarded when the first calls of this one arrive. */
   private storeIsStale = false;
   private clearedUpToId = 0;
+  /** Ids of calls that exist, while the history is fetched: those of its pages, and those that arrive meanwhile. */
   private historyIds: Set<number> | null = null;
   private pausedAtId = 0;
   private pausedClock: number | null = null;
@@ -135,14 +136,17 @@ export class Calls implements FeedListener {
     this.rebuild();
   }
 
+  onHistoryFetch(): void {
+    this.historyIds = new Set();
+  }
+
   onHistory(page: CallsPage, { complete }: { complete: boolean }): void {
     this.discardPreviousRun();
-    this.historyIds ??= new Set();
-    for (const call of page.calls) this.historyIds.add(call.id);
+    const present = this.historyIds ?? new Set();
+    for (const call of page.calls) present.add(call.id);
     this.applyChanges(this.store.apply(page.calls));
     this.loaded = true;
     if (!complete) return;
-    const present = this.historyIds;
     this.historyIds = null;
     this.applyChanges(this.store.keep((call) => present.has(call.id)));
     this.evict(this.server.stats?.oldest_id); // calls evicted while the pages were fetched

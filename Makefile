@@ -61,19 +61,19 @@ test-page: dev
 
 test-python: dev
 	@$(BIN)/python -m tests.support.browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # Processes that the tests start are measured too. Fails below the floor in pyproject.toml.
 coverage: dev
 	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
 # The ends of the ranges in pyproject.toml, each in an environment of its own, which has no Loom in it.
 UV        := $(BIN)/uv
-AT_AN_END := PYTHONPATH=. python -m pytest -p loom.pytest_plugin -n 2 --dist loadgroup
+AT_AN_END := PYTHONPATH=. python -m pytest -p loom.pytest_plugin -n 2 --dist worksteal
 # Left out: what needs a newer json_format (protobuf before 7.35 refuses the largest float), and a generated document.
 LEFT_OUT  := not comes_back_as_the_same_message and not published_schema
 OLDEST    := proxy grpc_core workers schema codec recording sessions decoding search formats replay inspector runtime cli

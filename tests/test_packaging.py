@@ -15,7 +15,7 @@ from hatch_build import Page
 from tests.support.api import fetch
 from tests.support.loom_process import ROOT, environment, running_loom
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.timeout(360)
 
 
 @dataclass(frozen=True)

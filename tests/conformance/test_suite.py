@@ -7,7 +7,7 @@ import pytest
 from .__main__ import PROGRAMS, QUICK_RUNS, Run, run_suite
 from .protocol import build_programs, compile_messages
 
-pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the first build takes a minute
+pytestmark = pytest.mark.timeout(360)  # the first build takes a minute
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from tests.support.certificates import Authority
 from tests.support.loom_process import ROOT, LoomProcess, environment, running_loom
 
 HOW_TO = ROOT / "docs" / "how-to"
-pytestmark = pytest.mark.xdist_group("examples")
 QUICK = ("--listen", "localhost:0", "--ui", "off", "--no-session")
 METHOD = "/harbour.v1.Vessels/GetVessel"
 VESSEL = b"\x0a\x03v-4"
@@ -148,7 +147,7 @@ async def call(address: str, credentials: grpc.ChannelCredentials | None = None)
         await method(VESSEL, timeout=20)
 
 
-@pytest.mark.timeout(600)  # the first build of grpc-go takes a minute
+@pytest.mark.timeout(360)  # the first build of grpc-go takes a minute
 @pytest.mark.parametrize("client", [go_client, python_client, node_client])
 async def test_a_client_calls_through_loom(tmp_path: Path, client: Callable[[Path, str], list[str]]) -> None:
     async with running_harbour() as harbour:

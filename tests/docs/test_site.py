@@ -15,7 +15,6 @@ from tests.support.loom_process import ROOT
 
 DOCS = ROOT / "docs"
 DOCUMENTS = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-pytestmark = pytest.mark.xdist_group("docs")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from tests.docs.markdown import blocks
 from tests.support import browser as chromium
 from tests.support.loom_process import ROOT, environment
 
-pytestmark = pytest.mark.xdist_group("docs")
 on_one_loop = pytest.mark.asyncio(loop_scope="module")
 PATH = ROOT / "docs" / "tutorial" / "first-failing-call.md"
 TEXT = PATH.read_text(encoding="utf-8")

@@ -15,7 +15,6 @@ from tests.support.api import fetch_json
 from tests.support.loom_process import ROOT, environment, running_loom
 
 EXAMPLES = ROOT / "examples"
-pytestmark = pytest.mark.xdist_group("examples")
 
 
 @asynccontextmanager

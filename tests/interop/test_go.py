@@ -12,7 +12,7 @@ from .foreign import comparable, foreign_backend, foreign_client
 
 CALLS = 126
 
-pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the first build takes a minute
+pytestmark = pytest.mark.timeout(360)  # the first build takes a minute
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -21,7 +21,7 @@ from .foreign import foreign_backend
 NODE = Path(__file__).with_name("node")
 
 
-pytestmark = [pytest.mark.xdist_group("go"), pytest.mark.timeout(600)]  # the first build takes a minute
+pytestmark = pytest.mark.timeout(360)  # the first build takes a minute
 
 
 async def looked_at(port: int, method: str, request: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -10,7 +10,7 @@ from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import held, opened
 from tests.page.test_hostile import body, leaf, root
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 DETAIL = "section[aria-label='Call 5']"
 STATUSES = ("OK", "CANCELLED", "DEADLINE_EXCEEDED", "NOT_FOUND", "INTERNAL", "UNAVAILABLE")

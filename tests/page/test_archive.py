@@ -16,7 +16,7 @@ from tests.support.exports import export
 from tests.support.mirror import SERVICE, running_mirror, thing
 from tests.support.traffic import recorded, unary
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_file_is_shown_read_only(page: Page, tmp_path: Path) -> None:

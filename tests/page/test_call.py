@@ -12,7 +12,7 @@ from tests.grpcurl.test_run import run
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, make, running_mirror, thing
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

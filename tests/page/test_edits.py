@@ -14,7 +14,7 @@ from tests.page.test_hostile import body, leaf, root
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, running_mirror, thing
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -5,7 +5,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.page.fake_feed import FakeFeed, summary
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def rows(page: Page) -> Locator:

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.page.fake_feed import FakeFeed
 from tests.page.test_feed import held, opened
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 FIXTURE = json.loads((Path(__file__).parent.parent / "fixtures" / "filters.json").read_text())
 TERMS = (
     "method:Get*", "service:acme.*", "status:NOT_FOUND,INTERNAL", "-status:OK", 'message:"no such"', "kind:bidi",

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import opened
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SCRIPT = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script><!--<script>'
 ODD = "a\u202egnp.exe\u200b\ufeff\u2028\u0000z"
 

@@ -10,7 +10,7 @@ from tests.page.test_call import opened
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import make, running_mirror
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNKNOWN = b"\xc2\x3e\x03new"  # field 1000, which is not in the schema
 
 

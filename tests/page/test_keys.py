@@ -9,7 +9,7 @@ from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import held, opened
 from tests.page.test_hostile import body, leaf, root
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SELECTED = "[data-grid] [aria-selected=true]"
 
 

@@ -15,7 +15,7 @@ from tests.page.test_table import heading
 from tests.support.exports import export
 from tests.support.traffic import began, recorded, unary
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIVE = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
 LONG = "/acme.logistics.harbour.traffic.v2.VesselMovementService/GetMovement"
 

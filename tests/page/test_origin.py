@@ -7,7 +7,7 @@ from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
 from tests.support.narrowing import required
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_nothing_is_asked_of_any_other_server(page: Page) -> None:

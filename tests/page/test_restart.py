@@ -7,7 +7,7 @@ from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import held, opened, rows
 from tests.page.test_hostile import body, leaf, root
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 AFTER = "/acme.shop.v1.Shop/AfterRestart"
 LIVE = {"state": "live", "status": None, "duration_us": None, "ended_by": None}
 

@@ -10,7 +10,7 @@ from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import held, opened
 from tests.page.test_hostile import body, leaf, root
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SESSION = {
     "name": "default", "path": "default.db", "written": 0, "dropped": 0, "dropped_bytes": 0, "waiting_bytes": 0,
     "bytes": 0, "budget": 0, "pruned": 0, "error": "", "problems": [],

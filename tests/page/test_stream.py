@@ -9,7 +9,7 @@ from playwright.async_api import Locator, Page, expect
 from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import opened
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MILLION = 1_000_000
 
 

@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Page, expect
 from tests.page.fake_feed import FakeFeed, summary
 from tests.page.test_feed import held, opened
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 COLUMNS = ["#", "Time", "Method", "Kind", "Status", "Duration", "Messages", "Bytes", "Peer", "Flags"]
 
 

@@ -10,7 +10,7 @@ from tests.page.test_call import opened
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import PROTO, running_mirror, thing
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FILE_INPUT = "input[type=file]:not([webkitdirectory])"
 

@@ -11,7 +11,8 @@
 * :mod:`~loom.cli.grpcurl`: ``loom grpcurl``.
 * :mod:`~loom.cli.replay`: ``loom replay``.
 * :mod:`~loom.cli.rules`: ``loom rules``.
-* :mod:`~loom.cli.faults`: ``loom faults``.
+* :mod:`~loom.cli.faults`: ``loom faults``, and its report.
+* :mod:`~loom.cli.running_faults`: its commands for a running Loom.
 * :mod:`~loom.cli.sessions`: ``loom sessions``.
 * :mod:`~loom.cli.completion`: ``loom completion``, and completion of ids and session names.
 * :mod:`~loom.cli.options`: parameter types and options that commands share.

@@ -55,7 +55,14 @@ class ApiClient:
     async def get(self, path: str, kind: type[T], **parameters: Any) -> T:
         """Return a JSON answer, decoded as ``kind``. Parameters that are None are left out."""
         async with self.open(path, **parameters) as response:
-            body = await response.read()
+            return self._decoded(path, await response.read(), kind)
+
+    async def send(self, method: str, path: str, kind: type[T], body: Any = None, **parameters: Any) -> T:
+        """Send ``body`` as JSON by another HTTP method; return the answer, decoded as ``kind``."""
+        async with self.open(path, method=method, body=body, **parameters) as response:
+            return self._decoded(path, await response.read(), kind)
+
+    def _decoded(self, path: str, body: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -71,12 +78,19 @@ class ApiClient:
 
     @contextlib.asynccontextmanager
     async def open(
-        self, path: str, headers: dict[str, str] | None = None, **parameters: Any
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        body: Any = None,
+        **parameters: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a GET request; yield the response, which is not an error, with its body unread."""
+        """Send a request, with ``body`` as JSON; yield the response, which is not an error, with its body unread."""
         query = {key: str(value) for key, value in parameters.items() if value is not None}
         try:
-            response = await self._session.get(self.base_url + path, params=query, headers=headers)
+            response = await self._session.request(
+                method, self.base_url + path, params=query, headers=headers, json=body
+            )
         except aiohttp.ClientConnectorError as error:
             raise LoomError(
                 f"no Loom answers at {self.base_url}: start one ('loom --target HOST:PORT'), "

@@ -26,7 +26,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "grpcurl": CommandEntry("grpcurl", "Print the grpcurl command that sends a call again."),
     "replay": CommandEntry("replay", "Send recorded calls again, and compare the responses."),
     "rules": CommandEntry("rules", "Check files of rules, or try them on recorded calls."),
-    "faults": CommandEntry("faults", "Report how clients reacted to injected faults."),
+    "faults": CommandEntry("faults", "Inject faults into a running Loom; report how clients react."),
     "sessions": CommandEntry("sessions", "Manage sessions on disk: list, show, delete, export, import."),
     "completion": CommandEntry("completion", "Print the completion script for bash, zsh or fish."),
 }

@@ -1,4 +1,4 @@
-"""``loom faults``: how clients reacted to injected faults."""
+"""``loom faults``: those of a running Loom, and how clients reacted to them."""
 
 import os
 import sys
@@ -20,6 +20,7 @@ from .completion import session_or_file
 from .options import FILTER_HELP, FILTER_NAMES, FilterType
 from .output import Output
 from .replay import find_source
+from .running_faults import list_command, off_command, on_command, remove_command, set_command
 
 _EXIT_NOT_RETRIED = 1
 _EXIT_USAGE = 2
@@ -28,10 +29,14 @@ _EXIT_USAGE = 2
 @click.group("faults", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Work with faults, which 'loom --fault' and files of rules inject."""
+    """Inject faults into the calls of a running Loom, and report how clients react to them."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(_EXIT_USAGE)
+
+
+for _command in (list_command, set_command, on_command, off_command, remove_command):
+    command.add_command(_command)
 
 
 class _Duration(click.ParamType[float]):

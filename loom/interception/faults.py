@@ -109,7 +109,7 @@ def parse_fault_flag(text: str, number: int) -> Rule:
         raise (error if str(error).startswith(origin) else error.within(origin)) from error
 
 
-def fault_table(text: str) -> dict[str, Any]:
+def fault_table(text: str, flag: str = "--fault ") -> dict[str, Any]:
     """The table of a ``[[fault]]`` that ``MATCH :: KEY=VALUE; …`` stands for, not yet checked.
 
     Raises :class:`RuleFileError`.
@@ -117,7 +117,7 @@ def fault_table(text: str) -> dict[str, Any]:
     match, separator, what = text.partition(_SEPARATOR)
     if not separator:
         raise RuleFileError(
-            f"--fault {text!r}: write a filter, '::' and what happens, as in 'method:GetOrder :: status=UNAVAILABLE'"
+            f"{flag}{text!r}: write a filter, '::' and what happens, as in 'method:GetOrder :: status=UNAVAILABLE'"
         )
     table: dict[str, Any] = {"match": match.strip()}
     for part in what.split(";"):

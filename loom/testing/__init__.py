@@ -14,12 +14,14 @@
 
 * :mod:`~loom.testing._proxy`: the proxy, synchronous and asynchronous.
 * :mod:`~loom.testing._call_log`: the calls that one proxy recorded, and waiting for them.
+* :mod:`~loom.testing._rules`: rules and faults that act for the length of a ``with``.
 * :mod:`~loom.testing._recorded_call`: a recorded call as plain values.
 """
 
 from ._call_log import CallNotFound, UnexpectedCall
 from ._proxy import AsyncLoomProxy, LoomProxy, LoomProxyFactory, ProxyOptions
 from ._recorded_call import RecordedCall, RecordedMessage
+from ._rules import ActingRule, FaultOptions, RuleOptions
 
 __all__ = [  # noqa: RUF022 (grouped by purpose)
     # proxies
@@ -30,6 +32,10 @@ __all__ = [  # noqa: RUF022 (grouped by purpose)
     # what they record
     "RecordedCall",
     "RecordedMessage",
+    # what acts on them
+    "ActingRule",
+    "FaultOptions",
+    "RuleOptions",
     # failed assertions
     "CallNotFound",
     "UnexpectedCall",

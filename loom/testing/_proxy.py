@@ -4,17 +4,19 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypedDict, TypeVar, Unpack
 
 from loom.model import Address
+from loom.model.interception import ActionKind
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 
 from ._call_log import CallLog
 from ._recorded_call import RecordedCall
+from ._rules import ActingRule, FaultOptions, RuleOptions
 
 _ANY_PORT = Address("127.0.0.1", 0)
 _GRACE = 30.0  # seconds that a bounded wait may exceed its bound, on a machine that stalls
@@ -140,6 +142,15 @@ class AsyncLoomProxy:
         self._loom.flush()
         self._log.clear()
 
+    def fault(self, match: str, **options: Unpack[FaultOptions]) -> ActingRule:
+        """Return a fault for a ``with``, which acts on calls that match; see :class:`LoomProxy`'s."""
+        return ActingRule(self._loom, ActionKind.FAULT, {"match": match, **options})
+
+    def rule(self, match: str, *actions: Mapping[str, Any], **options: Unpack[RuleOptions]) -> ActingRule:
+        """Return a rule for a ``with``, which acts on calls that match; see :class:`LoomProxy`'s."""
+        table = {"match": match, "do": [dict(action) for action in actions], **options}
+        return ActingRule(self._loom, ActionKind.RULE, table)
+
     def __str__(self) -> str:
         return self._log.text()
 
@@ -202,6 +213,32 @@ class LoomProxy:
         """Forget the calls so far."""
         self._thread.run(self._proxy.clear())
 
+    def fault(self, match: str, **options: Unpack[FaultOptions]) -> ActingRule:
+        """Return a fault, which acts within a ``with`` on calls that match::
+
+            with proxy.fault("method:GetOrder", status="UNAVAILABLE", times=2) as fault:
+                show_order(client(proxy.address), "o-17")
+            assert fault.hits == 2
+
+        ``options`` are the keys of a ``[[fault]]`` (docs/how-to/rules.md) with underscores, such as ``max_active``; a
+        key that is a word of Python has one behind it (``for_``). Raises :class:`loom.errors.LoomError` if they are not
+        valid.
+        """
+        return self._acting(self._proxy.fault(match, **options))
+
+    def rule(self, match: str, *actions: Mapping[str, Any], **options: Unpack[RuleOptions]) -> ActingRule:
+        """Return a rule, which acts within a ``with`` on calls that match::
+
+            with proxy.rule("method:GetCart", {"delete": "coupon"}, when={"point": "response-message"}) as rule:
+                show_cart(client(proxy.address))
+
+        ``actions`` are those of a ``[[rule]]``'s ``do``, ``options`` its other keys, as for :meth:`fault`.
+        """
+        return self._acting(self._proxy.rule(match, *actions, **options))
+
+    def _acting(self, rule: ActingRule) -> ActingRule:
+        return rule.on_thread(self._thread.run_function)
+
     def __str__(self) -> str:
         return str(self._proxy)
 
@@ -228,6 +265,14 @@ class _LoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def run_function(self, function: Callable[[], None]) -> None:
+        """Run a function there."""
+
+        async def call() -> None:
+            function()
+
+        self.run(call())
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread."""

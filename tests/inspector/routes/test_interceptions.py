@@ -47,7 +47,9 @@ async def test_a_call_lists_what_was_altered_with_what_came(tmp_path: Path) -> N
         assert came["x-tenant"] == ("42", False)
         assert "x-env" not in came
         assert "x-env" in {item["key"] for item in detail["metadata"]["request"]}
-        assert message["actions"] == [{"kind": "rule", "name": "louder", "effect": "set text", "applied": True}]
+        assert message["actions"] == [
+            {"kind": "rule", "name": "louder", "effect": "set text", "applied": True}
+        ]
         assert (message["point"], message["index"], message["count"]) == ("response-message", 1, 1)
         original = thing(text="two")
         assert (message["original_size"], message["original_held"]) == (len(original), True)

@@ -157,6 +157,8 @@ class Timing(Answer):
     """The status."""
     deadline_us: int | None
     """The deadline."""
+    held: list[tuple[int, int]]
+    """From when to when breakpoints held items of it: in order, without overlaps."""
 
 
 class StatusDetail(Answer):

@@ -120,7 +120,7 @@ class Stats(Answer):
     error_rate: int
     """Calls that ended with a status other than OK."""
     p50_us: int | None
-    """Median duration; null if no call ended."""
+    """Median duration, without what breakpoints held; null if no call ended."""
     p95_us: int | None
     """95th percentile of the duration."""
     subscribers: int

@@ -14,7 +14,7 @@ from loom.api.calls import (
 from loom.api.summary import micros
 from loom.model import MASK, Call, Metadata, Secrets
 from loom.model import Interception as RecordedInterception
-from loom.model.interception import Point
+from loom.model.interception import Point, held_spans
 
 _MESSAGE_POINTS = (Point.REQUEST_MESSAGE, Point.RESPONSE_MESSAGE)
 
@@ -69,6 +69,7 @@ def describe_timing(call: Call) -> Timing:
         half_closed_after=call.half_closed_after,
         ended_us=micros(call.ended_ns),
         deadline_us=micros(call.deadline_ns),
+        held=[(start // 1000, end // 1000) for start, end in held_spans(call.interceptions)],
     )
 
 

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from .interception import ActionKind, Interception
+from .interception import ActionKind, Interception, held_spans
 from .message import Direction, Messages
 from .metadata import Metadata
 from .status import EndedBy, Status, StatusCode
@@ -75,7 +75,6 @@ class Call(msgspec.Struct, gc=False):
     original_bytes: int = 0  # payload of the interceptions
     acted: tuple[tuple[ActionKind, str], ...] = ()  # what acted on it, by name, in the order of first actions
     modified: bool = False  # something went on that differs from what came
-    held_ns: int = 0  # the sum of the times for which items were held
     version: int = 0
     restored: bool = False  # read from the session of a previous run
 
@@ -110,6 +109,18 @@ class Call(msgspec.Struct, gc=False):
     def duration_ns(self) -> int | None:
         # The system's clock may have been set back meanwhile.
         return None if self.ended_ns is None else max(self.ended_ns - self.started_ns, 0)
+
+    @property
+    def held_ns(self) -> int:
+        """For how long breakpoints held it."""
+        if not any(kind is ActionKind.BREAKPOINT for kind, _ in self.acted):
+            return 0
+        return sum(end - start for start, end in held_spans(self.interceptions))
+
+    @property
+    def active_ns(self) -> int:
+        """The duration without the time for which breakpoints held it; 0 before the end."""
+        return max((self.duration_ns or 0) - self.held_ns, 0) if self.acted else self.duration_ns or 0
 
     def count(self, direction: Direction) -> int:
         return self.request_messages if direction is Direction.REQUEST else self.response_messages

@@ -11,7 +11,7 @@ interceptor knows nothing of an engine.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -196,3 +196,18 @@ class Interception(msgspec.Struct, gc=False):
     def held_ns(self) -> int:
         """How long the item was held."""
         return self.time_ns - self.came_ns
+
+
+def held_spans(interceptions: Iterable[Interception]) -> list[tuple[int, int]]:
+    """From when to when breakpoints held items, in nanoseconds: in order, without overlaps."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(
+        (item.came_ns, item.time_ns)
+        for item in interceptions
+        if any(action.kind is ActionKind.BREAKPOINT for action in item.actions)
+    ):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], end)
+        elif end > start:
+            spans.append((start, end))
+    return spans

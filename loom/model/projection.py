@@ -135,7 +135,6 @@ def _apply_message(call: Call, event: MessageSeen, limit: int) -> int:
 
 def _apply_interception(call: Call, event: Intercepted, bytes_limit: int, max_interceptions: int) -> int:
     call.modified = call.modified or event.altered
-    call.held_ns += max(event.time_ns - event.came_ns, 0)
     for action in event.actions:
         name = (action.kind, action.name)
         if name not in call.acted and len(call.acted) < _MAX_ACTED:

@@ -79,7 +79,7 @@ class Hub(Observer):
             changed[call.id] = call
 
     def ended(self, calls: Sequence[Call]) -> None:
-        durations = [call.duration_ns or 0 for call in calls]
+        durations = [call.active_ns for call in calls]
         self.rates.ended(durations, errors=len([call for call in calls if call.status and call.status.code]))
 
     def subscribe(self, subscriber: Subscriber) -> None:

@@ -41,8 +41,8 @@ class Tally:
         for counter in (method.outcomes, self.outcomes):
             counter[result.outcome] += 1
         if result.replay is not None and result.outcome in {Outcome.SAME, Outcome.DIFFERENT}:
-            method.before.append(result.call.duration_ns or 0)
-            method.after.append(result.replay.duration_ns or 0)
+            method.before.append(result.call.active_ns)
+            method.after.append(result.replay.active_ns)
 
     @property
     def total(self) -> int:

@@ -68,7 +68,7 @@ class Metrics(Collector, Observer):
             code = min(status.code, _MAX_CODE + 1) if status else None  # servers choose codes, too
             key = (call.method if call.method in started else _OTHER, code)
             handled[key] = handled.get(key, 0) + 1
-            duration = call.duration_ns or 0
+            duration = call.active_ns
             buckets[bisect_left(_BUCKETS_NS, duration)] += 1
             durations += duration
         self._duration_ns += durations
@@ -102,7 +102,9 @@ class Metrics(Collector, Observer):
             size.add_metric([direction], self._bytes[position])
         yield messages
         yield size
-        duration = HistogramMetricFamily("loom_call_duration_seconds", "From first to last byte.")
+        duration = HistogramMetricFamily(
+            "loom_call_duration_seconds", "From first to last byte, without what breakpoints held."
+        )
         total = 0
         buckets: list[tuple[str, float]] = []
         for bound, count in zip((*map(str, BUCKETS), "+Inf"), self._buckets, strict=True):

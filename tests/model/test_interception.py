@@ -6,7 +6,9 @@ import pytest
 
 from loom.model import (
     Call,
+    CallEnded,
     CallStarted,
+    EndedBy,
     Event,
     Intercepted,
     KindDeclared,
@@ -14,7 +16,7 @@ from loom.model import (
     Status,
     StatusCode,
 )
-from loom.model.interception import Action, ActionKind, Point
+from loom.model.interception import Action, ActionKind, Point, held_spans
 from loom.model.projection import apply_events, events_of, new_call, project
 from tests.support.traffic import altered
 
@@ -43,7 +45,6 @@ def test_a_call_has_what_went_and_its_interceptions_what_came() -> None:
     assert status.status == Status(StatusCode.OK)
     assert edited.held_ns == 30_000
     assert call.modified
-    assert call.held_ns == 30_005
     assert call.acted == ((ActionKind.RULE, "empty cart"), (ActionKind.FAULT, "flaky"))
 
 
@@ -51,7 +52,7 @@ def test_a_delay_alone_modifies_nothing() -> None:
     delayed = Intercepted(1, 1_090, Point.REQUEST_MESSAGE, 0, 1_000, (EDIT,), altered=False)
     call = projected([CallStarted(1, 1_000, "/s/m"), delayed])
     assert not call.modified
-    assert call.held_ns == 90
+    assert call.held_ns == 0
     assert call.interceptions[0].data is None
 
 
@@ -59,7 +60,7 @@ def test_the_events_of_an_altered_call_give_it_again() -> None:
     call = projected(altered(1))
     again = projected(events_of(call))
     assert again.interceptions == call.interceptions
-    assert (again.acted, again.modified, again.held_ns) == (call.acted, call.modified, call.held_ns)
+    assert (again.acted, again.modified) == (call.acted, call.modified)
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3])
@@ -83,3 +84,26 @@ def test_originals_share_a_limit_of_bytes() -> None:
     assert [item.size for item in call.interceptions] == [5, 5, 5]
     [_, *rest] = [event for event in events_of(call) if isinstance(event, Intercepted)]
     assert rest[1].lost == 5
+
+
+def test_held_time_is_that_of_breakpoints_and_counts_once() -> None:
+    stop = Action(ActionKind.BREAKPOINT, "b", "sent")
+    spans = [
+        (100, 200, (EDIT,)),  # a delay
+        (1_200, 1_300, (stop,)),
+        (1_000, 1_400, (EDIT, stop)),  # the other direction, around it
+        (1_350, 1_500, (stop,)),
+        (2_000, 2_010, (stop,)),
+    ]
+    call = projected(
+        [
+            CallStarted(1, 0, "/s/m"),
+            *(
+                Intercepted(1, end, Point.REQUEST_MESSAGE, index, start, actions, altered=False)
+                for index, (start, end, actions) in enumerate(spans)
+            ),
+            CallEnded(1, 3_000, Status(StatusCode.OK), EndedBy.BACKEND),
+        ]
+    )
+    assert held_spans(call.interceptions) == [(1_000, 1_500), (2_000, 2_010)]
+    assert (call.held_ns, call.active_ns) == (510, 2_490)

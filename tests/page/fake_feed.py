@@ -252,7 +252,7 @@ class FakeFeed:
             call
             | {
                 "metadata": {"request": call.get("request", []), "initial": [], "trailing": []},
-                "timing": {"started_us": call["started_us"]} | times,
+                "timing": {"started_us": call["started_us"], "held": []} | times,
                 "status_details": None, "schema": NO_SCHEMA, "note": "", "wire": {},
                 "dropped": {"messages": 0, "bytes": 0},
                 "replays": [], "content_type": "application/grpc", "interceptions": [], "dropped_interceptions": 0,

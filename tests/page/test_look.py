@@ -178,7 +178,7 @@ async def test_a_call_that_never_left_says_so(page: Page, feed: FakeFeed) -> Non
         ("initial_us", "last_request_us", "first_response_us", "last_response_us", "half_closed_us",
          "half_closed_after", "deadline_us")
     )  # fmt: skip
-    timing |= {"started_us": start, "first_request_us": start + 100, "ended_us": start + 900}
+    timing |= {"held": [], "started_us": start, "first_request_us": start + 100, "ended_us": start + 900}
     feed.details = {1: {"timing": timing}}
     await opened(page, feed, "/calls/1/timing")
     panel = page.get_by_role("tabpanel")

@@ -62,6 +62,7 @@ class InterceptedCall(RelayedCall):
     """A forwarded call whose items an interceptor decides on. It is the interceptor's :class:`CallControl`, too."""
 
     __slots__ = (
+        "_half_close_actions",
         "_initial_offered",
         "_interceptor",
         "_queues",
@@ -84,6 +85,7 @@ class InterceptedCall(RelayedCall):
         self._interceptor = interceptor
         self._queues = {_REQUEST: _Queue(), _RESPONSE: _Queue()}
         self._requests_closed = False  # a half-close went on, before the client's own perhaps
+        self._half_close_actions: tuple[Action, ...] = ()  # by which it went on before the client's own
         self._initial_offered = False
         self._status_offered = False
         self._status_source = EndedBy.BACKEND
@@ -203,12 +205,14 @@ class InterceptedCall(RelayedCall):
     def _record(self, offer: _Offer, decision: Decision, now: int) -> None:
         """Record what came, where something acted on it."""
         item = offer.item
-        copies = [place for place, other in enumerate(decision.items) if _goes_on(item, other)]
-        altered = (
-            decision.end is not None or decision.cancel_target or len(copies) != 1 or len(decision.items) != 1
-        )
+        items = self._before_half_close(offer.direction, decision.items)
+        counted = [other for other in items if type(item) is not MessageItem or type(other) is MessageItem]
+        copies = [place for place, other in enumerate(counted) if _goes_on(item, other)]
+        altered = decision.end is not None or decision.cancel_target or len(copies) != 1 or len(items) != 1
         if not (altered or decision.actions):
             return
+        if HalfClose() in items and type(item) is not HalfClose:
+            self._half_close_actions = decision.actions
         keeps_original = not copies  # of what is forwarded as it came, one copy is enough
         event = partial(
             Intercepted,
@@ -216,16 +220,16 @@ class InterceptedCall(RelayedCall):
             point=offer.point,
             index=offer.index,
             came_ns=offer.came_ns,
-            actions=decision.actions,
+            actions=decision.actions or self._half_close_actions,
             altered=altered,
-            count=len(decision.items),
+            count=len(counted),
             kept=copies[0] if copies else None,
         )
         size = 0
         if keeps_original and type(item) is MessageItem:
             size = len(item.data)
             event = partial(event, compressed=item.compressed, encoding=item.encoding)
-            if any(isinstance(other, MessageItem) and other.recorded is not None for other in decision.items):
+            if any(isinstance(other, MessageItem) and other.recorded is not None for other in items):
                 event, size = partial(event, lost=size), 0  # what is redacted is in what came, too
             else:
                 event = partial(event, data=item.data)
@@ -234,6 +238,18 @@ class InterceptedCall(RelayedCall):
         elif keeps_original and type(item) is FinalStatus:
             event = partial(event, metadata=item.trailing, status=item.status)
         self._context.events.put(self, event, size)
+
+    def _before_half_close(self, direction: Direction, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        """The items that are sent: of requests, none behind a half-close is."""
+        if direction is _RESPONSE:
+            return items
+        sent: list[Item] = []
+        is_closed = self._requests_closed
+        for item in items:
+            if not (is_closed and isinstance(item, MessageItem)):
+                sent.append(item)
+            is_closed = is_closed or isinstance(item, HalfClose)
+        return tuple(sent)
 
     # What goes on
 

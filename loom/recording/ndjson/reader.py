@@ -158,7 +158,6 @@ def to_call(line: lines.Call) -> Call:
             dict.fromkeys((action.kind, action.name) for item in interceptions for action in item.actions)
         ),
         modified=any(item.altered for item in interceptions),
-        held_ns=sum(item.held_ns for item in interceptions),
     )
 
 

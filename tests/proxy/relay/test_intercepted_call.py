@@ -439,6 +439,27 @@ async def test_a_half_close_that_is_withheld_and_one_that_comes_early() -> None:
     assert it.mirror.received[0].messages == [b"one"]
 
 
+async def test_what_comes_behind_an_early_half_close_is_recorded_as_not_sent() -> None:
+    second_came = threading.Event()
+
+    def decide(_point: Point, index: int, item: Item) -> Decision:
+        if index == 1:
+            second_came.set()
+        return Decision((item,)) if index else Decision((item, HalfClose()), actions=DONE)
+
+    async with bench(Script({Point.REQUEST_MESSAGE}, decide)) as it:
+        call = it.call("Chat", metadata=(("mirror-hang", "1"),))
+        await call.write(b"one")
+        await call.write(b"two")
+        await asyncio.to_thread(second_came.wait, 20)
+        call.cancel()
+        await it.end()
+    first, second = it.sink.of(Intercepted)
+    assert (first.count, first.kept, first.data, first.altered) == (1, 0, None, True)
+    assert (second.count, second.data, second.altered, second.actions) == (0, b"two", True, DONE)
+    assert it.messages(Direction.REQUEST) == [b"one"]
+
+
 async def test_only_the_targets_call_is_cancelled_and_the_client_waits() -> None:
     script = Script(
         {Point.RESPONSE_MESSAGE}, lambda _, __, item: Decision((item,), cancel_target=True, actions=DONE)

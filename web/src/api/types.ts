@@ -964,7 +964,7 @@ export interface Stats {
   readonly rate: number;
   /** Calls that ended with a status other than OK. */
   readonly error_rate: number;
-  /** Median duration; null if no call ended. */
+  /** Median duration, without what breakpoints held; null if no call ended. */
   readonly p50_us: number | null;
   /** 95th percentile of the duration. */
   readonly p95_us: number | null;
@@ -1131,6 +1131,8 @@ export interface Timing {
   readonly ended_us: number | null;
   /** The deadline. */
   readonly deadline_us: number | null;
+  /** From when to when breakpoints held items of it: in order, without overlaps. */
+  readonly held: readonly (readonly [number, number])[];
 }
 
 /** A recorded call that a rule would have acted on. */

@@ -61,6 +61,7 @@ describe("the deadline analysis", () => {
     half_closed_after: 1,
     ended_us: 1_402_000,
     deadline_us: 1_400_000,
+    held: [],
     ...changes,
   });
   test("computes the remaining time at each event", () => {

@@ -20,7 +20,7 @@ CALLS = 300
 
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_the_export_is_what_both_sides_saw(engine: str, tmp_path: Path) -> None:
-    differences = await run(engine, SEED, CALLS, tmp_path / "calls.ndjson")
+    differences = await run(engine, SEED, range(CALLS), tmp_path / "calls.ndjson")
     assert differences == []
 
 

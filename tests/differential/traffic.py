@@ -17,7 +17,7 @@ SERVICE = "differential.Random"
 PLAN_KEY = "x-plan"
 _DETAILS_KEY = "grpc-status-details-bin"
 _SIZES = (0, 1, 5, 100, 4_000, 16_384, 70_000, 300_000)  # bytes; both sides of frames and windows
-_METADATA_KEYS = frozenset({"x-text", "x-other", "x-bytes-bin"})
+METADATA_KEYS = frozenset({"x-text", "x-other", "x-bytes-bin"})
 _CLIENT_FAILURE = "Internal error from Core"  # grpc.aio lost the status when a write met the call's end
 _PATIENCE = 60.0  # seconds
 
@@ -118,7 +118,7 @@ def digest(message: bytes) -> str:
 
 def custom(metadata: Any) -> list[Pair]:
     """The planned keys among metadata, sorted by key; the order of one key's values is kept."""
-    pairs = [(key, value) for key, value in metadata or () if key in _METADATA_KEYS]
+    pairs = [(key, value) for key, value in metadata or () if key in METADATA_KEYS]
     return sorted(pairs, key=lambda pair: pair[0])
 
 

@@ -10,21 +10,26 @@ import asyncio
 import random
 import sys
 import tempfile
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from loom.model import Address
+from loom.model import Address, EndedBy
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from tests.interop.foreign import build_go_program
+from tests.support.engines import running_engine
+from tests.support.sinks import ListSink
 
 from . import capture, capture_comparison, comparison
-from .traffic import Backend, run_client, running_backend
+from .call_ends import Backend, end_each_way, go_backend, python_backend
+from .traffic import RandomBackend, run_client, running_backend
 
 _CONCURRENCY = 20
 
 
 async def run(engine: str, seed: int, numbers: range, log: Path, *, capturing: bool = False) -> list[str]:
     """Make the calls through one engine, and capture them if asked to; the differences."""
-    backend = Backend(seed)
+    backend = RandomBackend(seed)
     frames: list[capture.Frame] = []
     async with running_backend(backend) as port:
         settings = Settings(
@@ -57,6 +62,24 @@ async def run(engine: str, seed: int, numbers: range, log: Path, *, capturing: b
     return lines
 
 
+async def run_ends(engine: str, running: AbstractAsyncContextManager[Backend]) -> list[str]:
+    """A captured call for each way in which one can end; those whose end is not whose was captured first."""
+    sink = ListSink()
+    async with (
+        running as backend,
+        running_engine(engine, Address("127.0.0.1", backend.port), sink) as between,
+        capture.running_capture((between.port, backend.port)) as capturing,
+    ):
+        ends = await end_each_way(between, sink, backend)
+        calls = capture_comparison.calls_of(await capturing.frames(), between.port, backend.port)
+    lines = []
+    for number, (name, end) in enumerate(ends.items()):
+        first = [call.ended_by for call in calls.get(number, [])]
+        if end.ended_by is not EndedBy.DEADLINE and first != [end.ended_by]:
+            lines.append(f"{name}: ended by {end.ended_by}, captured {first}")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.differential", description=__doc__.partition("\n")[0])
     parser.add_argument("--engine", choices=("relay", "wire"))
@@ -79,6 +102,8 @@ def main() -> None:
             if captured:
                 log = folder / "captured.ndjson"
                 found += asyncio.run(run(engine, seed, range(captured), log, capturing=True))
+                found += asyncio.run(run_ends(engine, python_backend()))
+                found += asyncio.run(run_ends(engine, go_backend(build_go_program(folder))))
             numbers = range(captured, arguments.calls)
             found += asyncio.run(run(engine, seed, numbers, folder / "calls.ndjson"))
         for line in found:

@@ -56,14 +56,14 @@ class Frame:
 
 
 class Capture:
-    """A running capture of two ports."""
+    """A running capture; ``port`` is Loom's."""
 
     def __init__(self, output: asyncio.StreamReader, port: int) -> None:
         self._output = output
         self._port = port
 
     async def frames(self) -> list[Frame]:
-        """Everything that has passed so far, in order: up to a connection that this makes to one of the ports."""
+        """Everything that has passed so far, in order: up to a connection that this makes to Loom, without a call."""
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", self._port)
         source = transport.get_extra_info("sockname")[1]
@@ -108,7 +108,7 @@ async def running_capture(ports: tuple[int, int]) -> AsyncIterator[Capture]:
                 break
         else:
             raise RuntimeError("tshark does not capture")
-        yield Capture(tshark.stdout, ports[1])
+        yield Capture(tshark.stdout, ports[0])
     finally:
         if tshark.returncode is None:
             tshark.send_signal(signal.SIGINT)

@@ -17,6 +17,8 @@ import type {
   ReplayRequest,
   Rules,
   RulesSwitch,
+  RuleText,
+  RuleTrialResult,
   SchemaFile,
   Uploads,
   StatsSeries,
@@ -158,6 +160,21 @@ export const api = {
   stats: () => request<StatsSeries>("/api/stats"),
   rules: () => request<Rules>("/api/rules"),
   switchRules: (body: RulesSwitch) => request<Rules>("/api/rules", jsonPost(JSON.stringify(body))),
+  /** One rule, or all that were added, as it is written in a file. */
+  ruleText: (name?: string) => request<RuleText>(`/api/rules/tables${query({ name })}`),
+  /** `table` is the JSON text of the rule, sent unparsed: parsing would round 64-bit integers. */
+  addRule: (kind: "rule" | "fault", table: string) =>
+    request<Rules>("/api/rules/tables", jsonPost(`{"${kind}":${table}}`)),
+  replaceRule: (name: string, kind: "rule" | "fault", table: string) =>
+    request<Rules>("/api/rules/tables", {
+      ...jsonPost(`{"name":${JSON.stringify(name)},"${kind}":${table}}`),
+      method: "PUT",
+    }),
+  /** Removes one rule that was added, or all of them. */
+  removeRules: (name?: string) => request<Rules>(`/api/rules/tables${query({ name })}`, { method: "DELETE" }),
+  /** What a rule would have done to the calls in memory. */
+  tryRule: (kind: "rule" | "fault", table: string, signal?: AbortSignal) =>
+    request<RuleTrialResult>("/api/rules/dry-run", { ...jsonPost(`{"${kind}":${table}}`), signal }),
   exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
   importFile: (file: Blob) => request<ImportResult>("/api/import", { method: "POST", body: file }),

@@ -8,7 +8,7 @@
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { json, jsonParseLinter } from "@codemirror/lang-json";
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from "@codemirror/language";
-import { lintGutter, linter } from "@codemirror/lint";
+import { lintGutter, linter, setDiagnostics } from "@codemirror/lint";
 import { MergeView } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { EditorState, type Extension } from "@codemirror/state";
@@ -51,6 +51,23 @@ export interface EditorOptions {
   readonly language: "json" | "text";
   readonly label: string;
   readonly onChange: (text: string) => void;
+  /** Whether errors are shown by `showProblem` alone. */
+  readonly quiet?: boolean;
+}
+
+/** What is wrong with a text, from one offset to another. */
+export interface TextProblem {
+  readonly from: number;
+  readonly to: number;
+  readonly message: string;
+}
+
+/** Mark a syntax error of the JSON in the editor, or else this problem. */
+export function showProblem(view: EditorView, problem: TextProblem | null): void {
+  const end = view.state.doc.length;
+  const syntax = end === 0 ? [] : jsonParseLinter()(view);
+  const own = problem === null ? [] : [{ ...problem, to: Math.min(end, problem.to), severity: "error" as const }];
+  view.dispatch(setDiagnostics(view.state, syntax.length > 0 ? syntax : own.filter(({ from }) => from <= end)));
 }
 
 /**
@@ -67,7 +84,10 @@ const replaceSelectionOnInput = EditorView.domEventHandlers({
 });
 
 /** Create an editor in `root`. Tab is not bound, so it moves the focus. */
-export function createEditor(root: ShadowRoot, { text, language, label, onChange }: EditorOptions): EditorView {
+export function createEditor(
+  root: ShadowRoot,
+  { text, language, label, onChange, quiet = false }: EditorOptions,
+): EditorView {
   const extensions: Extension[] = [
     baseExtensions,
     lineNumbers(),
@@ -83,7 +103,8 @@ export function createEditor(root: ShadowRoot, { text, language, label, onChange
       if (update.docChanged) onChange(update.state.doc.toString());
     }),
   ];
-  if (language === "json") extensions.push(json(), linter(jsonParseLinter()), lintGutter());
+  if (language === "json") extensions.push(json(), lintGutter());
+  if (language === "json" && !quiet) extensions.push(linter(jsonParseLinter()));
   return new EditorView({ state: EditorState.create({ doc: text, extensions }), parent: root, root });
 }
 

@@ -2,9 +2,12 @@
 
 const UNQUOTED = /^[\w./:@-]+$/;
 
-/** A term that matches exactly `value`, quoted if necessary. */
-export const exactTerm = (name: string, value: string): string =>
-  `${name}:${UNQUOTED.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`}`;
+/** A value that is compared as it is, quoted if necessary. */
+export const exactValue = (value: string): string =>
+  UNQUOTED.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
+
+/** A term that matches exactly `value`. */
+export const exactTerm = (name: string, value: string): string => `${name}:${exactValue(value)}`;
 
 /** The space-separated terms of a filter; quoted text and regular expressions may contain spaces. */
 export const splitTerms = (text: string): string[] => text.match(/(?:"(?:\\.|[^"\\])*"?|[^\s"])+/g) ?? [];

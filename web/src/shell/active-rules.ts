@@ -1,7 +1,7 @@
 /** What the rules and faults do now, in words. Pure. */
 
 import type { Rules, RuleState } from "../api/types";
-import { formatNumber, pluralize } from "../format/units";
+import { formatDuration, formatNumber, pluralize } from "../format/units";
 
 /** Whether a rule may act on calls that start now, the switch of all of them apart. */
 const isOn = (rule: RuleState): boolean => rule.enabled && !rule.expired;
@@ -24,6 +24,24 @@ export function describeRules(rules: Rules | null): { readonly text: string; rea
   return rules.enabled
     ? { text: `altering traffic: ${count}`, altering: true }
     : { text: `off: ${count}`, altering: false };
+}
+
+/** What a rule does, without its name: "On method:Chat: set text (response-message)". */
+export function describeEffect({ kind, name, description }: RuleState): string {
+  const at = description.indexOf(": on ", kind.length + name.length);
+  return at < 0 ? description : description.slice(at + 2).replace(/^o/, "O");
+}
+
+/** Where a rule comes from: "rules.toml:12", "--fault", or "" for one that was added here. */
+export function describeOrigin({ source, path, line }: RuleState): string {
+  if (source === "file") return line > 0 ? `${path}:${line}` : path;
+  return source === "flag" ? "--fault" : "";
+}
+
+/** When a rule turns itself off: "off in 9 min"; "" if it does not. */
+export function describeExpiry({ expires_in_s: left, expired }: RuleState): string {
+  if (left === null) return "";
+  return expired ? "expired: switch it on to begin again" : `off in ${formatDuration(left * 1e6)}`;
 }
 
 /** What one rule did: hits, failures, and why it does nothing now. */

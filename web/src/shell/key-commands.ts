@@ -60,6 +60,11 @@ function execute(inspector: Inspector, command: Command): void {
       if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
       return;
     case "close":
+      if (inspector.route.acting) {
+        if (inspector.route.rule === null) inspector.acting.close();
+        else inspector.acting.showList();
+        return;
+      }
       if (inspector.selection.size > 0) inspector.clearSelection();
       else if (inspector.open !== null) inspector.close();
       return document.querySelector<HTMLElement>("[data-grid]")?.focus();
@@ -74,6 +79,11 @@ function execute(inspector: Inspector, command: Command): void {
     case "help":
       inspector.dialog = "help";
       return;
+    case "rules":
+      if (inspector.acting.unavailable === "") return inspector.acting.toggle();
+      return inspector.notices.show(inspector.acting.unavailable, "quiet");
+    case "newRule":
+      return void inspector.acting.createFromCall(inspector.current, inspector.route.message);
     case "copy":
       return void inspector.copyGrpcurl();
     case "replay":

@@ -2,7 +2,8 @@
 
 import { savePreference, loadPreference } from "../state/preferences";
 
-const BESIDE_FROM = 1100;
+/** From this width of the window on, in px, the detail pane is beside the table. */
+export const BESIDE_FROM = 1100;
 const MIN_DETAIL = { beside: 360, below: 140 } as const;
 const MIN_TABLE = { beside: 320, below: 90 } as const;
 const isShare = (value: unknown): value is number => typeof value === "number" && value > 0 && value < 1;

@@ -8,6 +8,7 @@ import { Theme } from "../theme/theme.svelte";
 import { methodParts } from "../format/method";
 import { pluralize } from "../format/units";
 import { positionOf } from "../feed/call-store";
+import { Acting } from "../acting/acting.svelte";
 import { Calls } from "./calls.svelte";
 import { Drafts } from "./drafts.svelte";
 import { Notices } from "./notices.svelte";
@@ -32,6 +33,7 @@ export class Inspector {
   readonly notices = new Notices();
   readonly drafts = new Drafts();
   readonly replays = new Replays(this.drafts);
+  readonly acting = new Acting(this);
   route = $state.raw<Route>(DEFAULT_ROUTE);
   /** Id of the selected row; the open call's if one is open. */
   cursor = $state<number | null>(null);
@@ -63,8 +65,10 @@ export class Inspector {
     this.applyRoute(parseRoute(location));
     this.stopFeed = this.calls.start();
     const stopDrafts = this.drafts.start();
+    const stopRuleDrafts = this.acting.drafts.start();
     return () => {
       stopDrafts();
+      stopRuleDrafts();
       window.removeEventListener("popstate", onPopState);
       this.stopFeed?.();
       this.open?.close();

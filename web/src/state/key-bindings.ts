@@ -21,6 +21,8 @@ export type Command =
   | "diff"
   | "follow"
   | "help"
+  | "rules"
+  | "newRule"
   | "nextMessage"
   | "previousMessage"
   | "firstMessage"
@@ -63,6 +65,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   d: "diff",
   f: "follow",
   "?": "help",
+  a: "rules",
+  w: "newRule",
   "]": "nextMessage",
   "[": "previousMessage",
   "}": "lastMessage",
@@ -103,5 +107,7 @@ export const HELP: readonly {
   { keys: ["e"], description: "edit and replay", sendsCalls: true },
   { keys: ["m", "d"], description: "mark a call or message, compare with the mark or two selected calls" },
   { keys: ["f"], description: "follow the newest call or message" },
+  { keys: ["a"], description: "rules and faults: what acts on traffic", sendsCalls: true },
+  { keys: ["w"], description: "write a rule from the call or the selected message", sendsCalls: true },
   { keys: ["?"], description: "help" },
 ];

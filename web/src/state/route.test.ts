@@ -6,9 +6,11 @@ const read = (address: string) => parseRoute(new URL(address, "http://localhost"
 
 test.each([
   DEFAULT_ROUTE,
-  { call: 12, tab: "messages", message: null, filter: "" },
-  { call: 12, tab: "status", message: null, filter: "kind:bidi -status:OK" },
-  { call: 7, tab: "messages", message: 99, filter: 'body:"a & b=c" /x+y/' },
+  { ...DEFAULT_ROUTE, call: 12 },
+  { ...DEFAULT_ROUTE, call: 12, tab: "status", filter: "kind:bidi -status:OK" },
+  { ...DEFAULT_ROUTE, call: 7, message: 99, filter: 'body:"a & b=c" /x+y/' },
+  { ...DEFAULT_ROUTE, acting: true },
+  { ...DEFAULT_ROUTE, call: 7, acting: true, rule: 'a "rule" & more' },
 ] as const)("an address brings back the route: %o", (route) => {
   expect(read(formatRoute(route))).toEqual(route);
 });

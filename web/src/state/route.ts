@@ -1,4 +1,4 @@
-/** The page's URL, `/calls/12/status?message=3&q=kind:bidi`: open call, tab, message and filter. */
+/** The page's URL, `/calls/12/status?message=3&q=kind:bidi&rules=`: open call, tab, message, filter and drawer. */
 
 export const TABS = ["messages", "metadata", "status", "timing", "schema", "replay"] as const;
 export type Tab = (typeof TABS)[number];
@@ -8,9 +8,20 @@ export interface Route {
   readonly tab: Tab;
   readonly message: number | null;
   readonly filter: string;
+  /** Whether the drawer of rules is open. */
+  readonly acting: boolean;
+  /** The rule in the drawer's editor: a name, or `new:N` for draft N of a new one; null for the list. */
+  readonly rule: string | null;
 }
 
-export const DEFAULT_ROUTE: Route = { call: null, tab: "messages", message: null, filter: "" };
+export const DEFAULT_ROUTE: Route = {
+  call: null,
+  tab: "messages",
+  message: null,
+  filter: "",
+  acting: false,
+  rule: null,
+};
 
 const PATH = /^\/calls\/(\d{1,15})(?:\/([a-z]+))?\/?$/;
 
@@ -24,6 +35,8 @@ export function parseRoute(address: { pathname: string; search: string }): Route
     tab,
     message: message !== null && /^\d{1,15}$/.test(message) ? Number(message) : null,
     filter: query.get("q") ?? "",
+    acting: query.has("rules") || query.has("rule"),
+    rule: query.get("rule"),
   };
 }
 
@@ -31,6 +44,8 @@ export function formatRoute(route: Route): string {
   const query = new URLSearchParams();
   if (route.call !== null && route.message !== null) query.set("message", String(route.message));
   if (route.filter !== "") query.set("q", route.filter);
+  if (route.acting && route.rule !== null) query.set("rule", route.rule);
+  else if (route.acting) query.set("rules", "");
   const tab = route.tab === "messages" ? "" : `/${route.tab}`;
   const path = route.call === null ? "/" : `/calls/${route.call}${tab}`;
   const text = query.toString();

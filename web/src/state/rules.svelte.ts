@@ -1,7 +1,8 @@
 /** The rules and faults that act on traffic: polled while Loom has any engine that they can act on. */
 
 import { api, ApiError } from "../api/client";
-import type { Rules } from "../api/types";
+import type { RuleKind } from "../acting/rule-template";
+import type { Rules, RuleState } from "../api/types";
 
 /** Shortest time between two polls. */
 const POLL_MS = 2_000;
@@ -12,6 +13,11 @@ export class ActiveRules {
   private available = true;
   private busy = false;
   private polledAt = 0;
+
+  /** Whether anything can act on traffic here. */
+  get canAct(): boolean {
+    return this.state !== null;
+  }
 
   /** Another launch of Loom may answer: ask again. */
   reset(): void {
@@ -40,11 +46,41 @@ export class ActiveRules {
     }
   }
 
-  /** Switch all of them. Rejects with an `ApiError`. */
-  async switchAll(enabled: boolean): Promise<void> {
+  /** Names of all rules. */
+  get names(): readonly string[] {
+    return this.state?.rules.map(({ name }) => name) ?? [];
+  }
+
+  find(name: string): RuleState | undefined {
+    return this.state?.rules.find((rule) => rule.name === name);
+  }
+
+  /** Switch all of them. Rejects with an `ApiError`, as all that follow do. */
+  switchAll(enabled: boolean): Promise<void> {
+    return this.change(() => api.switchRules({ enabled }));
+  }
+
+  switchOne(name: string, enabled: boolean): Promise<void> {
+    return this.change(() => api.switchRules({ name, enabled }));
+  }
+
+  add(kind: RuleKind, table: string): Promise<void> {
+    return this.change(() => api.addRule(kind, table));
+  }
+
+  replace(name: string, kind: RuleKind, table: string): Promise<void> {
+    return this.change(() => api.replaceRule(name, kind, table));
+  }
+
+  remove(name?: string): Promise<void> {
+    return this.change(() => api.removeRules(name));
+  }
+
+  /** Apply a change; a poll meanwhile has the state from before and is ignored. */
+  private async change(request: () => Promise<Rules>): Promise<void> {
     this.switching = true;
     try {
-      this.state = await api.switchRules({ enabled });
+      this.state = await request();
     } finally {
       this.switching = false;
     }

@@ -15,10 +15,12 @@
 * :mod:`~loom.testing._proxy`: the proxy, synchronous and asynchronous.
 * :mod:`~loom.testing._call_log`: the calls that one proxy recorded, and waiting for them.
 * :mod:`~loom.testing._rules`: rules and faults that act for the length of a ``with``.
+* :mod:`~loom.testing._holds`: breakpoints for the length of a ``with``, and what they hold.
 * :mod:`~loom.testing._recorded_call`: a recorded call as plain values.
 """
 
 from ._call_log import CallNotFound, UnexpectedCall
+from ._holds import AsyncBreakpoint, AsyncHeldItem, Breakpoint, HeldItem, NothingHeld
 from ._proxy import AsyncLoomProxy, LoomProxy, LoomProxyFactory, ProxyOptions
 from ._recorded_call import RecordedCall, RecordedMessage
 from ._rules import ActingRule, FaultOptions, RuleOptions
@@ -36,7 +38,13 @@ __all__ = [  # noqa: RUF022 (grouped by purpose)
     "ActingRule",
     "FaultOptions",
     "RuleOptions",
+    # what a test holds of them
+    "Breakpoint",
+    "HeldItem",
+    "AsyncBreakpoint",
+    "AsyncHeldItem",
     # failed assertions
     "CallNotFound",
     "UnexpectedCall",
+    "NothingHeld",
 ]

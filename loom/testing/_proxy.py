@@ -15,6 +15,7 @@ from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 
 from ._call_log import CallLog
+from ._holds import MESSAGE_POINTS, AsyncBreakpoint, Breakpoint, Points, ReleaseTime
 from ._recorded_call import RecordedCall
 from ._rules import ActingRule, FaultOptions, RuleOptions
 
@@ -151,6 +152,15 @@ class AsyncLoomProxy:
         table = {"match": match, "do": [dict(action) for action in actions], **options}
         return ActingRule(self._loom, ActionKind.RULE, table)
 
+    def hold(
+        self, match: str = "", *, point: Points = MESSAGE_POINTS, release: ReleaseTime = "deadline"
+    ) -> AsyncBreakpoint:
+        """Return a breakpoint for a ``with``, which holds items of calls that match; see :class:`LoomProxy`'s.
+
+        ``await held.next()`` gets an item, ``await item.send()`` decides on it.
+        """
+        return AsyncBreakpoint(self._loom, match, point, release)
+
     def __str__(self) -> str:
         return self._log.text()
 
@@ -235,6 +245,24 @@ class LoomProxy:
         ``actions`` are those of a ``[[rule]]``'s ``do``, ``options`` its other keys, as for :meth:`fault`.
         """
         return self._acting(self._proxy.rule(match, *actions, **options))
+
+    def hold(
+        self, match: str = "", *, point: Points = MESSAGE_POINTS, release: ReleaseTime = "deadline"
+    ) -> Breakpoint:
+        """Return a breakpoint, which within a ``with`` holds items of calls that start in it and match::
+
+            with proxy.hold("method:Chat", point="response-message") as held:
+                start_chat(client(proxy.address))
+                held.next().edit(text="late").send()
+
+        ``point`` is one or several of ``start``, ``request-metadata``, ``request-message``, ``half-close``,
+        ``response-metadata``, ``response-message`` and ``status``; messages of both directions by default. ``release``
+        is when an item is sent by itself: shortly before the call's ``"deadline"``, ``"never"``, or after that many
+        seconds. What is still held when the block is left is sent.
+        """
+        return Breakpoint(
+            self._proxy.hold(match, point=point, release=release), self._thread.run, self._thread.run_function
+        )
 
     def _acting(self, rule: ActingRule) -> ActingRule:
         return rule.on_thread(self._thread.run_function)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from tests.support.memory_cgroup import MemoryCgroup
+
 from .processes import LOAD_CORE, PROXY_CORE, Running, free_port, program, running
 
 
@@ -32,8 +34,8 @@ def direct(backend: int, work: Path) -> Iterator[Route]:
     yield Route(backend, None)
 
 
-def loom(*flags: str) -> RouteFactory:
-    """Return a Loom with these flags, without a session unless they set one."""
+def loom(*flags: str, cgroup: MemoryCgroup | None = None) -> RouteFactory:
+    """Return a Loom with these flags, without a session unless they set one; in a cgroup, if one is given."""
 
     @contextmanager
     def start(backend: int, work: Path) -> Iterator[Route]:
@@ -50,6 +52,8 @@ def loom(*flags: str) -> RouteFactory:
         command += ["--ui", f"127.0.0.1:{page}", "--quiet", *flags]
         if "--session" not in flags:
             command.append("--no-session")
+        if cgroup is not None:
+            command = [*cgroup.program(*command)]
         with running(command, port, PROXY_CORE, work / "loom.log", LOOM_DATA_DIR=str(work)) as process:
             yield Route(port, process, page)
 

@@ -1,10 +1,11 @@
 """Connections that open, close, die and send rubbish, at random: memory, descriptors, and whether calls are missing.
 
-python -m benchmarks.soak [--seconds 600] [--engine wire|relay] [--pages 20]
+python -m benchmarks.soak [--seconds 600] [--engine wire|relay] [--pages 20] [--memory MIB]
 
 Meanwhile the history is over its budget all the time, a session is written and pruned, feeds of pages are read, and
 searches run. At the end Loom must be alive, with the descriptors that it had at the start and memory that does not
-grow, and have recorded every call that a client saw end.
+grow, and have recorded every call that a client saw end. With ``--memory`` Loom and its workers run in a cgroup of that
+size, with the budget that Loom chooses by itself, and the kernel must have killed none of them.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import grpc
 import grpc.aio
 import uvloop
 
+from tests.support.memory_cgroup import memory_cgroup
 from tests.support.raw_calls import unary_stream, unary_unary
 
 from . import proxies, suite
@@ -208,16 +210,28 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--engine", choices=["wire", "relay"], default="wire")
     parser.add_argument("--pages", type=int, default=20, help="feeds that are read")
+    parser.add_argument("--memory", type=int, help="MiB of memory that Loom may have (needs a cgroup: root)")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="loom-soak-") as folder:
-        work = Path(folder)
-        with suite.backend(work) as backend:
-            session = ("--session", "soak", "--session-bytes", "64MiB")
-            start = proxies.loom("--engine", chosen.engine, "--history-bytes", "8MiB", *session)
-            with start(backend, work) as route:
-                assert route.process is not None
-                good = uvloop.run(_soak(route, route.process, chosen.seconds, chosen.pages))
-            print((work / "loom.log").read_text()[-2000:])
+    with contextlib.ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loom-soak-")))
+        flags = ["--engine", chosen.engine, "--session", "soak", "--session-bytes", "64MiB"]
+        cgroup = None
+        if chosen.memory:
+            cgroup = stack.enter_context(memory_cgroup(chosen.memory * 2**20))
+            if cgroup is None:
+                parser.error("--memory: this user may not make a cgroup with a memory limit")
+        else:
+            flags += ["--history-bytes", "8MiB"]
+        backend = stack.enter_context(suite.backend(work))
+        with proxies.loom(*flags, cgroup=cgroup)(backend, work) as route:
+            assert route.process is not None
+            good = uvloop.run(_soak(route, route.process, chosen.seconds, chosen.pages))
+        if cgroup is not None:
+            print(
+                f"cgroup: at most {cgroup.peak() / 2**20:.0f} MiB with files' caches, {cgroup.kills()} killed"
+            )
+            good = good and not cgroup.kills()
+        print((work / "loom.log").read_text()[-2000:])
     return 0 if good else 1
 
 

@@ -27,7 +27,6 @@ from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
 from loom.proxy.binding import open_sockets
 from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
-from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.replay.runner import ReplayRunner
 from loom.sessions import SessionWriter
@@ -74,7 +73,7 @@ class Loom:
         self.boot = secrets.token_hex(4)
         self.token = settings.token or secrets.token_urlsafe(24)
         self.secrets = Secrets(settings.secrets)
-        self.history = History(settings.history_bytes)
+        self.history = wiring.history(settings)
         self.hub = Hub(self.boot, summarise)
         self._observers = observers
         self._tunes_process = tune

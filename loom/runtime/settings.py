@@ -265,9 +265,14 @@ class Settings:
     ] = ()
 
     history_bytes: Annotated[
-        int,
-        OptionSpec(types.SIZE, Section.RECORDING, "Memory budget for calls; the oldest are evicted first."),
-    ] = 256 * 1024 * 1024
+        int | None,
+        OptionSpec(
+            types.SIZE,
+            Section.RECORDING,
+            "Memory budget for calls; the oldest are evicted first.",
+            "256MiB, or a quarter of a container's memory limit if that is less",
+        ),
+    ] = None
     session: Annotated[
         str | None,
         OptionSpec(

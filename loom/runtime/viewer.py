@@ -25,11 +25,11 @@ from loom.model.memory import CALL_COST
 from loom.model.projection import end_interrupted
 from loom.proxy.binding import open_sockets
 from loom.publishing import Hub
-from loom.recording.history import History
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
 from loom.units import format_count
 
+from . import wiring
 from .metrics import Metrics
 from .settings import Settings
 from .stats import StatsCollector
@@ -61,7 +61,7 @@ class Viewer:
         self._any_port = any_port
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
-        self.history = History(settings.history_bytes)
+        self.history = wiring.history(settings)
         self.hub = Hub(secrets.token_hex(4), summarise)
         self.inspector: InspectorServer | None = None
 

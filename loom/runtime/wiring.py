@@ -1,5 +1,6 @@
 """Factories of the parts of a Loom, from settings. Files that settings name are read here."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from secrets import randbelow
@@ -9,18 +10,24 @@ from loom.grpcurl.command_builder import CommandBuilder
 from loom.interception.loop_scheduler import LoopScheduler, SchemaTypes
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.interception.rule_sources import RuleSources
+from loom.memory_limit import budget_problem, history_budget, memory_limit
 from loom.model import Address, CallIds, Endpoint, Kind, Secrets, Sink
 from loom.model.interception import Interceptor
 from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine, ServerTls, TargetTls
 from loom.proxy.target import Target
 from loom.recording.call_log import CallLog
+from loom.recording.history import History
 from loom.schema import LocalSources, Schema, Source
 from loom.schema.reflection import ReflectionSource
 from loom.sessions import SessionWriter, check_name, session_path, sessions_directory
+from loom.sessions.writer import DEFAULT_QUEUE_BUDGET
 
 from .settings import Settings
 
+_log = logging.getLogger(__name__)
+
+_QUEUE_SHARE = 8  # of a memory limit, for events that wait for the disk
 _SEEDS = 10**6  # short enough to be typed
 
 
@@ -177,12 +184,25 @@ def allocate_after_flush(ids: CallIds, flush: Callable[[], None]) -> Callable[[]
     return allocate_id
 
 
+def history(settings: Settings) -> History:
+    """Return an empty history; log that its budget does not fit into the process's memory limit."""
+    limit = memory_limit()
+    budget = history_budget(settings.history_bytes, limit)
+    if problem := budget_problem(budget, limit):
+        _log.warning("%s", problem)
+    return History(budget)
+
+
 def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> SessionWriter | None:
     """Return the session's writer; None with ``--no-session``. Its errors are in its status."""
     if settings.session is None:
         return None
     path = session_path(check_name(settings.session), sessions_directory(settings.data_dir))
-    store = SessionWriter(path, budget=settings.session_bytes, declared_kind=kind_of)
+    limit = memory_limit()
+    queue_budget = DEFAULT_QUEUE_BUDGET if limit is None else min(DEFAULT_QUEUE_BUDGET, limit // _QUEUE_SHARE)
+    store = SessionWriter(
+        path, budget=settings.session_bytes, queue_budget=queue_budget, declared_kind=kind_of
+    )
     store.mask(settings.mask)
     store.open()
     return store

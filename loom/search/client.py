@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from loom.memory_limit import memory_limit
 from loom.model import StoredDescriptorSet
 from loom.recording.history import History
 from loom.sessions import SessionWriter
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 _ATTEMPTS = 2  # processes that a job may cost
 
 IMPORT_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
-"""How much memory the process that reads an imported file may allocate."""
+"""How much memory the process that reads an imported file may allocate, or half of a memory limit if that is less."""
 
 
 class SearchClient:
@@ -53,11 +54,13 @@ class SearchClient:
         descriptors: Callable[[], Awaitable[list[StoredDescriptorSet]]],
         *,
         max_processes: int = 2,
-        import_memory_bytes: int = IMPORT_MEMORY_BYTES,
+        import_memory_bytes: int | None = None,
     ) -> None:
         self._history = history
         self._store = store
         self._descriptors = descriptors
+        if import_memory_bytes is None:
+            import_memory_bytes = min(IMPORT_MEMORY_BYTES, (memory_limit() or 2 * IMPORT_MEMORY_BYTES) // 2)
         self._import_memory_bytes = import_memory_bytes
         self._slots = asyncio.Semaphore(max_processes)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -48,6 +49,7 @@ class WorkerProcess:
             process = spawn([sys.executable, "-P", "-m", module], environment=environment)
         except OSError as error:
             raise WorkerDiedError(f"it could not be started: {error.strerror or error}") from error
+        _sacrifice(process.pid)
         worker = cls(process)
         try:
             await worker._connect()
@@ -158,6 +160,12 @@ class _Tail(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self.closed.set()
+
+
+def _sacrifice(pid: int) -> None:
+    """Where memory runs out, Linux is to kill this process, which is started again, and not Loom."""
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("500")
 
 
 def _cause(code: int, stderr: bytes) -> str:

@@ -72,7 +72,7 @@ def test_the_sidecar_stands_before_the_service(manifests: dict[str, Any], tmp_pa
     ports = {port["name"]: port["containerPort"] for port in loom["ports"]}
     assert ports == {"grpc": settings.listen.port, "page": required(settings.ui).port}
     assert manifests["Service"]["spec"]["ports"][0]["targetPort"] == "grpc"
-    assert settings.history_bytes * 2 < 256 * 1024 * 1024  # within the pod's memory
+    assert required(settings.history_bytes) * 2 < 256 * 1024 * 1024  # within the pod's memory
 
 
 def test_the_selectors_fit(manifests: dict[str, Any]) -> None:

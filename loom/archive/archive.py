@@ -4,9 +4,13 @@ import asyncio
 import contextlib
 import heapq
 import logging
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
 
 from loom.api.calls import Summary
 from loom.api.summary import summarise
@@ -14,7 +18,7 @@ from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats import get_writer
 from loom.formats.destination import Destination
-from loom.model import Call, Secrets, StoredDescriptorSet
+from loom.model import Call, Secrets
 from loom.model.projection import project
 from loom.recording.history import History
 from loom.recording.query import Query, parse
@@ -23,6 +27,7 @@ from loom.search.matching import CallMatcher
 from loom.search.protocol import DescriptorInput, ImportedCalls, ImportEnd, ImportStart
 from loom.sessions import SessionReader, SessionWriter
 from loom.sessions.event_codec import unpack
+from loom.workers import encode_frame, read_frame
 
 from .call_importer import CallImporter
 from .recent_matches import find_recent_matches
@@ -178,23 +183,43 @@ class Archive:
                     _log.warning("an export is incomplete: %s", problem)
 
     async def import_file(self, path: Path) -> ImportResult:
-        """Record a file's calls under new ids. Raises :class:`LoomError` if it is not a file of calls."""
-        result = ImportResult("")
-        importer = CallImporter(self._allocate_id, self._store)
+        """Record a file's calls under new ids. Raises :class:`LoomError` if it is not a file of calls.
+
+        Nothing is recorded before the file is read to its end; then all of it is, even if the caller is cancelled.
+        """
+        with tempfile.TemporaryFile() as spool:
+            start, end = await self._spool(path, spool)
+            recording = asyncio.create_task(self._record(spool, start, end))
+            try:
+                return await asyncio.shield(recording)
+            except asyncio.CancelledError:
+                await recording
+                raise
+
+    async def _spool(self, path: Path, spool: BinaryIO) -> tuple[ImportStart, ImportEnd]:
+        """Copy the events of a file's calls; return what came before and behind them."""
+        start, end = ImportStart("", []), ImportEnd([], [])
         async with contextlib.aclosing(self._search_client.read_file(path)) as answers:
             async for answer in answers:
                 match answer:
                     case ImportStart():
-                        result.kind = answer.kind
-                        self._mask(answer.masked)
+                        start = answer
                     case ImportedCalls():
-                        for call in await asyncio.to_thread(_decode_calls, answer.events):
-                            result.ids.append(self._add(importer.add(call)))
-                        if importer.must_flush and self._store is not None:
-                            await asyncio.to_thread(self._store.flush)
+                        await asyncio.to_thread(spool.write, encode_frame(answer.events))
                     case ImportEnd():
-                        self._add_descriptors(answer.descriptors)
-                        result.problems = answer.problems
+                        end = answer
+        await asyncio.to_thread(spool.seek, 0)
+        return start, end
+
+    async def _record(self, spool: BinaryIO, start: ImportStart, end: ImportEnd) -> ImportResult:
+        result = ImportResult(start.kind, problems=end.problems)
+        importer = CallImporter(self._allocate_id, self._store)
+        self._mask(start.masked)
+        while calls := await asyncio.to_thread(_read_calls, spool):
+            result.ids += [self._add(importer.add(call)) for call in calls]
+            if importer.must_flush and self._store is not None:
+                await asyncio.to_thread(self._store.flush)
+        self._add_descriptors(end.descriptors)
         return result
 
     def _mask(self, keys: list[str]) -> None:
@@ -209,10 +234,7 @@ class Archive:
         return call.id
 
     def _add_descriptors(self, items: list[DescriptorInput]) -> None:
-        stored = [
-            StoredDescriptorSet(item.target, item.source, item.origin, item.fetched_ns, item.file_set)
-            for item in items
-        ]
+        stored = [item.as_stored() for item in items]
         self._descriptors.add(stored)
         self._source.add(stored)
 
@@ -281,5 +303,9 @@ def _merge(page: CallPage, summaries: list[Summary], limit: int) -> CallPage:
     return CallPage(newest[-limit:], len(newest) > limit, page.problems)
 
 
-def _decode_calls(events: bytes) -> list[Call]:
-    return list(project(unpack(events)))
+def _read_calls(spool: BinaryIO) -> list[Call]:
+    """The next calls; none at the end."""
+    try:
+        return list(project(unpack(msgspec.msgpack.decode(read_frame(spool), type=bytes))))
+    except EOFError:
+        return []

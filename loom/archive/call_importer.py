@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from loom.model import Call
 from loom.model.projection import Projection, events_of
-from loom.sessions import SessionWriter
+from loom.sessions import SessionImport, SessionWriter
 
 UNKNOWN_PARENT = 0
 """``replay_of`` of a replay whose call was not imported with it."""
@@ -20,7 +20,11 @@ class CallImporter:
     """
 
     def __init__(
-        self, take_id: Callable[[], int], store: SessionWriter | None, *, queue_bytes: int = QUEUE_BYTES
+        self,
+        take_id: Callable[[], int],
+        store: SessionWriter | SessionImport | None,
+        *,
+        queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._take_id = take_id
         self._store = store
@@ -46,4 +50,4 @@ class CallImporter:
     @property
     def must_flush(self) -> bool:
         """Whether the session's write queue is to be flushed before the next call."""
-        return self._store is not None and self._store.queued_bytes > self._queue_bytes
+        return isinstance(self._store, SessionWriter) and self._store.queued_bytes > self._queue_bytes

@@ -1,5 +1,6 @@
 """``loom sessions``: list, show, delete, export and import sessions on disk."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -11,29 +12,32 @@ from typing import Any, TypeVar
 
 import click
 
+from loom.archive.archive import ImportResult
 from loom.archive.call_importer import CallImporter
 from loom.errors import LoomError
 from loom.formats import FORMATS, get_writer
-from loom.formats.call_file import CallFile, CallFileContent
 from loom.formats.destination import Destination
-from loom.formats.parent_order import parents_first
 from loom.model import Call, CallIds, Endpoint, Secrets
+from loom.model.projection import project
 from loom.recording.query import Query
 from loom.runtime.config_loading import load
 from loom.runtime.settings import Settings
 from loom.runtime.terminal import terminal_safe
 from loom.search import Origin
 from loom.search.call_source import SessionCallSource
+from loom.search.file_client import read_file
 from loom.search.matching import select_calls
+from loom.search.protocol import ImportedCalls, ImportEnd, ImportStart
 from loom.sessions import (
     SessionError,
+    SessionImport,
     SessionReader,
-    SessionWriter,
     list_sessions,
     session_path,
     sessions_directory,
 )
 from loom.sessions.database import SessionLock
+from loom.sessions.event_codec import unpack
 from loom.sessions.paths import SessionInfo, session_files
 from loom.sessions.reader import Totals
 from loom.units import format_bytes, format_count
@@ -44,8 +48,6 @@ from .output import Output, open_file_output
 
 _MAX_NEWEST = 10
 _MAX_NEWEST_BYTES = 4 * 1024 * 1024
-_QUEUE_BUDGET = 4 * 1024 * 1024 * 1024  # an imported call is queued whole, whatever its size
-_FLUSH_TIMEOUT = 60  # seconds
 _EXIT_DAMAGED = 1
 _EXIT_USAGE = 2
 _MASK_META = f"{__name__}.mask"
@@ -317,42 +319,39 @@ def import_(file: Path, session: str) -> None:
     """Add the calls of a file to a session: NDJSON, a bundle, another session, or grpc-dump's JSON."""
     settings = _settings()
     path = session_path(session, _directory(settings))
-    with CallFile(file) as call_file:
-        content = call_file.read()
-        store = SessionWriter(path, budget=settings.session_bytes, queue_budget=_QUEUE_BUDGET)
-        store.mask((*settings.mask, *content.masked))
-        store.open()
-        if not store.active:
-            raise LoomError(_for_command(store.status().error))
-        try:
-            count = _import_calls(content, store, path)
-        finally:
-            store.close()
-    _print_problems(content.problems)
+    try:
+        with SessionImport(path, budget=settings.session_bytes) as destination:
+            destination.mask(settings.mask)
+            result = asyncio.run(_import_calls(file, destination))
+            destination.commit()
+    except SessionError as error:
+        raise LoomError(_for_command(str(error))) from error
+    if destination.dropped:
+        result.problems.append(f"{file}: {format_count(destination.dropped, 'event')} cannot be stored")
+    _print_problems(result.problems)
+    count = len(result.ids)
     verb = "is" if count == 1 else "are"
-    Output().line(f"{format_count(count, 'call')} from {file} ({content.kind}) {verb} in session {session!r}")
-    if content.problems:
+    Output().line(f"{format_count(count, 'call')} from {file} ({result.kind}) {verb} in session {session!r}")
+    if result.problems:
         sys.exit(_EXIT_DAMAGED)
 
 
-def _import_calls(content: CallFileContent, store: SessionWriter, path: Path) -> int:
-    """Write the calls of a file under new ids; return their number."""
-    count = 0
-    importer = CallImporter(CallIds(store.last_id + 1).allocate, store)
-    for call in parents_first(content.calls):
-        importer.add(call)
-        count += 1
-        if importer.must_flush:
-            _flush(store, path)
-    for item in content.descriptors:
-        store.put_descriptors(item)
-    _flush(store, path)
-    return count
-
-
-def _flush(store: SessionWriter, path: Path) -> None:
-    if not store.flush(_FLUSH_TIMEOUT):
-        raise LoomError(store.status().error or f"{path} cannot be written to")
+async def _import_calls(file: Path, destination: SessionImport) -> ImportResult:
+    """Add the calls of a file under new ids."""
+    result = ImportResult("")
+    importer = CallImporter(CallIds(destination.last_id + 1).allocate, destination)
+    async with contextlib.aclosing(read_file(file)) as answers:
+        async for answer in answers:
+            match answer:
+                case ImportStart():
+                    result.kind = answer.kind
+                    destination.mask(answer.masked)
+                case ImportedCalls():
+                    result.ids += [importer.add(call).id for call in project(unpack(answer.events))]
+                case ImportEnd():
+                    destination.put_descriptors(item.as_stored() for item in answer.descriptors)
+                    result.problems = answer.problems
+    return result
 
 
 def _format_time(time_ns: int) -> str:

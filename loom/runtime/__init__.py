@@ -7,6 +7,7 @@
 * :mod:`~loom.runtime.loom`: a running Loom: start, shutdown, signals.
 * :mod:`~loom.runtime.wiring`: factories of its parts, from settings.
 * :mod:`~loom.runtime.viewer`: ``loom open``: the inspector over a file.
+* :mod:`~loom.runtime.newest_calls`: which calls of an opened file are kept.
 * :mod:`~loom.runtime.schema_prefetch`: fetches the schema of a method when its first call comes in.
 * :mod:`~loom.runtime.stats`: the figures of ``/api/stats``.
 * :mod:`~loom.runtime.metrics`: the metrics of ``/metrics``.

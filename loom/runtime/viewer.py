@@ -16,21 +16,25 @@ from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
 from loom.errors import ConfigError, StartError
-from loom.formats.call_file import CallFile
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
+from loom.memory_limit import memory_limit
 from loom.model import Address, Call, CallIds, Endpoint, Secrets
 from loom.model.memory import CALL_COST
-from loom.model.projection import end_interrupted
+from loom.model.projection import end_interrupted, project
 from loom.proxy.binding import open_sockets
 from loom.publishing import Hub
 from loom.recording.recorder import Recorder
 from loom.schema import Schema
+from loom.search.file_client import read_file
+from loom.search.protocol import ImportedCalls, ImportEnd, ImportStart
+from loom.sessions.event_codec import unpack
 from loom.units import format_count
 
 from . import wiring
 from .metrics import Metrics
+from .newest_calls import NewestCalls
 from .settings import Settings
 from .stats import StatsCollector
 from .tasks import Tasks
@@ -146,21 +150,31 @@ class Viewer:
 
     async def _read(self, descriptors: StoredDescriptorSource, masked_keys: Secrets) -> None:
         size = await asyncio.to_thread(_size, self.path)
-        self.history.budget = max(self.history.budget, size * _MEMORY_PER_BYTE)
+        limit = memory_limit()
+        most = size * _MEMORY_PER_BYTE if limit is None else min(size * _MEMORY_PER_BYTE, limit // 2)
+        self.history.budget = max(self.history.budget, most)
         self.history.call_budget = self.history.budget
-        with CallFile(self.path) as file:
-            content = await asyncio.to_thread(file.read)
-            calls = await asyncio.to_thread(lambda: sorted(content.calls, key=lambda call: call.id))
-        for call in _with_unique_ids(calls):
-            self.history.restore(end_interrupted(call))  # a file has no calls in flight
-        masked_keys.add(content.masked)
-        descriptors.add(content.descriptors)
+        newest = NewestCalls(self.history.budget)
         self._descriptors = DescriptorRegistry(str(self.path))
-        self._descriptors.add(content.descriptors)
-        self.problems = [*content.problems, *(f"{self.path}: {problem}" for problem in descriptors.problems)]
-        if self.history.evicted:
+        async with contextlib.aclosing(read_file(self.path)) as answers:
+            async for answer in answers:
+                match answer:
+                    case ImportStart():
+                        masked_keys.add(answer.masked)
+                    case ImportedCalls():
+                        for call in project(unpack(answer.events)):
+                            newest.add(call)
+                    case ImportEnd():
+                        stored = [item.as_stored() for item in answer.descriptors]
+                        descriptors.add(stored)
+                        self._descriptors.add(stored)
+                        self.problems += answer.problems
+        for call in _with_unique_ids(newest.calls()):
+            self.history.restore(end_interrupted(call))  # a file has no calls in flight
+        self.problems += [f"{self.path}: {problem}" for problem in descriptors.problems]
+        if evicted := self.history.evicted + newest.dropped:
             self.problems.append(
-                f"{self.path}: {format_count(self.history.evicted, 'call')} did not fit into memory: "
+                f"{self.path}: {format_count(evicted, 'call')} did not fit into memory: "
                 "raise --history-bytes, or import the file into a session"
             )
 

@@ -5,7 +5,8 @@
 * :mod:`~loom.search.resumption`: continues the answers of a job when its process is replaced.
 * :mod:`~loom.search.__main__`: the child process.
 * :mod:`~loom.search.jobs`: search and export.
-* :mod:`~loom.search.file_reader`: reads an imported file, under a memory limit.
+* :mod:`~loom.search.file_client`: starts a child process that reads a file of calls.
+* :mod:`~loom.search.file_reader`: the child process's side: under a memory limit.
 * :mod:`~loom.search.batches`: encodes calls in small batches.
 * :mod:`~loom.search.call_source`: the calls of a job, from a session or from its input.
 * :mod:`~loom.search.matching`: applies a filter to recorded calls.

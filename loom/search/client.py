@@ -6,13 +6,13 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-from loom.memory_limit import memory_limit
 from loom.model import StoredDescriptorSet
 from loom.recording.history import History
 from loom.sessions import SessionWriter
 from loom.workers import WorkerDiedError, WorkerProcess
 
 from .batches import encode_calls
+from .file_client import read_file
 from .protocol import (
     Answer,
     CallInput,
@@ -20,13 +20,10 @@ from .protocol import (
     Done,
     Failed,
     ImportAnswer,
-    ImportEnd,
-    ImportJob,
     InputEnd,
     Job,
     Origin,
     answer_decoder,
-    import_answer_decoder,
 )
 from .resumption import AnswerDeduplicator, SearchError, SearchUnavailableError
 
@@ -35,9 +32,6 @@ __all__ = ["SearchClient", "SearchError", "SearchUnavailableError"]
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 2  # processes that a job may cost
-
-IMPORT_MEMORY_BYTES = 2 * 1024 * 1024 * 1024
-"""How much memory the process that reads an imported file may allocate, or half of a memory limit if that is less."""
 
 
 class SearchClient:
@@ -59,8 +53,6 @@ class SearchClient:
         self._history = history
         self._store = store
         self._descriptors = descriptors
-        if import_memory_bytes is None:
-            import_memory_bytes = min(IMPORT_MEMORY_BYTES, (memory_limit() or 2 * IMPORT_MEMORY_BYTES) // 2)
         self._import_memory_bytes = import_memory_bytes
         self._slots = asyncio.Semaphore(max_processes)
 
@@ -97,28 +89,10 @@ class SearchClient:
         )
 
     async def read_file(self, path: Path) -> AsyncGenerator[ImportAnswer]:
-        """Read a file of calls, with a limit on memory. Closing the iterator ends the process.
-
-        The calls are in the order of :func:`loom.formats.parent_order.parents_first`. Raises :class:`SearchError`.
-        """
-        job = ImportJob(path=str(path), memory_bytes=self._import_memory_bytes)
-        async with self._slots:
-            process = await WorkerProcess.start("loom.search")
-            try:
-                await process.send(job)
-                end = False
-                while not end:
-                    answer = await process.receive(import_answer_decoder)
-                    if isinstance(answer, Failed):
-                        raise SearchError(answer.message)
-                    end = isinstance(answer, ImportEnd)
-                    yield answer
-            except WorkerDiedError as death:
-                raise SearchError(
-                    f"{path} cannot be read: the process that reads it died: {death}"
-                ) from death
-            finally:
-                await process.kill()
+        """As :func:`.file_client.read_file`, once there is a slot."""
+        async with self._slots, contextlib.aclosing(read_file(path, self._import_memory_bytes)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def _attempt(self, job: Job) -> AsyncGenerator[Answer]:
         process = await WorkerProcess.start("loom.search")

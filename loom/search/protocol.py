@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from loom.api.calls import Summary
 from loom.formats.destination import Destination
+from loom.model import StoredDescriptorSet
 
 
 class Origin(Struct):
@@ -65,6 +66,9 @@ class DescriptorInput(Struct, tag="descriptors"):
     source: str
     origin: str
     fetched_ns: int
+
+    def as_stored(self) -> StoredDescriptorSet:
+        return StoredDescriptorSet(self.target, self.source, self.origin, self.fetched_ns, self.file_set)
 
 
 class CallInput(Struct, tag="calls"):

@@ -10,6 +10,8 @@ is on disk as it comes, and reading projects the events to calls as the recorder
 * :mod:`~loom.sessions.batch`: the events of one row.
 * :mod:`~loom.sessions.write_queue`: the bounded queue of batches to be written.
 * :mod:`~loom.sessions.writer`: the sink: the queue, and a thread that writes it.
+* :mod:`~loom.sessions.rows`: inserts into the tables.
+* :mod:`~loom.sessions.session_import`: adds the calls of a file in one transaction.
 * :mod:`~loom.sessions.pruning`: deletes the oldest batches of a session that is over its budget.
 * :mod:`~loom.sessions.reader`: reads calls and descriptor sets.
 * :mod:`~loom.sessions.previous_runs`: reads what previous runs left, whatever is damaged.
@@ -19,10 +21,12 @@ is on disk as it comes, and reading projects the events to calls as the recorder
 from .database import SessionError
 from .paths import SessionInfo, check_name, list_sessions, session_path, sessions_directory
 from .reader import SessionReader
+from .session_import import SessionImport
 from .writer import SessionWriter
 
 __all__ = [
     "SessionError",
+    "SessionImport",
     "SessionInfo",
     "SessionReader",
     "SessionWriter",

@@ -1,13 +1,11 @@
 """The sink that stores calls on disk: a bounded queue, and a thread that writes it to the database."""
 
 import contextlib
-import hashlib
 import logging
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,9 +13,10 @@ from loom.api.stats import SessionStatus
 from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 
 from .batch import Batch, new_compressor
-from .database import MASKED, SessionError, explain, is_disk_error, skip_refused_content
+from .database import SessionError, explain, is_disk_error
 from .previous_runs import PreviousRuns
 from .pruning import prune, used_bytes
+from .rows import insert_batches, insert_descriptors, insert_kinds, insert_masks
 from .session_file import FileReplacedError, SessionFile
 from .write_queue import WriteQueue
 
@@ -332,35 +331,18 @@ class SessionWriter:
         assert connection is not None  # noqa: S101 (opened by _write)
         connection.execute("BEGIN IMMEDIATE")
         self._file.mark()
-        refused: list[Batch] = []
-        last_id = 0
-        for batch in self._pending:
-            with skip_refused_content(
-                connection, f"{batch.size} bytes of events", partial(refused.append, batch)
-            ):
-                self._insert(connection, batch)
-                last_id = max(last_id, batch.ids[1] or 0)
+        refused = insert_batches(connection, self._pending, self._compressor)
         self._write_kinds(connection)
-        masks = [(MASKED + key,) for key in self._masks]
-        with skip_refused_content(connection, "the names of masked metadata"):
-            connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, 1)", masks)
-        if last_id:
-            connection.execute("UPDATE facts SET value = max(value, ?) WHERE name = 'last_id'", (last_id,))
-        descriptors = list(self._descriptors)
-        for item in descriptors:
-            with skip_refused_content(connection, "a descriptor set"):
-                digest = hashlib.sha256(item.file_set).digest()
-                connection.execute(
-                    "INSERT OR REPLACE INTO descriptors VALUES (?, ?, ?, ?, ?, ?)",
-                    (digest, item.target, item.source, item.origin, item.fetched_ns, item.file_set),
-                )
+        masks, descriptors = list(self._masks), list(self._descriptors)
+        insert_masks(connection, masks)
+        insert_descriptors(connection, descriptors)
         self._clear_pending = False
         if self.cleared:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('cleared', ?)", (self.cleared,))
         self._file.check()
         connection.execute("COMMIT")
         self._file.committed()
-        self._written_masks += self._masks[: len(masks)]
+        self._written_masks += masks
         del self._masks[: len(masks)]
         for _ in descriptors:
             self._written_descriptors.append(self._descriptors.popleft())
@@ -377,24 +359,11 @@ class SessionWriter:
             self._pruned += prune(connection, self._budget)
             self._bytes = used_bytes(connection)
 
-    def _insert(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        events = batch.compress(self._compressor)
-        cursor = connection.execute(
-            "INSERT INTO batches (first_id, last_id, started, ended, first_ns, last_ns, size, events)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*batch.ids, batch.started, batch.ended, *batch.times, batch.size, events),
-        )
-        seq = cursor.lastrowid
-        connection.executemany(
-            "INSERT OR IGNORE INTO spans VALUES (?, ?)", [(call_id, seq) for call_id in batch.continued_ids]
-        )
-
     def _write_kinds(self, connection: sqlite3.Connection) -> None:
         """Write the kinds, as far as they are known by now, of methods that were called."""
         methods = self._methods_without_kind.union(*[batch.methods for batch in self._pending])
         kinds = {method: kind for method in methods if (kind := self._declared_kind(method)) is not None}
         self._methods_without_kind = set(islice(methods - kinds.keys(), _MAX_METHODS_WITHOUT_KIND))
         new = [(method, kind) for method, kind in kinds.items() if self._kinds.get(method) is not kind]
-        with skip_refused_content(connection, "the kinds of methods"):
-            connection.executemany("INSERT OR REPLACE INTO kinds VALUES (?, ?)", new)
+        insert_kinds(connection, new)
         self._kinds.update(new)

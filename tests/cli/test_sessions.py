@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from loom.archive.call_importer import CallImporter
 from loom.cli import main
+from loom.model import Call
+from loom.search import file_client
 from loom.sessions import SessionWriter, session_path
-from tests.support.exports import export, imported
+from tests.support.child_processes import kill_children
+from tests.support.exports import bomb, export, imported
 from tests.support.session_files import write_session
-from tests.support.traffic import recorded, unary
+from tests.support.traffic import dense, recorded, unary
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +248,37 @@ def test_a_pipe_is_refused_by_its_name(loom: Callable[..., Ran], data: Path) -> 
     ran = loom("import", f"/dev/fd/{reading}")
     os.close(reading)
     assert (ran.code, ran.err.startswith(f"loom: /dev/fd/{reading} is a pipe")) == (2, True)
+
+
+def test_an_import_reads_its_file_under_a_memory_limit(
+    loom: Callable[..., Ran], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_client, "_MEMORY_BYTES", 96 * 2**20)
+    (data / "bomb").write_bytes(bomb(60 * 2**20))
+    ran = loom("import", str(data / "bomb"), "--session", "copy")
+    assert (ran.code, "bytes of memory to be read" in ran.err) == (2, True)
+
+
+def test_an_import_whose_reading_process_dies_leaves_no_calls_behind(
+    loom: Callable[..., Ran], session_file: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data / "calls.ndjson"
+    calls = recorded(*(event for call_id in range(1, 200) for event in unary(call_id, dense(50_000))))
+    path.write_bytes(export("ndjson", calls))
+    added = []
+
+    def add_and_kill(importer: CallImporter, call: Call) -> Call:
+        kill_children()
+        added.append(call.id)
+        return add(importer, call)
+
+    add = CallImporter.add
+    monkeypatch.setattr(CallImporter, "add", add_and_kill)
+    ran = loom("import", str(path), "--session", "mine")
+    assert (ran.code, "the process that reads it died: signal 9" in ran.err) == (2, True)
+    assert 0 < len(added) < 199
+    monkeypatch.undo()
+    monkeypatch.setenv("LOOM_DATA_DIR", str(data))
+    assert "calls     3\n" in loom("show", "mine").out
+    assert loom("import", str(path), "--session", "mine").code == 0
+    assert "calls     202\n" in loom("show", "mine").out

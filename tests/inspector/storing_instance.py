@@ -1,6 +1,7 @@
 """A complete Loom with a session on disk, and a client for its listing, search, exports and imports."""
 
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -49,7 +50,7 @@ class StoringInstance:
             return await answer.read()
 
     async def upload(self, data: bytes, expected: int = 200) -> Any:
-        async with self.http.post(f"{self.base}/api/import", data=data) as answer:
+        async with self.http.post(f"{self.base}/api/import", data=io.BytesIO(data)) as answer:
             body = await answer.json()
             assert answer.status == expected, body
             return body

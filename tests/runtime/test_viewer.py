@@ -12,14 +12,16 @@ import pytest
 
 from loom.errors import LoomError
 from loom.model import Address, Call, StoredDescriptorSet
+from loom.runtime.newest_calls import NewestCalls
 from loom.runtime.settings import Settings
 from loom.runtime.viewer import Viewer
+from loom.search import file_client
 from loom.sessions import SessionWriter
 from tests.support.bench import running_bench
-from tests.support.exports import export
+from tests.support.exports import bomb, export
 from tests.support.mirror import running_mirror, thing
 from tests.support.session_files import write_session
-from tests.support.traffic import recorded, unary
+from tests.support.traffic import dense, recorded, unary
 
 SETTINGS = Settings(ui=Address("127.0.0.1", 0))
 
@@ -171,3 +173,33 @@ async def test_invalid_descriptors_are_reported(tmp_path: Path) -> None:
     async for page in opened(path):
         [problem] = page.viewer.problems
         assert problem.startswith(f"{path}: the descriptors of a:1 cannot be read and were passed over: ")
+
+
+async def test_a_file_that_needs_too_much_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_client, "_MEMORY_BYTES", 96 * 2**20)
+    path = tmp_path / "bomb"
+    path.write_bytes(bomb(60 * 2**20))
+    viewer = Viewer(path, SETTINGS)
+    with pytest.raises(LoomError, match=r"needs more than \d+ bytes of memory to be read"):
+        await viewer.start()
+    await viewer.stop()
+
+
+def test_the_newest_calls_of_a_file_are_kept_whatever_their_order() -> None:
+    newest = NewestCalls(100_000)
+    order = [*range(2, 101, 2), *range(99, 0, -2)]
+    for call_id in order:
+        newest.add(recorded(*unary(call_id, dense(5_000)))[0])
+    kept = [call.id for call in newest.calls()]
+    assert kept == list(range(101 - len(kept), 101))
+    assert newest.dropped == 100 - len(kept)
+    assert 10 < len(kept) < 40
+
+
+def test_one_call_is_kept_whatever_its_size() -> None:
+    newest = NewestCalls(1_000)
+    for call_id in (2, 3, 1):
+        newest.add(recorded(*unary(call_id, dense(5_000)))[0])
+    assert [call.id for call in newest.calls()] == [3]

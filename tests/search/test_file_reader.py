@@ -1,8 +1,6 @@
 """Imported files are read in a process of their own, under a memory limit, which ends with its client."""
 
 import contextlib
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from loom.search.protocol import ImportedCalls, ImportEnd, ImportStart
 from loom.sessions.event_codec import unpack
 from tests.support.bench import Bench
 from tests.support.child_processes import children, kill_children
-from tests.support.exports import assert_same, export
+from tests.support.exports import assert_same, bomb, export
 from tests.support.mirror import thing
 
 MIB = 1024 * 1024
@@ -49,15 +47,6 @@ async def test_a_file_arrives_whole(bench: Bench, tmp_path: Path, kind: str) -> 
     assert (start.kind, start.masked, end.problems, len(end.descriptors)) == (kind, [], [], 1)
     assert_same(calls, recorded)
     assert children() == set()
-
-
-def bomb(size: int) -> bytes:
-    """A bundle with one line of ``size`` bytes, which is a hundredth of a percent of that."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("calls.ndjson", b'{"type":"call","note":"' + b"a" * size)
-        archive.writestr("manifest.json", b'{"format":"loom-bundle","version":1}')
-    return out.getvalue()
 
 
 async def test_a_file_that_needs_too_much_memory_is_refused(tmp_path: Path) -> None:

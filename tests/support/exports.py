@@ -1,5 +1,7 @@
 """Exports of recorded calls, and their comparison with what they came from."""
 
+import io
+import zipfile
 from pathlib import Path
 
 from loom.decoding.stored_schema import StoredSchema
@@ -44,3 +46,12 @@ def assert_same(found: list[Call], wanted: list[Call]) -> None:
 
 def _destination(target: str) -> Destination:
     return Destination(Endpoint(Address.parse(target), tls=None), override=True) if target else Destination()
+
+
+def bomb(size: int) -> bytes:
+    """A bundle with one line of ``size`` bytes, which is a hundredth of a percent of that."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("calls.ndjson", b'{"type":"call","note":"' + b"a" * size)
+        archive.writestr("manifest.json", b'{"format":"loom-bundle","version":1}')
+    return out.getvalue()

@@ -79,6 +79,6 @@ def _remove(path: Path) -> None:
         try:
             path.rmdir()
         except OSError:  # until the processes are gone
-            time.sleep(0.05)
+            time.sleep(0)
         else:
             return

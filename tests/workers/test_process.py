@@ -5,6 +5,7 @@ import contextlib
 import io
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
 def test_messages_go_there_and_back_and_the_end_of_input_ends_it(run: Any, module: Any) -> None:
     async def work() -> None:
         process = await WorkerProcess.start(module(ECHO))
+        if sys.platform == "linux":  # where memory runs out, it is killed before its parent
+            score = Path(f"/proc/{process.pid}/oom_score_adj")
+            assert await asyncio.to_thread(score.read_text) == "500\n"
         for message in ({"a": 1}, b"x" * 3_000_000, None):
             sending = asyncio.ensure_future(process.send(message))
             assert await process.receive(DECODER) == message

@@ -67,8 +67,7 @@ class Summary(Answer, gc=False):
     peer: str
     """The client's address, such as `ipv4:127.0.0.1:50412`."""
     authority: str
-    """The `:authority` that the client sent, recorded by the wire engine; for a replay the one that Loom sent; empty
-    for the relay."""
+    """The `:authority` that the client sent; for a replay the one that Loom sent."""
     target: str
     """Where the call was forwarded."""
     engine: str

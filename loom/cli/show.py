@@ -137,6 +137,7 @@ def _facts(call: CallDetail, palette: Palette) -> Iterator[str]:
     facts: list[tuple[str, Any]] = [
         ("started", started),
         ("peer", call.peer),
+        ("authority", call.authority),
         ("target", call.target),
         ("deadline", _after_start(call, call.timing.deadline_us)),
         ("ended by", call.ended_by),

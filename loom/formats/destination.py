@@ -12,10 +12,12 @@ class Destination(Struct, frozen=True, omit_defaults=True):
     """Each call goes to its own recorded target, with the connection settings of ``endpoint``.
 
     If ``override`` is set, every call goes to ``endpoint``; otherwise only the calls without a usable target of their
-    own do. Without an ``endpoint``, whether the targets use TLS is unknown.
+    own do. Without an ``endpoint``, whether the targets use TLS is unknown. ``listen_ports`` are those at which clients
+    reached Loom: see :meth:`Endpoint.with_client_authority`.
     """
 
     endpoint: Endpoint | None = None
+    listen_ports: tuple[int, ...] = ()
     override: bool = False
 
     @classmethod
@@ -39,4 +41,8 @@ class Destination(Struct, frozen=True, omit_defaults=True):
     def endpoint_of(self, call: Call) -> Endpoint:
         """The endpoint that a call is sent to."""
         endpoint = self.endpoint or Endpoint(_PLACEHOLDER, tls=None)
-        return endpoint if self.override else endpoint.at(call.target)
+        if not self.override:
+            endpoint = endpoint.at(call.target)
+        if call.replay_of is not None:
+            return endpoint
+        return endpoint.with_client_authority(call.authority, self.listen_ports)

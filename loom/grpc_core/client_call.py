@@ -36,14 +36,14 @@ class ClientCall:
     the call's end returns False; the receiving task gets its status.
     """
 
-    def __init__(self, channel: Channel, method: str, timeout: float | None) -> None:
-        """``timeout`` is in seconds; None means no deadline."""
+    def __init__(self, channel: Channel, method: str, timeout: float | None, authority: str = "") -> None:
+        """``timeout`` is in seconds; None means no deadline. ``authority`` "" leaves it to the channel."""
         self._loop = asyncio.get_running_loop()
         self._open_batch: asyncio.Future[Batch[Operation]] | None = None
         self._status_batch: asyncio.Future[Batch[StatusOperation]] = self._loop.create_future()
         deadline = None if timeout is None else time.time() + timeout
         batches = (((ReceiveStatus(),), self._resolve(self._status_batch)),)
-        self._call = channel.call(method.encode(), deadline, batches)
+        self._call = channel.call(method.encode(), deadline, batches, authority)
 
     async def open(self, metadata: Metadata) -> bool:
         """Send the request's metadata, connecting if need be; False if no connection carried it."""

@@ -29,7 +29,7 @@ _ATTRIBUTES: dict[str, tuple[str, ...]] = {
     **_OPERATIONS,
     "BatchOperationEvent": ("tag", "success", "batch_operations"),
     "RequestCallEvent": ("tag", "success", "call", "call_details", "invocation_metadata"),
-    "CallDetails": ("method", "deadline"),
+    "CallDetails": ("method", "host", "deadline"),
     "Call": ("peer", "start_server_batch"),
     "IntegratedCall": ("operate", "cancel"),
     "CompletionType": ("queue_shutdown",),

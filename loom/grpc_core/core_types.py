@@ -78,6 +78,8 @@ class CoreCallDetails(Protocol):
     @property
     def method(self) -> bytes: ...
     @property
+    def host(self) -> bytes: ...
+    @property
     def deadline(self) -> float: ...
 
 
@@ -109,7 +111,7 @@ class CoreChannel(Protocol):
         self,
         flags: int,
         method: bytes,
-        host: None,
+        host: bytes | None,
         deadline: float | None,
         metadata: None,
         credentials: None,

@@ -92,12 +92,19 @@ class Channel:
         self._thread = threading.Thread(target=self._poll, name=f"channel to {target}", daemon=True)
         self._thread.start()
 
-    def call(self, method: bytes, deadline: float | None, batches: Sequence[BatchStart]) -> "ChannelCall":
+    def call(
+        self,
+        method: bytes,
+        deadline: float | None,
+        batches: Sequence[BatchStart],
+        authority: str = "",
+    ) -> "ChannelCall":
         """Start a call; at least one of ``batches`` must last until its end.
 
-        ``deadline`` is in seconds since the epoch.
+        ``deadline`` is in seconds since the epoch; ``authority`` is sent in the place of the channel's unless it is "".
         """
-        return ChannelCall(self._core.integrated_call(_NO_FLAGS, method, None, deadline, None, None, batches))
+        host = authority.encode() or None
+        return ChannelCall(self._core.integrated_call(_NO_FLAGS, method, host, deadline, None, None, batches))
 
     def connectivity(self) -> int:
         """The state as C-core numbers it, the ``value[0]`` of a :class:`grpc.ChannelConnectivity`."""
@@ -147,11 +154,12 @@ class ChannelCall:
 class ServerCall:
     """A call from a client."""
 
-    __slots__ = ("_core", "deadline", "metadata", "method")
+    __slots__ = ("_core", "authority", "deadline", "metadata", "method")
 
     def __init__(self, event: CoreCallEvent) -> None:
         self._core = event.call
         self.method = event.call_details.method
+        self.authority = event.call_details.host.decode("utf-8", "replace")
         self.deadline = event.call_details.deadline
         """In seconds since the epoch; see :func:`loom.grpc_core.deadlines.timeout_of`."""
         self.metadata = event.invocation_metadata

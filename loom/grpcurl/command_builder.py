@@ -39,8 +39,11 @@ class CommandBuilder:
         where Loom got it.
         """
         decoding = await decode_call(self.schema, call, Direction.REQUEST)
+        loom = self.loom()
         # A replay may have gone to another target, with the same TLS settings.
-        endpoint = self.loom() if through_loom else self.target.at(call.target)
+        endpoint = loom if through_loom else self.target.at(call.target)
+        if call.replay_of is None:
+            endpoint = endpoint.with_client_authority(call.authority, (loom.address.port,))
         options = self._schema_options(call, decoding.method, protoset)
         return grpcurl_command(call, decoding, endpoint, options, self.secrets, reveal=reveal)
 

@@ -1,6 +1,7 @@
 """What passes through Loom, as plain data: no I/O, no asyncio, no protobuf.
 
 * :mod:`~loom.model.address`: ``HOST:PORT``.
+* :mod:`~loom.model.authority`: the ``:authority`` that a client has set itself.
 * :mod:`~loom.model.endpoint`: an address with TLS settings.
 * :mod:`~loom.model.status`: the seventeen status codes, and who ended a call.
 * :mod:`~loom.model.status_mapping`: HTTP/2 error codes and HTTP statuses as gRPC status codes.

@@ -1,11 +1,13 @@
 """Where a gRPC server is, and how to connect to it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
 from loom.errors import ConfigError
 
 from .address import Address
+from .authority import client_authority
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,7 @@ class Endpoint:
             return replace(self, address=Address.parse_target(target))
         except ConfigError:
             return self
+
+    def with_client_authority(self, authority: str, listen_ports: Collection[int]) -> Self:
+        """The endpoint for a call whose client sent ``authority`` to Loom, at one of ``listen_ports``."""
+        return self if self.authority else replace(self, authority=client_authority(authority, listen_ports))

@@ -71,6 +71,15 @@ def target_unreachable(target: Address | str, reason: str) -> Status:
     return Status(StatusCode.UNAVAILABLE, f"Loom could not reach the target {target}: {reason}{advice}")
 
 
+def authority_unnamed(authority: str, reason: str) -> Status:
+    """The target's certificate does not name the authority that the client has set."""
+    return Status(
+        StatusCode.UNAUTHENTICATED,
+        f"the target's certificate does not name {authority!r}, the :authority that the client set ({reason}):"
+        " --authority sends another one",
+    )
+
+
 def breaker_open(target: Address, last_error: str, retry_in: float) -> Status:
     """The circuit breaker refused the call; ``retry_in`` is in seconds."""
     reason = f" ({last_error})" if last_error else ""

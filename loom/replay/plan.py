@@ -84,14 +84,16 @@ class PlannedMessage:
 class Plan:
     """One call to make.
 
-    ``target`` None is the runner's own target. ``timeout``, ``half_close_offset`` and ``cancel_offset`` are in seconds
-    from the call's start; without a ``half_close_offset`` the call is never half-closed. It is cancelled after
-    ``cancel_responses`` responses, or at ``cancel_offset``, as its client had cancelled the recorded call.
+    ``target`` None is the runner's own target. ``authority`` is the one that the client sent to Loom; "" for a replay.
+    ``timeout``, ``half_close_offset`` and ``cancel_offset`` are in seconds from the call's start; without a
+    ``half_close_offset`` the call is never half-closed. It is cancelled after ``cancel_responses`` responses, or at
+    ``cancel_offset``, as its client had cancelled the recorded call.
     """
 
     method: str
     parent: int | None
     target: Address | None
+    authority: str
     metadata: Metadata
     user_agent: str
     messages: tuple[PlannedMessage, ...]
@@ -137,6 +139,7 @@ def plan_replay(
         method=call.method,
         parent=call.id,
         target=edits.target,
+        authority="" if call.replay_of is not None else call.authority,
         metadata=metadata,
         user_agent=_user_agent(call.request_metadata),
         messages=messages,

@@ -23,6 +23,7 @@ from loom.model import (
     Status,
     StatusCode,
 )
+from loom.model.authority import client_authority
 from loom.proxy import local_status
 from loom.proxy.self_dial import is_self_dial
 from loom.proxy.target import Target
@@ -76,10 +77,17 @@ class ReplayRunner:
         address = plan.target or self._target.address
         await self._refuse_self_dial(address)
         other_target = None if address == self._target.address else self._target.with_address(address)
-        call = _ReplayCall(self._allocate_id(), plan, other_target or self._target, self._sink)
+        target = other_target or self._target
+        call = _ReplayCall(self._allocate_id(), plan, target, self._authority(plan), self._sink)
         call.emit_start()
         call.task = self._spawn(self._run(call, other_target), f"replay {call.id}")
         return call
+
+    def _authority(self, plan: Plan) -> str:
+        """The authority that the client has set itself, unless all calls have another; "" for the target's."""
+        if self._target.authority:
+            return ""
+        return client_authority(plan.authority, {address.port for address in self._own_addresses()})
 
     async def _refuse_self_dial(self, address: Address) -> None:
         """Raise :class:`.plan.ReplayError` for one of Loom's own addresses, or a name that cannot be resolved."""
@@ -106,10 +114,11 @@ class _ReplayCall:
 
     task: asyncio.Task[None]
 
-    def __init__(self, call_id: int, plan: Plan, target: Target, sink: Sink) -> None:
+    def __init__(self, call_id: int, plan: Plan, target: Target, authority: str, sink: Sink) -> None:
         self.id = call_id
         self._plan = plan
         self._target = target
+        self._authority = authority
         self._emit = sink.emit
         self._timeout = None if plan.timeout is None else min(plan.timeout, MAX_TIMEOUT)
         self._responses = 0
@@ -126,7 +135,7 @@ class _ReplayCall:
         self._emit(
             CallStarted(
                 self.id, now, plan.method,
-                peer=PEER, authority=self._target.authority or str(self._target.address),
+                peer=PEER, authority=self._authority or self._target.authority or str(self._target.address),
                 target=str(self._target.address), engine=ENGINE, replay_of=plan.parent,
                 deadline_ns=None if self._timeout is None else now + int(self._timeout * 1e9),
                 wire={"edited": ", ".join(plan.edited)} if plan.edited else {},
@@ -141,7 +150,7 @@ class _ReplayCall:
             from loom.grpc_core.client_call import ClientCall  # noqa: PLC0415 (the wire engine starts without C-core)
 
             channel = self._target.channel(self._plan.user_agent)
-            upstream = ClientCall(channel, self._plan.method, self._timeout)
+            upstream = ClientCall(channel, self._plan.method, self._timeout, self._authority)
             try:
                 await self._exchange(upstream)
             finally:

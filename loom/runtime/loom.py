@@ -208,7 +208,7 @@ class Loom:
                 self.allocate_id,
                 self.hub.changed,
                 self.secrets,
-                destination=Destination(wiring.target_endpoint(self.settings)),
+                destination=Destination(wiring.target_endpoint(self.settings), (self.engine.port,)),
             ),
             secrets=self.secrets,
             access=Access(

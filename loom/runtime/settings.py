@@ -54,8 +54,8 @@ class Settings:
         OptionSpec(
             types.TEXT,
             Section.TRAFFIC,
-            "The :authority header to send to the target (relay only).",
-            "the target's address",
+            "The :authority to send to the target in every call (relay only).",
+            "the target's address, or what the client has set itself",
         ),
     ] = None
     metadata_limit: Annotated[

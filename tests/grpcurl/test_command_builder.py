@@ -25,13 +25,17 @@ class Known:
         return []
 
 
-async def command(source: str, origin: str, target: str = "", path: str = "/mirror.v1.Mirror/Say") -> str:
+async def command(
+    source: str, origin: str, target: str = "", path: str = "/mirror.v1.Mirror/Say", authority: str = ""
+) -> str:
     schema = Schema([Known(source, origin)])
     endpoint = Endpoint(Address("backend", 443), tls=True, ca_file="/ca.pem")
     builder = CommandBuilder(
         schema, Secrets(), endpoint, lambda: Endpoint(Address("localhost", 9999)), (("x-r", "1"),)
     )
-    call = Call(7, path, 0, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND)
+    call = Call(
+        7, path, 0, authority=authority, target=target, ended_ns=1, status=Status(0), ended_by=EndedBy.BACKEND
+    )
     try:
         return (await builder.build(call)).command
     finally:
@@ -74,3 +78,12 @@ async def test_the_address_is_the_calls_own_target(target: str, address: str) ->
     text = await command("reflection v1", "", target)
     assert f" {address} mirror.v1.Mirror/Say" in text
     assert "-cacert /ca.pem" in text
+
+
+@pytest.mark.parametrize(
+    ("authority", "flag"), [("shop.example", "-authority shop.example"), ("loom:9999", "")]
+)
+async def test_an_authority_that_the_client_has_set_is_sent_again(authority: str, flag: str) -> None:
+    text = await command("reflection v1", "", authority=authority)
+    assert flag in text
+    assert ("-authority" in text) is bool(flag)

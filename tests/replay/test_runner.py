@@ -15,6 +15,7 @@ from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Status,
 from loom.replay.plan import Edits, ReplayError, parse_metadata, plan_replay
 from loom.replay.runner import ReplayRunner
 from tests.support.bench import Bench, running_bench
+from tests.support.h2peer import H2Stream, h2_backend
 from tests.support.mirror import SERVICE, make, running_mirror, thing
 from tests.support.raw_calls import stream_stream
 
@@ -346,3 +347,22 @@ async def test_tls_goes_along_to_another_target() -> None:
     async with running_mirror() as mirror, running_bench(mirror, authority="shop.example") as bench:
         replay = await again(bench, await bench.call("Say", [b""]))
         assert replay.authority == "shop.example"
+
+
+async def test_the_authority_of_the_client_is_sent_again(bench: Bench) -> None:
+    call = await bench.call("Say", [b""])
+    assert call.authority == f"127.0.0.1:{bench.engine.port}"
+    assert (await again(bench, call)).authority == call.target  # a client that only named Loom
+    call.authority = "shop.example"
+
+    async def answer(stream: H2Stream) -> None:
+        await stream.until("end")
+        stream.send_headers(
+            [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")], end=True
+        )
+
+    async with h2_backend(answer) as backend:
+        replay = await again(bench, call, Edits(target=Address("127.0.0.1", backend.port)))
+        assert backend.streams[-1].header(":authority") == [replay.authority] == ["shop.example"]
+    # A replay's own authority is Loom's choice, not the client's.
+    assert (await again(bench, replay)).authority == str(bench.target.address)

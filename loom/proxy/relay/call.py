@@ -19,7 +19,7 @@ from loom.grpc_core.core_types import (
     StatusOperation,
     Tag,
 )
-from loom.grpc_core.custom_metadata import LEGAL_KEY, filter_metadata, from_core
+from loom.grpc_core.custom_metadata import filter_metadata, from_core
 from loom.grpc_core.deadlines import deadline_passed, timeout_of, upstream_deadline
 from loom.grpc_core.facade import (
     ChannelCall,
@@ -126,6 +126,7 @@ class RelayedCall(SerializedCallbacks):
             now,
             method=self.method,
             peer=unquote(client_call.peer()),  # C-core escapes the brackets of IPv6
+            authority=client_call.authority,
             target=str(context.target.address),
             deadline_ns=deadline_ns,
         )
@@ -149,17 +150,10 @@ class RelayedCall(SerializedCallbacks):
 
     def _check_admission(self, metadata: Metadata) -> bool:
         """Whether the target may be called; else end the call."""
-        target, breaker, note = self._context.target, self._context.breaker, ""
-        if breaker is not None and self._permit is None:
-            retry_in = (breaker.snapshot()["retry_in_ms"] or 0) / 1000
-            status = local_status.breaker_open(target.address, target.error, retry_in)
-        elif target.refusal:
-            status = local_status.target_unreachable(target.address, target.refusal)
-        elif all(LEGAL_KEY.fullmatch(key) for key, _ in metadata):
+        refusal = self._context.refusal(metadata, self._permit)
+        if refusal is None:
             return True
-        else:
-            status, note = local_status.request_refused(), local_status.metadata_refused_note(metadata)
-        self._forward_status(status, (), EndedBy.LOOM, note or status.message)
+        self._forward_status(refusal.status, (), EndedBy.LOOM, refusal.note or refusal.status.message)
         return False
 
     def _connect(self, metadata: Metadata, timeout: float | None) -> None:
@@ -172,6 +166,7 @@ class RelayedCall(SerializedCallbacks):
                 ((ReceiveInitialMetadata(),), self._on_initial_metadata),
                 ((ReceiveStatus(),), self._on_status),
             ),
+            self._context.authority_of(self._client_call.authority),
         )
 
     def on_error(self, error: Exception) -> None:
@@ -342,13 +337,11 @@ class RelayedCall(SerializedCallbacks):
         upstream = self._upstream_status
         if upstream is None or self._reached is None or not self._responses_complete or self._ended:
             return
-        if not self._reached and upstream.code == StatusCode.UNAVAILABLE:
-            target = self._context.target
-            status = local_status.target_unreachable(target.address, target.failure_reason(upstream.message))
-            target.record_failure(status.message)
-            if self._permit is not None:
-                self._permit.record_failure()
-            self._forward_status(status, (), EndedBy.LOOM, status.message)
+        failure = None
+        if not self._reached:
+            failure = self._context.connection_failure(upstream, self._client_call.authority, self._permit)
+        if failure is not None:
+            self._forward_status(failure, (), EndedBy.LOOM, failure.message)
             return
         ended_by = upstream.ended_by(deadline_passed=self._deadline_passed())
         status = upstream.status

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache, partial
 from urllib.parse import unquote
 
 import grpc
@@ -13,6 +14,7 @@ from loom.grpc_core.custom_metadata import from_core
 from loom.grpc_core.deadlines import timeout_of
 from loom.grpc_core.facade import Server, ServerCall
 from loom.model import Address, CallIds, Kind, Sink
+from loom.model.authority import client_authority
 from loom.model.interception import CallFacts, Interceptor
 from loom.proxy.binding import free_addresses
 from loom.proxy.breaker import Breaker
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 MAX_STREAMS = 50_000
 """Open calls on one connection of a client, as many as are kept in memory in all; further ones wait in the client."""
+_AUTHORITIES = 1024
+"""Authorities of clients that are cached."""
 _BIND_ATTEMPTS = 20
 _CALLS_END_TIMEOUT = 10.0
 """Seconds for which a stopped server waits for its cancelled calls to be handled."""
@@ -92,12 +96,18 @@ class RelayEngine:
         if self._tls is not None:
             check_server_tls(self._tls)
         self._events = RelayEventBuffer(self._sink, self._ids)
-        self._context = CallContext(self._target, self._events, self._breaker, self._kind_of)
         for _ in range(_BIND_ATTEMPTS):
             addresses = free_addresses(self._listen)
             options = [*server_options(self._metadata_limit), *keepalive_options(self._keepalive)]
             server = Server(options, self._on_call)
             bound = self._bind(server, addresses)
+            self._context = CallContext(
+                self._target,
+                self._events,
+                self._breaker,
+                self._kind_of,
+                self._authority_of(addresses[0].port),
+            )
             server.start()
             if bound:
                 self._port, self._server = addresses[0].port, server
@@ -165,6 +175,11 @@ class RelayEngine:
         elif state is BreakerState.CLOSED:
             _log.warning("circuit breaker closed: the target %s is reachable again", self._target.address)
 
+    def _authority_of(self, port: int) -> Callable[[str], str]:
+        if self._target.authority:
+            return lambda _authority: ""
+        return lru_cache(_AUTHORITIES)(partial(client_authority, listen_ports=(port,)))
+
     def _bind(self, server: Server, addresses: list[Address]) -> bool:
         credentials = None if self._tls is None else server_credentials(self._tls)
         return all(server.bind(str(address), credentials) for address in addresses)
@@ -188,6 +203,7 @@ class RelayEngine:
                     method,
                     from_core(client_call.metadata),
                     unquote(client_call.peer()),
+                    client_call.authority,
                     target=str(self._target.address),
                     timeout=timeout_of(client_call.deadline, time.time()),
                 )

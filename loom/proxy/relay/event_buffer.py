@@ -72,9 +72,16 @@ class RelayEventBuffer(EventBuffer):
         self._lag = LoopLag()
 
     def put_started(
-        self, call: BufferedCall, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
+        self,
+        call: BufferedCall,
+        time_ns: int,
+        method: str,
+        peer: str,
+        authority: str,
+        target: str,
+        deadline_ns: int | None,
     ) -> None:
-        self._put(call, _build_started, (time_ns, method, peer, target, deadline_ns))
+        self._put(call, _build_started, (time_ns, method, peer, authority, target, deadline_ns))
 
     def put_metadata(self, call: BufferedCall, time_ns: int, section: Section, metadata: Metadata) -> None:
         self._put(call, MetadataSeen, (time_ns, section, metadata))
@@ -179,6 +186,14 @@ class RelayEventBuffer(EventBuffer):
 
 
 def _build_started(
-    call_id: int, time_ns: int, method: str, peer: str, target: str, deadline_ns: int | None
+    call_id: int,
+    time_ns: int,
+    method: str,
+    peer: str,
+    authority: str,
+    target: str,
+    deadline_ns: int | None,
 ) -> CallStarted:
-    return CallStarted(call_id, time_ns, method, peer=peer, target=target, deadline_ns=deadline_ns)
+    return CallStarted(
+        call_id, time_ns, method, peer=peer, authority=authority, target=target, deadline_ns=deadline_ns
+    )

@@ -72,6 +72,31 @@ async def test_tls_and_a_client_certificate_towards_the_target(authority: Author
         assert await unary(channel) == b"hello"
 
 
+async def test_the_clients_authority_over_tls_must_be_a_name_of_the_certificate(authority: Authority) -> None:
+    pair = authority.issue("backends", "backend.test", "shop.test")
+    credentials = grpc.ssl_server_credentials([(pair.key, pair.cert)])
+    tls = TargetTls(authority.cert, server_name="backend.test")
+    sink = ListSink()
+    async with (
+        running_zoo(credentials=credentials) as zoo,
+        running_relay(Address("127.0.0.1", zoo.port), sink, tls=tls) as (engine, _),
+    ):
+        for name in ("shop.test", "backend.test", "localhost"):
+            options = [("grpc.default_authority", name)]
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}", options) as channel:
+                assert await unary(channel) == b"hello"
+        options = [("grpc.default_authority", "other.test")]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}", options) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await unary(channel)
+        end = (await sink.ended(4))[-1]
+    # As grpcio answers a direct client, but with the reason.
+    assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert str(raised.value.details()) == end.status.message
+    assert end.status.message.startswith("the target's certificate does not name 'other.test'")
+    assert (end.status.code, end.ended_by) == (StatusCode.UNAUTHENTICATED, EndedBy.LOOM)
+
+
 async def test_a_target_with_a_certificate_for_another_name(authority: Authority) -> None:
     pair = authority.issue("other", "other.test")
     credentials = grpc.ssl_server_credentials([(pair.key, pair.cert)])

@@ -21,7 +21,7 @@ def has_events(sink: ListSink, count: int) -> bool:
 
 
 def put_started(buffer: RelayEventBuffer, call: FakeCall) -> None:
-    buffer.put_started(call, 0, method="/a.B/C", peer="", target="", deadline_ns=None)
+    buffer.put_started(call, 0, method="/a.B/C", peer="", authority="", target="", deadline_ns=None)
 
 
 async def test_events_of_several_threads_arrive_complete_and_in_order() -> None:
@@ -50,7 +50,7 @@ async def test_events_have_the_fields_that_were_put() -> None:
     sink = ListSink()
     buffer = RelayEventBuffer(sink, CallIds(first=7))
     call, status = FakeCall(), Status(5, "no", None)
-    buffer.put_started(call, 1, method="/a.B/C", peer="ipv4:1", target="t:1", deadline_ns=9)
+    buffer.put_started(call, 1, method="/a.B/C", peer="ipv4:1", authority="a:1", target="t:1", deadline_ns=9)
     buffer.put_message(call, 2, Direction.RESPONSE, b"data")
     buffer.put_half_closed(call, 3)
     buffer.put_ended(call, 4, status, EndedBy.LOOM, "note")

@@ -49,6 +49,7 @@ class BareRelay:
     client: H2Peer
     backend: H2Backend
     sink: ListSink
+    port: int
 
     async def call(
         self, *extra: tuple[str, str], message: bytes = b"request", compressed: bool = False
@@ -78,7 +79,7 @@ async def running_bare_relay(behave: Behaviour = answer, **options: str) -> Asyn
         running_relay(Address("127.0.0.1", backend.port), sink, **options) as (engine, _),
         h2_client(engine.port) as client,
     ):
-        yield BareRelay(client, backend, sink)
+        yield BareRelay(client, backend, sink, engine.port)
 
 
 def respond_with(*blocks: Headers, message: bytes | None = None, end_with_data: bool = False) -> Behaviour:
@@ -210,13 +211,28 @@ async def test_user_agents_beyond_the_pool_share_a_connection_without_their_toke
         assert len(relay.backend.peers) == MAX_CHANNELS + 1
 
 
-async def test_the_authority_is_the_targets_or_the_configured_one() -> None:
+async def test_the_authority_is_the_one_of_a_direct_call_or_the_configured_one() -> None:
+    headers = [(":method", "POST"), (":scheme", "http"), (":path", "/a.B/C"), ("te", "trailers")]
+
+    async def forwarded(relay: BareRelay, authority: str) -> list[str]:
+        stream = relay.client.open(
+            [*headers, (":authority", authority), ("content-type", "application/grpc")]
+        )
+        stream.send_message(b"", end=True)
+        await stream.until("end")
+        return relay.upstream.header(":authority")
+
     async with running_bare_relay() as relay:
-        await relay.call()
-        assert relay.upstream.header(":authority") == [f"127.0.0.1:{relay.backend.port}"]
+        own = f"127.0.0.1:{relay.backend.port}"
+        sent = ["shop.example", f"loom.example:{relay.port}", "orders:50051", "localhost:80"]
+        received = [await forwarded(relay, authority) for authority in sent]
+        assert received == [["shop.example"], [own], ["orders:50051"], [own]]
+        await relay.sink.ended(len(sent))
+        assert [event.authority for event in relay.sink.of(CallStarted)] == sent
     async with running_bare_relay(authority="shop.test") as relay:
-        await relay.call()
-        assert relay.upstream.header(":authority") == ["shop.test"]
+        assert await forwarded(relay, "shop.example") == ["shop.test"]
+        await relay.sink.ended()
+        assert [event.authority for event in relay.sink.of(CallStarted)] == ["shop.example"]
 
 
 async def test_the_content_type_loses_its_subtype() -> None:

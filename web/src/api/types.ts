@@ -1077,10 +1077,7 @@ export interface Summary {
   readonly bytes: readonly [number, number];
   /** The client's address, such as `ipv4:127.0.0.1:50412`. */
   readonly peer: string;
-  /**
-   * The `:authority` that the client sent, recorded by the wire engine; for a replay the one that Loom sent; empty for
-   * the relay.
-   */
+  /** The `:authority` that the client sent; for a replay the one that Loom sent. */
   readonly authority: string;
   /** Where the call was forwarded. */
   readonly target: string;

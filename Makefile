@@ -12,6 +12,7 @@
 #   make coverage     the Python tests, with the branches of loom/ that they take
 #   make conformance  the Connect conformance suite through Loom
 #   make differential random calls through Loom, compared with what both sides saw
+#   make faults       clients of four libraries under each fault, compared with a backend that has it by itself
 #   make lock         the tools' versions in requirements-dev.lock, renewed
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
@@ -23,7 +24,7 @@ WEB    := cd web && ../$(BIN)/node node_modules
 
 ARGS ?=
 
-.PHONY: demo test test-python test-page coverage test-lowest test-grpcio conformance differential lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean soak kill flood
+.PHONY: demo test test-python test-page coverage test-lowest test-grpcio conformance differential faults lock lint bench bench-quick bench-page docs site pictures api format setup page dev clean soak kill flood
 .DELETE_ON_ERROR:
 
 # The environment with Loom (editable) and the built page.
@@ -115,6 +116,10 @@ conformance: dev
 
 differential: dev
 	$(BIN)/python -m tests.differential $(ARGS)
+
+# grpc-java needs a JDK and Maven; without them it is left out.
+faults: dev
+	$(BIN)/python -m tests.interop $(ARGS)
 
 # The versions of all tools, and of what Loom requires, for every Python and platform; UPGRADE= adds what is new only.
 UPGRADE ?= --upgrade

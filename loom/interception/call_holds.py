@@ -75,16 +75,19 @@ class CallHolds:
 
     def hold(
         self, point: Point, index: int, decision: Decision, rules: tuple[str, ...], release: Release
-    ) -> bool:
-        """Hold what a decision would send, if a breakpoint, one of the ``rules`` or a step wants that."""
+    ) -> tuple[str, ...]:
+        """Hold what a decision would send, if a breakpoint, one of the ``rules`` or a step wants that.
+
+        Returns the names of what holds it: none if it is not held.
+        """
         if self._is_run or not decision.items or decision.end is not None or decision.cancel_target:
-            return False
+            return ()
         breakpoints = tuple(item for item in self._breakpoints if item.is_active and point in item.points)
         names = (*(item.name for item in breakpoints), *rules)
         step = self._step
         if not names:
             if step is None or (step[1] and not any(item.is_active for item in step[1])):
-                return False
+                return ()
             names, breakpoints = step
         self._step = None
         first = breakpoints[0] if breakpoints else None
@@ -99,9 +102,10 @@ class CallHolds:
             self._remaining(),
             release,
         )
-        if not is_held:
-            self._step = step
-        return is_held
+        if is_held:
+            return names
+        self._step = step
+        return ()
 
     def go_on(self, then: Continuation, names: tuple[str, ...], breakpoints: tuple[Breakpoint, ...]) -> None:
         """How the call goes on behind an item that these held; call it before that is released."""

@@ -6,13 +6,14 @@ long as the lookup allows; what waits, for a schema or a delay, blocks no thread
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
 from loom.codec import ChainResolver
 from loom.model.interception import (
     Action,
+    ActionKind,
     CallControl,
     CallFacts,
     CallInterceptor,
@@ -36,6 +37,9 @@ DEFAULT_INLINE_BYTES = 256 * 1024
 
 PASSED = "passed: nobody is looking, or too much is held"
 """The effect of a rule's hold that nobody can decide on."""
+
+HELD = "held until the call ended"
+"""The effect of a hold that nobody decided on before the call was over."""
 
 _UNKNOWN = Types(None, ChainResolver(()), "its schema was not looked up")
 
@@ -113,6 +117,7 @@ class _RuleCall:
         self._control: CallControl | None = None
         self._timers: list[Callable[[], None]] = []
         self._delays: dict[Point, Callable[[], None]] = {}
+        self._held: dict[Point, list[Action]] = {}  # what holds or delays the item at a point now
 
     def start(self, control: CallControl) -> None:
         self._control = control
@@ -136,12 +141,13 @@ class _RuleCall:
             return None
         return self._decide(point, index, item, release, types)
 
-    def close(self) -> None:
+    def close(self) -> Mapping[Point, tuple[Action, ...]]:
         for cancel in (*self._timers, *self._delays.values()):
             cancel()
         self._rules.close()
         if self._holds is not None:
             self._holds.close()
+        return {point: tuple(actions) for point, actions in self._held.items()}
 
     def _decide_with(self, point: Point, index: int, item: Item, release: Release, types: Types) -> None:
         self._types = types
@@ -176,12 +182,14 @@ class _RuleCall:
             return self._hold(point, index, outcome, decision, release)
 
         def go_on() -> None:
+            self._held.pop(point, None)
             for selected in outcome.delayed:
                 selected.release()
             later = self._hold(point, index, outcome, decision, release)
             if later is not None:
                 release(later)
 
+        self._held[point] = list(decision.actions)
         self._delays[point] = self._scheduler.call_later(outcome.delay, go_on)
         return None
 
@@ -192,8 +200,17 @@ class _RuleCall:
         names = tuple(action.name for action in outcome.hold)
         if self._holds is None:
             return decision
-        if self._holds.hold(point, index, decision, names, release):
+
+        def end_hold(decided: Decision) -> None:
+            self._held.pop(point, None)
+            release(decided)
+
+        held = self._held[point] = list(decision.actions)  # ahead of the hold, which another thread may end
+        holding = self._holds.hold(point, index, decision, names, end_hold)
+        if holding:
+            held += (Action(ActionKind.BREAKPOINT, name, HELD) for name in holding)
             return None
+        del self._held[point]
         if not names:
             return decision
         passed = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)

@@ -11,7 +11,7 @@ interceptor knows nothing of an engine.
 """
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -153,8 +153,11 @@ class CallInterceptor(Protocol):
         the item passes unchanged, and the call notes the error.
         """
 
-    def close(self) -> None:
-        """The call is over: what is still held is not needed. Called once; ``release`` then does nothing."""
+    def close(self) -> Mapping[Point, tuple[Action, ...]]:
+        """The call is over: what is still held is not needed. Called once; ``release`` then does nothing.
+
+        Returns what held items until now, by their points, to be recorded.
+        """
 
 
 class Interceptor(Protocol):

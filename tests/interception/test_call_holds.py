@@ -377,6 +377,20 @@ def test_an_item_whose_call_is_over_stays_with_its_edit(desk: Desk) -> None:
     assert desk.holds.bytes == 0
 
 
+def test_a_call_that_ends_says_what_held_it_until_then(desk: Desk) -> None:
+    desk.set("first")
+    desk.set("second")
+    call = desk.call()
+    call.request(b"one")
+    call.response(b"two")
+    [request] = [hold for hold in desk.held() if hold.point is Point.REQUEST_MESSAGE]
+    desk.decide(request)
+    held = call.interceptor.close()
+    assert {point: [action.name for action in actions] for point, actions in held.items()} == {
+        Point.RESPONSE_MESSAGE: ["first", "second"]
+    }
+
+
 def test_items_whose_call_is_over_make_room(desk: Desk) -> None:
     desk = Desk(max_holds=2)
     desk.set()

@@ -202,3 +202,16 @@ async def test_a_thousand_calls_are_held_and_nothing_is_lost() -> None:
         assert loom.loom.interceptor.rules.active[0].state.active == 0
     assert [answers for _, answers in results] == [[thing(text=str(number))] for number in range(1000)]
     assert StatusCode.OK.name == "OK"
+
+
+async def test_a_delay_that_outlasts_the_call_is_recorded() -> None:
+    flags = ("method:Chat :: delay=1h",)
+    async with running_mirror() as mirror, running_instance(mirror, fault=flags) as loom:
+        code, _ = await chat(loom, "one", timeout=0.3)
+        call = await recorded(loom)
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert call.acted == ((ActionKind.FAULT, "--fault 1"),)
+    assert call.modified
+    [item] = call.interceptions
+    assert (item.point, item.count) == (Point.START, 0)
+    assert [action.effect for action in item.actions] == ["delay 1h"]

@@ -343,14 +343,23 @@ class InterceptedCall(RelayedCall):
         super()._forward_status(final.status, final.trailing, EndedBy.LOOM, "")
 
     def _record_end(self, status: Status, by: EndedBy, note: str) -> None:
+        self._close_interceptor()
         super()._record_end(status, by, note)
         for queue in self._queues.values():
             queue.offers.clear()
             queue.output.clear()
+
+    def _close_interceptor(self) -> None:
+        """Record what is held still: it was acted on, although nothing went on in its place."""
         try:
-            self._interceptor.close()
+            held = self._interceptor.close()
         except Exception as error:  # noqa: BLE001 (as above)
             _log.error("an interceptor failed to close %s", self.method, exc_info=error)
+            return
+        for queue in self._queues.values():
+            offer = queue.current
+            if offer is not None and held.get(offer.point):
+                self._record(offer, Decision((), actions=held[offer.point]), time.time_ns())
 
 
 def _goes_on(item: Item, other: Item) -> bool:

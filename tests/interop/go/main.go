@@ -1,7 +1,7 @@
 // A gRPC client and a gRPC backend of grpc-go, for comparing what each sees with and without
 // a proxy between them. "interop backend" prints its port, then one JSON line per call as it saw it;
 // "interop client HOST:PORT" runs every scenario and prints one JSON line for each. "interop reflection backend" prints
-// its port and serves services with reflection.
+// its port and serves services with reflection; "interop faults HOST:PORT" makes the calls on standard input.
 package main
 
 import (
@@ -32,8 +32,10 @@ func main() {
 		reflect()
 	case len(os.Args) == 3 && os.Args[1] == "client":
 		call(os.Args[2])
+	case len(os.Args) == 3 && os.Args[1] == "faults":
+		callFaults(os.Args[2])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: interop [reflection] backend | interop client HOST:PORT")
+		fmt.Fprintln(os.Stderr, "usage: interop [reflection] backend | interop client|faults HOST:PORT")
 		os.Exit(2)
 	}
 }

@@ -93,8 +93,9 @@ class Script:
             self._loop.call_soon_threadsafe(self._held[point].put_nowait, HeldItem(item, release))
         return decision
 
-    def close(self) -> None:
+    def close(self) -> dict[Point, tuple[Action, ...]]:
         self.closed.set()
+        return {}
 
     async def next_hold(self, point: Point) -> HeldItem:
         async with asyncio.timeout(20):

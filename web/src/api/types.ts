@@ -28,8 +28,6 @@ export type Point =
 
 export type ReleasePolicy = "deadline" | "never" | "after";
 
-export type ReplaySource = "went" | "came";
-
 export type ReplayTiming = "fast" | "recorded" | "turns";
 
 /** The circuit breaker. */
@@ -716,11 +714,6 @@ export interface ReplayRequest {
    * responses have come as had come before it.
    */
   timing?: ReplayTiming;
-  /**
-   * Of a call that rules or faults had altered: `went`, what went on to the target, or `came`, what the client had
-   * sent.
-   */
-  source?: ReplaySource;
 }
 
 /** The replay has begun. */

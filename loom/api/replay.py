@@ -18,6 +18,13 @@ class ReplayTiming(enum.StrEnum):
     TURNS = "turns"  # each once as many responses have come as had come before it
 
 
+class ReplaySource(enum.StrEnum):
+    """Which of the two is sent again where rules or faults had altered a call on its way."""
+
+    WENT = "went"  # what went on to the target
+    CAME = "came"  # what came from the client
+
+
 class MetadataEdit(Question):
     """One key and value to send."""
 
@@ -43,6 +50,9 @@ class ReplayRequest(Question):
     timing: ReplayTiming = ReplayTiming.FAST
     """`fast`: back to back; `recorded`: as long after the start as they were recorded; `turns`: each once as many
     responses have come as had come before it."""
+    source: ReplaySource = ReplaySource.WENT
+    """Of a call that rules or faults had altered: `went`, what went on to the target, or `came`, what the client had
+    sent."""
 
 
 class ReplayStarted(Answer):

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from loom.api.replay import MetadataEdit, ReplayTiming
+from loom.api.replay import MetadataEdit, ReplaySource, ReplayTiming
 from loom.archive.stored_descriptors import StoredDescriptorSource
 from loom.codec.field_path import PathError
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile, CallFileContent
 from loom.model import Call, Messages, Metadata, Secrets, StoredDescriptorSet
+from loom.model.originals import original_call
 from loom.recording.query import Query
 from loom.replay.batch import (
     BatchOptions,
@@ -84,6 +85,7 @@ def _callback(
     *,
     include_replays: bool,
     fail_on_diff: bool,
+    came: bool,
     as_json: bool,
     color: bool | None,
     **parameters: Any,
@@ -106,6 +108,7 @@ def _callback(
         raise click.UsageError("missing --target HOST:PORT, the backend to send the calls to")
     batch = BatchOptions(
         timing=ReplayTiming(timing),
+        source=ReplaySource.CAME if came else ReplaySource.WENT,
         ignore=_ignore_paths(ignore),
         metadata=_metadata(metadata),
         patience=patience,
@@ -176,7 +179,8 @@ class _ReplayCommand:
             self._request.batch.secrets.add(content.masked)
             for call in self._matching(content):
                 starts.append((call.started_ns, call.id))
-                masked |= masked_request_keys([call])
+                source = original_call(call) if self._request.batch.source is ReplaySource.CAME else call
+                masked |= masked_request_keys([source])
                 masked_responses |= masked_response_keys(call)
             for problem in content.problems:
                 self._errors.warning(problem)
@@ -359,6 +363,11 @@ def _make_command() -> click.Command:
         ),
         click.Option(
             ["--include-replays"], is_flag=True, help="Also send calls that are replays themselves."
+        ),
+        click.Option(
+            ["--came"],
+            is_flag=True,
+            help="Send what came from the clients, where a rule or a fault had altered it, not what went on.",
         ),
         click.Option(["--fail-on-diff"], is_flag=True, help="Exit with 1 if a response differs."),
         click.Option(

@@ -66,6 +66,31 @@ def original_call(call: Call) -> Call:
     )
 
 
+def with_original_answer(call: Call) -> Call:
+    """The call with its requests as they went on, and what the target answered to them, as it came."""
+    if not call.modified:
+        return call
+    original = original_call(call)
+    messages = Messages()
+    requests = (message for message in call.messages if message.direction is Direction.REQUEST)
+    responses = (message for message in original.messages if message.direction is Direction.RESPONSE)
+    for index, message in enumerate((*requests, *responses)):
+        messages.append(msgspec.structs.replace(message, index=index))
+    return msgspec.structs.replace(
+        original,
+        messages=messages,
+        request_messages=call.request_messages,
+        request_bytes=call.request_bytes,
+        request_metadata=call.request_metadata,
+        half_closed_ns=call.half_closed_ns,
+    )
+
+
+def has_original_status(call: Call) -> bool:
+    """Whether a status came that another one took the place of."""
+    return any(item.point is Point.STATUS and item.status is not None for item in call.interceptions)
+
+
 def original_metadata(call: Call, point: Point) -> Metadata | None:
     """The header block that came at a point; None if the same went on."""
     for item in call.interceptions:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loom.api.replay import Change, ChangeKind, ReplayTiming
+from loom.api.replay import Change, ChangeKind, ReplaySource, ReplayTiming
 from loom.decoding.call_decoder import decode_call
 from loom.model import (
     MASK,
@@ -20,6 +20,7 @@ from loom.model import (
     Secrets,
     application_metadata,
 )
+from loom.model.originals import has_original_status, with_original_answer
 from loom.model.projection import INTERRUPTED
 from loom.proxy.target import Target
 from loom.recording.history import History
@@ -64,6 +65,7 @@ class BatchOptions:
     """
 
     timing: ReplayTiming = ReplayTiming.FAST
+    source: ReplaySource = ReplaySource.WENT
     ignore: IgnorePaths = field(default_factory=IgnorePaths)
     metadata: Metadata = ()
     patience: float = 60.0
@@ -105,13 +107,12 @@ class ReplayBatch:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _result(self, call: Call) -> ReplayResult:
-        if call.ended_by is EndedBy.LOOM and not call.request_messages and call.half_closed_ns is None:
-            # Loom had stopped reading, so the recording does not have what the client sent.
-            return ReplayResult(
-                call, Outcome.SKIPPED, reason="Loom ended it before it received a request message"
-            )
+        if reason := _skip_reason(call):
+            return ReplayResult(call, Outcome.SKIPPED, reason=reason)
+        edits = Edits(timing=self._options.timing, source=self._options.source)
+        edits = replace(edits, metadata=self._metadata(edits.source_call(call)))
         try:
-            plan = plan_replay(call, Edits(metadata=self._metadata(call), timing=self._options.timing))
+            plan = plan_replay(call, edits)
         except ReplayError as error:
             return ReplayResult(call, Outcome.SKIPPED, reason=str(error))
         try:
@@ -124,7 +125,7 @@ class ReplayBatch:
             return ReplayResult(call, Outcome.FAILED, replay=replay, reason=replay.note)
         if replay.dropped_messages or call.dropped_messages:
             return ReplayResult(call, Outcome.SKIPPED, replay=replay, reason="too large to be compared whole")
-        changes = await self._compare(call, replay)
+        changes = await self._compare(with_original_answer(edits.source_call(call)), replay)
         return ReplayResult(call, Outcome.DIFFERENT if changes else Outcome.SAME, changes, replay)
 
     async def _compare(self, call: Call, replay: Call) -> tuple[Change, ...]:
@@ -154,6 +155,18 @@ class ReplayBatch:
         call = self._ended_calls.pop(call_id)
         self._history.clear()
         return call
+
+
+def _skip_reason(call: Call) -> str:
+    """Why a call that Loom ended is not sent again; "" for all others."""
+    if call.ended_by is not EndedBy.LOOM:
+        return ""
+    if not call.request_messages and call.half_closed_ns is None:
+        # Loom had stopped reading, so the recording does not have what the client sent.
+        return "Loom ended it before it received a request message"
+    if call.modified and not has_original_status(call):
+        return "Loom ended it, not the target, so there is no answer to compare with"
+    return ""
 
 
 class _EndedCalls(Observer):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loom.api.replay import MetadataEdit, ReplayTiming
+from loom.api.replay import MetadataEdit, ReplaySource, ReplayTiming
 from loom.codec import CompressionError, EncodeError, TypeResolver, encode, parse_content_type
 from loom.codec.list_alignment import align
 from loom.decoding.call_decoder import DecodedCall
@@ -29,7 +29,9 @@ from loom.model import (
     application_metadata,
     is_binary_key,
 )
+from loom.model.interception import Point
 from loom.model.metadata import USER_AGENT, first_text
+from loom.model.originals import original_call
 from loom.schema import Method
 
 _KEY = re.compile(r"[0-9a-z_.-]+")
@@ -37,6 +39,7 @@ _TEXT = re.compile(r"[\x20-\x7e]*")
 CANCEL_SLACK = 5.0
 """How many seconds longer than recorded the responses before a cancellation may take."""
 
+_REQUEST_POINTS = frozenset({Point.REQUEST_METADATA, Point.REQUEST_MESSAGE, Point.HALF_CLOSE})
 _RECOMPRESSED = frozenset({"gzip", "deflate"})
 
 
@@ -61,6 +64,11 @@ class Edits:
     messages: Sequence[Any] | None = None
     deadline: float | None = None
     timing: ReplayTiming = ReplayTiming.FAST
+    source: ReplaySource = ReplaySource.WENT
+
+    def source_call(self, call: Call) -> Call:
+        """The call that is sent: as it went on, or as it came."""
+        return original_call(call) if self.source is ReplaySource.CAME else call
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +117,13 @@ def plan_replay(
 ) -> Plan:
     """Plan the replay of a call. Raises :class:`ReplayError` if it cannot be sent.
 
-    ``decoding``, the call's decoded request messages, is needed for edited messages only; ``types`` resolves the Anys
-    in them, beside the types that decoding used. ``cancel_slack``: see :data:`CANCEL_SLACK`.
+    ``decoding``, the decoded request messages of :meth:`Edits.source_call`, is needed for edited messages only;
+    ``types`` resolves the Anys in them, beside the types that decoding used. ``cancel_slack``: see
+    :data:`CANCEL_SLACK`.
     """
+    notes = _source_notes(call, edits.source)
+    call = edits.source_call(call)
     recorded = [item for item in call.messages if item.direction is Direction.REQUEST]
-    notes: list[str] = []
     encoding = ""
     if edits.messages is None:
         messages = _as_recorded(call, recorded)
@@ -144,6 +154,18 @@ def plan_replay(
         edited=_edited_parts(call, edits),
         notes=tuple(notes),
     )
+
+
+def _source_notes(call: Call, source: ReplaySource) -> list[str]:
+    """Which of the two is sent, if what the client had sent was altered."""
+    altered = [item for item in call.interceptions if item.altered and item.point in _REQUEST_POINTS]
+    if not altered:
+        return []
+    names = dict.fromkeys(f"{action.kind} {action.name!r}" for item in altered for action in item.actions)
+    by = ", ".join(names)
+    if source is ReplaySource.CAME:
+        return [f"sent as it came from the client, before it was altered by {by}"]
+    return [f"sent as it went on, altered by {by}"]
 
 
 def _edited_parts(call: Call, edits: Edits) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tests.support.engines import ENGINES
 
 from . import comparison
 from .__main__ import run
-from .traffic import PLAN_KEY, Log, custom, digest, make_plan
+from .traffic import PLAN_KEY, End, Log, custom, digest, make_plan
 
 SEED = 20_261_130
 CALLS = 300
@@ -20,7 +20,7 @@ CALLS = 300
 
 @pytest.mark.parametrize("engine", ENGINES)
 async def test_the_export_is_what_both_sides_saw(engine: str, tmp_path: Path) -> None:
-    differences = await run(engine, SEED, CALLS, tmp_path / "calls.ndjson")
+    differences = await run(engine, SEED, range(CALLS), tmp_path / "calls.ndjson")
     assert differences == []
 
 
@@ -103,6 +103,35 @@ def test_a_difference_is_found(tamper: Callable[[dict[str, Any]], object]) -> No
     tampered = copy.deepcopy(call)
     tamper(tampered)
     assert found(tampered)
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "ended_by", "accepted"), [(60, "client", True), (10, "client", False), (60, "backend", False)]
+)
+def test_only_a_call_that_arrived_late_may_be_cancelled_at_its_deadline(
+    late_ms: int, ended_by: str, accepted: bool
+) -> None:
+    number = next(number for number in range(1000) if make_plan(SEED, number).end is End.DEADLINE)
+    plan = make_plan(SEED, number)
+    requests = [digest(data) for data in plan.requests]
+    pairs = custom(plan.metadata)
+    seen = Log(requests, [], pairs, [], [], 4, deadline_ns=1_700_000_001_000_000_000)
+    call = {
+        "started": "2023-11-14T22:13:20.000000000Z",
+        "deadline_ns": 1_000_000_000 + late_ms * 1_000_000,
+        "request_metadata": [*_items([(PLAN_KEY, str(number))]), *_items(plan.metadata)],
+        "initial_metadata": None,
+        "trailing_metadata": None,
+        "status": {"code": 1, "message": "the client cancelled", "details": None},
+        "ended_by": ended_by,
+        "message_counts": [len(plan.requests), 0],
+        "messages": [
+            {"direction": "request", "compressed": False, "data": base64.b64encode(data).decode()}
+            for data in plan.requests
+        ],
+    }
+    found = list(comparison.differences(SEED, {number: [call]}, {number: seen}, {number: seen}))
+    assert (found == []) is accepted
 
 
 def test_calls_that_are_lost_doubled_or_unknown_are_found() -> None:

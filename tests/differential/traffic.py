@@ -4,6 +4,7 @@ import asyncio
 import enum
 import hashlib
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ SERVICE = "differential.Random"
 PLAN_KEY = "x-plan"
 _DETAILS_KEY = "grpc-status-details-bin"
 _SIZES = (0, 1, 5, 100, 4_000, 16_384, 70_000, 300_000)  # bytes; both sides of frames and windows
-_METADATA_KEYS = frozenset({"x-text", "x-other", "x-bytes-bin"})
+METADATA_KEYS = frozenset({"x-text", "x-other", "x-bytes-bin"})
 _CLIENT_FAILURE = "Internal error from Core"  # grpc.aio lost the status when a write met the call's end
 _PATIENCE = 60.0  # seconds
 
@@ -89,7 +90,7 @@ def make_plan(seed: int, number: int) -> Plan:
         details=details,
         compressed_requests=rng.random() < 0.3,
         compressed_responses=rng.random() < 0.3,
-        deadline=0.3 if end is End.DEADLINE else rng.choice((None, None, _PATIENCE)),
+        deadline=1.0 if end is End.DEADLINE else rng.choice((None, None, _PATIENCE)),
     )
 
 
@@ -118,7 +119,7 @@ def digest(message: bytes) -> str:
 
 def custom(metadata: Any) -> list[Pair]:
     """The planned keys among metadata, sorted by key; the order of one key's values is kept."""
-    pairs = [(key, value) for key, value in metadata or () if key in _METADATA_KEYS]
+    pairs = [(key, value) for key, value in metadata or () if key in METADATA_KEYS]
     return sorted(pairs, key=lambda pair: pair[0])
 
 
@@ -134,9 +135,10 @@ class Log:
     code: int | None = None  # None if a side does not know it
     message: str = ""
     details: bytes | None = None
+    deadline_ns: int | None = None  # of the client's clock, since the epoch
 
 
-class Backend:
+class RandomBackend:
     """Answers each call as planned; ``logs`` is what it saw, by number."""
 
     def __init__(self, seed: int) -> None:
@@ -171,7 +173,7 @@ _STATUS_BY_CODE = {status.value[0]: status for status in grpc.StatusCode}
 
 
 class _AnyMethod(grpc.GenericRpcHandler):
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: RandomBackend) -> None:
         self._handler: Any = grpc.stream_stream_rpc_method_handler(backend.handle)
 
     def service(self, handler_call_details: Any) -> Any:
@@ -179,7 +181,7 @@ class _AnyMethod(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def running_backend(backend: Backend) -> AsyncIterator[int]:
+async def running_backend(backend: RandomBackend) -> AsyncIterator[int]:
     """Serve on a free port, which is the result."""
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers((_AnyMethod(backend),))
@@ -208,6 +210,8 @@ async def run_client(port: int, seed: int, numbers: range, concurrency: int) -> 
 
 async def _call(channel: grpc.aio.Channel, plan: Plan) -> Log:
     log = Log(requests=[digest(request) for request in plan.requests])
+    if plan.deadline is not None:
+        log.deadline_ns = time.time_ns() + int(plan.deadline * 1e9)
     method: Any = channel.stream_stream(f"/{SERVICE}/{plan.kind}")
     call: Any = method(
         metadata=((PLAN_KEY, str(plan.number)), *plan.metadata),

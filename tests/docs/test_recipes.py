@@ -18,7 +18,7 @@ import pytest
 from loom.demo.backend import DemoBackend
 from loom.model import Address
 from tests.docs.markdown import blocks
-from tests.interop.conftest import GO, SOURCES
+from tests.interop.foreign import GO, GO_SOURCES
 from tests.support import node
 from tests.support.certificates import Authority
 from tests.support.loom_process import ROOT, LoomProcess, environment, running_loom
@@ -85,7 +85,7 @@ def fragment(document: str, language: str, address: str) -> str:
 
 def go_client(folder: Path, address: str) -> list[str]:
     for name in ("go.mod", "go.sum"):
-        shutil.copy(SOURCES / name, folder)
+        shutil.copy(GO_SOURCES / name, folder)
     source = GO_PROGRAM.replace("FRAGMENT", fragment("point-clients-at-loom.md", "go", address))
     (folder / "main.go").write_text(source, encoding="utf-8")
     return [str(GO), "run", "."]

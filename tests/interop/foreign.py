@@ -7,9 +7,12 @@ the same save for what docs/explanation/transparency.md lists.
 
 import asyncio
 import json
+import subprocess
+import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
@@ -23,6 +26,15 @@ ALTERED = frozenset(
 """
 
 _LINE_LIMIT = 1 << 24
+GO_SOURCES = Path(__file__).with_name("go")
+GO = Path(sysconfig.get_path("scripts")) / "go"
+
+
+def build_go_program(folder: Path) -> str:
+    """Build the program of grpc-go into a folder; fast if Go's build cache has it."""
+    program = folder / "interop"
+    subprocess.run([GO, "build", "-o", str(program), "."], cwd=GO_SOURCES, check=True)
+    return str(program)
 
 
 @dataclass

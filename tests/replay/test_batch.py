@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from loom.api.replay import ReplayTiming
+from loom.api.replay import ReplaySource, ReplayTiming
 from loom.model import MASK, Call, Direction, EndedBy, Messages, Status, StatusCode
+from loom.model.interception import Action, ActionKind, Interception, Point
 from loom.model.projection import INTERRUPTED
 from loom.replay.batch import (
     BatchOptions,
@@ -127,3 +128,36 @@ async def test_a_backend_that_answers_before_it_has_read_all_requests_is_no_diff
     early.status = Status(StatusCode.NOT_FOUND, "Method not found!")  # the answers are compared
     [result] = [item async for item in batch.results([early])]
     assert [(change.where, change.path) for change in result.changes] == [("status", "code")]
+
+
+EDIT = (Action(ActionKind.RULE, "edit", "set text"),)
+
+
+@pytest.mark.parametrize("source", list(ReplaySource))
+async def test_the_answer_is_compared_with_what_the_target_had_answered(
+    bench: Bench, source: ReplaySource
+) -> None:
+    altered = await bench.call("Say", [thing(text=source)])
+    request, response = list(altered.messages)
+    response.data = thing(text="for the client")
+    altered.modified = True
+    came = {"went": thing(text="from the client"), "came": thing(text="came")}[source]
+    if source is ReplaySource.CAME:
+        request.data = thing(text="for the target")
+    altered.interceptions = [
+        Interception(Point.REQUEST_MESSAGE, 0, 1, 1, EDIT, 0, data=came, size=len(came)),
+        Interception(Point.RESPONSE_MESSAGE, 0, 1, 1, EDIT, 1, data=thing(text=source), size=1),
+    ]
+    batch = ReplayBatch(bench.target, bench.schema, BatchOptions(source=source))
+    [result] = [item async for item in batch.results([altered])]
+    assert (result.outcome, result.changes) == (Outcome.SAME, ())
+    assert bench.mirror.received[-1].messages == [thing(text=source)]
+
+
+async def test_a_call_that_a_fault_ended_has_no_answer_to_compare_with(bench: Bench) -> None:
+    ended = await bench.call("Say", [thing(text="a")])
+    ended.modified, ended.ended_by = True, EndedBy.LOOM
+    batch = ReplayBatch(bench.target, bench.schema, BatchOptions())
+    [result] = [item async for item in batch.results([ended])]
+    assert result.outcome is Outcome.SKIPPED
+    assert "no answer to compare with" in result.reason

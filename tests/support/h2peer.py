@@ -5,6 +5,7 @@ Only for loopback and small traffic: flow control is granted at once (or never) 
 """
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -168,6 +169,17 @@ class H2Peer(asyncio.Protocol):
             await self._pong.wait()
 
     def close(self) -> None:
+        self._transport.abort()
+
+    def finish(self) -> None:
+        """Send what is buffered, then a FIN."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Send the RST of TCP, in place of a FIN."""
+        self._transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         self._transport.abort()
 
     def _handle(self, event: h2.events.Event) -> None:

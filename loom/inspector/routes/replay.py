@@ -1,5 +1,7 @@
 """Sending a call again (``/api/calls/{id}/replay``)."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,14 +39,17 @@ async def replay_call(request: Request) -> Response:
 async def _plan(call: Call, body: ReplayRequest, schema: Schema) -> Plan:
     edits = Edits(
         target=_parse_target(body.target or None),
-        metadata=None if body.metadata is None else parse_metadata(body.metadata, call.request_metadata),
         messages=body.messages,
         deadline=_parse_deadline(body.deadline_ms),
         timing=body.timing,
+        source=body.source,
     )
+    source = edits.source_call(call)
+    if body.metadata is not None:
+        edits = replace(edits, metadata=parse_metadata(body.metadata, source.request_metadata))
     if body.messages is None:
         return plan_replay(call, edits)
-    decoding = await decode_call(schema, call, Direction.REQUEST)
+    decoding = await decode_call(schema, source, Direction.REQUEST)
     types = await with_any_types(body.messages, decoding.resolver, schema)
     return plan_replay(call, edits, decoding, types)
 

@@ -37,24 +37,19 @@ from .stream import Stream, WireFields
 UNOBSERVED = "(not observed)"
 FRAMES_PER_STEP, FRAMES_PER_SHORT_STEP = 64, 16
 _HEADERS_SHAPE = END_HEADERS | PADDED | PRIORITY
-_PRIORITY_SIZE = 5
-_PROMISED_ID_SIZE = 4
-_REQUEST = Section.REQUEST
-_REQUEST_DIRECTION = Direction.REQUEST
+_PRIORITY_SIZE, _PROMISED_ID_SIZE = 5, 4
+_REQUEST, _REQUEST_DIRECTION = Section.REQUEST, Direction.REQUEST
 # Plain numbers: an enumeration's members compare four times as slowly.
 _DATA, _HEADERS, _CONTINUATION = 0, 1, 9
-_STREAMS_PER_FRAME = 64
-"""Streams that are updated in the time that parsing a frame takes."""
-_FRAMES_PER_DECODING = 15
-"""Frames that are parsed in the time that decoding a header block takes."""
+_STREAMS_PER_FRAME = 64  # streams that are updated in the time that parsing a frame takes
+_FRAMES_PER_DECODING = 15  # frames that are parsed in the time that decoding a header block takes
 
 
 class Connection:
     """Sans-IO: call :meth:`receive_data` with every chunk after it was forwarded, then :meth:`close`.
 
-    If something cannot be parsed, the connection is marked as unobserved: its open
-    calls end with a note, and further bytes are ignored. The same happens past one of the ``limits``, of which those in
-    sum are compared with the ``usage`` that all connections of an engine share.
+    If something cannot be parsed, the connection is marked as unobserved: its open calls end with a note, and further
+    bytes are ignored; so past one of the ``limits``, of which ``usage`` counts those of all connections in sum.
     """
 
     def __init__(
@@ -227,10 +222,15 @@ class Connection:
         status = local_status.target_unreachable(self._target, reason)
         self._sink.emit(CallEnded(call_id, now, status, EndedBy.LOOM, status.message))
 
-    def close(self, now: int, by: EndedBy) -> None:
-        """End the connection and its open calls; ``by`` is the side that closed first.
+    def half_close(self, by: EndedBy) -> None:
+        """Note that a side has closed its direction of the connection: it ended the calls that fail from then on."""
+        for stream in self._streams.values():
+            stream.half_closed_by = by
 
-        A GOAWAY with an error announces the end: its sender ended the calls, whichever side closes the connection then.
+    def close(self, now: int, by: EndedBy) -> None:
+        """End the connection and its open calls, which ``by`` ended, the side that closed first.
+
+        Unless a GOAWAY with an error has announced the end: then its sender did.
         """
         if self._unobserved_call_id is not None:
             note = f"not observed, because {self.unobserved}"

@@ -8,15 +8,28 @@ from struct import Struct
 
 import msgspec
 
+from loom.model import Direction, MessageSeen
+
 from .frames import VIEW_SIZE, Piece
 
 PREFIX_SIZE = 5
+COMPRESSED = 1  # a flag
 PIECE_COST = 64  # bytes that storing a piece takes besides its content, which dominates in small ones
 
 _unpack_prefix = Struct(">BI").unpack_from  # flags, length
 
 Envelope = tuple[int, bytes, int]
 """A message: its flags, its payload (empty if it was too large to keep), its size in bytes."""
+
+
+def message_event(
+    call_id: int, now: int, direction: Direction, envelope: Envelope, encoding: str
+) -> MessageSeen:
+    """The event of a message, of which ``encoding`` is that of its compression, if it is compressed."""
+    flags, payload, size = envelope
+    compressed = bool(flags & COMPRESSED)
+    lost = size if size != len(payload) else None
+    return MessageSeen(call_id, now, direction, payload, compressed, encoding if compressed else "", lost)
 
 
 def single_payload(data: Piece, max_size: int) -> bytes | None:

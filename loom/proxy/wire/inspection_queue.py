@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from loom.model import EndedBy
 from loom.proxy.event_buffer import EventBuffer
@@ -13,8 +14,15 @@ from .connection import Connection
 
 _ACTIVITY_NS = 1_000_000_000
 
-_Entry = tuple[Connection, bytes | EndedBy, int, bool]
-"""A chunk, or who ended the connection; a timestamp in nanoseconds; whether the client sent the chunk."""
+
+class _HalfClose(NamedTuple):
+    """A side has closed its direction of the connection."""
+
+    by: EndedBy
+
+
+_Entry = tuple[Connection, bytes | EndedBy | _HalfClose, int, bool]
+"""A chunk, or who (half-)closed the connection; a timestamp in nanoseconds; whether the client sent the chunk."""
 
 
 class InspectionQueue:
@@ -99,14 +107,21 @@ class InspectionQueue:
         if size > self._connection_bytes:
             self._throttle_if_dominant(connection)
 
+    def put_half_close(self, connection: Connection, by: EndedBy) -> None:
+        """Queue the end of a direction of a connection, behind its last bytes."""
+        self._put(connection, _HalfClose(by))
+
     def put_close(self, connection: Connection, by: EndedBy) -> None:
         """Queue the end of a connection, behind its last bytes."""
-        if not self._queue:
-            asyncio.get_running_loop().call_soon(self._run_turn)
-        self._queue.append((connection, by, time.time_ns(), False))
+        self._put(connection, by)
         # A closed connection needs no protection from the others.
         self._active.discard(connection)
         self._last_active.discard(connection)
+
+    def _put(self, connection: Connection, end: EndedBy | _HalfClose) -> None:
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._run_turn)
+        self._queue.append((connection, end, time.time_ns(), False))
 
     def drain(self) -> None:
         """Process the whole queue now, and flush."""
@@ -149,6 +164,8 @@ class InspectionQueue:
                 if len(data) >= self._batch_bytes or len(self._events) >= self._batch_size:
                     self._events.flush()
                 self._remove_bytes(connection, len(data))
+            elif isinstance(data, _HalfClose):
+                connection.half_close(data.by)
             else:
                 connection.close(now, data)
             queue.popleft()

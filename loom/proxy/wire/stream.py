@@ -22,7 +22,7 @@ from loom.proxy.loop_lag import LoopLag
 
 from .connect import EndOfStream, parse_end_of_stream, parse_error, split_trailers
 from .deadlines import deadline_passed
-from .envelopes import Envelope, EnvelopeParser, single_payload
+from .envelopes import COMPRESSED, Envelope, EnvelopeParser, message_event, single_payload
 from .flow_control import Window
 from .frames import Piece
 from .headers import HeaderBlock, parse_trailer_lines
@@ -36,7 +36,7 @@ _BACKEND, _DEADLINE_EXCEEDED = EndedBy.BACKEND, int(StatusCode.DEADLINE_EXCEEDED
 _OK = Status(StatusCode.OK)
 _OTHER, _GRPC, _GRPC_WEB = Protocol.OTHER, Protocol.GRPC, Protocol.GRPC_WEB
 _CONNECT_UNARY, _CONNECT_STREAM = Protocol.CONNECT_UNARY, Protocol.CONNECT_STREAM
-_COMPRESSED, _WEB_TRAILERS, _END_OF_STREAM = 1, 0x80, 2  # flags: of any protocol, of gRPC-Web, and of Connect
+_WEB_TRAILERS, _END_OF_STREAM = 0x80, 2  # flags of gRPC-Web, and of Connect
 _NO_ENCODING = frozenset({"", "identity"})
 _TRUNCATED = "the last message was cut off before its end"
 _NO_TRAILERS = "the response ended without trailers"
@@ -45,15 +45,6 @@ _UNDECLARED = "a message is marked as compressed, but no encoding is named"
 
 WireFields = dict[str, str | int | float]
 """What only the wire engine knows of a call: see :class:`loom.model.CallStarted`."""
-
-
-def _message_event(
-    call_id: int, now: int, direction: Direction, envelope: Envelope, encoding: str
-) -> MessageSeen:
-    flags, payload, size = envelope
-    compressed = bool(flags & _COMPRESSED)
-    lost = size if size != len(payload) else None
-    return MessageSeen(call_id, now, direction, payload, compressed, encoding if compressed else "", lost)
 
 
 class Stream(msgspec.Struct, gc=False):
@@ -81,6 +72,7 @@ class Stream(msgspec.Struct, gc=False):
     violation: str = ""  # of the protocol by the response, for which a client reports INTERNAL
     half_closed: bool = False
     ended: bool = False
+    half_closed_by: EndedBy | None = None  # the first to close its direction of the connection
     fields: WireFields = {}  # for the end
 
     @property
@@ -107,7 +99,7 @@ class Stream(msgspec.Struct, gc=False):
         before = parser.buffered
         for envelope in parser.feed(payload):
             self.events.append(
-                _message_event(self.call_id, now, _REQUEST, envelope, self.request_headers.encoding)
+                message_event(self.call_id, now, _REQUEST, envelope, self.request_headers.encoding)
             )
         if end_stream:
             self.on_half_close(now)
@@ -142,10 +134,10 @@ class Stream(msgspec.Struct, gc=False):
             elif protocol is _CONNECT_STREAM and flags & _END_OF_STREAM:
                 self._on_end_of_stream(envelope, now)
             else:
-                if flags & _COMPRESSED and self.response_encoding in _NO_ENCODING:
+                if flags & COMPRESSED and self.response_encoding in _NO_ENCODING:
                     self.violation = self.violation or _UNDECLARED
                 self.events.append(
-                    _message_event(self.call_id, now, _RESPONSE, envelope, self.response_encoding)
+                    message_event(self.call_id, now, _RESPONSE, envelope, self.response_encoding)
                 )
         if end_stream and not self.ended:
             self._end_without_trailers(now)
@@ -223,8 +215,16 @@ class Stream(msgspec.Struct, gc=False):
         self.end(now, Status(code, text), by, text)
 
     def end(self, now: int, status: Status, by: EndedBy, note: str) -> None:
-        """End the call; whatever follows on the stream is ignored."""
+        """End the call; whatever follows on the stream is ignored.
+
+        A side that has closed its direction of the connection ended a call that fails afterwards: C-core's server then
+        answers UNAVAILABLE on the direction that is still open. OK is kept, as such a client may still read.
+        """
         if self.ended:
+            return
+        closed_by, self.half_closed_by = self.half_closed_by, None
+        if closed_by is not None and status.code and by not in {closed_by, EndedBy.DEADLINE, EndedBy.LOOM}:
+            self.on_connection_closed(now, closed_by, "")
             return
         self.ended = True
         if self.headers_pending:
@@ -237,13 +237,13 @@ class Stream(msgspec.Struct, gc=False):
 
     def add_message(self, direction: Direction, payload: bytes, encoding: str, now: int) -> None:
         """Add a message that did not come in an envelope."""
-        envelope = (_COMPRESSED if encoding else 0, payload, len(payload))
-        self.events.append(_message_event(self.call_id, now, direction, envelope, encoding))
+        envelope = (COMPRESSED if encoding else 0, payload, len(payload))
+        self.events.append(message_event(self.call_id, now, direction, envelope, encoding))
 
     def _add_body(self, direction: Direction, parser: UnaryBodyParser, encoding: str, now: int) -> None:
         _, payload, size = parser.end()
-        envelope = (_COMPRESSED if encoding else 0, payload, size)
-        self.events.append(_message_event(self.call_id, now, direction, envelope, encoding))
+        envelope = (COMPRESSED if encoding else 0, payload, size)
+        self.events.append(message_event(self.call_id, now, direction, envelope, encoding))
 
     def _on_web_trailers(self, envelope: Envelope, now: int) -> None:
         """Handle gRPC-Web's last message: the trailers."""
@@ -268,7 +268,7 @@ class Stream(msgspec.Struct, gc=False):
         self._emit_trailing(self.end_of_stream.metadata, now)
 
     def _decompressed(self, envelope: Envelope) -> bytes | Status:
-        return decompress_end(envelope[1], self.response_encoding if envelope[0] & _COMPRESSED else "")
+        return decompress_end(envelope[1], self.response_encoding if envelope[0] & COMPRESSED else "")
 
     def _emit_trailing(self, metadata: Metadata, now: int) -> None:
         if metadata:

@@ -24,6 +24,7 @@ class TunnelEnd(asyncio.Protocol):
 
     def __init__(self, tunnel: "Tunnel", *, client: bool) -> None:
         self.client = client
+        self.side = EndedBy.CLIENT if client else EndedBy.BACKEND
         self.peer: TunnelEnd | None = None
         self.open = False
         self.eof = False
@@ -76,7 +77,7 @@ class TunnelEnd(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Forward a half-close; TLS has none, so that the connection closes."""
         self.eof = True
-        self._tunnel.on_eof(self)
+        self._tunnel.on_half_close(self)
         # Not in this callback: uvloop's transports do not support write_eof while they are reading.
         asyncio.get_running_loop().call_soon(self._forward_eof)
         return self.transport.get_extra_info("sslcontext") is None
@@ -182,18 +183,19 @@ class Tunnel:
         self.queue.flush()
         self.client.close(abort=True)
 
-    def on_eof(self, end: TunnelEnd) -> None:
+    def on_half_close(self, end: TunnelEnd) -> None:
         """Remember who closed first: a backend closes at once when its client is gone, and often before Loom does."""
         if self._first_to_close is None:
-            self._first_to_close = EndedBy.CLIENT if end.client else EndedBy.BACKEND
+            self._first_to_close = end.side
+            self.queue.put_half_close(self.connection, end.side)
 
     def on_lost(self, end: TunnelEnd, error: Exception | None) -> None:
         """Close the other end in the way in which this one was closed."""
         other = self.target if end.client else self.client
-        self.on_eof(end)
-        if not self._closed and self._first_to_close is not None:
+        if not self._closed:
             self._closed = True
-            self.queue.put_close(self.connection, EndedBy.LOOM if self.stopping else self._first_to_close)
+            by = EndedBy.LOOM if self.stopping else self._first_to_close or end.side
+            self.queue.put_close(self.connection, by)
         other.close(abort=error is not None)
         if not self.client.open and not self.target.open:
             self.client.disconnect()

@@ -1,5 +1,6 @@
 """Replay and diff over HTTP, on a whole Loom."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +130,46 @@ async def test_a_replay_under_way_ends_with_loom() -> None:
         replay = api.loom.history.get(answer["id"])
         assert replay is not None
         assert replay.note.startswith("Loom was stopped")
+
+
+RULES = """
+[[rule]]
+name = "text"
+match = "method:Say"
+when = { point = "request-message" }
+do = [{ set = "text", to = "went" }]
+
+[[rule]]
+name = "block"
+match = "method:Say"
+do = [{ metadata = { set = { x-a = "went" } } }]
+"""
+
+
+@pytest.mark.parametrize("source", ["went", "came"])
+async def test_a_replay_of_an_altered_call_sends_what_went_on_or_what_came(
+    tmp_path: Path, source: str
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    async with running_mirror() as mirror, running_instance(mirror, rules=(path,)) as api:
+        call = await api.call("Say", thing(text="came"), metadata=[("x-a", "came")])
+        body = {} if source == "went" else {"source": "came"}
+        _, answer = await api.post(f"/api/calls/{call}/replay", body)
+        await api.ended.wait(answer["id"])
+        _, replay = await api.get(f"/api/calls/{answer['id']}")
+        edit = {**body, "messages": [{"text": "mine"}]}
+        _, edited = await api.post(f"/api/calls/{call}/replay", edit)
+        await api.ended.wait(edited["id"])
+    _, sent, mine = mirror.received
+    assert sent.messages == [thing(text=source)]
+    assert ("x-a", source) in sent.metadata
+    assert (
+        replay["note"]
+        == {
+            "went": "sent as it went on, altered by rule 'block', rule 'text'",
+            "came": "sent as it came from the client, before it was altered by rule 'block', rule 'text'",
+        }[source]
+    )
+    assert replay["rules"] == []
+    assert (mine.messages, ("x-a", source) in mine.metadata) == ([thing(text="mine")], True)

@@ -260,6 +260,41 @@ def test_a_graceful_goaway_leaves_the_end_to_who_closes_first() -> None:
     assert observed.call_ended().ended_by is EndedBy.CLIENT
 
 
+@pytest.mark.parametrize(
+    ("first", "status", "expected"),
+    [
+        (EndedBy.CLIENT, "14", (StatusCode.CANCELLED, EndedBy.CLIENT)),
+        (EndedBy.CLIENT, "0", (StatusCode.OK, EndedBy.BACKEND)),
+        (EndedBy.CLIENT, None, (StatusCode.UNAVAILABLE, EndedBy.BACKEND)),
+        (EndedBy.BACKEND, None, (StatusCode.UNAVAILABLE, EndedBy.BACKEND)),
+    ],
+    ids=[
+        "failure after the client's",
+        "OK after the client's",
+        "failure before",
+        "reset after the backend's",
+    ],
+)
+def test_a_call_that_fails_after_a_side_has_half_closed_is_ended_by_that_side(
+    first: EndedBy, status: str | None, expected: tuple[StatusCode, EndedBy]
+) -> None:
+    """grpcio's server answers "Socket closed" once the client has closed its direction of the connection."""
+    observed = ObservedConnection().handshake()
+    observed.client_sends(observed.client.request(1))
+    observed.server_sends(observed.server.response(1))
+    if status is not None:
+        observed.connection.half_close(first)
+        observed.server_sends(observed.server.trailers(1, status))
+    elif first is EndedBy.CLIENT:
+        observed.server_sends(observed.server.trailers(1, "14"))
+        observed.connection.half_close(first)
+    else:
+        observed.connection.half_close(first)
+        observed.client_sends(frame(http2_bytes.RST_STREAM, 0, 1, ErrorCode.CANCEL.to_bytes(4, "big")))
+    ended = observed.call_ended()
+    assert (ended.status.code, ended.ended_by) == expected
+
+
 def test_a_client_that_closes_its_connection_at_the_deadline() -> None:
     observed = ObservedConnection().handshake()
     observed.client_sends(observed.client.request(1, extra=[("grpc-timeout", "1S")]))

@@ -28,6 +28,8 @@ export type Point =
 
 export type ReleasePolicy = "deadline" | "never" | "after";
 
+export type ReplaySource = "went" | "came";
+
 export type ReplayTiming = "fast" | "recorded" | "turns";
 
 /** The circuit breaker. */
@@ -714,6 +716,11 @@ export interface ReplayRequest {
    * responses have come as had come before it.
    */
   timing?: ReplayTiming;
+  /**
+   * Of a call that rules or faults had altered: `went`, what went on to the target, or `came`, what the client had
+   * sent.
+   */
+  source?: ReplaySource;
 }
 
 /** The replay has begun. */

@@ -1,6 +1,6 @@
 /** Unsent edits of a call's replay: what differs from the recorded call, as typed. Pure. */
 
-import type { ReplayRequest, ReplayTiming, Summary } from "../api/types";
+import type { ReplayRequest, ReplaySource, ReplayTiming, Summary } from "../api/types";
 import { parseDeadline, parseMessages, parseMetadata } from "../detail/replay-form";
 
 /** The edited fields; one that is as recorded is absent. */
@@ -9,6 +9,7 @@ export interface ReplayEdits {
   /** Milliseconds; empty for none. */
   readonly deadline?: string;
   readonly timing?: ReplayTiming;
+  readonly source?: ReplaySource;
   readonly metadata?: string;
   /** The JSON of the message, or of an array of messages. */
   readonly text?: string;
@@ -19,8 +20,8 @@ export interface ReplayEdits {
 /** What identifies a call across launches of Loom, each of which numbers its calls from 1. */
 export type CallIdentity = Pick<Summary, "id" | "started_us">;
 
-export const isEdited = ({ target, deadline, timing, metadata, text }: ReplayEdits): boolean =>
-  [target, deadline, timing, metadata, text].some((field) => field !== undefined);
+export const isEdited = ({ target, deadline, timing, source, metadata, text }: ReplayEdits): boolean =>
+  [target, deadline, timing, source, metadata, text].some((field) => field !== undefined);
 
 /** The request, and the JSON text of its messages or null if they are sent as recorded. Throws `ApiError`. */
 export function replayRequest(edits: ReplayEdits): { body: ReplayRequest; messages: string | null } {
@@ -30,6 +31,7 @@ export function replayRequest(edits: ReplayEdits): { body: ReplayRequest; messag
   if (milliseconds !== undefined) body.deadline_ms = milliseconds;
   else if (edits.deadline !== undefined) body.deadline_ms = 0;
   if (edits.timing !== undefined) body.timing = edits.timing;
+  if (edits.source !== undefined) body.source = edits.source;
   if (edits.metadata !== undefined) body.metadata = parseMetadata(edits.metadata);
   return { body, messages: edits.text === undefined ? null : parseMessages(edits.text, edits.single ?? false) };
 }

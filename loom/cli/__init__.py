@@ -12,6 +12,7 @@
 * :mod:`~loom.cli.replay`: ``loom replay``.
 * :mod:`~loom.cli.rules`: ``loom rules``.
 * :mod:`~loom.cli.faults`: ``loom faults``, and its report.
+* :mod:`~loom.cli.interceptions`: formats what acted on a call.
 * :mod:`~loom.cli.running_faults`: its commands for a running Loom.
 * :mod:`~loom.cli.sessions`: ``loom sessions``.
 * :mod:`~loom.cli.completion`: ``loom completion``, and completion of ids and session names.

@@ -17,6 +17,7 @@ from loom.search.matching import CallMatcher
 from loom.units import format_count
 
 from .completion import session_or_file
+from .formatting import seed_lines
 from .options import FILTER_HELP, FILTER_NAMES, FilterType
 from .output import Output
 from .replay import find_source
@@ -104,6 +105,9 @@ def report(
         except OSError as error:
             raise LoomError(f"--junit {junit}: {error.strerror}") from error
     _print(tallies, as_json=as_json)
+    if not as_json and tallies:
+        for line in seed_lines(content.fault_seeds):
+            Output().line(line)
     failed = any(tally.not_retried or not tally.hit for tally in tallies)
     click.get_current_context().exit(_EXIT_NOT_RETRIED if failed else 0)
 

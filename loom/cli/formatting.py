@@ -1,12 +1,13 @@
 """Format calls of the API as lines of text or JSON; the options of commands that list calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from loom.api.calls import Summary
+from loom.api.calls import Flag, Summary
 from loom.model import Call, Status
+from loom.model.interception import ActionKind
 from loom.runtime.call_formatting import format_call
 from loom.runtime.terminal import Palette
 
@@ -17,6 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _US = 1000
 _ID_WIDTH = 6
+_MAX_SEEDS = 3
 
 
 def to_call(summary: Summary) -> Call:
@@ -37,6 +39,12 @@ def to_call(summary: Summary) -> Call:
         status=None if status is None else Status(status.code, status.message),
         ended_by=summary.ended_by,
     )
+    call.modified = Flag.MODIFIED in summary.flags
+    call.acted = (
+        *((ActionKind.RULE, name) for name in summary.rules),
+        *((ActionKind.FAULT, name) for name in summary.faults),
+        *(((ActionKind.BREAKPOINT, ""),) if Flag.HELD in summary.flags else ()),
+    )
     call.request_messages, call.response_messages = summary.messages
     call.request_bytes, call.response_bytes = summary.bytes
     return call
@@ -52,6 +60,13 @@ def listing_options(function: F) -> F:
     )
     decorated: F = json_option(color_option(api_options(function)))
     return decorated
+
+
+def seed_lines(seeds: Mapping[int, int]) -> Iterator[str]:
+    """The seeds of a session's last runs, by the id of their first call: what failed fails again with them."""
+    earlier = max(len(seeds) - _MAX_SEEDS, 0)
+    for first, seed in list(seeds.items())[earlier:]:
+        yield f"--fault-seed {seed} for calls from #{first}"
 
 
 def write_summary(summary: Summary, output: Output, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from loom.units import format_bytes, format_count, format_duration
 from .api_client import ApiClient, api_options
 from .completion import call_id
 from .formatting import format_summary
+from .interceptions import interception_lines
 from .options import CallId
 from .output import Output, color_option, run
 
@@ -57,7 +58,7 @@ def command(
     ui: str,
     token: str | None,
 ) -> None:
-    """Show a call: status, metadata, timing, and its messages decoded."""
+    """Show a call: status, metadata, timing, its messages decoded, and what rules and faults did to it."""
     output = Output(color=color)
 
     async def show() -> None:
@@ -65,9 +66,19 @@ def command(
             detail = await client.get(f"/api/calls/{call}", CallDetail, reveal=int(reveal))
             if as_json:
                 views = [view async for view in _message_views(client, call, messages)]
-                output.json(msgspec.structs.asdict(detail) | {"message_views": views})
+                originals = await _original_views(client, detail, len(detail.interceptions))
+                output.json(
+                    msgspec.structs.asdict(detail)
+                    | {
+                        "message_views": views,
+                        "original_views": {str(n): view for n, view in originals.items()},
+                    }
+                )
                 return
             for line in call_lines(detail, output.palette):
+                output.line(line)
+            originals = await _original_views(client, detail, messages)
+            for line in interception_lines(detail, originals, messages, output.palette):
                 output.line(line)
             count = 0
             async for view in _message_views(client, call, messages):
@@ -80,6 +91,15 @@ def command(
                 output.line(output.palette.dim(f"… and {more}: raise --messages"))
 
     ctx.exit(run(show))
+
+
+async def _original_views(client: ApiClient, call: CallDetail, limit: int) -> dict[int, MessageView]:
+    """The messages that came and were altered, by their position among the first ``limit`` interceptions."""
+    return {
+        number: await client.get(f"/api/calls/{call.id}/originals/{number}", MessageView, bytes=_MAX_LINE)
+        for number, item in enumerate(call.interceptions[:limit])
+        if item.original_held
+    }
 
 
 async def _message_views(client: ApiClient, call: int, limit: int) -> AsyncIterator[MessageView]:

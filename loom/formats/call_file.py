@@ -28,7 +28,8 @@ class CallFileContent:
     """The content of a file of calls.
 
     ``calls`` is read lazily; meanwhile ``descriptors`` and ``problems``, lines that say what could not be read, grow.
-    ``masked`` are the metadata keys that a session masks beside the default ones.
+    ``masked`` are the metadata keys that a session masks beside the default ones; ``fault_seeds`` the seeds of its
+    runs, by the id of their first call.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class CallFileContent:
     descriptors: list[StoredDescriptorSet] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)
+    fault_seeds: dict[int, int] = field(default_factory=dict)
 
 
 class CallFile:
@@ -122,6 +124,7 @@ class CallFile:
                 "session",
                 descriptors=reader.descriptors(),
                 masked=reader.masked(),
+                fault_seeds=reader.fault_seeds(),
                 problems=reader.damaged,
             )
         content.calls = self._read_session_calls(content)

@@ -159,6 +159,8 @@ class CallIds:
     """A counter of call ids: 1, 2, 3 … within one history or session."""
 
     def __init__(self, first: int = 1) -> None:
+        self.first = first
+        """The first of them."""
         self._counter = itertools.count(first)
 
     def allocate(self) -> int:

@@ -37,6 +37,7 @@ class CallLog(Observer):
         self,
         path: Path,
         secrets: Secrets,
+        fault_seed: int | None = None,
         *,
         queue_budget: int = DEFAULT_QUEUE_BUDGET,
         flush_interval: float = DEFAULT_FLUSH_INTERVAL,
@@ -47,6 +48,7 @@ class CallLog(Observer):
         self.dropped = 0
         self.error = ""
         self._secrets = secrets
+        self._fault_seed = fault_seed
         self._queue_budget = queue_budget
         self._flush_interval = flush_interval
         self._retry_interval = retry_interval
@@ -151,7 +153,8 @@ class CallLog(Observer):
             opened = os.fstat(self._file)
             self._file_identity = (opened.st_dev, opened.st_ino)
             # The newline ends a line that a previous run, or a full disk, left unfinished.
-            os.write(self._file, (b"\n" if opened.st_size else b"") + header_line(revealed=False))
+            header = header_line(revealed=False, fault_seed=self._fault_seed)
+            os.write(self._file, (b"\n" if opened.st_size else b"") + header)
         except OSError as error:
             self._set_error(error)
             return False

@@ -17,10 +17,13 @@ _NARROW_STATUS = 13  # UNAVAILABLE and its sign
 _KIND_SIGNS = {"unary": "→", "server": "⇇", "client": "⇉", "bidi": "⇄"}
 _MAX_METHOD = 200
 _MAX_REASON = 120
+_MAX_NAMES = 80
 
 
 def format_call(call: Call, palette: Palette, width: int | None = None) -> str:
-    """``12:03:04.567 ✓ OK  /pkg.Service/Method  ⇄ bidi  ↑3 120 B ↓5 2.10 KiB  14.2 ms``, and why it failed.
+    """``12:03:04.567 ✓ OK  /pkg.Service/Method  ⇄ bidi  ↑3 120 B ↓5 2.10 KiB  14.2 ms``.
+
+    What acted on the call follows, and why it failed.
 
     The time is the start of the call. A call in flight has no duration. Where the method does not fit into ``width``
     columns, its package is dropped first, then its service; the caller cuts the rest of the line.
@@ -38,10 +41,18 @@ def format_call(call: Call, palette: Palette, width: int | None = None) -> str:
         f" ↓{call.response_messages} {format_bytes(call.response_bytes)}"
         f"{duration}"
     )
+    if call.acted:
+        line = f"{line}  {palette.warning(_acted(call))}"
     reason = call.status.message if call.is_error and call.status is not None else ""
     if call.ended_by is EndedBy.CLIENT and not reason:
         reason = "cancelled by the client"
     return f"{line}  {palette.dim(shorten(reason, _MAX_REASON))}" if reason else line
+
+
+def _acted(call: Call) -> str:
+    """``altered by rule louder, fault flaky``, or ``acted on by …`` where everything went on as it came."""
+    names = ", ".join(f"{kind} {name}" if name else kind.value for kind, name in call.acted)
+    return f"{'altered' if call.modified else 'acted on'} by {shorten(names, _MAX_NAMES)}"
 
 
 def format_start(call: Call, palette: Palette) -> str:

@@ -107,7 +107,8 @@ class Loom:
         self.schema.sources.append(self.stored_descriptors)
         self.breaker = wiring.breaker(settings)
 
-        self.log = wiring.log(settings, self.secrets)
+        self.rule_sources = wiring.rule_sources(settings)
+        self.log = wiring.log(settings, self.secrets, self.rule_sources.seed)
         self.store = await asyncio.to_thread(wiring.session, settings, self.schema.kind)
         if self.store is not None:
             await self._restore(self.store)
@@ -136,10 +137,11 @@ class Loom:
             log=self.log.status if self.log else lambda: None,
             session=self.store.status if self.store else lambda: None,
         )
-        self.metrics = Metrics(__version__, self.stats)
+        self.metrics = Metrics(
+            __version__, self.stats, lambda: None if self.interceptor is None else self.interceptor.rules
+        )
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
-        self.rule_sources = wiring.rule_sources(settings)
         self.interceptor = wiring.interceptor(settings, self.rule_sources, self.schema)
         self.engine = wiring.engine(
             settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind, self.interceptor
@@ -172,6 +174,8 @@ class Loom:
             except Exception as error:  # noqa: BLE001 (damage that no check has found)
                 store.previous_runs.report(f"{store.path}: call {call.id} could not be read: {error!r}")
         self.ids = CallIds(max(store.last_id, self.history.last_id) + 1)
+        if self.settings.engine != "wire":
+            store.put_fault_seed(self.ids.first, self.rule_sources.seed)
         self.stored_descriptors.add(await asyncio.to_thread(store.stored_descriptors))
         store.previous_runs.report(*self.stored_descriptors.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))

@@ -1,5 +1,6 @@
 """Prometheus metrics: counted in plain dicts per call, converted when scraped."""
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from loom.api.stats import Stats
+from loom.interception import RuleSet
 from loom.model import Call, Observer, Status, StatusCode
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -30,13 +32,22 @@ _BREAKER_STATES = ("closed", "open", "half_open")
 class Metrics(Collector, Observer):
     """An observer of calls, and the collector of its own registry.
 
-    ``stats`` returns the figures of this moment.
+    ``stats`` returns the figures of this moment, ``rules`` the rules in force; there are at most
+    :data:`~loom.interception.rule_file.MAX_RULES`, and as many series of each of their metrics.
     """
 
-    def __init__(self, version: str, stats: Callable[[], Stats], *, max_methods: int = MAX_METHODS) -> None:
+    def __init__(
+        self,
+        version: str,
+        stats: Callable[[], Stats],
+        rules: Callable[[], RuleSet | None] = lambda: None,
+        *,
+        max_methods: int = MAX_METHODS,
+    ) -> None:
         self.registry = CollectorRegistry()
         self._version = version
         self._stats = stats
+        self._rules = rules
         self._max_methods = max_methods
         self._started: dict[str, int] = {}
         self._handled: dict[tuple[str, int | None], int] = {}
@@ -85,6 +96,9 @@ class Metrics(Collector, Observer):
         yield InfoMetricFamily("loom_build", "Version of this Loom.", {"version": self._version})
         yield from self._calls()
         yield from self._memory_metrics(self._stats())
+        rules = self._rules()
+        if rules is not None:
+            yield from _rule_metrics(rules)
 
     def _calls(self) -> Iterator[Metric]:
         started = CounterMetricFamily("loom_calls_started", "Calls that came in.", labels=["method"])
@@ -147,6 +161,27 @@ class Metrics(Collector, Observer):
                 dropped.add_metric([sink], status.dropped)
         yield written
         yield dropped
+
+
+def _rule_metrics(rules: RuleSet) -> Iterator[Metric]:
+    """What rules and faults did. A rule that is removed takes its series with it."""
+    acting = rules.count_acting(time.monotonic())
+    yield GaugeMetricFamily("loom_rules", "Rules and faults in force.", value=acting)
+    labels = ["kind", "name"]
+    for name, key, text in (
+        ("loom_rule_matched", "matched", "Calls that matched a rule or a fault."),
+        ("loom_rule_acted", "acted", "Those that it acted on."),
+        ("loom_rule_overflow", "overflow", "Those that passed as too many were active."),
+        ("loom_rule_failures", "failures", "How often it could not be applied."),
+    ):
+        family = CounterMetricFamily(name, text, labels=labels)
+        for active in rules.active:
+            family.add_metric([active.rule.kind.value, active.rule.name], getattr(active.state, key))
+        yield family
+    now = GaugeMetricFamily("loom_rule_active", "Calls that it acts on now.", labels=labels)
+    for active in rules.active:
+        now.add_metric([active.rule.kind.value, active.rule.name], active.state.active)
+    yield now
 
 
 def _code_label(code: int | None) -> str:

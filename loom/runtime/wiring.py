@@ -208,11 +208,11 @@ def session(settings: Settings, kind_of: Callable[[str], Kind | None]) -> Sessio
     return store
 
 
-def log(settings: Settings, secrets: Secrets) -> CallLog | None:
-    """Return the NDJSON log; None without ``--log``."""
+def log(settings: Settings, secrets: Secrets, fault_seed: int) -> CallLog | None:
+    """Return the NDJSON log, whose header has the seed where something can act; None without ``--log``."""
     if settings.log is None:
         return None
-    log = CallLog(settings.log, secrets)
+    log = CallLog(settings.log, secrets, None if settings.engine == "wire" else fault_seed)
     log.start()
     if log.error:
         raise StartError(f"--log {settings.log}: {log.error}")

@@ -9,6 +9,7 @@ is on disk as it comes, and reading projects the events to calls as the recorder
 * :mod:`~loom.sessions.session_file`: the file as its writer holds it, on a disk that may go and come back.
 * :mod:`~loom.sessions.batch`: the events of one row.
 * :mod:`~loom.sessions.write_queue`: the bounded queue of batches to be written.
+* :mod:`~loom.sessions.facts`: names with a number each, still to be written.
 * :mod:`~loom.sessions.writer`: the sink: the queue, and a thread that writes it.
 * :mod:`~loom.sessions.rows`: inserts into the tables.
 * :mod:`~loom.sessions.session_import`: adds the calls of a file in one transaction.

@@ -34,6 +34,8 @@ _CANNOT_WRITE = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 _DISK = ("SQLITE_FULL", "SQLITE_IOERR", *_CANNOT_WRITE)
 MASKED = "masked "
 """The prefix of the names of facts that say which metadata is masked."""
+FAULT_SEED = "fault seed "
+"""The prefix of the names of facts with the seed of rules and faults; the id of a run's first call follows."""
 
 _TABLE_NAMES = ("batches", "spans", "descriptors", "kinds", "facts")
 _TABLES = """

@@ -15,7 +15,7 @@ import zstandard
 from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 from loom.model.projection import end_interrupted, project
 
-from .database import MASKED, SessionError, explain, open_for_reading
+from .database import FAULT_SEED, MASKED, SessionError, explain, open_for_reading
 from .event_codec import unpack
 from .recovery import is_damage, open_damaged, walk
 
@@ -174,6 +174,16 @@ class SessionReader:
         """The metadata keys that were masked when its calls were recorded, beside the defaults."""
         names = self._numbers("SELECT name, value FROM facts", "its counters")
         return sorted(name.removeprefix(MASKED) for name in names if name.startswith(MASKED))
+
+    def fault_seeds(self) -> dict[int, int]:
+        """The seed of the rules and faults of each run, by the id of its first call, in order."""
+        names = self._numbers("SELECT name, value FROM facts", "its counters")
+        seeds = {
+            int(first): seed
+            for name, seed in names.items()
+            if name.startswith(FAULT_SEED) and (first := name.removeprefix(FAULT_SEED)).isdecimal()
+        }
+        return dict(sorted(seeds.items()))
 
     def _kinds(self) -> dict[str, Kind]:
         subject = "some kinds of methods"

@@ -51,8 +51,14 @@ def insert_kinds(connection: sqlite3.Connection, kinds: Sequence[tuple[str, Kind
 
 def insert_masks(connection: sqlite3.Connection, keys: Iterable[str]) -> None:
     """Insert the metadata keys that are masked."""
-    with skip_refused_content(connection, "the names of masked metadata"):
-        connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, 1)", [(MASKED + key,) for key in keys])
+    insert_facts(connection, ((MASKED + key, 1) for key in keys))
+
+
+def insert_facts(connection: sqlite3.Connection, facts: Iterable[tuple[str, int]]) -> None:
+    """Insert facts about the session; one that is there already gets the new number."""
+    for fact in facts:
+        with skip_refused_content(connection, "the name of masked metadata"):
+            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", fact)
 
 
 def insert_descriptors(connection: sqlite3.Connection, items: Iterable[StoredDescriptorSet]) -> None:

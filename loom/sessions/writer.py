@@ -13,10 +13,11 @@ from loom.api.stats import SessionStatus
 from loom.model import Call, Kind, StoredDescriptorSet, StoredEvent
 
 from .batch import Batch, new_compressor
-from .database import SessionError, explain, is_disk_error
+from .database import FAULT_SEED, MASKED, SessionError, explain, is_disk_error
+from .facts import FactQueue
 from .previous_runs import PreviousRuns
 from .pruning import prune, used_bytes
-from .rows import insert_batches, insert_descriptors, insert_kinds, insert_masks
+from .rows import insert_batches, insert_descriptors, insert_kinds
 from .session_file import FileReplacedError, SessionFile
 from .write_queue import WriteQueue
 
@@ -88,10 +89,10 @@ class SessionWriter:
         self._compressor = new_compressor()
         self._clear_pending = False
         self._descriptors: deque[StoredDescriptorSet] = deque()
-        self._masks: list[str] = []  # still to be written
-        # For a new file in the place of one that was removed:
-        self._written_masks: list[str] = []
-        self._written_descriptors: list[StoredDescriptorSet] = []
+        self._facts = FactQueue()
+        self._written_descriptors: list[
+            StoredDescriptorSet
+        ] = []  # for a new file in the place of a removed one
 
     @property
     def name(self) -> str:
@@ -143,9 +144,9 @@ class SessionWriter:
                     f"{self._written_to_file:,} calls of this run that were stored in it are not in the new file"
                 )
             self._written_to_file = 0
-            self._masks = [*self._written_masks, *self._masks]
+            self._facts.requeue()
             self._descriptors.extendleft(reversed(self._written_descriptors))
-            self._written_masks, self._written_descriptors = [], []
+            self._written_descriptors = []
         return True
 
     def restore(self, limit: int, max_bytes: int = 64 * 1024 * 1024) -> list[Call]:
@@ -187,12 +188,16 @@ class SessionWriter:
 
     def mask(self, keys: Iterable[str]) -> None:
         """Store, with the next calls, that these metadata keys are masked."""
-        self._masks += keys
+        self._facts.put((MASKED + key, 1) for key in keys)
+
+    def put_fault_seed(self, first_id: int, seed: int) -> None:
+        """Store, with the next calls, the seed of the rules and faults of calls from this id on."""
+        self._facts.put([(f"{FAULT_SEED}{first_id}", seed)])
 
     def masked(self) -> list[str]:
         """The metadata keys that previous runs stored as masked."""
         keys = self.previous_runs.read(lambda reader: reader.masked()) if self._accepting else []
-        self._written_masks += keys
+        self._facts.add_written((MASKED + key, 1) for key in keys)
         return keys
 
     def stored_descriptors(self) -> list[StoredDescriptorSet]:
@@ -333,8 +338,8 @@ class SessionWriter:
         self._file.mark()
         refused = insert_batches(connection, self._pending, self._compressor)
         self._write_kinds(connection)
-        masks, descriptors = list(self._masks), list(self._descriptors)
-        insert_masks(connection, masks)
+        facts = self._facts.write(connection)
+        descriptors = list(self._descriptors)
         insert_descriptors(connection, descriptors)
         self._clear_pending = False
         if self.cleared:
@@ -342,8 +347,7 @@ class SessionWriter:
         self._file.check()
         connection.execute("COMMIT")
         self._file.committed()
-        self._written_masks += masks
-        del self._masks[: len(masks)]
+        self._facts.commit(facts)
         for _ in descriptors:
             self._written_descriptors.append(self._descriptors.popleft())
         for batch in self._pending:

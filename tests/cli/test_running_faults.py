@@ -29,10 +29,15 @@ async def faults(
     api: LoomInstance, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, list[str], str]:
     """Run ``loom faults …``: exit code, lines, errors."""
+    return await command(api, capsys, "faults", *words)
 
+
+async def command(
+    api: LoomInstance, capsys: pytest.CaptureFixture[str], *words: str
+) -> tuple[int, list[str], str]:
     def run() -> int:
         with pytest.raises(SystemExit) as exited:
-            main(["faults", *words, "--ui", str(api.loom.ui_address)])
+            main([*words, "--ui", str(api.loom.ui_address)])
         return int(exited.value.code or 0)
 
     code = await asyncio.to_thread(run)
@@ -106,3 +111,36 @@ async def test_what_is_wrong_is_said_and_nothing_changes(
     assert errors.startswith("loom: ")
     assert errors.count("\n") == 1
     assert await say(api) is grpc.StatusCode.OK
+
+
+async def test_calls_and_show_say_what_acted_and_what_came(
+    api: LoomInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fault in ("corrupt=truncate", "status=DATA_LOSS; at=trailers", "delay=1ms"):
+        await faults(api, capsys, "set", f"method:Say :: {fault}", "--name", fault.partition("=")[0])
+    assert await say(api) is grpc.StatusCode.DATA_LOSS
+    await api.ended.wait(1)
+    _, [line], _ = await command(api, capsys, "calls")
+    line, names = line.split("  altered by ")
+    assert set(names.partition("  ")[0].split(", ")) == {
+        "rule mark",
+        "fault corrupt",
+        "fault status",
+        "fault delay",
+    }
+    _, lines, _ = await command(api, capsys, "show", "1")
+    shown = lines[lines.index("acted on") :]
+    assert any(line.startswith("  request metadata: rule mark: metadata set x-env") for line in shown)
+    [corrupted] = [
+        place for place, line in enumerate(shown) if line.startswith("  response message 1: fault corrupt")
+    ]
+    assert (
+        shown[corrupted] == "  response message 1: fault corrupt: corrupt (truncate) (went on as message 1)"
+    )
+    assert shown[corrupted + 1 : corrupted + 4] == ["    came {", '    came   "text": "x"', "    came }"]
+    assert "    came OK (0)" in shown
+    _, [text], _ = await command(api, capsys, "show", "1", "--json")
+    call = json.loads(text)
+    [number] = call["original_views"]
+    assert call["interceptions"][int(number)]["point"] == "response-message"
+    assert call["original_views"][number]["json"] == {"text": "x"}

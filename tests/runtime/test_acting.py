@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,12 +145,20 @@ async def test_a_named_field_without_a_schema_passes_and_is_noted(tmp_path: Path
 
 async def test_what_came_is_in_the_session(tmp_path: Path) -> None:
     flags = ("method:Chat :: drop; at=message 2",)
-    options: dict[str, Any] = {"fault": flags, "session": "acted", "data_dir": tmp_path}
-    async with running_mirror() as mirror, running_instance(mirror, **options) as loom:
-        await chat(loom, "one", "two")
-        await recorded(loom)
+    log = tmp_path / "calls.ndjson"
+    options: dict[str, Any] = {"fault": flags, "session": "acted", "data_dir": tmp_path, "log": log}
+    async with running_mirror() as mirror:
+        async with running_instance(mirror, fault_seed=5, **options) as loom:
+            await chat(loom, "one", "two")
+            await recorded(loom)
+        async with running_instance(mirror, fault_seed=6, **options | {"fault": ()}) as loom:
+            await chat(loom, "three")
+            await recorded(loom, 2)
+    headers = [json.loads(line) for line in log.read_text().splitlines() if '"type":"header"' in line]
+    assert [header["fault_seed"] for header in headers] == [5, 6]
     with SessionReader(session_path("acted", sessions_directory(tmp_path))) as reader:
-        [call] = reader.calls()
+        call, _ = sorted(reader.calls(), key=lambda call: call.id)
+        assert reader.fault_seeds() == {1: 5, 2: 6}
     [item] = call.interceptions
     assert (item.data, item.count, item.point) == (thing(text="two"), 0, Point.RESPONSE_MESSAGE)
     assert call.response_messages == 1

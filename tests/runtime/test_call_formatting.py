@@ -7,6 +7,7 @@ import pytest
 
 from loom.cli.output import fit
 from loom.model import Call, EndedBy, Kind, Status, StatusCode
+from loom.model.interception import ActionKind
 from loom.runtime.call_formatting import format_call, format_start
 from loom.runtime.terminal import Palette
 
@@ -85,3 +86,21 @@ def test_colours_only_where_enabled() -> None:
     assert "\x1b[" not in format_call(call(), PLAIN)
     assert "\x1b[32m" in format_call(call(), Palette(enabled=True))
     assert "\x1b[31m" in format_call(call(5), Palette(enabled=True))
+
+
+@pytest.mark.parametrize(
+    ("modified", "acted", "text"),
+    [
+        (
+            True,
+            ((ActionKind.RULE, "louder"), (ActionKind.FAULT, "--fault 1")),
+            "altered by rule louder, fault --fault 1",
+        ),
+        (False, ((ActionKind.FAULT, "slow"),), "acted on by fault slow"),
+        (True, ((ActionKind.BREAKPOINT, ""),), "altered by breakpoint"),
+    ],
+)
+def test_what_acted_on_a_call_is_said(modified: bool, acted: object, text: str) -> None:
+    line = format_call(call(StatusCode.ABORTED, "no", modified=modified, acted=acted), PLAIN)
+    assert line.endswith(f"14.2 ms  {text}  no")
+    assert "\x1b[33m" in format_call(call(acted=acted), Palette(enabled=True))

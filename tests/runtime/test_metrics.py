@@ -4,7 +4,10 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from loom.api.stats import BreakerStatus, LogStatus, Sinks, Stats, TargetStatus
+from loom.interception import RuleSet
+from loom.interception.faults import parse_fault_flag
 from loom.model import Call, Status
+from loom.model.interception import CallFacts
 from loom.runtime.metrics import Metrics
 
 STATS = Stats(
@@ -111,10 +114,29 @@ def test_a_long_method_name_is_no_label() -> None:
     assert len(metrics.exposition()) < 100_000
 
 
+RULES = RuleSet([parse_fault_flag("method:C :: hang", 1), parse_fault_flag(":: status=ABORTED", 2)])
+
+
+def test_rules_are_counted_while_they_are_there() -> None:
+    metrics = Metrics("1", lambda: STATS, lambda: RULES)
+    opened = RULES.open(CallFacts("/a.B/C"), 0)
+    assert opened is not None
+    values = samples(metrics)
+    labels = (("kind", "fault"), ("name", "--fault 1"))
+    assert values["loom_rules", ()] == 2
+    assert values["loom_rule_matched_total", labels] == values["loom_rule_active", labels] == 1
+    opened.close()
+    values = samples(metrics)
+    assert (values["loom_rule_active", labels], values["loom_rule_acted_total", labels]) == (0, 1)
+    RULES.enabled = False
+    assert samples(metrics)["loom_rules", ()] == 0
+    RULES.enabled = True
+
+
 def test_every_metric_is_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(loom_\w+)`", document))
-    metrics = Metrics("1", lambda: STATS)
+    metrics = Metrics("1", lambda: STATS, lambda: RULES)
     ended(metrics, "/a.B/C")
     exposed = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples(metrics)}
     assert exposed == documented

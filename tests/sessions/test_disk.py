@@ -29,6 +29,7 @@ def writer(path: Path) -> Iterator[SessionWriter]:
     writer = SessionWriter(path, retry_interval=0.05, declared_kind=lambda _: Kind.UNARY)
     writer.mask(["x-key"])
     writer.open()
+    writer.put_fault_seed(1, 7)
     writer.put_descriptors(DESCRIPTORS)
     emit(writer, *unary(1))
     yield writer
@@ -86,6 +87,7 @@ def test_a_new_file_takes_the_place_of_one_that_is_gone(
     assert writer.masked() == ["x-key"]
     assert writer.stored_descriptors() == [DESCRIPTORS]
     with SessionReader(path) as reader:
+        assert reader.fault_seeds() == {1: 7}
         assert [call.kind for call in reader.newest(1, 1 << 20)] == [Kind.UNARY]
     if remove in {move_away, move_database_away}:
         assert stored(path.parent.with_name("elsewhere") / path.name) == [1]

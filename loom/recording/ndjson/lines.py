@@ -28,6 +28,9 @@ class Header(Struct, tag="header", tag_field="type"):
     version: Annotated[int, Meta(ge=1, description="raised when older readers would misread the file")]
     generator: str = ""
     secrets: Literal["masked", "revealed"] = "masked"
+    fault_seed: Annotated[
+        int | UnsetType, Meta(description="which calls a percent of a rule or a fault selects; in the log")
+    ] = UNSET
 
 
 class Descriptors(Struct, tag="descriptors", tag_field="type"):

@@ -14,10 +14,14 @@ from . import lines
 _encoder = msgspec.json.Encoder()
 
 
-def header_line(*, revealed: bool) -> bytes:
-    """The first line of a file, with its newline."""
+def header_line(*, revealed: bool, fault_seed: int | None = None) -> bytes:
+    """The first line of a file, with its newline; ``fault_seed`` is that of a running Loom."""
     header = lines.Header(
-        "loom-ndjson", lines.VERSION, f"loom {__version__}", "revealed" if revealed else "masked"
+        "loom-ndjson",
+        lines.VERSION,
+        f"loom {__version__}",
+        "revealed" if revealed else "masked",
+        msgspec.UNSET if fault_seed is None else fault_seed,
     )
     return _encoder.encode(header) + b"\n"
 

@@ -10,6 +10,7 @@ A writer is a function from calls to the chunks of a file. Every writer masks se
 * :mod:`~loom.formats.grpcurl_script`: writes a shell script of grpcurl commands.
 * :mod:`~loom.formats.pytest_file`: writes a pytest file that makes the calls again.
 * :mod:`~loom.formats.bundle`: writes a bundle: calls, schema and timing in one ZIP archive.
+* :mod:`~loom.formats.alterations`: what an export says of calls that rules or faults altered.
 * :mod:`~loom.formats.call_file`: reads any file of calls.
 * :mod:`~loom.formats.bundle_reader`: reads a bundle.
 * :mod:`~loom.formats.zip_recovery`: recovers a ZIP archive that was cut short.

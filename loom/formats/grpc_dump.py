@@ -23,6 +23,7 @@ from loom.model import (
 )
 from loom.model.timestamps import format_timestamp
 
+from .alterations import altered_by
 from .destination import Destination
 
 GO_NAMES = {
@@ -57,6 +58,8 @@ def _rpc_object(call: Call, schema: StoredSchema, secrets: Secrets | None) -> di
     request = _grouped(call.request_metadata, secrets)
     if call.authority:
         request.setdefault(":authority", [call.authority])
+    if names := altered_by(call):
+        rpc["altered_by"] = names
     rpc["metadata"] = request
     rpc["metadata_response_headers"] = _grouped(call.initial_metadata or (), secrets)
     rpc["metadata_response_trailers"] = _grouped(call.trailing_metadata or (), secrets)

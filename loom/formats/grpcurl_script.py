@@ -9,9 +9,11 @@ from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpcurl.command import SchemaOptions, grpcurl_command
 from loom.model import Call, Direction, EndedBy, Secrets, StatusCode, StoredDescriptorSet
+from loom.model.originals import with_original_answer
 from loom.model.projection import INTERRUPTED
 from loom.model.timestamps import format_timestamp
 
+from .alterations import alteration_note
 from .destination import Destination
 
 _STATUS_OFFSET = 64  # grpcurl exits with a status code plus this
@@ -62,7 +64,9 @@ def write_script(
     if destination.tls is None:
         yield _TLS_SWITCH.encode()
     sets: dict[bytes, int] = {}
-    for call in calls:
+    for recorded_call in calls:
+        altered = alteration_note(recorded_call)
+        call = with_original_answer(recorded_call)
         if call.status is None or call.note == INTERRUPTED:
             yield f"\n# Left out: call {call.id} {call.method!a}: it had not ended.\n".encode()
             continue
@@ -86,9 +90,8 @@ def write_script(
             reveal=secrets is None,
             connection="$connection" if destination.tls is None else "",
         )
-        yield _command_block(call, call.status.name, command.command, command.notes).encode(
-            "utf-8", "replace"
-        )
+        notes = [altered, *command.notes] if altered else command.notes
+        yield _command_block(call, call.status.name, command.command, notes).encode("utf-8", "replace")
     yield _FOOTER.encode()
 
 

@@ -20,6 +20,7 @@ from loom.model import MASK, Address, Call, Direction, EndedBy, Message, Metadat
 from loom.model.metadata import GRPC_MESSAGE, GRPC_STATUS
 from loom.model.timestamps import format_timestamp
 
+from .alterations import altered_by, describe_interceptions
 from .destination import Destination
 
 _HTTP = "HTTP/2"
@@ -101,7 +102,7 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
         },
         **_server(call.target),
         "connection": call.peer,
-        "comment": call.note,
+        "comment": "; ".join(filter(None, [call.note, _altered(call)])),
         "_grpc": {
             "id": call.id,
             "method": call.method,
@@ -115,9 +116,15 @@ def _entry(call: Call, schema: StoredSchema, secrets: Secrets | None, scheme: st
             if call.deadline_ns is None
             else (call.deadline_ns - call.started_ns) / _MILLISECOND,
             "dropped": {"messages": call.dropped_messages, "bytes": call.dropped_bytes},
+            **({"interceptions": describe_interceptions(call)} if call.interceptions else {}),
         },
         "_messages": [_message(call, message, schema) for message in call.messages],
     }
+
+
+def _altered(call: Call) -> str:
+    names = altered_by(call)
+    return f"altered by {', '.join(names)}: this is what went on" if names else ""
 
 
 def _http_status(call: Call) -> int:

@@ -10,8 +10,10 @@ from loom.decoding.message_decoder import decompress_message
 from loom.decoding.stored_schema import StoredSchema
 from loom.grpc_core.custom_metadata import filter_metadata
 from loom.model import Call, Direction, EndedBy, Metadata, Secrets, application_metadata
+from loom.model.originals import with_original_answer
 from loom.model.timestamps import format_timestamp
 
+from .alterations import alteration_note
 from .destination import Destination
 
 _MARK = "# <calls>"
@@ -33,13 +35,16 @@ def write_pytest(
     sets: dict[bytes, int] = {}
     left_out: list[str] = []
     yield b"CALLS = [\n"
-    for call in calls:
+    for recorded_call in calls:
+        call = with_original_answer(recorded_call)
         problem = _exclusion_reason(call)
         if problem:
             left_out.append(f"# Left out: call {call.id} {_comment_text(call.method)}: {problem}.")
             continue
         stored = schema.descriptors(call.method)
         number = None if stored is None else sets.setdefault(stored.file_set, len(sets))
+        altered = alteration_note(recorded_call)
+        yield (f"    # {_comment_text(altered)}\n" if altered else "").encode()
         yield _entry(call, schema, secrets, destination, number).encode()
     yield b"]\n\nDESCRIPTORS = [\n"
     for file_set in sets:

@@ -11,7 +11,7 @@ from .call import Call
 from .interception import Interception, Point
 from .message import Direction, Message, Messages
 from .metadata import Metadata
-from .status import Status
+from .status import EndedBy, Status
 
 _DIRECTIONS = {
     Point.REQUEST_MESSAGE: Direction.REQUEST,
@@ -47,6 +47,7 @@ def original_call(call: Call) -> Call:
         counts[message.direction] += 1
         sizes[message.direction] += message.size
     status, trailing = original_status(call)
+    is_targets = has_original_status(call) and not call.note  # Loom's own statuses have a note
     half_close = next(
         (item for item in call.interceptions if item.point is Point.HALF_CLOSE and not item.count), None
     )
@@ -61,6 +62,7 @@ def original_call(call: Call) -> Call:
         initial_metadata=original_metadata(call, Point.RESPONSE_METADATA) or call.initial_metadata,
         trailing_metadata=trailing,
         status=status,
+        ended_by=EndedBy.BACKEND if is_targets else call.ended_by,
         half_closed_ns=call.half_closed_ns if half_close is None else half_close.came_ns,
         interceptions=[],
     )

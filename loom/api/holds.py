@@ -72,6 +72,8 @@ class Hold(Answer):
 class Holds(Answer):
     """Everything that is held."""
 
+    seq: int
+    """Grows with every change: of two answers or events, the one with the larger number is the newer."""
     holds: list[Hold]
     """The held items, oldest first."""
     bytes: int

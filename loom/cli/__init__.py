@@ -14,6 +14,9 @@
 * :mod:`~loom.cli.faults`: ``loom faults``, and its report.
 * :mod:`~loom.cli.interceptions`: formats what acted on a call.
 * :mod:`~loom.cli.running_faults`: its commands for a running Loom.
+* :mod:`~loom.cli.breakpoint`: ``loom break``.
+* :mod:`~loom.cli.holds`: held items as text, and what a key makes of one.
+* :mod:`~loom.cli.keyboard`: keys, lines and an editor on an event loop.
 * :mod:`~loom.cli.sessions`: ``loom sessions``.
 * :mod:`~loom.cli.completion`: ``loom completion``, and completion of ids and session names.
 * :mod:`~loom.cli.options`: parameter types and options that commands share.

@@ -27,6 +27,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "replay": CommandEntry("replay", "Send recorded calls again, and compare the responses."),
     "rules": CommandEntry("rules", "Check files of rules, or try them on recorded calls."),
     "faults": CommandEntry("faults", "Inject faults into a running Loom; report how clients react."),
+    "break": CommandEntry("breakpoint", "Hold messages of a running Loom's calls, and decide on each."),
     "sessions": CommandEntry("sessions", "Manage sessions on disk: list, show, delete, export, import."),
     "completion": CommandEntry("completion", "Print the completion script for bash, zsh or fish."),
 }

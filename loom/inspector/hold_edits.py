@@ -9,8 +9,9 @@ from loom.codec import ChainResolver
 from loom.decoding.any_types import with_any_types
 from loom.interception.call_rules import Types
 from loom.interception.final_status import make_final
+from loom.interception.hold import Hold
 from loom.interception.hold_decision import NOTHING, HoldError, ItemEdit, decide
-from loom.interception.holds import Hold, Holds
+from loom.interception.holds import Holds
 from loom.model import CONNECTION_KEYS, Metadata
 from loom.model.interception import FinalStatus, HeaderBlock, Item
 from loom.replay.plan import ReplayError, parse_metadata

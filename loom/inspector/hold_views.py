@@ -5,6 +5,7 @@ from loom.api.calls import Status
 from loom.api.holds import Hold, HoldDetail, Holds
 from loom.decoding.display import DisplayDecoder
 from loom.interception import breakpoints, holds
+from loom.interception import hold as held
 from loom.model import Call, Direction, Message, Secrets
 from loom.model.interception import CallStart, FinalStatus, HeaderBlock, MessageItem, Point
 
@@ -42,6 +43,7 @@ def describe_breakpoints(registry: holds.Holds) -> Breakpoints:
 def describe_holds(registry: holds.Holds) -> Holds:
     """Everything that is held."""
     return Holds(
+        registry.seq,  # first: what changes meanwhile is newer
         [describe_hold(item) for item in registry],
         registry.bytes,
         registry.max_holds,
@@ -53,7 +55,7 @@ def describe_holds(registry: holds.Holds) -> Holds:
     )
 
 
-def describe_hold(hold: holds.Hold) -> Hold:
+def describe_hold(hold: held.Hold) -> Hold:
     """One held item."""
     control, facts = hold.call.control, hold.call.facts
     return Hold(
@@ -75,7 +77,7 @@ def describe_hold(hold: holds.Hold) -> Hold:
 
 
 async def describe_content(
-    hold: holds.Hold, decoder: DisplayDecoder, secrets: Secrets, *, reveal: bool, max_bytes: int
+    hold: held.Hold, decoder: DisplayDecoder, secrets: Secrets, *, reveal: bool, max_bytes: int
 ) -> HoldDetail:
     """A held item with its content, with at most ``max_bytes`` of a message in hexadecimal."""
     head = describe_hold(hold)

@@ -28,6 +28,7 @@ Breakpoints:
 
 * :mod:`~loom.interception.breakpoints`: which calls' items are held.
 * :mod:`~loom.interception.call_holds`: which items of one call are held, and until when.
+* :mod:`~loom.interception.hold`: one held item.
 * :mod:`~loom.interception.holds`: what is held, its limits, and who looks.
 * :mod:`~loom.interception.hold_decision`: what a person decides on a held item.
 

@@ -16,7 +16,8 @@ from loom.model.interception import (
 )
 
 from .breakpoints import Breakpoint
-from .holds import Expiry, Holds
+from .hold import Expiry
+from .holds import Holds
 from .matching import CallView
 
 _ALL_POINTS = frozenset(Point)

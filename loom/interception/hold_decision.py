@@ -24,7 +24,8 @@ from .call_holds import CallHolds
 from .call_rules import Types
 from .errors import EditError
 from .field_operations import DeleteValue, Operation, SetValue
-from .holds import Hold, Holds
+from .hold import Hold
+from .holds import Holds
 from .rule_actions import field_edit
 
 CANCELLED = FinalStatus(Status(StatusCode.CANCELLED, "cancelled at a breakpoint"))

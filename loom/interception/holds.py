@@ -8,25 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
 
-from loom.model.interception import (
-    Action,
-    ActionKind,
-    CallControl,
-    CallFacts,
-    Decision,
-    FinalStatus,
-    HeaderBlock,
-    Item,
-    MessageItem,
-    Point,
-    Release,
-)
-from loom.model.memory import metadata_cost
+from loom.model.interception import Decision, Item, Point, Release
 
 from .breakpoints import Breakpoint, BreakpointSet
+from .hold import Expiry, Hold, HoldingCall, size_of, subject_of
 from .scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
@@ -35,63 +21,6 @@ DEFAULT_MAX_HOLDS = 100
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 DEFAULT_PATIENCE = 5.0
 """For how many seconds nobody may look before everything is sent, by default."""
-
-
-class HoldingCall(Protocol):
-    """What a hold knows of its call. ``control`` is None until the call starts."""
-
-    @property
-    def facts(self) -> CallFacts: ...
-    @property
-    def control(self) -> CallControl | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """When an item goes on by itself: after ``seconds`` (None: never), and why, in words."""
-
-    seconds: float | None = None
-    reason: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class Hold:
-    """One held item.
-
-    ``items`` go on in its place if it is not edited: the item itself and what rules have added, of which ``subject`` is
-    the position of the one to edit. ``actions`` are those of the rules. ``names`` are of the breakpoints or rules that
-    hold it. ``edit`` is a saved edit of the subject. ``over``: its call is over, so that it can no longer go on. Times
-    are wall-clock nanoseconds; the ``deadline_ns`` is that of the call, at ``release_ns`` it goes on by itself.
-    """
-
-    id: int
-    call: HoldingCall
-    point: Point
-    index: int
-    items: tuple[Item, ...]
-    subject: int
-    actions: tuple[Action, ...]
-    names: tuple[str, ...]
-    breakpoints: tuple[Breakpoint, ...]
-    came_ns: int
-    deadline_ns: int | None
-    release_ns: int | None
-    release_reason: str
-    size: int
-    release: Release
-    edit: Item | None = None
-    over: bool = False
-    cancel_timer: Callable[[], None] = lambda: None
-
-    @property
-    def item(self) -> Item:
-        """The item as a saved edit has it, or as it came."""
-        return self.items[self.subject] if self.edit is None else self.edit
-
-    def decision(self, items: tuple[Item, ...], effect: str, end: FinalStatus | None = None) -> Decision:
-        """A decision on it, which is recorded for each breakpoint with its effect in words."""
-        actions = (Action(ActionKind.BREAKPOINT, name, effect) for name in self.names)
-        return Decision(items, end, actions=(*self.actions, *actions))
 
 
 class Holds:
@@ -115,6 +44,7 @@ class Holds:
         self.max_holds = max_holds
         self.max_bytes = max_bytes
         self.bytes = 0
+        self.seq = 0  # of changes
         self.closed = False
         self.passed_unwatched = 0
         self.passed_limit = 0
@@ -193,7 +123,9 @@ class Holds:
         return stop
 
     def notify(self) -> None:
-        """Tell everybody who wants to know that something has changed."""
+        """Call back everybody who wants to know that something has changed."""
+        with self._lock:
+            self.seq += 1
         for callback in self._callbacks:
             callback()
 
@@ -230,7 +162,7 @@ class Holds:
         ``remaining`` are the seconds until the call's deadline.
         """
         items = decision.items
-        size = sum(map(_size, items))
+        size = sum(map(size_of, items))
         with self._lock:
             if not self._watched:
                 self.passed_unwatched += 1
@@ -251,7 +183,7 @@ class Holds:
                     point,
                     index,
                     items,
-                    _subject(items),
+                    subject_of(items),
                     decision.actions,
                     names,
                     breakpoints,
@@ -317,8 +249,8 @@ class Holds:
         """Save an edit of an item, which stays held."""
         with self._lock:
             if hold.id in self._holds:
-                size = hold.size + (0 if edit is None else _size(edit))
-                size -= 0 if hold.edit is None else _size(hold.edit)
+                size = hold.size + (0 if edit is None else size_of(edit))
+                size -= 0 if hold.edit is None else size_of(hold.edit)
                 self.bytes += size - hold.size
                 hold.size, hold.edit = size, edit
         self.notify()
@@ -378,21 +310,3 @@ class Holds:
             self.closed = True
         self.resume("sent: Loom stops")
         self.notify()
-
-
-def _size(item: Item) -> int:
-    if isinstance(item, MessageItem):
-        return len(item.data)
-    if isinstance(item, HeaderBlock):
-        return metadata_cost(item.metadata)
-    if isinstance(item, FinalStatus):
-        return metadata_cost(item.trailing) + len(item.status.message)
-    return 0
-
-
-def _subject(items: tuple[Item, ...]) -> int:
-    """The position of the item to edit: the first message, or else the last item."""
-    for position, item in enumerate(items):
-        if isinstance(item, MessageItem):
-            return position
-    return len(items) - 1

@@ -15,8 +15,9 @@ from loom.errors import LoomError
 from loom.inspector.hold_edits import decide_hold
 from loom.inspector.hold_views import describe_content
 from loom.interception.breakpoints import Breakpoint as BreakpointState
+from loom.interception.hold import Hold
 from loom.interception.hold_decision import HoldOverError
-from loom.interception.holds import Hold, Holds
+from loom.interception.holds import Holds
 from loom.interception.matching import parse_match
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Secrets

@@ -12,8 +12,9 @@ from loom.codec import ChainResolver
 from loom.interception.breakpoints import Breakpoint
 from loom.interception.call_holds import NO_DEADLINE
 from loom.interception.call_rules import Types
+from loom.interception.hold import Hold
 from loom.interception.hold_decision import HoldError, HoldOverError, ItemEdit, decide
-from loom.interception.holds import Hold, Holds
+from loom.interception.holds import Holds
 from loom.interception.matching import parse_match
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.interception.rule_set import RuleSet

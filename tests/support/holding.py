@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from loom.interception.holds import Hold, Holds
+from loom.interception.hold import Hold
+from loom.interception.holds import Holds
 
 
 async def wait_for_change(holds: Holds, is_reached: Callable[[], bool]) -> None:

@@ -16,8 +16,9 @@ from loom.inspector.hold_views import describe_content, describe_holds
 from loom.inspector.requests import read_body, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse, encode_json
 from loom.inspector.routing import route
+from loom.interception.hold import Hold
 from loom.interception.hold_decision import HoldError, HoldOverError
-from loom.interception.holds import Hold, Holds
+from loom.interception.holds import Holds
 from loom.model.interception import MessageItem
 
 from .breakpoints import holds_of

@@ -347,6 +347,8 @@ export interface HoldDetail extends Hold {
 
 /** Everything that is held. */
 export interface Holds {
+  /** Grows with every change: of two answers or events, the one with the larger number is the newer. */
+  readonly seq: number;
   /** The held items, oldest first. */
   readonly holds: readonly Hold[];
   /** Their sizes together. */

@@ -255,5 +255,5 @@ def _run_tag(event: CoreEvent) -> None:
     try:
         if event.tag is not None:
             event.tag(event)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 (see above)
         _log.exception("the callback of a completed batch of gRPC operations failed")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
+from loom.units import format_count
+
 from .placeholders import defined_types
 from .source import DescriptorSet, Provenance, SchemaError
 
@@ -176,8 +178,10 @@ class MemorySource:
                     tuple(files.values()), Provenance(self.name, index.origins[name], self._loaded_ns)
                 )
         count = len(self.problems)
-        unusable = f" ({count} could not be read: {self.problems[0]})" if self.problems else ""
-        raise SchemaError(f"no {self.name} define {symbol}{unusable}")
+        problems = (
+            f" ({format_count(count, 'problem')} with them, first: {self.problems[0]})" if count else ""
+        )
+        raise SchemaError(f"no {self.name} define {symbol}{problems}")
 
     def fill(self, files: Mapping[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
         """The imports that ``files`` lack, and the extensions of their messages that do not conflict with them."""

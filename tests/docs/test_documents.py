@@ -127,6 +127,17 @@ def test_every_picture_is_shown_and_small() -> None:
         assert picture.stat().st_size <= PICTURE_BYTES
 
 
+def test_documents_that_messages_and_code_name_exist() -> None:
+    named = {
+        path
+        for folder, suffix in (("loom", "*.py"), ("web/src", "*.ts"), ("web/src", "*.svelte"))
+        for source in (ROOT / folder).rglob(suffix)
+        for path in re.findall(r"(?<![/\w])docs/[\w/-]+\.(?:md|json)", source.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 5
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
 def test_the_checks_find_faults(tmp_path: Path) -> None:
     (tmp_path / "other.md").write_text("# A heading, with `code`\n\n# Twice\n\n# Twice\n", encoding="utf-8")
     document = tmp_path / "document.md"

@@ -107,6 +107,20 @@ async def test_a_client_that_cancels_at_once_after_calls_that_were_accepted() ->
         assert {end.note[:28] for end in ends[1:]} <= {"", "the client cancelled at once"}
 
 
+async def test_a_client_whose_first_call_is_cancelled_at_once() -> None:
+    """It may look like a refusal, and is then shown as one, which says that it may have been a cancellation."""
+    async with running() as (_, sink, connect):
+        for number in range(20):
+            async with connect() as client:
+                client.call("/a.B/C").reset(8)
+                end = await end_of(sink, number)
+            if end.ended_by is EndedBy.LOOM:
+                assert end.status.code == StatusCode.INTERNAL
+                assert "a client that cancels in the instant in which it calls looks the same" in end.note
+            else:
+                assert (end.status.code, end.ended_by) == (StatusCode.CANCELLED, EndedBy.CLIENT)
+
+
 @pytest.mark.parametrize(
     ("extra", "by", "note"),
     [

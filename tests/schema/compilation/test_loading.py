@@ -94,7 +94,7 @@ async def test_an_undefined_symbol_mentions_the_broken_files(tmp_path: Path) -> 
     write(tmp_path, {"broken.proto": "?"})
     source = await protos([tmp_path])
     with pytest.raises(
-        SchemaError, match=r"no proto files define a\.B \(1 could not be read: .*/broken\.proto:1:1"
+        SchemaError, match=r"no proto files define a\.B \(1 problem with them, first: .*/broken\.proto:1:1"
     ):
         await source.fetch("a.B")
 

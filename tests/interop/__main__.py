@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tests.support import node
 
-from .conftest import GO, SOURCES
 from .fault_comparison import call_directly, call_through_loom
 from .fault_scenarios import SCENARIOS
+from .foreign import GO, GO_SOURCES
 
 HERE = Path(__file__).parent
 
@@ -27,7 +27,7 @@ def _python(_work: Path) -> list[str]:
 
 
 def _go(work: Path) -> list[str]:
-    subprocess.run([GO, "build", "-o", str(work / "interop"), "."], cwd=SOURCES, check=True)
+    subprocess.run([GO, "build", "-o", str(work / "interop"), "."], cwd=GO_SOURCES, check=True)
     return [str(work / "interop"), "faults"]
 
 

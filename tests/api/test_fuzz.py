@@ -39,7 +39,7 @@ ENDLESS = {FOLLOW_FEED.name, FOLLOW_HOLDS.name}
 IMMEDIATE = [item for item in ENDPOINTS if item.name not in OWN_PROCESS | ENDLESS | {"clear_calls"}]
 
 quick = settings(
-    derandomize=True, deadline=None, database=None, max_examples=500, suppress_health_check=list(HealthCheck)
+    derandomize=True, deadline=None, database=None, max_examples=300, suppress_health_check=list(HealthCheck)
 )
 slow = settings(quick, max_examples=12)
 

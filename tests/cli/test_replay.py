@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import pytest_asyncio
 
+from loom.cli import main
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import Mirror, make, running_mirror, thing
 
@@ -39,15 +42,22 @@ def changing(change: Callable[[Any], None]) -> Callable[[bytes], bytes]:
     return alter
 
 
-@pytest.fixture
-async def recorded(tmp_path: Path) -> Path:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with the session "ci": four calls of four kinds, one of them with an error."""
-    async with running_mirror() as mirror, running_instance(mirror, session="ci", data_dir=tmp_path) as api:
+    path = tmp_path_factory.mktemp("recording")
+    async with running_mirror() as mirror, running_instance(mirror, session="ci", data_dir=path) as api:
         await api.call("Say", thing(text="one"), metadata=[("authorization", "s3cret")])
         await api.call("Gather", thing(text="a"), thing(text="b"))
         await api.call("Spread", thing(text="many"))
         await api.call("Chat", thing(text="x"), thing(text="y"), metadata=[("x-tenant", "42")])
-    return tmp_path
+    return path
+
+
+@pytest.fixture
+def recorded(recording: Path, tmp_path: Path) -> Path:
+    """A copy of ``recording``."""
+    return shutil.copytree(recording, tmp_path, dirs_exist_ok=True)
 
 
 async def replay(
@@ -262,10 +272,12 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_sent(
         (("ci", "--target", "h:1", "--ignore", "a,respnse:b"), "column 3: 'respnse' is not a place"),
     ],
 )
-async def test_an_error_is_one_line_and_exit_code_2(
-    recorded: Path, arguments: tuple[str, ...], complaint: str
+def test_an_error_is_one_line_and_exit_code_2(
+    recorded: Path, arguments: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = await loom("replay", *arguments, "--data-dir", str(recorded))
-    assert (code, out) == (2, "")
+    with pytest.raises(SystemExit) as exited:
+        main(["replay", *arguments, "--data-dir", str(recorded)])
+    out, err = capsys.readouterr()
+    assert (exited.value.code, out) == (2, "")
     assert complaint in err
     assert len(err.splitlines()) == 1

@@ -32,7 +32,7 @@ def environment(api: LoomInstance, **more: str) -> dict[str, str]:
 async def started(
     api: LoomInstance, *arguments: str, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``loom …`` as a process, killed if it still runs at the end."""
+    """``loom …`` as a process, ended if it still runs: by a signal that lets its coverage be written."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "loom", *arguments, env=environment(api, **more),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -41,7 +41,7 @@ async def started(
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
         await process.communicate()
 
 

@@ -101,6 +101,7 @@ async def test_a_filter_finds_what_only_the_session_holds(page: Page, tmp_path: 
                 say: Any = channel.unary_unary(f"/{SERVICE}/Say")
                 for number in range(10):
                     await say(thing(text=f"{number}" + "x" * 30_000))
+            loom.flush()
             assert loom.history.get(1) is None
             await page.goto(loom.page_url or "")
             rows = page.get_by_role("row").filter(has_text="Say")

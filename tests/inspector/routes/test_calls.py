@@ -98,6 +98,7 @@ async def test_what_is_no_longer_in_memory_is_found_on_disk(mirror: Mirror, tmp_
     async with storing_instance(mirror, tmp_path, history_bytes=256 * 1024) as at:
         for number in range(1, 11):
             await at.call(f"{number} " + "x" * 30_000)
+        at.loom.flush()
         assert at.loom.history.get(1) is None
         assert await at.ids("method:Say") == list(range(1, 11))
         assert await at.ids("method:Say", limit=9) == list(range(2, 11))
@@ -144,6 +145,7 @@ async def test_a_call_in_flight_does_not_hide_those_that_only_the_session_has(
         await at.started.wait(1)
         for number in range(2, 11):
             await at.call(f"{number} " + "x" * 30_000)
+        at.loom.flush()
         assert at.loom.history.oldest_id > 3
         assert await at.ids("method:Say") == list(range(1, 11))
         assert [call["id"] for call in (await at.get("/api/calls"))["calls"]] == list(range(1, 11))
@@ -210,4 +212,5 @@ async def test_a_session_in_use_costs_the_second_loom_its_session_only(
         status = (await second.get("/api/stats"))["sinks"]["session"]
         assert "is in use by another Loom" in status["error"]
         assert await second.ids("body:bob") == [1]
+        first.loom.flush()
         assert isinstance(first.loom.history.get(1), Call)

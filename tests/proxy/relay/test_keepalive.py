@@ -59,11 +59,11 @@ async def test_a_silent_call_outlives_many_pings(zoo: Zoo) -> None:
     sink = ListSink()
     async with (
         asyncio.timeout(60),
-        running_relay(Address("127.0.0.1", zoo.port), sink, keepalive=0.4) as (engine, _),
+        running_relay(Address("127.0.0.1", zoo.port), sink, keepalive=0.8) as (engine, _),
         grpc.aio.insecure_channel(f"127.0.0.1:{engine.port}") as channel,
     ):
         # The answer to a ping is awaited as long as the interval: not too short for a busy machine.
-        call = stream_stream(channel, SERVICE + "Echo")(timeout=2.5)
+        call = stream_stream(channel, SERVICE + "Echo")(timeout=4)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 

@@ -168,7 +168,9 @@ class HoldItem(ItemAction):
 
 @dataclass(frozen=True, slots=True)
 class NoteItem(ItemAction):
-    """Alter nothing, and note it on the call."""
+    """Alter nothing, and note it on the call; ``applied`` is false where it is why something else was not done."""
+
+    applied: bool = True
 
     @property
     def stage(self) -> Stage:

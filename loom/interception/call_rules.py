@@ -164,8 +164,8 @@ class CallRules:
         for selected, action in actions:
             if action.stage is act.Stage.HOLD:
                 hold.append(selected.action(action.effect))
-            elif action.stage is act.Stage.NOTE:
-                notes.append(selected.action(action.effect))
+            elif isinstance(action, act.NoteItem):
+                notes.append(selected.action(action.effect, applied=action.applied))
         return Outcome(Decision(tuple(items), actions=tuple(notes)), delay, tuple(hold), delayed=delayed)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from loom.model.interception import (
 
 from .call_rules import ActiveRule, CallRules, SelectedRule
 from .errors import RuleFileError
+from .fault_headers import asks_for_fault, requested_fault
 from .faults import compile_fault
 from .matching import CallView
 from .method_rules import MethodRules
@@ -100,10 +101,14 @@ class RuleSet:
         selected = []
         for active in candidates.of(view):
             rule = active.rule
-            if rule.match.matches(view):
-                ordinal = select(rule.selection, active.state, rule.name, self.seed, facts, now)
-                if ordinal is not None:
-                    selected.append(SelectedRule(active, ordinal, self.seed))
+            if not rule.match.matches(view) or (rule.reads_metadata and not asks_for_fault(facts)):
+                continue
+            ordinal = select(rule.selection, active.state, rule.name, self.seed, facts, now)
+            if ordinal is None:
+                continue
+            if rule.reads_metadata:
+                active = ActiveRule(requested_fault(rule, facts, self.seed, ordinal), active.state)  # noqa: PLW2901
+            selected.append(SelectedRule(active, ordinal, self.seed))
         return CallRules(selected) if selected else None
 
     def count_acting(self, now: float) -> int:

@@ -13,6 +13,7 @@ from loom.model.interception import ActionKind
 
 from .added_rules import AddedRules
 from .errors import RuleFileError
+from .fault_headers import header_fault
 from .faults import parse_fault_flag
 from .rule_file import MAX_RULES
 from .rule_set import RuleSet, load_rules
@@ -24,16 +25,20 @@ _log = logging.getLogger(__name__)
 class RuleSources:
     """Reads the rules of ``paths`` and ``faults`` (see :func:`.faults.parse_fault_flag`).
 
+    With ``fault_headers`` clients may ask for faults: see :mod:`.fault_headers`.
     Those of files come first, then those of flags, then those that were added. For one thread, as its coroutines are.
     ``problem`` says why the files as they are now cannot be used, and the rules before them are still in force.
     """
 
-    def __init__(self, paths: Sequence[Path], faults: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, paths: Sequence[Path], faults: Sequence[str], seed: int, *, fault_headers: bool = False
+    ) -> None:
         self.seed = seed
         self.problem = ""
         self.added = AddedRules()
         self._paths = list(paths)
         self._faults = list(faults)
+        self._fault_headers = fault_headers
         self._given: list[Rule] = []  # of files and flags, as they were when they could last be used
 
     def load(self) -> RuleSet:
@@ -97,6 +102,7 @@ class RuleSources:
     def _read(self) -> list[Rule]:
         rules: list[Rule] = load_rules(self._paths)
         rules += [parse_fault_flag(text, number) for number, text in enumerate(self._faults, 1)]
+        rules += [header_fault()] if self._fault_headers else []
         return rules
 
     def _change(self, added: AddedRules, current: RuleSet) -> RuleSet:

@@ -51,7 +51,8 @@ class Rule:
     """A compiled rule or fault.
 
     ``actions`` act at the messages with an ``index`` and a ``body`` as given, None for all. ``timer`` ends the call
-    with a status after that many seconds. ``table`` is what it was compiled from.
+    with a status after that many seconds. ``table`` is what it was compiled from. What a rule that
+    ``reads_metadata`` does is in the metadata of each call: see :mod:`.fault_headers`.
     """
 
     kind: ActionKind
@@ -66,6 +67,7 @@ class Rule:
     timer: tuple[float, FinalStatus] | None = None
     table: SelectionTable | None = field(default=None, compare=False)
     origin: Origin = field(default=_FLAG, compare=False)
+    reads_metadata: bool = False
 
     @property
     def points(self) -> frozenset[Point]:
@@ -75,6 +77,8 @@ class Rule:
     @property
     def sentence(self) -> str:
         """What it does, in a sentence."""
+        if self.reads_metadata:
+            return f"{self.kind} {self.name!r}: what a client asks for with x-envoy-fault-… metadata"
         what = "; ".join(f"{action.effect} ({', '.join(sorted(action.points))})" for action in self.actions)
         if self.timer is not None:
             what = f"status {self.timer[1].status.name} after {self.timer[0]:g} s"

@@ -30,6 +30,7 @@ RELAY_ONLY = (
     "breaker_pause",
     "rules",
     "fault",
+    "fault_headers",
     "fault_seed",
 )
 """Settings that change or limit traffic, which the wire engine does not."""

@@ -180,6 +180,15 @@ class Settings:
             " (relay only).",
         ),
     ] = ()
+    fault_headers: Annotated[
+        bool,
+        OptionSpec(
+            types.SWITCH,
+            Section.ACTING,
+            "Let clients ask for faults with the metadata of Envoy's fault filter (x-envoy-fault-abort-grpc-request "
+            "and others), which is not forwarded then (relay only).",
+        ),
+    ] = False
     fault_seed: Annotated[
         int | None,
         OptionSpec(

@@ -161,7 +161,7 @@ def engine(
 def rule_sources(settings: Settings) -> RuleSources:
     """Return the sources of rules, with the seed of the setting ``fault_seed`` or a random one."""
     seed = settings.fault_seed or randbelow(_SEEDS) + 1
-    return RuleSources(settings.rules, settings.fault, seed)
+    return RuleSources(settings.rules, settings.fault, seed, fault_headers=settings.fault_headers)
 
 
 def interceptor(settings: Settings, sources: RuleSources, schema: Schema) -> RuleInterceptor | None:

@@ -4,6 +4,7 @@
 * :mod:`~loom.cli.flags`: its flags, from :mod:`loom.runtime.settings`.
 * :mod:`~loom.cli.run`: runs the proxy.
 * :mod:`~loom.cli.commands`: the table of subcommands, each imported when used.
+* :mod:`~loom.cli.check`: ``loom check``.
 * :mod:`~loom.cli.open`: ``loom open``.
 * :mod:`~loom.cli.tail`: ``loom tail``.
 * :mod:`~loom.cli.calls`: ``loom calls``.

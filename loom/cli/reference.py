@@ -81,7 +81,7 @@ def _command(context: click.Context) -> str:
     rows = [_option(parameter, context) for parameter in command.get_params(context)]
     # The settings of the proxy, which are its own flags, are described in configuration.md.
     is_root = context.parent is None
-    shown = [text for text, setting in rows if text and not (is_root and setting)]
+    shown = [text for text, setting in rows if text and not setting]
     parts = [f"## `{context.command_path}`", f"```text\n{_usage(context)}\n```", *_description(command)]
     if is_root:
         parts.append(

@@ -9,6 +9,7 @@
 * :mod:`~loom.proxy.dialer`: the connections that Loom opens itself, without C-core.
 * :mod:`~loom.proxy.tls_hop`: TLS without verification for C-core.
 * :mod:`~loom.proxy.trust`: the certificates that a target is verified with.
+* :mod:`~loom.proxy.certificate_dates`: when certificates are valid.
 * :mod:`~loom.proxy.self_dial`: recognises Loom's own addresses as targets.
 * :mod:`~loom.proxy.breaker`: the circuit breaker.
 * :mod:`~loom.proxy.local_status`: the statuses of calls that Loom ends.

@@ -4,6 +4,7 @@
 * :mod:`~loom.runtime.option_spec`: how a setting is described.
 * :mod:`~loom.runtime.option_types`: types of option values: parsing and description.
 * :mod:`~loom.runtime.config_loading`: flags, variables and loom.toml, and their precedence.
+* :mod:`~loom.runtime.config_check`: what a start would complain about, without one.
 * :mod:`~loom.runtime.loom`: a running Loom: start, shutdown, signals.
 * :mod:`~loom.runtime.wiring`: factories of its parts, from settings.
 * :mod:`~loom.runtime.viewer`: ``loom open``: the inspector over a file.

@@ -39,6 +39,7 @@ def test_every_command_and_subcommand_has_a_section() -> None:
 def test_the_settings_are_not_repeated_among_the_flags_of_the_proxy() -> None:
     section, _, _ = commands_reference().partition("## `loom open`")
     assert "`--config FILE`" in section
+    assert "## `loom check`" in section
     assert "--history-bytes" not in section
 
 

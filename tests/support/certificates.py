@@ -1,5 +1,6 @@
 """Certificates for tests, made when they are asked for."""
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,17 @@ class Authority:
     def cert(self) -> bytes:
         return self._authority.cert_pem.bytes()
 
-    def issue(self, name: str, *names: str) -> Pair:
+    def issue(
+        self,
+        name: str,
+        *names: str,
+        not_before: dt.datetime | None = None,
+        not_after: dt.datetime | None = None,
+    ) -> Pair:
         """A certificate for ``names`` (DNS names or IP addresses; ``name`` if none), signed by this authority."""
-        issued = self._authority.issue_cert(*(names or (name,)), common_name=name)
+        issued = self._authority.issue_cert(
+            *(names or (name,)), common_name=name, not_before=not_before, not_after=not_after
+        )
         pair = Pair(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         issued.private_key_pem.write_to_path(pair.key_file)
         (certificate,) = issued.cert_chain_pems

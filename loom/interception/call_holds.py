@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from loom.api.breakpoints import ReleasePolicy
 from loom.api.holds import Continuation
 from loom.model.interception import (
+    HELD,
     Action,
     ActionKind,
     CallControl,
     CallFacts,
     CallStart,
     Decision,
+    Item,
     Point,
     Release,
 )
@@ -65,12 +67,14 @@ class CallHolds:
                 item.calls += 1
         return cls(holds, facts, breakpoints, has_rules=has_rules) if breakpoints or has_rules else None
 
-    def start(self, decision: Decision) -> Decision:
-        """The decision at the start of a call: while it may be held, the target's clock does not run."""
-        timeout = self.facts.timeout
-        if not self._breakpoints or timeout is None or CallStart(timeout) not in decision.items:
+    def start(self, item: Item, decision: Decision) -> Decision:
+        """The decision at the start of a call: while it may be held, the target's clock does not run.
+
+        A deadline that a rule has chosen stays.
+        """
+        if not self._breakpoints or item == CallStart() or item not in decision.items:
             return decision
-        items = tuple(CallStart() if isinstance(item, CallStart) else item for item in decision.items)
+        items = tuple(CallStart() if other == item else other for other in decision.items)
         action = Action(ActionKind.BREAKPOINT, self._breakpoints[0].name, NO_DEADLINE)
         return Decision(items, decision.end, decision.cancel_target, (*decision.actions, action))
 
@@ -104,6 +108,8 @@ class CallHolds:
             release,
         )
         if is_held:
+            if self.control is not None:
+                self.control.note(point, tuple(Action(ActionKind.BREAKPOINT, name, HELD) for name in names))
             return names
         self._step = step
         return ()

@@ -177,7 +177,7 @@ class _RuleCall:
                 self._control.note(point, decision.actions)
             return None
         if self._holds is not None and point is Point.START:
-            decision = self._holds.start(decision)
+            decision = self._holds.start(item, decision)
         if not outcome.delay:
             return self._hold(point, index, outcome, decision, release)
 

@@ -53,6 +53,10 @@ class Action(msgspec.Struct, frozen=True, gc=False, array_like=True):
     applied: bool = True
 
 
+HELD = "held"
+"""The effect of a breakpoint on an item that it holds still; its decision takes the place of that."""
+
+
 class CallStart(msgspec.Struct, frozen=True, gc=False):
     """The item at :attr:`Point.START`. ``timeout`` is that of the call to the target, in seconds; None: no deadline."""
 
@@ -133,7 +137,10 @@ class CallControl(Protocol):
         """End the call with this status, and cancel the target's call."""
 
     def note(self, point: Point, actions: tuple[Action, ...]) -> None:
-        """Record that the item that is held at a point is held by these, while it is."""
+        """Record that the item that is held at a point is held by these, while it is.
+
+        What is recorded of breakpoints is superseded by their decision; of others it is all that is recorded.
+        """
 
 
 class CallInterceptor(Protocol):

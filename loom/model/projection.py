@@ -24,7 +24,7 @@ from .events import (
     Section,
     StoredEvent,
 )
-from .interception import Interception
+from .interception import HELD, ActionKind, Interception
 from .memory import MESSAGE_COST, metadata_cost
 from .message import Direction, Message
 from .status import EndedBy, Status, StatusCode
@@ -139,6 +139,7 @@ def _apply_interception(call: Call, event: Intercepted, bytes_limit: int, max_in
         name = (action.kind, action.name)
         if name not in call.acted and len(call.acted) < _MAX_ACTED:
             call.acted = (*call.acted, name)
+    _remove_hold(call, event)
     if len(call.interceptions) >= max_interceptions:
         call.dropped_interceptions += 1
         return 0
@@ -168,6 +169,18 @@ def _apply_interception(call: Call, event: Intercepted, bytes_limit: int, max_in
         )
     )
     return MESSAGE_COST + kept + metadata_cost(event.metadata or ())
+
+
+def _remove_hold(call: Call, event: Intercepted) -> None:
+    """Remove what says that the item is still held."""
+    if not any(action.kind is ActionKind.BREAKPOINT for action in event.actions):
+        return
+    for place in range(len(call.interceptions) - 1, -1, -1):
+        item = call.interceptions[place]
+        is_same = (item.point, item.index, item.came_ns) == (event.point, event.index, event.came_ns)
+        if is_same and all(action.effect == HELD for action in item.actions):
+            del call.interceptions[place]
+            return
 
 
 class Projection:

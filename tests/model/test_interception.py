@@ -16,7 +16,7 @@ from loom.model import (
     Status,
     StatusCode,
 )
-from loom.model.interception import Action, ActionKind, Point, held_spans
+from loom.model.interception import HELD, Action, ActionKind, Point, held_spans
 from loom.model.projection import apply_events, events_of, new_call, project
 from tests.support.traffic import altered
 
@@ -107,3 +107,19 @@ def test_held_time_is_that_of_breakpoints_and_counts_once() -> None:
     )
     assert held_spans(call.interceptions) == [(1_000, 1_500), (2_000, 2_010)]
     assert (call.held_ns, call.active_ns) == (510, 2_490)
+
+
+def test_a_decision_takes_the_place_of_what_says_that_the_item_is_held() -> None:
+    note, sent = (Action(ActionKind.BREAKPOINT, "b", effect) for effect in (HELD, "sent"))
+    events: list[Event | KindDeclared] = [
+        CallStarted(1, 0, "/s/m"),
+        Intercepted(1, 10, Point.REQUEST_MESSAGE, 0, 10, (note,), altered=False),
+        Intercepted(1, 20, Point.RESPONSE_MESSAGE, 0, 20, (note,), altered=False),
+        Intercepted(1, 30, Point.REQUEST_MESSAGE, 0, 10, (sent,), altered=False),
+    ]
+    call = projected(events)
+    assert [(item.point, item.actions) for item in call.interceptions] == [
+        (Point.RESPONSE_MESSAGE, (note,)),
+        (Point.REQUEST_MESSAGE, (sent,)),
+    ]
+    assert (call.acted, call.modified) == (((ActionKind.BREAKPOINT, "b"),), False)

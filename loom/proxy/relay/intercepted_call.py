@@ -16,6 +16,7 @@ from loom.grpc_core.facade import SendMessage, ServerCall
 from loom.model import Direction, EndedBy, Intercepted, Metadata, Section, Status
 from loom.model.interception import (
     Action,
+    ActionKind,
     CallInterceptor,
     CallStart,
     Decision,
@@ -108,7 +109,9 @@ class InterceptedCall(RelayedCall):
         """Record what holds an item; see :class:`loom.model.interception.CallControl`."""
         for queue in self._queues.values():
             if queue.current is not None and queue.current.point is point and not self._ended:
-                self._record(queue.current, Decision((), actions=actions), time.time_ns())
+                is_decided = any(action.kind is not ActionKind.BREAKPOINT for action in actions)
+                items = () if is_decided else (queue.current.item,)
+                self._record(queue.current, Decision(items, actions=actions), time.time_ns())
 
     # What comes
 

@@ -118,3 +118,58 @@ def test_a_fault_report(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_session_without_faults(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "faults", "report", "mine", "-q", "method:Get")
     assert (code, out) == (0, "no fault acted on a call\n")
+
+
+OTHER_RULES = """
+[[rule]]
+name = "thrice"
+match = "method:Get"
+when = { point = "request-message" }
+do = [{ duplicate = 3 }, { delay = "1s" }]
+
+[[rule]]
+name = "lost"
+match = "method:Watch"
+when = { point = "response-message" }
+do = [{ drop = true }]
+
+[[rule]]
+name = "more"
+match = "method:Get"
+when = { point = "response-message" }
+do = [{ insert-after = { name = "added" } }]
+
+[[rule]]
+name = "same"
+match = "method:Watch"
+when = { point = "request-message" }
+do = [{ set = "name", to = "a" }]
+"""
+
+
+@pytest.mark.usefixtures("session")
+def test_a_dry_run_shows_what_is_sent_again_added_lost_and_late(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "other.toml").write_text(OTHER_RULES, encoding="utf-8")
+    code, out, err = run(capsys, "rules", "test", "other.toml", "--session", "mine")
+    assert (code, err) == (0, "")
+    assert "goes on 3 times" in out
+    assert "after 1.00 s" in out
+    assert 'adds {"name": "added"}' in out
+    assert 'does not go on: {"name": "Alice"}' in out
+
+
+def test_rules_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "rules")
+    assert (code, out) == (2, "")
+    assert "Work with files of rules and faults" in err
+
+
+@pytest.mark.usefixtures("session")
+def test_a_dry_run_reports_what_it_cannot_read(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "sessions", "export", "mine", "-o", "calls.ndjson")[0] == 0
+    file = data / "calls.ndjson"
+    file.write_bytes(file.read_bytes()[:-100])
+    _, _, err = run(capsys, "rules", "test", "rules.toml", "--session", "calls.ndjson")
+    assert "calls.ndjson: " in err

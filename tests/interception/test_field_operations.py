@@ -148,8 +148,8 @@ def test_text_that_is_too_long_and_values_that_are_no_text_are_refused(shop: Sho
     replace = ReplaceText(regex.compile("x"), "y")
     with pytest.raises(EditError, match="the values of tags are not text"):
         edit_message(shop.item(tags={"k": 1}), parse_path("tags.k"), replace, shop.request, shop.pool)
+    data = shop.item(name="a" * (MAX_TEXT + 1))
     with pytest.raises(EditError, match="the text has more than"):
-        data = shop.item(name="a" * (MAX_TEXT + 1))
         edit_message(data, parse_path("name"), replace, shop.request, shop.pool)
 
 

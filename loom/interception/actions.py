@@ -20,6 +20,7 @@ from loom.model.metadata import GRPC_STATUS_DETAILS
 
 from .amounts import Rate
 from .errors import EditError
+from .final_status import with_details
 from .message_edit import Edit
 from .selection import fraction
 
@@ -81,10 +82,18 @@ class ItemAction:
 
 @dataclass(frozen=True, slots=True)
 class EndCall(ItemAction):
-    """End the call with a status: instead of the item, or after it (``after``)."""
+    """End the call with a status: instead of the item, or after it (``after``).
+
+    ``details`` are those of the status that need the call's schema, as JSON.
+    """
 
     final: FinalStatus
     after: bool = False
+    details: tuple[Any, ...] = ()
+
+    @property
+    def needs_schema(self) -> bool:
+        return bool(self.details)
 
     @property
     def stage(self) -> Stage:
@@ -333,11 +342,14 @@ def edit_metadata(change: MetadataChange) -> Callable[[list[Item], ItemContext],
     return apply
 
 
-def replace_status(final: FinalStatus) -> Callable[[list[Item], ItemContext], list[Item]]:
-    """Another status in the place of the target's; its other trailers stay."""
+def replace_status(
+    final: FinalStatus, details: Sequence[Any] = ()
+) -> Callable[[list[Item], ItemContext], list[Item]]:
+    """Another status in the place of the target's; its other trailers stay. ``details`` need the call's schema."""
 
-    def apply(items: list[Item], _context: ItemContext) -> list[Item]:
-        return [_with_status(item, final) if isinstance(item, FinalStatus) else item for item in items]
+    def apply(items: list[Item], context: ItemContext) -> list[Item]:
+        status = with_details(final, details, context.resolver)
+        return [_with_status(item, status) if isinstance(item, FinalStatus) else item for item in items]
 
     return apply
 

@@ -12,6 +12,7 @@ from loom.model.interception import Action, Decision, FinalStatus, Item, Message
 
 from . import actions as act
 from .errors import EditError
+from .final_status import with_details
 from .matching import message_matches
 from .rules import Rule
 from .selection import RuleState, release
@@ -155,7 +156,7 @@ class CallRules:
             ]
             ends = [pair for pair in actions if pair[1].stage is act.Stage.END]
             if ends:
-                return self._end(ends, item, notes)
+                return self._end(ends, item, types, notes)
             items = self._edit(actions, point, index, item, types, notes)
         except _RuleFailedError as failure:
             return Outcome(failure.decision)
@@ -193,7 +194,11 @@ class CallRules:
         return applying
 
     def _end(
-        self, ends: "list[tuple[SelectedRule, act.ItemAction]]", item: Item, notes: list[Action]
+        self,
+        ends: "list[tuple[SelectedRule, act.ItemAction]]",
+        item: Item,
+        types: Types,
+        notes: list[Action],
     ) -> Outcome:
         (selected, action), *shadowed = ends
         notes.append(selected.action(action.effect))
@@ -208,7 +213,13 @@ class CallRules:
             if isinstance(own, act.DelayItem) and own.points & action.points
         )
         if isinstance(action, act.EndCall):
-            decision = Decision((item,) if action.after else (), end=action.final, actions=tuple(notes))
+            final = action.final
+            try:
+                final = with_details(final, action.details, types.resolver)
+            except ValueError as error:
+                reason = f"{error}; {types.problem}" if types.problem else error
+                self._fail(selected, EditError(f"{reason}: the status has no details"), notes)
+            decision = Decision((item,) if action.after else (), end=final, actions=tuple(notes))
             return Outcome(decision, delay, delayed=(selected,))
         if isinstance(action, act.CancelTarget):
             return Outcome(Decision((item,), cancel_target=True, actions=tuple(notes)), delay)

@@ -13,7 +13,7 @@ from loom.model.interception import ActionKind, Point
 from . import actions as act
 from .amounts import Range, parse_delay, parse_duration, parse_rate, parse_size
 from .errors import RuleFileError
-from .final_status import make_final
+from .final_status import make_final, own_details
 from .matching import parse_match
 from .rule_actions import MAX_COPIES
 from .rule_file import FaultTable, convert_rules
@@ -173,7 +173,10 @@ def _status(table: FaultTable, at: _At) -> act.ItemAction:
     final = make_final(code, table.message, table.details, table.trailers)
     if final.status.code == StatusCode.OK:
         raise ValueError("an abort with OK leaves clients without an answer: use a rule or a mock")
-    return act.EndCall(at.points or _START, f"status {final.status.name}", final, at.after)
+    own = own_details(table.details)
+    if own and at.seconds is not None:
+        raise ValueError("details of a type of the call's schema cannot be after a time")
+    return act.EndCall(at.points or _START, f"status {final.status.name}", final, at.after, own)
 
 
 def _delay(table: FaultTable, at: _At) -> act.ItemAction:

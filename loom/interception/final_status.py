@@ -10,7 +10,7 @@ from google.protobuf import any_pb2, duration_pb2, empty_pb2, struct_pb2, timest
 from google.protobuf.descriptor_pool import Default
 from google.rpc import error_details_pb2, status_pb2
 
-from loom.codec import EncodeError, encode
+from loom.codec import ChainResolver, EncodeError, TypeResolver, encode, type_name
 from loom.model import Metadata, MetadataItem, Status, StatusCode, is_binary_key
 from loom.model.interception import FinalStatus
 from loom.model.metadata import GRPC_STATUS_DETAILS
@@ -48,30 +48,62 @@ def make_final(
     details: Sequence[Any] = (),
     trailers: Mapping[str, str | Sequence[str]] | None = None,
 ) -> FinalStatus:
-    """A final status; raises ValueError for a code, a detail or a trailer that cannot be."""
+    """A final status; raises ValueError for a code, a detail or a trailer that cannot be.
+
+    Details are left out while :func:`has_own_types` is true of them: :func:`with_details` adds them.
+    """
     parsed = parse_code(code)
-    trailing = list(make_metadata(trailers or {}))
-    raw = encode_details(parsed, message, details) if details else None
-    if raw is not None:
-        trailing.append((GRPC_STATUS_DETAILS, raw))
-    return FinalStatus(Status(parsed, message, raw), tuple(trailing))
+    final = FinalStatus(Status(parsed, message), make_metadata(trailers or {}))
+    return final if has_own_types(details) else with_details(final, details, Default())
 
 
-def encode_details(code: StatusCode, message: str, details: Sequence[Any]) -> bytes:
+def has_own_types(details: Sequence[Any]) -> bool:
+    """Whether a detail's type is not one of google.rpc and google.protobuf, so that it needs the call's schema.
+
+    Raises ValueError for a detail without a type.
+    """
+    return any(not _is_known(_type_of(detail)) for detail in details)
+
+
+def own_details(details: Sequence[Any]) -> tuple[Any, ...]:
+    """The details if any of them needs the call's schema; else none, as :func:`make_final` has them in the status."""
+    return tuple(details) if has_own_types(details) else ()
+
+
+def with_details(final: FinalStatus, details: Sequence[Any], resolver: TypeResolver) -> FinalStatus:
+    """The status with details, whose types are found in ``resolver``; raises ValueError."""
+    if not details:
+        return final
+    raw = encode_details(final.status.code, final.status.message, details, resolver)
+    status = Status(final.status.code, final.status.message, raw)
+    return FinalStatus(status, (*final.trailing, (GRPC_STATUS_DETAILS, raw)))
+
+
+def _is_known(name: str) -> bool:
+    try:
+        Default().FindMessageTypeByName(type_name(name))
+    except KeyError:
+        return False
+    return True
+
+
+def _type_of(detail: Any) -> str:
+    if not isinstance(detail, dict) or not isinstance(detail.get("@type"), str):
+        raise ValueError(  # noqa: TRY004 (one exception for what cannot be)
+            'a detail is a table with its type, as in { "@type" = "google.rpc.ErrorInfo", … }'
+        )
+    name: str = detail["@type"]
+    return name if "/" in name else _TYPE_PREFIX + name
+
+
+def encode_details(code: int, message: str, details: Sequence[Any], resolver: TypeResolver) -> bytes:
     """The value of ``grpc-status-details-bin``; raises ValueError."""
-    typed = []
-    for detail in details:
-        if not isinstance(detail, dict) or not isinstance(detail.get("@type"), str):
-            raise ValueError(  # noqa: TRY004 (one exception for what cannot be)
-                'a detail is a table with its type, as in { "@type" = "google.rpc.ErrorInfo", … }'
-            )
-        name = detail["@type"]
-        typed.append({**detail, "@type": name if "/" in name else _TYPE_PREFIX + name})
+    typed = [{**detail, "@type": _type_of(detail)} for detail in details]
     value = {"code": int(code), "message": message, "details": typed}
     try:
-        return encode(value, status_pb2.Status.DESCRIPTOR, Default())
+        return encode(value, status_pb2.Status.DESCRIPTOR, ChainResolver((resolver, Default())))
     except EncodeError as error:
-        raise ValueError(f"{error} (details are of the types of google.rpc and google.protobuf)") from error
+        raise ValueError(f"details: {error}") from error
 
 
 def make_metadata(items: Mapping[str, str | Sequence[str]]) -> Metadata:

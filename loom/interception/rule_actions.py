@@ -26,7 +26,7 @@ from .field_operations import (
     ReplaceText,
     SetValue,
 )
-from .final_status import check_key, make_final, make_metadata
+from .final_status import check_key, make_final, make_metadata, own_details
 from .message_edit import Edit, edit_message, merge_message
 from .rule_file import ActionTable
 
@@ -220,15 +220,16 @@ def _status(arguments: Arguments, points: frozenset[Point], _: Path | None) -> a
         arguments.get("trailers", {}),
     )
     effect = f"status {final.status.name}"
+    own = own_details(arguments.get("details", ()))
     if points == {Point.STATUS}:
-        return act.EditItems(points, effect, act.replace_status(final))
+        return act.EditItems(points, effect, act.replace_status(final, own), bool(own))
     if Point.STATUS in points:
         raise ValueError("status at the target's own status is an edit: give it a rule of its own")
     if final.status.code == StatusCode.OK:
         raise ValueError(
             'an abort with OK leaves clients without an answer: use when.point = "status", or a mock'
         )
-    return act.EndCall(points, effect, final)
+    return act.EndCall(points, effect, final, details=own)
 
 
 def _deadline(arguments: Arguments, points: frozenset[Point], _: Path | None) -> act.ItemAction:

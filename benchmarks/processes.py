@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROXY_CORE, LOAD_CORE = "0", "1"
 _TICKS = os.sysconf("SC_CLK_TCK")
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 class MissingError(Exception):
@@ -83,7 +83,7 @@ def tree(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, core: str, log: Path, **environment: str) -> Iterator[Running]:
-    """Run a server within the block; its port must accept connections within twenty seconds."""
+    """Run a server within the block; its port must accept connections within a minute."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             ["taskset", "-c", core, *command],

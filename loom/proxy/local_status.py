@@ -49,6 +49,11 @@ def stopped() -> Status:
     return Status(StatusCode.UNAVAILABLE, "Loom was stopped")
 
 
+def out_of_memory(problem: str) -> Status:
+    """Loom has no memory for the call."""
+    return Status(StatusCode.RESOURCE_EXHAUSTED, f"{problem}: the call was not forwarded")
+
+
 def deadline_exceeded() -> Status:
     """The deadline passed before the backend had answered."""
     return Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")

@@ -27,6 +27,8 @@ from .settings import Settings
 
 _log = logging.getLogger(__name__)
 
+_RELAY_BYTES = 4 * 1024 * 1024 * 1024  # beside the history
+_RELAY_SHARE = 8  # all but this part of a memory limit
 _QUEUE_SHARE = 8  # of a memory limit, for events that wait for the disk
 _SEEDS = 10**6  # short enough to be typed
 
@@ -155,7 +157,15 @@ def engine(
         breaker=breaker,
         kind_of=kind_of,
         interceptor=interceptor,
+        memory_limit=relay_memory_limit(settings),
     )
+
+
+def relay_memory_limit(settings: Settings) -> int:
+    """The bytes of memory past which the relay refuses calls."""
+    limit = memory_limit()
+    most = history_budget(settings.history_bytes, limit) + _RELAY_BYTES
+    return most if limit is None else min(most, limit // _RELAY_SHARE * (_RELAY_SHARE - 1))
 
 
 def rule_sources(settings: Settings) -> RuleSources:

@@ -13,6 +13,7 @@ from loom.proxy.target import Target
 
 from .accepted_connections import AcceptedConnections
 from .event_buffer import RelayEventBuffer
+from .memory_guard import MemoryGuard
 
 
 class Refusal(NamedTuple):
@@ -27,7 +28,7 @@ class CallContext:
     """Where calls go and what they use.
 
     ``kind_of`` is the stream type of a method path, if it is known; ``authority_of`` is the ``:authority`` to send to
-    the target in a call with that of the client, "" for the target's own.
+    the target in a call with that of the client, "" for the target's own. ``memory`` refuses calls for lack of it.
     """
 
     target: Target
@@ -35,11 +36,14 @@ class CallContext:
     breaker: Breaker | None
     kind_of: Callable[[str], Kind | None]
     authority_of: Callable[[str], str]
+    memory: MemoryGuard | None = None
     accepted_connections: AcceptedConnections = field(default_factory=AcceptedConnections)
 
     def refusal(self, metadata: Metadata, permit: Permit | None) -> Refusal | None:
         """Why the target is not called with this metadata, and this permit of the breaker; None if it is."""
         target = self.target
+        if self.memory is not None and (problem := self.memory.problem()):
+            return Refusal(local_status.out_of_memory(problem))
         if self.breaker is not None and permit is None:
             retry_in = (self.breaker.snapshot()["retry_in_ms"] or 0) / 1000
             return Refusal(local_status.breaker_open(target.address, target.error, retry_in))

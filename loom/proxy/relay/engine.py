@@ -29,6 +29,7 @@ from .call import RelayedCall
 from .call_context import CallContext
 from .event_buffer import RelayEventBuffer
 from .intercepted_call import InterceptedCall
+from .memory_guard import MemoryGuard
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class RelayEngine:
 
     ``metadata_limit`` is the most bytes of metadata that a client may send; ``kind_of`` is the stream type of a method
     path, if it is known; ``keepalive`` is the interval in seconds after which a silent client is pinged, None for
-    never; ``interceptor`` may act on calls. Created on any thread, started on the event loop that is to record.
+    never; ``interceptor`` may act on calls; while the process takes more than ``memory_limit`` bytes, calls are refused
+    with RESOURCE_EXHAUSTED. Created on any thread, started on the event loop that is to record.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class RelayEngine:
         breaker: Breaker | None = None,
         kind_of: Callable[[str], Kind | None] = lambda _path: None,
         interceptor: Interceptor | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         self._listen = listen
         self._target = target
@@ -75,6 +78,7 @@ class RelayEngine:
         self._interceptor = interceptor
         self._metadata_limit = metadata_limit
         self._keepalive = keepalive
+        self._memory = None if memory_limit is None else MemoryGuard(memory_limit)
         self._server: Server | None = None
         self._events: RelayEventBuffer | None = None
         self._context: CallContext
@@ -107,6 +111,7 @@ class RelayEngine:
                 self._breaker,
                 self._kind_of,
                 self._authority_of(addresses[0].port),
+                self._memory,
             )
             server.start()
             if bound:

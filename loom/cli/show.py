@@ -160,6 +160,7 @@ def _facts(call: CallDetail, palette: Palette) -> Iterator[str]:
         ("authority", call.authority),
         ("target", call.target),
         ("deadline", _after_start(call, call.timing.deadline_us)),
+        ("held", _held(call)),
         ("ended by", call.ended_by),
         ("note", call.note),
         ("replay of", replay_of),
@@ -176,6 +177,13 @@ def _after_start(call: CallDetail, time_us: int | None) -> str | None:
     if time_us is None:
         return None
     return f"{format_duration((time_us - call.started_us) * _US)} after the start"
+
+
+def _held(call: CallDetail) -> str:
+    """For how long breakpoints held it."""
+    spans = call.timing.held
+    held_us = sum(end - start for start, end in spans)
+    return f"by breakpoints, for {format_duration(held_us * _US)}" if held_us else ""
 
 
 def _schema_text(schema: MethodSchema) -> str:

@@ -20,6 +20,9 @@ from loom.schema import Schema, SchemaError
 DEFAULT_SCHEMA_TIMEOUT = 3.0
 """How many seconds an edit waits for the schema that it needs, by default."""
 
+DEFAULT_INLINE_BYTES = 256 * 1024
+"""The largest message that is edited on the event loop, by default."""
+
 
 async def decide_hold(
     holds: Holds,
@@ -28,8 +31,9 @@ async def decide_hold(
     schema: Schema,
     *,
     schema_timeout: float = DEFAULT_SCHEMA_TIMEOUT,
+    inline_bytes: int = DEFAULT_INLINE_BYTES,
 ) -> None:
-    """Carry out a decision on a held item.
+    """Carry out a decision on a held item; an edit of one of more than ``inline_bytes`` on a thread.
 
     Raises :class:`~loom.interception.hold_decision.HoldError`, which leaves the item held, and
     :class:`~loom.interception.hold_decision.HoldOverError`.
@@ -44,7 +48,10 @@ async def decide_hold(
     types = None
     if edit.has_message:
         types = await _find_types(schema, hold.call.facts.method, edit, schema_timeout)
-    decide(holds, hold, decision.action, edit, types, decision.then)
+    if edit.has_message and hold.size > inline_bytes:
+        await asyncio.to_thread(decide, holds, hold, decision.action, edit, types, decision.then)
+    else:
+        decide(holds, hold, decision.action, edit, types, decision.then)
 
 
 async def _find_types(schema: Schema, path: str, edit: ItemEdit, timeout: float) -> Types:  # noqa: ASYNC109 (of the schema's fetch alone)

@@ -41,6 +41,8 @@ class BreakpointSet:
     """The breakpoints that are set, in that order. Thread-safe."""
 
     def __init__(self, max_breakpoints: int = DEFAULT_MAX_BREAKPOINTS) -> None:
+        self.is_empty = True
+        """Whether no breakpoint is set: an attribute, as every call asks."""
         self._max = max_breakpoints
         self._lock = threading.Lock()
         self._ordinal = 0
@@ -49,11 +51,6 @@ class BreakpointSet:
 
     def __iter__(self) -> Iterator[Breakpoint]:
         return iter(self._breakpoints)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no breakpoint is set."""
-        return not self._breakpoints
 
     def find(self, name: str) -> Breakpoint | None:
         """The breakpoint of this name."""
@@ -105,3 +102,4 @@ class BreakpointSet:
         # The cache last: a lookup that saw the old breakpoints has filled the old cache.
         self._breakpoints = breakpoints
         self._candidates = {}
+        self.is_empty = not breakpoints

@@ -299,6 +299,7 @@ class Holds:
         """Count a call that passes since nobody looks."""
         with self._lock:
             self.passed_unwatched += 1
+        self.notify()
 
     def close(self) -> None:
         """Send everything, and hold nothing from now on."""

@@ -1,5 +1,7 @@
 """Items that are held, whatever comes first: a decision, a deadline, the end of the call, another item, nobody."""
 
+import contextlib
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +42,7 @@ MESSAGES = frozenset({Point.REQUEST_MESSAGE, Point.RESPONSE_MESSAGE})
 FINAL = FinalStatus(Status(StatusCode.OK))
 
 
-@dataclass
+@dataclass(eq=False)
 class HeldCall:
     """One call, and what went on in it."""
 
@@ -461,3 +463,50 @@ def test_nothing_is_held_when_loom_stops(desk: Desk) -> None:
     assert call.effects == ["sent: Loom stops"]
     desk.holds.touch()
     assert call.request(b"b", 1) is not None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_each_item_goes_on_once_or_its_call_is_over(seed: int) -> None:
+    chance = random.Random(seed)
+    desk = Desk(max_holds=5, max_bytes=40)
+    desk.set("one", points=frozenset({Point.REQUEST_MESSAGE}))
+    desk.set("two", release=ReleasePolicy.AFTER, release_after=2.0)
+    calls = [desk.call(timeout=chance.choice([None, 1.0, 20.0])) for _ in range(6)]
+    offered: dict[HeldCall, dict[Point, int]] = {call: dict.fromkeys(MESSAGES, 0) for call in calls}
+    closed: set[HeldCall] = set()
+    looks = [desk.leave]
+    for _ in range(200):
+        call = chance.choice(calls)
+        point = chance.choice(sorted(MESSAGES))
+        went = sum(1 for at, _ in call.went if at is point)
+        match chance.randrange(9):
+            case 0 | 1 | 2 | 3 if call not in closed and went == offered[call][point]:
+                offered[call][point] += 1
+                call.offer(point, MessageItem(b"x" * chance.randrange(20)), went)
+            case 4 | 5 if desk.held():
+                hold = chance.choice(desk.held())
+                with contextlib.suppress(HoldOverError):
+                    desk.decide(
+                        hold,
+                        chance.choice([HoldAction.SEND, HoldAction.DROP, HoldAction.DUPLICATE]),
+                        chance.choice(["stay", "step", "run"]),
+                    )
+            case 6:
+                desk.clock.turn(chance.random() * 2)
+            case 7 if chance.random() < 0.2:
+                closed.add(call)
+                call.interceptor.close()
+            case 8:
+                if looks and chance.random() < 0.5:
+                    looks.pop()()
+                else:
+                    looks.append(desk.holds.watch())
+            case _:
+                pass
+        assert desk.holds.bytes == sum(hold.size for hold in desk.held()) <= 40
+        assert len(desk.held()) <= 5
+    desk.holds.close()
+    for call, points in offered.items():
+        for point, count in points.items():
+            went = sum(1 for at, _ in call.went if at is point)
+            assert went == count or (call in closed and went == count - 1)

@@ -5,6 +5,7 @@ import pytest
 
 from loom.api.summary import summarise
 from loom.model import Call
+from loom.model.interception import Action, ActionKind, Interception, Point
 from loom.publishing import FeedPosition, Hub, Subscriber
 from tests.support.narrowing import required
 
@@ -123,3 +124,15 @@ async def test_closing_the_hub_ends_every_reader() -> None:
     hub.close()
     assert await subscriber.next() is None
     assert hub.subscribers == 0
+
+
+def test_what_breakpoints_held_is_left_out_of_the_percentiles() -> None:
+    hub = Hub("b", summarise)
+    stop = Action(ActionKind.BREAKPOINT, "b", "sent")
+    held = Call(1, "/a.B/C", 0, ended_ns=9_000_000, acted=((ActionKind.BREAKPOINT, "b"),))
+    held.interceptions = [
+        Interception(Point.REQUEST_MESSAGE, 0, 1_000_000, 8_000_000, (stop,), altered=False)
+    ]
+    hub.ended([held])
+    second = hub.rates.roll(0, 0)
+    assert (second.p50_us, second.p95_us) == (2_000, 2_000)

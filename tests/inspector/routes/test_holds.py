@@ -8,7 +8,7 @@ import grpc.aio
 import pytest
 
 from loom.interception.holds import Holds
-from tests.support.holding import wait_for_holds
+from tests.support.holding import wait_for_change, wait_for_holds
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, running_mirror, thing
 from tests.support.narrowing import required
@@ -113,3 +113,63 @@ async def test_without_a_schema_fields_are_edited_by_number() -> None:
         assert (await api.post(f"/api/holds/{hold['id']}", {"fields": fields}))[0] == 200
         assert await call.read() == thing(text="b")
         call.cancel()
+
+
+async def test_a_large_message_is_edited_elsewhere_and_keeps_the_rest() -> None:
+    async with instance() as api:
+        text = "x" * 400_000
+        call, hold = await hold_one(api, thing(text=text, big=1) + UNKNOWN)
+        assert hold["size"] == len(thing(text=text, big=1) + UNKNOWN)
+        edit = {"fields": [{"path": "big", "value": 2}]}
+        assert (await api.post(f"/api/holds/{hold['id']}", edit))[0] == 200
+        assert await call.read() == thing(text=text, big=2) + UNKNOWN
+        call.cancel()
+
+
+async def test_metadata_is_edited_and_secrets_stay_masked() -> None:
+    async with instance() as api:
+        body = {"match": "method:Chat", "points": ["request-metadata"]}
+        assert (await api.post("/api/breakpoints", body))[0] == 200
+        call = stream(api, metadata=(("authorization", "Bearer s3cret"), ("x-a", "1")))
+        [hold] = await wait_for_holds(holds_of(api))
+        _, detail = await api.get(f"/api/holds/{hold.id}")
+        items = [{"key": item["key"], "value": item["value"]} for item in detail["metadata"]]
+        shown = {item["key"]: item["value"] for item in items}
+        assert "s3cret" not in shown["authorization"]
+        edited = [item | {"value": "2"} if item["key"] == "x-a" else item for item in items]
+        bad = {"metadata": [*edited, {"key": "X Y", "value": "1"}]}
+        status, answer = await api.post(f"/api/holds/{hold.id}", bad)
+        assert (status, answer["error"]["field"].startswith("metadata[")) == (422, True)
+        assert (await api.post(f"/api/holds/{hold.id}", {"metadata": edited}))[0] == 200
+        await call.write(thing(text="a"))
+        received = dict((await api.mirror.call(0)).metadata)
+        assert (received["authorization"], received["x-a"]) == ("Bearer s3cret", "2")
+        call.cancel()
+
+
+async def test_an_item_whose_call_is_over_can_only_be_dropped() -> None:
+    async with instance() as api:
+        call, hold = await hold_one(api, thing(text="a"))
+        _, saved = await api.post(f"/api/holds/{hold['id']}", {"action": "edit", "json": {"text": "b"}})
+        assert saved["holds"][0]["edited"]
+        call.cancel()
+        holds = holds_of(api)
+        await wait_for_change(holds, lambda: all(item.over for item in holds))
+        _, detail = await api.get(f"/api/holds/{hold['id']}")
+        assert (detail["over"], detail["message"]["json"], detail["release_us"]) == (
+            True,
+            {"text": "b"},
+            None,
+        )
+        assert (await api.post(f"/api/holds/{hold['id']}", {}))[0] == 409
+        _, left = await api.post(f"/api/holds/{hold['id']}", {"action": "drop"})
+        assert left["holds"] == []
+        assert (await api.get(f"/api/holds/{hold['id']}"))[0] == 404
+        assert (await api.post("/api/holds/resume"))[0] == 200
+
+
+async def test_the_wire_engine_has_no_breakpoints() -> None:
+    async with running_mirror() as mirror, running_instance(mirror, engine="wire") as api:
+        for path in ("/api/breakpoints", "/api/holds", "/api/holds/events"):
+            status, answer = await api.get(path)
+            assert (status, answer["error"]["hint"]) == (404, "the relay engine can: --engine relay")

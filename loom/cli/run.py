@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +18,6 @@ from loom.runtime.console import Console
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
 from loom.runtime.terminal import LogFormatter, Palette
-from loom.units import format_count
 
 from .output import print_error
 
@@ -109,8 +109,11 @@ async def _demo_traffic(loom: Loom, settings: Settings) -> AsyncGenerator[None]:
     if not settings.demo:
         yield
         return
+    from loom.demo.acting import add_rules  # noqa: PLC0415
     from loom.demo.traffic import Traffic  # noqa: PLC0415
 
+    if loom.interceptor is not None:
+        add_rules(loom.rule_sources, loom.interceptor)
     traffic = Traffic(loom.listen_address)
     await traffic.start()
     try:
@@ -146,8 +149,8 @@ def _banner(loom: Loom, settings: Settings, configuration: Configuration, palett
 
 def _acting_lines(loom: Loom, palette: Palette) -> list[str]:
     """Say that calls are altered, and by which seed: nothing altered is silent."""
-    count = 0 if loom.interceptor is None else len(loom.interceptor.rules.active)
+    count = 0 if loom.interceptor is None else loom.interceptor.rules.count_acting(time.monotonic())
     if not count:
         return []
-    text = f"{format_count(count, 'rule')} and faults act on calls" if count > 1 else "a rule acts on calls"
+    text = f"{count} rules and faults act on calls" if count > 1 else "a rule or a fault acts on calls"
     return [f"  rules    {palette.warning(text)} (--fault-seed {loom.rule_sources.seed})"]

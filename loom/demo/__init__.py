@@ -9,6 +9,7 @@
 * :mod:`~loom.demo.backend`: the gRPC server, with reflection and health.
 * :mod:`~loom.demo.scenes`: sequences of calls, and the status that each ends with.
 * :mod:`~loom.demo.traffic`: clients that play the scenes until stopped.
+* :mod:`~loom.demo.acting`: a rule and a fault, switched off.
 
 ``python -m loom.demo`` runs the backend alone, or with traffic, for a Loom that runs elsewhere.
 """

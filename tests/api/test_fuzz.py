@@ -191,6 +191,7 @@ def bodies(operation: dict[str, Any]) -> some.SearchStrategy[bytes | None]:
     return some.one_of(damaged, (valid | valid | values).map(lambda value: json.dumps(value).encode()))
 
 
+@pytest.mark.timeout(300)  # some requests start processes of the lowest priority: a busy machine is slow
 @quick
 @given(request=requests(IMMEDIATE))
 def test_any_request_is_answered_as_documented(

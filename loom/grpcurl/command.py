@@ -302,8 +302,8 @@ def _inexact_note(
     if places:
         more = f" and {len(places) - _MAX_PLACES} more" if len(places) > _MAX_PLACES else ""
         yield (
-            "JSON does not represent these values exactly, and grpcurl sends what it shows: "
-            f"{', '.join(places[:_MAX_PLACES])}{more}; a replay in Loom sends them as recorded"
+            "JSON does not represent all values exactly, and grpcurl sends what it shows (the first of each message: "
+            f"{', '.join(places[:_MAX_PLACES])}{more}); a replay in Loom sends them as recorded"
         )
 
 

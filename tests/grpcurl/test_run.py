@@ -102,7 +102,7 @@ async def test_a_value_that_json_does_not_represent_is_sent_as_it_is_shown_and_n
     free.fields["v"].number_value = float("nan")
     call = await bench.call("Say", [thing(text="a", free=free)])
     (note,) = (await command_of(bench, call)).notes
-    assert "not represent these values exactly" in note
+    assert "not represent all values exactly" in note
     assert "free.v (message 0)" in note
     free.fields["v"].string_value = "NaN"
     _, second = await repeated(bench, call)

@@ -349,8 +349,9 @@ class Connection:
         self._decode(self._client if client else self._server, payload[_PROMISED_ID_SIZE:])
 
     def _on_rst_stream(self, client: bool, _flags: int, stream_id: int, payload: bytes) -> None:
-        stream = self._streams.get(stream_id)
-        if stream is not None:
+        if (stream := self._streams.get(stream_id)) is not None:
+            if client and stream.response_headers is None:
+                self._idle.count_reset(self._now)
             stream.on_reset(int.from_bytes(payload[:4], "big"), self._now, by_client=client)
 
     def _on_settings(self, client: bool, flags: int, _stream_id: int, payload: bytes) -> None:
@@ -384,8 +385,7 @@ class Connection:
         if not stream_id:
             (self._server if client else self._client).window.grant(size, self._now)
             return
-        stream = self._streams.get(stream_id)
-        if stream is not None:
+        if (stream := self._streams.get(stream_id)) is not None:
             (stream.response_window if client else stream.request_window).grant(size, self._now)
 
 

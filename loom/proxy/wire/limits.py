@@ -40,6 +40,10 @@ class ConnectionLimits:
     """Idle frames that each second allows."""
     idle_per_frame: int = 4
     """Idle frames that each other frame allows: a receiver sends two WINDOW_UPDATE frames for a DATA frame at most."""
+    resets: int = 20_000
+    """Streams that the client resets before the server has answered on them, beyond ``resets_per_second``."""
+    resets_per_second: int = 10_000
+    """Such streams that each second allows: far above what clients with deadlines or hedged calls do."""
     message_bytes: int = 64 * MIB
     """A larger message is forwarded like any other, but only its size is recorded."""
 
@@ -69,19 +73,36 @@ def unfinished_error(size: int, limits: ConnectionLimits) -> ParseError:
 
 
 class IdleAllowance:
-    """How many idle frames a connection may still send; add those that come to ``frames``."""
+    """How many idle frames, and streams that it resets, a connection may still send; add idle ones to ``frames``."""
 
-    __slots__ = ("_left", "_limits", "_updated_ns", "frames")
+    __slots__ = ("_left", "_limits", "_resets_left", "_resets_updated_ns", "_updated_ns", "frames")
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.frames = 0
         self._limits = limits
         self._left = limits.idle_frames
         self._updated_ns = 0  # when time was last counted
+        self._resets_left = limits.resets
+        self._resets_updated_ns = 0
 
     def start(self, now: int) -> None:
         """Count time from now on."""
-        self._updated_ns = now
+        self._updated_ns = self._resets_updated_ns = now
+
+    def count_reset(self, now: int) -> None:
+        """Count a stream that was reset without an answer; :class:`ParseError` past the limit ("rapid reset")."""
+        self._resets_left -= 1
+        if self._resets_left >= 0:
+            return
+        limits = self._limits
+        earned = max(now - self._resets_updated_ns, 0) * limits.resets_per_second // 1_000_000_000
+        self._resets_updated_ns = now
+        self._resets_left = min(earned, limits.resets) - 1
+        if self._resets_left < 0:
+            raise ParseError(
+                f"the client reset more than {limits.resets} calls before they were answered"
+                f" (past {limits.resets_per_second} a second)"
+            )
 
     def update(self, frames: int, now: int) -> None:
         """Deduct the idle ones of the next ``frames`` frames, and add what the others and time have earned.

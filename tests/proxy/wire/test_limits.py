@@ -78,6 +78,40 @@ def test_messages_allow_frames_that_carry_nothing() -> None:
     assert not observed.connection.unobserved
 
 
+def call_and_reset(observed: ObservedConnection, stream: int) -> None:
+    observed.client_sends(
+        observed.client.request(stream), frame(http2_bytes.RST_STREAM, 0, stream, bytes([0, 0, 0, 8]))
+    )
+
+
+def test_a_flood_of_calls_that_are_reset_without_an_answer_ends_the_observation() -> None:
+    observed = ObservedConnection(ConnectionLimits(resets=100, resets_per_second=50)).handshake()
+    for stream in range(1, 220, 2):
+        call_and_reset(observed, stream)
+    assert observed.connection.unobserved == (
+        "the client reset more than 100 calls before they were answered (past 50 a second)"
+    )
+    assert not observed.connection.open_calls
+    assert len(observed.sink.of(CallEnded)) == 101
+
+
+def test_time_allows_calls_that_are_reset() -> None:
+    observed = ObservedConnection(ConnectionLimits(resets=100, resets_per_second=50)).handshake()
+    for stream in range(1, 2001, 2):
+        observed.now += 20_000_000  # fifty a second
+        call_and_reset(observed, stream)
+    assert not observed.connection.unobserved
+
+
+def test_calls_that_are_reset_after_an_answer_do_not_count() -> None:
+    observed = ObservedConnection(ConnectionLimits(resets=10, resets_per_second=1)).handshake()
+    for stream in range(1, 101, 2):
+        observed.client_sends(observed.client.request(stream))
+        observed.server_sends(observed.server.response(stream))
+        observed.client_sends(frame(http2_bytes.RST_STREAM, 0, stream, bytes([0, 0, 0, 8])))
+    assert not observed.connection.unobserved
+
+
 def test_a_block_of_many_fields_counts_as_many_frames() -> None:
     observed = ObservedConnection(FEW).handshake()
     observed.client_sends(frame(http2_bytes.HEADERS, http2_bytes.END_HEADERS, 1, INDEXED_FIELD * 5_000))

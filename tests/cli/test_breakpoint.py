@@ -46,7 +46,7 @@ class Session:
         """What was written, until a line has the text."""
         lines = b""
         reader = required(getattr(self.process, stream))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while text.encode() not in lines:
                 line = await reader.readline()
                 assert line, lines.decode()
@@ -54,7 +54,7 @@ class Session:
         return lines.decode()
 
     async def end(self) -> tuple[int | None, str]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             out, _ = await self.process.communicate()
         return self.process.returncode, out.decode()
 

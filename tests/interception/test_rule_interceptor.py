@@ -11,6 +11,7 @@ from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import StatusCode
 from loom.model.interception import (
     Action,
+    ActionKind,
     CallFacts,
     CallInterceptor,
     CallStart,
@@ -191,6 +192,29 @@ def test_closing_cancels_delays_and_counts_the_call_as_over(bench: Bench) -> Non
     bench.clock.turn(3)
     assert bench.released == []
     assert bench.interceptor.open(GET) is not None
+
+
+def test_a_rules_hold_comes_behind_its_edits_and_delays_and_is_decided_on(bench: Bench) -> None:
+    bench.lookup.known = Types(bench.shop, bench.shop.pool)
+    holds = bench.interceptor.holds
+    holds.watch()
+    actions = 'do = [{ hold = true }, { set = "name", to = "z" }, { delay = "1s" }]'
+    call = bench.open(f'[[rule]]\nname = "r"\nmatch = ""\nwhen = {{ point = "response-message" }}\n{actions}')
+    assert bench.response(call, bench.shop.item(name="a")) is None
+    assert list(holds) == []
+    bench.clock.turn(1.1)
+    [hold] = holds
+    assert (hold.names, hold.item) == (("r",), MessageItem(bench.shop.item(name="z")))
+    assert bench.control.notes == [(Point.RESPONSE_MESSAGE, "held")]
+    holds.release_inactive()
+    assert bench.released == []
+    holds.decide(hold, hold.decision(hold.items, "sent"))
+    [decision] = bench.released
+    assert [(action.kind, action.name, action.effect) for action in decision.actions] == [
+        (ActionKind.RULE, "r", "set name"),
+        (ActionKind.RULE, "r", "delay 1s"),
+        (ActionKind.BREAKPOINT, "r", "sent"),
+    ]
 
 
 def test_a_hold_passes_where_nobody_is_looking(bench: Bench) -> None:

@@ -202,6 +202,7 @@ async def test_the_feed_says_that_breakpoints_are_set(api: LoomInstance) -> None
 
 async def test_breakpoints_are_switched_replaced_and_removed(api: LoomInstance) -> None:
     holds = holds_of(api)
+    holds.watch()
     await api.post("/api/breakpoints", {"match": "method:Say", "name": "b", "points": ["status"]})
     call = say(api)
     await wait_for_holds(holds)

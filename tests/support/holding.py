@@ -13,7 +13,7 @@ async def wait_for_change(holds: Holds, is_reached: Callable[[], bool]) -> None:
     loop = asyncio.get_running_loop()
     stop = holds.on_change(lambda: loop.call_soon_threadsafe(changed.set))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_reached():
                 changed.clear()
                 await changed.wait()

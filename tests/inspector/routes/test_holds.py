@@ -19,6 +19,7 @@ UNKNOWN = b"\xfa\x07\x03abc"  # field 127, which the schema does not know
 @asynccontextmanager
 async def instance(**settings: Any) -> AsyncIterator[LoomInstance]:
     async with running_mirror() as mirror, running_instance(mirror, **settings) as api:
+        holds_of(api).watch()  # who sets a breakpoint counts as looking for five seconds only
         yield api
 
 
@@ -105,6 +106,7 @@ async def test_what_does_not_fit_is_said_and_the_item_stays(
 
 async def test_without_a_schema_fields_are_edited_by_number() -> None:
     async with running_mirror(described=False) as mirror, running_instance(mirror) as api:
+        holds_of(api).watch()
         call, hold = await hold_one(api, thing(text="a", big=7))
         status, answer = await api.post(f"/api/holds/{hold['id']}", {"json": {"text": "b"}})
         assert (status, answer["error"]["field"]) == (422, "json")

@@ -204,6 +204,20 @@ do = [{ status = "INTERNAL" }]
     assert bench.rules.warnings == ["rule 'b' never ends a call: it is shadowed by 'a'"]
 
 
+def test_whatever_the_order_of_a_file_edits_come_before_delays_and_holds_and_an_end_before_them_all(
+    bench: Bench,
+) -> None:
+    bench.rule("response-message", "hold = true", 'delay = "1s"', 'tag = "seen"', 'set = "name", to = "z"')
+    outcome = bench.response(name="a")
+    assert outcome.decision.items == (MessageItem(bench.shop.item(name="z")),)
+    assert (outcome.delay, [action.effect for action in outcome.hold]) == (1.0, ["hold"])
+    bench.rule("response-message", 'set = "name", to = "z"', "hold = true", 'status = "ABORTED"')
+    outcome = bench.response(name="a")
+    assert (outcome.decision.items, outcome.hold) == ((), ())
+    assert outcome.decision.end is not None
+    assert effects(outcome) == ["status ABORTED"]
+
+
 def test_delays_add_up_and_lie_in_their_range(bench: Bench) -> None:
     bench.rule("response-message", 'delay = "100ms..300ms"', 'delay = "1s"')
     delays = [bench.response(index).delay for index in range(20)]

@@ -66,6 +66,21 @@ async def test_what_was_altered_is_marked_and_shown_beside_what_came(
     assert await violations(page) == []
 
 
+async def test_a_replay_sends_what_came_from_the_client_if_asked(page: Page, api: LoomInstance) -> None:
+    call = await chat(api)
+    await opened(page, api, f"/calls/{call}/replay")
+    form = page.locator("[data-replay-form]")
+    which = form.locator("label", has_text="Send").locator("select")
+    await which.select_option("what came from the client")
+    await form.get_by_role("button", name="Send edited").click()
+    await api.ended.wait(call + 1)
+    assert ("x-tenant", "42") in api.mirror.received[1].metadata
+    plain = await api.call("Say", thing(text="x"))
+    await opened(page, api, f"/calls/{plain}/replay")
+    await expect(form.get_by_label("Target")).to_be_visible()
+    await expect(which).to_have_count(0)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_one_switch_turns_off_all_that_alters_traffic(
     page: Page, api: LoomInstance, theme: str

@@ -12,6 +12,8 @@ test("only what was edited is sent", () => {
     },
     messages: null,
   });
+  expect(replayRequest({ source: "came" }).body).toEqual({ source: "came" });
+  expect(isEdited({ source: "came" })).toBe(true);
   expect(replayRequest({ deadline: "" }).body).toEqual({ deadline_ms: 0 });
 });
 

@@ -30,6 +30,11 @@ _INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _INFRASTRUCTURE_NAMES = ("health", "serverreflection")
 
 
+def metadata_text(value: str | bytes) -> str:
+    """A value of metadata as filters see it: bytes as base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
 class CallView:
     """A call that starts, as the terms of a ``match`` see it: both the summary and the details of a query."""
 
@@ -48,10 +53,7 @@ class CallView:
     def metadata(self) -> list[tuple[str, str]]:
         """The request metadata; values that are bytes as base64."""
         if self._metadata is None:
-            self._metadata = [
-                (key, base64.b64encode(value).decode() if isinstance(value, bytes) else value)
-                for key, value in self.facts.metadata
-            ]
+            self._metadata = [(key, metadata_text(value)) for key, value in self.facts.metadata]
         return self._metadata
 
     def fields(self, holding: str = "") -> Iterable[tuple[str, str]]:  # noqa: ARG002 (there is no message yet)

@@ -6,8 +6,10 @@ however many rules there are.
 
 from collections.abc import Iterable
 
+from loom.model import MetadataItem
+
 from .call_rules import ActiveRule
-from .matching import CallView
+from .matching import CallView, metadata_text
 
 _Entry = tuple[int, ActiveRule]
 _Values = dict[str | None, list[_Entry]]
@@ -30,6 +32,16 @@ class MethodRules:
 
     def __len__(self) -> int:
         return self._count
+
+    def may_match(self, metadata: Iterable[MetadataItem]) -> bool:
+        """Whether any of them may match a call with this request metadata."""
+        if self._unconditional or not self._by_key:
+            return bool(self._unconditional)
+        for key, value in metadata:
+            values = self._by_key.get(key)  # keys on the wire are in lower case
+            if values is not None and (None in values or metadata_text(value).lower() in values):
+                return True
+        return False
 
     def of(self, call: CallView) -> list[ActiveRule]:
         """Those that may match a call, in their order: all that do, and no rule twice."""

@@ -6,11 +6,12 @@ long as the lookup allows; what waits, for a schema or a delay, blocks no thread
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
 from loom.codec import ChainResolver
+from loom.model import MetadataItem
 from loom.model.interception import (
     Action,
     ActionKind,
@@ -75,10 +76,10 @@ class RuleInterceptor:
         self._types = types
         self._inline_bytes = inline_bytes
 
-    def may_act(self, method: str) -> bool:
+    def may_act(self, method: str, metadata: Iterable[MetadataItem]) -> bool:
         """See :class:`loom.model.interception.Interceptor`."""
         rules, breakpoints = self.rules, self.holds.breakpoints
-        if rules.enabled and rules.candidates(method):
+        if rules.enabled and rules.candidates(method).may_match(metadata):
             return True
         return not breakpoints.is_empty and bool(breakpoints.candidates(method))
 

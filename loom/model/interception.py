@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from .metadata import Metadata
+from .metadata import Metadata, MetadataItem
 from .status import Status
 
 
@@ -170,8 +170,11 @@ class CallInterceptor(Protocol):
 class Interceptor(Protocol):
     """Chooses the calls to act on. Thread-safe."""
 
-    def may_act(self, method: str) -> bool:
-        """Whether anything may act on calls of this method: a cached lookup, as every call pays for it."""
+    def may_act(self, method: str, metadata: Iterable[MetadataItem]) -> bool:
+        """Whether anything may act on a call of this method with this request metadata.
+
+        Every call pays for it: a cached lookup of the method, and where that is not enough, one of each metadata item.
+        """
 
     def open(self, call: CallFacts) -> CallInterceptor | None:
         """An interceptor for a call that starts; None where nothing acts on it."""

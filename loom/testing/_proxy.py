@@ -230,7 +230,7 @@ class LoomProxy:
                 show_order(client(proxy.address), "o-17")
             assert fault.hits == 2
 
-        ``options`` are the keys of a ``[[fault]]`` (docs/how-to/rules.md) with underscores, such as ``max_active``; a
+        ``options`` are the keys of a ``[[fault]]`` (docs/how-to/faults.md) with underscores, such as ``max_active``; a
         key that is a word of Python has one behind it (``for_``). Raises :class:`loom.errors.LoomError` if they are not
         valid.
         """

@@ -141,7 +141,7 @@ def test_filters_parse(block: Block) -> None:
 @examples("toml")
 def test_files_of_settings_and_of_rules_load(block: Block, folder: Path) -> None:
     make_files(folder, block.text)
-    if "[[rule]]" in block.text:
+    if "[[rule]]" in block.text or "[[fault]]" in block.text:
         (folder / "rules.toml").write_text(block.text, encoding="utf-8")
         assert load_rules([folder / "rules.toml"])
         return

@@ -108,13 +108,13 @@ def desk() -> Desk:
 
 
 def test_without_breakpoints_no_call_is_asked(desk: Desk) -> None:
-    assert not desk.interceptor.may_act(METHOD)
+    assert not desk.interceptor.may_act(METHOD, ())
     made = desk.set()
-    assert desk.interceptor.may_act(METHOD)
-    assert not desk.interceptor.may_act("/acme.shop.Shop/Other")
-    assert not desk.interceptor.may_act("/grpc.health.v1.Health/Watch")
+    assert desk.interceptor.may_act(METHOD, ())
+    assert not desk.interceptor.may_act("/acme.shop.Shop/Other", ())
+    assert not desk.interceptor.may_act("/grpc.health.v1.Health/Watch", ())
     desk.holds.remove_breakpoints(made)
-    assert not desk.interceptor.may_act(METHOD)
+    assert not desk.interceptor.may_act(METHOD, ())
 
 
 def test_both_directions_are_held_at_once_and_go_on_one_by_one(desk: Desk) -> None:

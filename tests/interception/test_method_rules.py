@@ -54,6 +54,7 @@ def test_the_rules_that_match_are_among_those_found_in_their_order(
     rules = make_rules(texts)
     found = MethodRules(rules).of(call)
     assert found == [rule for rule in rules if rule in found]
+    assert MethodRules(rules).may_match(call.facts.metadata) == bool(found)
     matching = [rule for rule in rules if rule.rule.match.matches(call)]
     assert matching == [rule for rule in found if rule.rule.match.matches(call)]
 

@@ -93,7 +93,7 @@ class Bench:
 
     def open(self, text: str) -> CallInterceptor:
         self.interceptor.rules = RuleSet(load_rules([write_rules(self.folder, text)]))
-        assert self.interceptor.may_act(GET.method)
+        assert self.interceptor.may_act(GET.method, GET.metadata)
         call = self.interceptor.open(GET)
         assert call is not None
         call.start(self.control)
@@ -113,9 +113,9 @@ EDIT = '[[rule]]\nmatch = "method:Get"\nwhen = { point = "response-message" }\nd
 
 def test_a_method_that_no_rule_matches_is_not_acted_on(bench: Bench) -> None:
     bench.open(EDIT)
-    assert not bench.interceptor.may_act("/acme.shop.Shop/Watch")
+    assert not bench.interceptor.may_act("/acme.shop.Shop/Watch", ())
     bench.interceptor.rules.enabled = False
-    assert not bench.interceptor.may_act(GET.method)
+    assert not bench.interceptor.may_act(GET.method, GET.metadata)
 
 
 def test_an_item_waits_for_the_schema_that_a_rule_needs(bench: Bench) -> None:

@@ -200,7 +200,7 @@ class RelayEngine:
         if interceptor is None:
             return None
         method = client_call.method.decode("utf-8", "replace")
-        if not interceptor.may_act(method):
+        if not interceptor.may_act(method, client_call.metadata or ()):
             return None
         try:
             opened = interceptor.open(

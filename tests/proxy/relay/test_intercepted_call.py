@@ -76,7 +76,7 @@ class Script:
         self._loop = asyncio.get_running_loop()
         self._held: dict[Point, asyncio.Queue[HeldItem]] = {point: asyncio.Queue() for point in Point}
 
-    def may_act(self, method: str) -> bool:
+    def may_act(self, method: str, _metadata: object) -> bool:
         return method.startswith(f"/{SERVICE}/")
 
     def open(self, call: CallFacts) -> "Script":

@@ -18,7 +18,7 @@ import pytest
 from xdist.scheduler import WorkStealingScheduling
 from xdist.workermanage import WorkerController
 
-_GRACE_S = 60.0
+_GRACE_S = 180.0
 """Time for the report and the end of the workers, after which the process exits in any case."""
 
 

@@ -157,6 +157,7 @@ async def test_a_call_that_is_held_is_marked_while_it_is(api: LoomInstance) -> N
     holds = watch(api, Point.REQUEST_MESSAGE)
     call = say(api)
     [hold] = await wait_for_holds(holds)
+    api.loom.flush()
     _, page = await api.get("/api/calls?q=is:held%20is:live")
     assert [item["id"] for item in page["calls"]] == [1]
     assert page["calls"][0]["flags"] == ["held"]

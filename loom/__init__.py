@@ -26,6 +26,7 @@ A call comes in → is forwarded → recorded → fanned out → decoded when vi
 * :mod:`loom.testing`: Loom as a library for tests.
 * :mod:`loom.pytest_plugin`: its fixtures for pytest.
 * :mod:`loom.compression`: messages decompressed, within a limit.
+* :mod:`loom.process_memory`: the memory that this process takes.
 * :mod:`loom.memory_limit`: the memory limit of the process's cgroup.
 * :mod:`loom.units`: formats of sizes and durations.
 * :mod:`loom.errors`: the root of Loom's exceptions.

@@ -24,6 +24,7 @@ from loom.inspector.hold_views import describe_breakpoints
 from loom.interception import RuleSet
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
+from loom.process_memory import FreeMemory
 from loom.proxy.binding import open_sockets
 from loom.proxy.engine import Engine
 from loom.publishing import TICK_SECONDS, Hub
@@ -39,6 +40,7 @@ from .stats import StatsCollector
 from .tasks import Tasks
 
 _STATS_SECONDS = 1.0
+_RELEASE_SECONDS = 60.0
 _MAX_RESTORED = 5_000  # calls of previous runs that are loaded at start; a search finds the others
 _GC_THRESHOLD = (50_000, 20, 50)
 _SWITCH_SECONDS = 0.000_25
@@ -161,9 +163,16 @@ class Loom:
         if self.interceptor is not None:
             self.tasks.start(self._watch_rules(self.interceptor), "files of rules")
         self.tasks.every(_STATS_SECONDS, self._publish_stats, "stats")
+        self.tasks.start(self._release_free_memory(), "free memory")
         if self._tunes_process:
             self._tune_process()
         self._ready = True
+
+    async def _release_free_memory(self) -> None:
+        memory = FreeMemory()
+        while True:
+            await asyncio.sleep(_RELEASE_SECONDS)
+            await asyncio.to_thread(memory.release_excess)
 
     async def _restore(self, store: SessionWriter) -> None:
         """Load the last calls of previous runs into the history, with their descriptors and masked keys."""

@@ -4,35 +4,15 @@ Each stream whose reader has stopped takes up to a flow-control window in C-core
 grpcio does not offer. Envoy's overload manager does the same (``envoy.overload_actions.stop_accepting_requests``).
 """
 
-import contextlib
-import ctypes
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from loom.process_memory import anonymous_bytes, release_free_memory
 from loom.units import format_bytes
 
 _log = logging.getLogger(__name__)
-
-_STATM = Path("/proc/self/statm")
-
-
-def anonymous_bytes() -> int:
-    """The bytes of memory that this process takes beside files; 0 where that cannot be read (not Linux)."""
-    try:
-        _, resident, shared = _STATM.read_bytes().split()[:3]
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _release_free_memory() -> None:
-    """Have the C library return what is free in its heap to the system, where it can."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class MemoryGuard:
@@ -43,7 +23,7 @@ class MemoryGuard:
         limit: int,
         *,
         usage: Callable[[], int] = anonymous_bytes,
-        release: Callable[[], None] = _release_free_memory,
+        release: Callable[[], None] = release_free_memory,
         interval: float = 0.05,
     ) -> None:
         self.limit = limit

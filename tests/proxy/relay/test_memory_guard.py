@@ -9,7 +9,8 @@ import grpc.aio
 import pytest
 
 from loom.model import Address, EndedBy
-from loom.proxy.relay.memory_guard import MemoryGuard, anonymous_bytes
+from loom.process_memory import anonymous_bytes
+from loom.proxy.relay.memory_guard import MemoryGuard
 from tests.support.raw_calls import unary_unary
 from tests.support.sinks import ListSink
 from tests.support.zoo import SERVICE, Zoo

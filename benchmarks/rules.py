@@ -4,7 +4,7 @@
 
 A Loom without rules and others with 100 of them run side by side on one core, and get the same load in turns, the order
 reversed from round to round. A ratio is of two loads of the same round, so that what else the machine does is in both.
-Rewrites its part of docs/explanation/performance.md, unless ``--no-write``.
+Prints a table; the lookup alone is in docs/explanation/performance.md.
 """
 
 import argparse
@@ -89,19 +89,17 @@ def _spread(ratios: list[float]) -> str:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each load")
-    parser.add_argument("--no-write", action="store_true", help="print the results without writing them")
     arguments = parser.parse_args()
-    text = summary(measure(arguments.rounds, arguments.seconds))
-    print(text)
-    if not arguments.no_write:
-        caption = f"Measured on {report.machine()}; medians of {arguments.rounds} rounds"
-        report.write("rules", f"{caption}, ± half the range of their quartiles.\n\n{text}")
+    print(
+        f"\n{report.machine()}; medians of {arguments.rounds} rounds, ± half the range of their quartiles\n"
+    )
+    print(summary(measure(arguments.rounds, arguments.seconds)))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,10 @@ class Loom:
             session=self.store.status if self.store else lambda: None,
         )
         self.metrics = Metrics(
-            __version__, self.stats, lambda: None if self.interceptor is None else self.interceptor.rules
+            __version__,
+            self.stats,
+            lambda: None if self.interceptor is None else self.interceptor.rules,
+            lambda: None if self.interceptor is None else self.interceptor.holds,
         )
         self.recorder.observe(self.metrics)
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder

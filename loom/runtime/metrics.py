@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from loom.api.stats import Stats
 from loom.interception import RuleSet
+from loom.interception.holds import Holds
 from loom.model import Call, Observer, Status, StatusCode
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -32,8 +33,8 @@ _BREAKER_STATES = ("closed", "open", "half_open")
 class Metrics(Collector, Observer):
     """An observer of calls, and the collector of its own registry.
 
-    ``stats`` returns the figures of this moment, ``rules`` the rules in force; there are at most
-    :data:`~loom.interception.rule_file.MAX_RULES`, and as many series of each of their metrics.
+    ``stats`` returns the figures of this moment, ``rules`` the rules in force, ``holds`` what breakpoints hold. There
+    are at most :data:`~loom.interception.rule_file.MAX_RULES` rules, and as many series of each of their metrics.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Metrics(Collector, Observer):
         version: str,
         stats: Callable[[], Stats],
         rules: Callable[[], RuleSet | None] = lambda: None,
+        holds: Callable[[], Holds | None] = lambda: None,
         *,
         max_methods: int = MAX_METHODS,
     ) -> None:
@@ -48,6 +50,7 @@ class Metrics(Collector, Observer):
         self._version = version
         self._stats = stats
         self._rules = rules
+        self._holds = holds
         self._max_methods = max_methods
         self._started: dict[str, int] = {}
         self._handled: dict[tuple[str, int | None], int] = {}
@@ -99,6 +102,9 @@ class Metrics(Collector, Observer):
         rules = self._rules()
         if rules is not None:
             yield from _rule_metrics(rules)
+        holds = self._holds()
+        if holds is not None:
+            yield from _hold_metrics(holds)
 
     def _calls(self) -> Iterator[Metric]:
         started = CounterMetricFamily("loom_calls_started", "Calls that came in.", labels=["method"])
@@ -161,6 +167,21 @@ class Metrics(Collector, Observer):
                 dropped.add_metric([sink], status.dropped)
         yield written
         yield dropped
+
+
+def _hold_metrics(holds: Holds) -> Iterator[Metric]:
+    yield GaugeMetricFamily("loom_holds", "Items that are held at breakpoints now.", value=holds.count)
+    yield GaugeMetricFamily("loom_hold_bytes", "Their bytes.", value=holds.bytes)
+    passed = CounterMetricFamily(
+        "loom_holds_passed", "Calls and items that breakpoints let pass.", labels=["reason"]
+    )
+    for reason, count in (
+        ("unwatched", holds.passed_unwatched),
+        ("limit", holds.passed_limit),
+        ("deadline", holds.passed_deadline),
+    ):
+        passed.add_metric([reason], count)
+    yield passed
 
 
 def _rule_metrics(rules: RuleSet) -> Iterator[Metric]:

@@ -6,6 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from loom.api.stats import BreakerStatus, LogStatus, Sinks, Stats, TargetStatus
 from loom.interception import RuleSet
 from loom.interception.faults import parse_fault_flag
+from loom.interception.holds import Holds
+from loom.interception.loop_scheduler import LoopScheduler
 from loom.model import Call, Status
 from loom.model.interception import CallFacts
 from loom.runtime.metrics import Metrics
@@ -114,6 +116,19 @@ def test_a_long_method_name_is_no_label() -> None:
     assert len(metrics.exposition()) < 100_000
 
 
+async def test_what_breakpoints_hold_and_let_pass() -> None:
+    holds = Holds(LoopScheduler())
+    holds.passed_limit = 3
+    values = samples(Metrics("1", lambda: STATS, holds=lambda: holds))
+    assert (values["loom_holds", ()], values["loom_hold_bytes", ()]) == (0, 0)
+    passed = {
+        dict(labels)["reason"]: value
+        for (name, labels), value in values.items()
+        if name == "loom_holds_passed_total"
+    }
+    assert passed == {"unwatched": 0, "limit": 3, "deadline": 0}
+
+
 RULES = RuleSet([parse_fault_flag("method:C :: hang", 1), parse_fault_flag(":: status=ABORTED", 2)])
 
 
@@ -133,10 +148,11 @@ def test_rules_are_counted_while_they_are_there() -> None:
     RULES.enabled = True
 
 
-def test_every_metric_is_documented() -> None:
+async def test_every_metric_is_documented() -> None:
     document = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(loom_\w+)`", document))
-    metrics = Metrics("1", lambda: STATS, lambda: RULES)
+    holds = Holds(LoopScheduler())
+    metrics = Metrics("1", lambda: STATS, lambda: RULES, lambda: holds)
     ended(metrics, "/a.B/C")
     exposed = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in samples(metrics)}
     assert exposed == documented

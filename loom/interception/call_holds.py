@@ -109,7 +109,9 @@ class CallHolds:
         )
         if is_held:
             if self.control is not None:
-                self.control.note(point, tuple(Action(ActionKind.BREAKPOINT, name, HELD) for name in names))
+                self.control.note(
+                    point, index, tuple(Action(ActionKind.BREAKPOINT, name, HELD) for name in names)
+                )
             return names
         self._step = step
         return ()

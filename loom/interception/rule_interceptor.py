@@ -175,7 +175,7 @@ class _RuleCall:
         decision = outcome.decision
         if outcome.never:
             if self._control is not None:
-                self._control.note(point, decision.actions)
+                self._control.note(point, index, decision.actions)
             return None
         if self._holds is not None and point is Point.START:
             decision = self._holds.start(item, decision)

@@ -136,7 +136,7 @@ class CallControl(Protocol):
     def end(self, final: FinalStatus, actions: tuple[Action, ...]) -> None:
         """End the call with this status, and cancel the target's call."""
 
-    def note(self, point: Point, actions: tuple[Action, ...]) -> None:
+    def note(self, point: Point, index: int, actions: tuple[Action, ...]) -> None:
         """Record that the item that is held at a point is held by these, while it is.
 
         What is recorded of breakpoints is superseded by their decision; of others it is all that is recorded.

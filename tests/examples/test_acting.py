@@ -64,7 +64,6 @@ async def test_the_report_says_which_client_did_not_retry(tmp_path: Path) -> Non
     code, printed = await run_loom(
         "faults", "report", "resilience", "--junit", "report.xml", folder=tmp_path, home=tmp_path
     )
-    assert code == 1
-    assert printed == OUTPUTS["faults"]
+    assert (code, printed) == (1, OUTPUTS["faults"])
     report = (tmp_path / "report.xml").read_text(encoding="utf-8")
     assert ET.fromstring(report).attrib.items() >= {("tests", "2"), ("failures", "1")}

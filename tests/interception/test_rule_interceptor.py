@@ -77,7 +77,7 @@ class Control:
     def end(self, final: FinalStatus, _actions: tuple[Action, ...]) -> None:
         self.ended.append(final)
 
-    def note(self, point: Point, actions: tuple[Action, ...]) -> None:
+    def note(self, point: Point, _index: int, actions: tuple[Action, ...]) -> None:
         self.notes += [(point, action.effect) for action in actions]
 
 

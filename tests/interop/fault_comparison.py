@@ -48,6 +48,10 @@ def _comparable(outcome: Outcome, port: int) -> Outcome:
         outcome[block] = {
             key: values for key, values in outcome[block].items() if key not in {"content-type", "date"}
         }
+    if outcome["scenario"].startswith("garbage"):
+        # The client gives up at the message, and has read the trailers by then or not.
+        del outcome["trailer"]
+        return outcome
     if outcome["code"] == StatusCode.DEADLINE_EXCEEDED and not outcome["trailer"]:
         outcome["message"] = ""
     if outcome["code"] == StatusCode.OK:

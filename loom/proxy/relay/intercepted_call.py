@@ -46,6 +46,7 @@ class _Offer:
     index: int
     item: Item
     came_ns: int = 0
+    is_decided: bool = False
 
 
 @dataclass(slots=True)
@@ -105,13 +106,16 @@ class InterceptedCall(RelayedCall):
             self._end_by(final, actions)
 
     @serialized
-    def note(self, point: Point, actions: tuple[Action, ...]) -> None:
+    def note(self, point: Point, index: int, actions: tuple[Action, ...]) -> None:
         """Record what holds an item; see :class:`loom.model.interception.CallControl`."""
         for queue in self._queues.values():
-            if queue.current is not None and queue.current.point is point and not self._ended:
+            offer = queue.current
+            if offer is None or offer.is_decided or self._ended:
+                continue
+            if (offer.point, offer.index) == (point, index):
                 is_decided = any(action.kind is not ActionKind.BREAKPOINT for action in actions)
-                items = () if is_decided else (queue.current.item,)
-                self._record(queue.current, Decision(items, actions=actions), time.time_ns())
+                items = () if is_decided else (offer.item,)
+                self._record(offer, Decision(items, actions=actions), time.time_ns())
 
     # What comes
 
@@ -193,6 +197,7 @@ class InterceptedCall(RelayedCall):
 
     def _apply(self, offer: _Offer, decision: Decision) -> None:
         queue = self._queues[offer.direction]
+        offer.is_decided = True
         self._record(offer, decision, time.time_ns())
         if decision.cancel_target:
             self._target_abandoned = True

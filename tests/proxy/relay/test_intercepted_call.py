@@ -25,6 +25,7 @@ from loom.model import (
     StatusCode,
 )
 from loom.model.interception import (
+    HELD,
     Action,
     ActionKind,
     CallControl,
@@ -553,3 +554,21 @@ async def test_two_hundred_calls_at_once_are_held_and_released() -> None:
             hold = await script.next_hold(Point.REQUEST_MESSAGE)
             hold.send(hold.item)
         assert await asyncio.gather(*calls) == [[b"%d" % number] for number in range(200)]
+
+
+class EarlyDecision(Script):
+    """Decides on an item while it still notes that it holds it."""
+
+    def intercept(self, point: Point, index: int, item: Item, release: Release) -> Decision | None:
+        assert self.control is not None
+        release(Decision((item,), actions=DONE))
+        self.control.note(point, index, (Action(ActionKind.BREAKPOINT, "b", HELD),))
+        return None
+
+
+async def test_an_item_that_is_decided_on_is_not_noted_as_held() -> None:
+    async with bench(EarlyDecision({Point.REQUEST_MESSAGE})) as it:
+        assert await chat(it.call("Chat"), b"one", b"two") == [b"one", b"two"]
+        await it.end()
+        recorded = [(event.index, event.actions) for event in it.sink.of(Intercepted)]
+        assert recorded == [(0, DONE), (1, DONE)]

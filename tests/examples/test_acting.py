@@ -44,6 +44,8 @@ async def test_rules_are_tried_on_a_recorded_session(tmp_path: Path) -> None:
             address = loom.expect(r"point it at (\S+)")[1]
             await output_of(sys.executable, str(EXAMPLES / "python" / "client.py"), address, home=tmp_path)
             loom.expect(r"NOT_FOUND .*/GetVessel ")
+            loom.interrupt()  # so that the session has all of it
+            assert loom.wait() == 0
     code, printed = await run_loom(
         "rules", "test", "rules.toml", "--session", "harbour", folder=EXAMPLES / "rules", home=tmp_path
     )
@@ -61,6 +63,8 @@ async def test_the_report_says_which_client_did_not_retry(tmp_path: Path) -> Non
             printed = await output_of(sys.executable, client, address, home=tmp_path)
             assert printed == OUTPUTS["faults client"]
             loom.expect(r"/LoadManifest ")
+            loom.interrupt()
+            assert loom.wait() == 0
     code, printed = await run_loom(
         "faults", "report", "resilience", "--junit", "report.xml", folder=tmp_path, home=tmp_path
     )

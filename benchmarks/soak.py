@@ -5,7 +5,7 @@ python -m benchmarks.soak [--seconds 600] [--engine wire|relay] [--pages 20] [--
 Meanwhile the history is over its budget all the time, a session is written and pruned, feeds of pages are read, and
 searches run. At the end Loom must be alive, with the descriptors that it had at the start and memory that does not
 grow, and have recorded every call that a client saw end. With ``--memory`` Loom and its workers run in a cgroup of that
-size, with the budget that Loom chooses by itself, and the kernel must have killed none of them.
+size, with the budget that Loom chooses, and the kernel must have killed none of them.
 """
 
 import argparse

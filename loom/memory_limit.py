@@ -21,7 +21,7 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     limits = []
     for directory, name in _cgroups(root):
         for folder in (directory, *directory.parents):
-            with contextlib.suppress(OSError, ValueError):  # "max" is no number
+            with contextlib.suppress(OSError, ValueError):  # "max" is not a number
                 limits.append(int((folder / name).read_text()))
             if folder.parent == root / "sys/fs":
                 break

@@ -13,7 +13,7 @@ _DAY = 86_400.0
 
 
 class ReleasePolicy(enum.StrEnum):
-    """When Loom sends a held item by itself, unedited."""
+    """When Loom sends a held item automatically, unedited."""
 
     DEADLINE = "deadline"  # shortly before the call's deadline
     NEVER = "never"
@@ -30,7 +30,7 @@ class Breakpoint(Answer):
     points: list[Point]
     """Where in a call it holds items."""
     release: ReleasePolicy
-    """When Loom sends an item by itself: `deadline`: shortly before the call's deadline, at 250 ms or 5 % of it,
+    """When Loom sends an item automatically: `deadline`: shortly before the call's deadline, at 250 ms or 5 % of it,
     whichever is more; `after`: after `release_after_ms`; `never`."""
     release_after_ms: float
     """For `after`: how long an item is held."""
@@ -72,7 +72,7 @@ class BreakpointRequest(Question):
     name: str = ""
     """A name; empty for one that Loom chooses."""
     release: ReleasePolicy = ReleasePolicy.DEADLINE
-    """When Loom sends an item by itself."""
+    """When Loom sends an item automatically."""
     release_after_ms: Annotated[float, Meta(ge=0, le=_DAY * 1000)] = 0
     """For `after`: how long an item is held."""
 

@@ -236,7 +236,7 @@ REMOVE_BREAKPOINTS = Endpoint(
 )  # fmt: skip
 LIST_HOLDS = Endpoint(
     "list_holds", "GET", "/api/holds",
-    "List what breakpoints hold. Who asks counts as looking for five seconds.",
+    "List what breakpoints hold. The client counts as watching for five seconds.",
     Holds, errors=NO_BREAKPOINTS,
 )  # fmt: skip
 FOLLOW_HOLDS = Endpoint(

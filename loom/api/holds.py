@@ -57,7 +57,7 @@ class Hold(Answer):
     deadline_us: int | None
     """The deadline of the call, which cannot be stopped."""
     release_us: int | None
-    """When Loom sends it by itself, unedited; null for never."""
+    """When Loom sends it automatically, unedited; null for never."""
     release_reason: str
     """Why then."""
     size: int

@@ -40,7 +40,7 @@ _ENDS = {"gone": "gone", "R": "decided", "n": "next", "q": "quit", "": "quit"}  
     default="deadline",
     show_default=True,
     metavar="deadline|never|SECONDS",
-    help="When Loom sends an item by itself: shortly before the call's deadline, never, or after this time.",
+    help="When Loom sends an item automatically: shortly before the call's deadline, never, or after this time.",
 )
 @click.option(
     "--do",
@@ -292,7 +292,7 @@ class _Session:
     async def _end(self, key: str) -> str:
         """What a key does that decides nothing on the item alone."""
         if key == "gone":
-            self._errors.warning("it was sent by itself, or its call is over")
+            self._errors.warning("it was sent automatically, or its call is over")
         elif key == "R":
             await self._client.send("POST", "/api/holds/resume", Holds)
             return "decided"

@@ -60,7 +60,7 @@ def describe_time(hold: Hold, now_us: int) -> str:
         parts.append(f"deadline in {format_duration(max(hold.deadline_us - now_us, 0) * 1000)}")
     if hold.release_us is not None:
         parts.append(
-            f"sent by itself in {format_duration(max(hold.release_us - now_us, 0) * 1000)}, {hold.release_reason}"
+            f"sent automatically in {format_duration(max(hold.release_us - now_us, 0) * 1000)}, {hold.release_reason}"
         )
     return ", ".join(parts)
 

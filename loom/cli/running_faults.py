@@ -140,7 +140,7 @@ def _print(rules: Rules, names: set[str], output: Output) -> None:
 def _lines(rules: Rules, palette: Palette, names: set[str] | None = None) -> Iterator[str]:
     """The state of all rules, then of each, or of those of ``names``."""
     if not rules.rules:
-        yield "nothing acts on traffic: there are no rules and faults"
+        yield "nothing acts on traffic: no rules, no faults"
         return
     switch = "" if rules.enabled else palette.warning(" (all are switched off: loom faults on)")
     count = "1 rule or fault" if rules.acting == 1 else f"{rules.acting} rules and faults"

@@ -113,5 +113,5 @@ async def find_call(request: Request, name: str = "id") -> Call:
             "raise --history-bytes to hold more in memory, or --session-bytes on disk",
             evicted=True,
         )
-    hint = f"the newest is {newest}" if newest else "there are no calls yet"
-    raise ApiError(404, f"there is no call {call_id}", hint, evicted=False)
+    hint = f"the newest is {newest}" if newest else "nothing is recorded yet"
+    raise ApiError(404, f"call {call_id} does not exist", hint, evicted=False)

@@ -138,7 +138,7 @@ class CallHolds:
         return None if timeout is None else timeout - (self._holds.scheduler.now() - self._opened)
 
     def _expiry(self, first: Breakpoint | None) -> Expiry:
-        """When an item is sent by itself: as the first of its breakpoints says."""
+        """When an item is sent automatically: as the first of its breakpoints says."""
         policy = ReleasePolicy.DEADLINE if first is None else first.release
         if first is not None and policy is ReleasePolicy.AFTER:
             return Expiry(first.release_after, f"after {first.release_after:g} s")

@@ -38,7 +38,7 @@ def parse_code(value: str | int) -> StatusCode:
         number = int(value)
         code = next((item for item in StatusCode if item == number), None)
     if code is None:
-        raise ValueError(f"there is no status {value!r}: it is one of {', '.join(_NAMES)}, or its number")
+        raise ValueError(f"unknown status {value!r}: it is one of {', '.join(_NAMES)}, or its number")
     return code
 
 

@@ -33,7 +33,7 @@ class HoldingCall(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When an item goes on by itself: after ``seconds`` (None: never), and why, in words."""
+    """When an item is sent automatically: after ``seconds`` (None: never), and why, in words."""
 
     seconds: float | None = None
     reason: str = ""
@@ -46,7 +46,7 @@ class Hold:
     ``items`` go on in its place if it is not edited: the item itself and what rules have added, of which ``subject`` is
     the position of the one to edit. ``actions`` are those of the rules. ``names`` are of the breakpoints or rules that
     hold it. ``edit`` is a saved edit of the subject. ``over``: its call is over, so that it can no longer go on. Times
-    are wall-clock nanoseconds; the ``deadline_ns`` is that of the call, at ``release_ns`` it goes on by itself.
+    are wall-clock nanoseconds; the ``deadline_ns`` is that of the call, at ``release_ns`` it is sent automatically.
     """
 
     id: int

@@ -91,13 +91,11 @@ def edit_item(item: Item, edit: ItemEdit, types: Types | None, point: Point) -> 
 
 def _check_parts(item: Item, edit: ItemEdit, point: Point) -> None:
     if edit.has_message and not isinstance(item, MessageItem):
-        raise HoldError(f"there is no message at {point}", "fields" if edit.fields else "json")
+        raise HoldError(f"no message to edit at {point}", "fields" if edit.fields else "json")
     if edit.metadata is not None and not isinstance(item, HeaderBlock | FinalStatus):
-        raise HoldError(f"there is no metadata at {point}", "metadata")
+        raise HoldError(f"no metadata to edit at {point}", "metadata")
     if edit.final is not None and not isinstance(item, FinalStatus):
-        raise HoldError(
-            f"there is no status at {point}: the action 'answer' ends the call with one", "status"
-        )
+        raise HoldError(f"no status to edit at {point}: the action 'answer' ends the call with one", "status")
     if edit.timeout is not None and not isinstance(item, CallStart):
         raise HoldError(f"there is no deadline at {point}, only at {Point.START}", "deadline_ms")
 
@@ -166,7 +164,7 @@ def decide(
         return
     if action is HoldAction.EDIT:
         if edit.is_empty:
-            raise HoldError("there is no edit to save")
+            raise HoldError("nothing was edited")
         holds.save(hold, edit_item(hold.item, edit, types, hold.point))
         return
     if hold.over:

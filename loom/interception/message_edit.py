@@ -226,7 +226,7 @@ class _Editor:
             else:
                 edited += self._operation.apply([element], element_place)
         if index is not None and index >= len(elements) and self._operation.creates:
-            raise EditError(f"there is no element [{index}]: {_name(place)} has {len(elements)}")
+            raise EditError(f"no element [{index}]: {_name(place)} has {len(elements)}")
         if not is_packed:
             return edited
         if edited == elements:

@@ -12,7 +12,7 @@ _TOML_TABLES = {
 
 
 def find_rule_lines(content: str, kind: str, names: Sequence[str], *, is_json: bool) -> list[int]:
-    """The line, from 1, of each table of a ``kind`` (rule or fault), 0 where it cannot be told.
+    """The line, from 1, of each table of a ``kind`` (rule or fault), 0 where it is unknown.
 
     ``names`` are the names of these tables in their order, "" for those without. A file in TOML is searched for the
     headers of its tables, one in JSON for names.

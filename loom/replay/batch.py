@@ -165,7 +165,7 @@ def _skip_reason(call: Call) -> str:
         # Loom had stopped reading, so the recording does not have what the client sent.
         return "Loom ended it before it received a request message"
     if call.modified and not has_original_status(call):
-        return "Loom ended it, not the target, so there is no answer to compare with"
+        return "Loom ended it, not the target, so it has no answer to compare"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 Strings are encoded as they are, so most messages can be skipped: the text is not among their bytes. Values whose text
 differs from their encoding (numbers, enum names, bytes as base64, timestamps) are decided by the characters that the
-text of such a value can have. A false positive costs time; there are no false negatives.
+text of such a value can have. A false positive costs time; a false negative is not possible.
 """
 
 import re

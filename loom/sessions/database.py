@@ -150,7 +150,7 @@ def is_disk_error(error: SessionError) -> bool:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open a session's database without changing it. Raises :class:`SessionError`."""
     if not path.exists():
-        raise SessionError(f"there is no session file {path}: 'loom sessions list' shows those that are")
+        raise SessionError(f"session file {path} does not exist: 'loom sessions list' shows those that are")
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", timeout=_BUSY_SECONDS, uri=True, check_same_thread=False

@@ -11,7 +11,7 @@ from .paths import session_files
 _RUN = "run"
 """The name of the fact that says which run wrote last: SQLite's integers have 64 bits."""
 _MAX_REPLACED = 3
-"""Times in a row after which a file is not checked any more: some network file systems number files anew."""
+"""Times in a row after which a file is not checked any more: some network file systems renumber files."""
 
 _Identity = tuple[int, int] | None
 

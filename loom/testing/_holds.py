@@ -130,7 +130,7 @@ class _Item:
 
     async def _decide(self, action: HoldAction, then: Continuation = Continuation.STAY) -> None:
         if self._holds.find(self._hold.id) is None:
-            raise HoldOverError(f"{self!r} is not held any more: it was decided on, or sent by itself")
+            raise HoldOverError(f"{self!r} is not held any more: it was decided on, or sent automatically")
         decision = HoldDecision(action, self._json, self._fields, self._metadata, self._status, then=then)
         await decide_hold(self._holds, self._hold, decision, self._loom.decoder.schema)
 
@@ -358,4 +358,4 @@ def _point(name: str) -> Point:
     try:
         return Point(name)
     except ValueError:
-        raise LoomError(f"there is no point {name!r}: it is one of {', '.join(Point)}") from None
+        raise LoomError(f"unknown point {name!r}: it is one of {', '.join(Point)}") from None

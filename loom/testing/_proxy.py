@@ -257,7 +257,7 @@ class LoomProxy:
 
         ``point`` is one or several of ``start``, ``request-metadata``, ``request-message``, ``half-close``,
         ``response-metadata``, ``response-message`` and ``status``; messages of both directions by default. ``release``
-        is when an item is sent by itself: shortly before the call's ``"deadline"``, ``"never"``, or after that many
+        is when an item is sent automatically: shortly before the call's ``"deadline"``, ``"never"``, or after that many
         seconds. What is still held when the block is left is sent.
         """
         return Breakpoint(

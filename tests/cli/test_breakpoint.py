@@ -171,7 +171,7 @@ async def test_an_item_that_is_sent_by_itself_is_said(api: LoomInstance) -> None
         call = say(api)
         await it.until("[s]end")
         holds_of(api).resume("sent: resumed")
-        await it.until("it was sent by itself")
+        await it.until("it was sent automatically")
         assert await call == thing(text="a")
 
 

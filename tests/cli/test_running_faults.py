@@ -94,11 +94,11 @@ async def test_the_list_has_rules_of_files_and_what_they_did(
     ("words", "error"),
     [
         (("set", "method:Say"), "'method:Say': write a filter, '::' and what happens"),
-        (("set", "method:Say :: status=NO_SUCH"), "there is no status 'NO_SUCH'"),
+        (("set", "method:Say :: status=NO_SUCH"), "unknown status 'NO_SUCH'"),
         (("set", "method:Say :: percent=140; drop"), "percent: 140 is not from 0 to 100"),
         (("set", "x:y :: hang"), "unknown term 'x'"),
         (("set", ":: hang", "--name", "mark"), "there is a rule 'mark' already"),
-        (("off", "nobody"), "there is no rule 'nobody'"),
+        (("off", "nobody"), "no rule is named 'nobody'"),
         (("remove", "mark"), "no rule 'mark' was added here"),
     ],
 )

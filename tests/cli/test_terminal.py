@@ -146,7 +146,7 @@ async def test_show_prints_everything_about_a_call(api: LoomInstance) -> None:
 
 async def test_show_of_a_call_that_is_not_there(api: LoomInstance) -> None:
     code, _, err = await loom(api, "show", "7")
-    assert (code, err) == (2, "loom: there is no call 7: there are no calls yet\n")
+    assert (code, err) == (2, "loom: call 7 does not exist: nothing is recorded yet\n")
     code, out, err = await loom(api, "show", "seven")
     assert (code, out) == (2, "")
     assert err == "loom: Invalid value for 'ID': 'seven' is not a valid call id.\n"

@@ -68,7 +68,7 @@ def test_a_status_after_a_time_is_a_timer() -> None:
         ("method:Get", "write a filter, '::' and what happens"),
         ("method:Get :: ", "it does nothing: give one of status, delay, hang, drop"),
         ("method:Get :: status=OK", "an abort with OK leaves clients without an answer"),
-        ("method:Get :: status=NOPE", "there is no status 'NOPE'"),
+        ("method:Get :: status=NOPE", "unknown status 'NOPE'"),
         ("method:Get :: stat=OK", "unknown key 'stat'; allowed are"),
         ("method:Get :: status=INTERNAL; at=message 0", "messages are counted from 1"),
         ("method:Get :: status=INTERNAL; at=lunch", "'lunch' is not a place; at is \"start\""),

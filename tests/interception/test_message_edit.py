@@ -209,7 +209,7 @@ def test_numbers_need_no_schema(shop: ShopTypes, path: str, value: Any, expected
         ("count", SetValue("many"), "count: count: this should be a whole number"),
         ("count.x", SetValue(1), "count is not a message"),
         ("name[0]", SetValue("x"), "name is not a list"),
-        ("parts[3]", SetValue({}), "there is no element [3]: parts has 2"),
+        ("parts[3]", SetValue({}), "no element [3]: parts has 2"),
         ("name", AppendValue("x"), "name is not a list"),
         ("count", ReplaceText(regex.compile("x"), ""), "count is not text"),
         ("any.value.x", SetValue("x"), "any.value.x: value is not a message"),

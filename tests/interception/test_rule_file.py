@@ -146,8 +146,8 @@ def test_errors_name_the_rule_and_what_is_allowed(tmp_path: Path, text: str, mes
         ('metadata = { set = { "x-bin" = "?" } }', "the value of 'x-bin' is not base64"),
         ('metadata = { set = { "x" = "é" } }', "characters that metadata cannot carry"),
         ('metadata = { set = { "x y" = "" } }', "'x y' is not a metadata key"),
-        ('status = "NOPE"', "there is no status 'NOPE': it is one of OK, CANCELLED"),
-        ("status = 17", "there is no status 17"),
+        ('status = "NOPE"', "unknown status 'NOPE': it is one of OK, CANCELLED"),
+        ("status = 17", "unknown status 17"),
         ('status = "OK"', "an abort with OK leaves clients without an answer"),
         ('status = "INTERNAL", details = [{ reason = "x" }]', "a detail is a table with its type"),
         (

@@ -1,6 +1,6 @@
 """``python -m tests.interop [python] [go] [node] [java]``: every fault as clients of four libraries report it.
 
-Each is called through Loom, and directly at a backend that has the faults by itself; what differs is printed. Exits
+Each is called through Loom, and directly at a backend that has the faults; what differs is printed. Exits
 with 1 if anything does. grpc-java needs a JDK and Maven; without them it is left out.
 """
 

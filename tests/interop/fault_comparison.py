@@ -1,4 +1,4 @@
-"""What a client reports of faults that Loom injects, beside what it reports of a backend that has them by itself."""
+"""What a client reports of faults that Loom injects, beside what it reports of a backend that has them."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Faults as clients see them: each as Loom injects it, and as a backend behaves that has the same fault by itself.
+"""Faults as clients see them: each as Loom injects it, and as a backend behaves that has the same fault.
 
 A backend that :func:`running_backend` starts answers well, or with the faults of :data:`SCENARIOS` (``faulty``), by the
 request metadata ``scenario``. Its methods, which a client program calls as :class:`Scenario` says:
@@ -175,7 +175,7 @@ async def running_backend(*, faulty: bool) -> AsyncIterator[FaultyBackend]:
         await server.stop(None)
 
 
-# What a backend does that has a fault by itself
+# What a backend does that has a fault
 
 
 def aborts(code: int, message: str, trailing: Any = ()) -> Behaviour:
@@ -417,7 +417,7 @@ SCENARIOS = (
         service=RETRIED,
     ),
     Scenario(
-        "retry when told",
+        "retry when asked",
         "Get",
         {
             "status": "UNAVAILABLE",
@@ -430,7 +430,7 @@ SCENARIOS = (
         quick=True,
     ),
     Scenario(
-        "do not retry when told",
+        "do not retry when asked",
         "Get",
         {
             "status": "UNAVAILABLE",

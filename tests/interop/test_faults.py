@@ -1,4 +1,4 @@
-"""Clients of other libraries report the faults that Loom injects as those of a backend that has them by itself.
+"""Clients of other libraries report the faults that Loom injects as those of a backend that has them.
 
 A part of the scenarios; ``python -m tests.interop`` compares all, with grpc-java too.
 """
@@ -47,7 +47,7 @@ async def test_a_client_reports_injected_faults_as_those_of_a_backend(
     assert through["oversize"]["code"] == StatusCode.RESOURCE_EXHAUSTED
     assert through["hang at the third response"]["messages"] == ["message 0", "message 1"]
     assert through["retry twice"]["attempts"] == ["", "1", "2"]
-    assert through["do not retry when told"]["attempts"] == [""]
-    first, second = calls["retry when told"]
+    assert through["do not retry when asked"]["attempts"] == [""]
+    first, second = calls["retry when asked"]
     assert first.ended_ns is not None
     assert second.started_ns - first.ended_ns > PUSHBACK_MS * 0.8 * 1e6

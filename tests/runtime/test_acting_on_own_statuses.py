@@ -53,7 +53,7 @@ async def test_a_rule_answers_for_a_target_that_is_down(tmp_path: Path, nowhere:
             assert await say(loom) == thing(text="default")
         await loom.ended.wait(3)
         assert loom.loom.breaker is not None
-        assert loom.loom.breaker.snapshot()["state"] == "open"  # what really failed counts, whatever is told
+        assert loom.loom.breaker.snapshot()["state"] == "open"  # what really failed counts
         calls = [loom.loom.history.get(number) for number in (1, 3)]
     for call, reason in zip(calls, ("could not reach", "breaker"), strict=True):
         assert call is not None

@@ -16,7 +16,7 @@ from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, running_mirror, thing
 from tests.support.raw_calls import unary_unary
 
-# The table of a rule or a fault, and what its author is told, with the key that it is about.
+# The table of a rule or a fault, and the error that its author gets, with the key that it names.
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "percent of 140": ("fault", {"hang": True, "percent": 140}, "percent: 140 is not from 0 to 100"),
     "percent of text": (
@@ -27,7 +27,7 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "no such status": (
         "fault",
         {"status": "NO_SUCH"},
-        "there is no status 'NO_SUCH': it is one of OK, CANCELLED",
+        "unknown status 'NO_SUCH': it is one of OK, CANCELLED",
     ),
     "an abort with OK": ("fault", {"status": "OK"}, "an abort with OK leaves clients without an answer"),
     "an unknown key": ("fault", {"stauts": "OK"}, "unknown key 'stauts'; allowed are"),
@@ -130,7 +130,7 @@ async def test_files_that_cannot_be_read_leave_the_rules_of_before(tmp_path: Pat
             (b"[[fault]", "not valid TOML"),
             (b"\xff\xfe", "is not UTF-8"),
             (many.encode(), f"at most {MAX_RULES} rules and faults can be loaded, and this has 10,000"),
-            (good.replace("ABORTED", "NO_SUCH").encode(), "fault 'good': status: there is no status"),
+            (good.replace("ABORTED", "NO_SUCH").encode(), "fault 'good': status: unknown status"),
             ((good + good).encode(), "two rules are named 'good'"),
             (None, "cannot be read: No such file"),
         ):
@@ -171,7 +171,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "a number for text": ({"set": "text", "to": 7}, "text"),
     "no such enum value": ({"set": "mood", "to": "MOOD_LOUD"}, "MOOD_LOUD"),
     "a field within text": ({"set": "text.inner", "to": 1}, "text is not a message"),
-    "an element that is not there": ({"set": "parts[7].name", "to": "x"}, "there is no element [7]"),
+    "an element that is not there": ({"set": "parts[7].name", "to": "x"}, "no element [7]"),
     "append to text": ({"append": "text", "value": "x"}, "text is not a list"),
     "a message of another type": ({"message": {"no_such": 1}}, "no_such"),
     "an expression that explodes": (

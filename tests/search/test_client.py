@@ -184,7 +184,7 @@ async def test_a_session_that_went_away_is_told(tmp_path: Path) -> None:
     client = SearchClient(History(), store, nothing)
     origin = await client.origin()
     store.path.unlink()
-    with pytest.raises(SearchError, match="there is no session file"):
+    with pytest.raises(SearchError, match="does not exist"):
         async for _ in client.run(SearchJob(origin=origin, q="")):
             pass
     store.close()

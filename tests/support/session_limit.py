@@ -72,5 +72,5 @@ class SessionLimit:
                     os.kill(worker.gateway._io.popen.pid, signal.SIGABRT)  # faulthandler prints every stack
 
     def pytest_unconfigure(self) -> None:
-        """The process ends by itself."""
+        """The process ends."""
         faulthandler.cancel_dump_traceback_later()

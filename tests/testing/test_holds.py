@@ -113,7 +113,7 @@ async def test_leaving_the_block_sends_what_is_held_and_runs_the_calls(mirror: M
 
 async def test_what_is_not_valid_or_never_held_is_said(mirror: Mirror) -> None:
     async with AsyncLoomProxy(mirror.address) as proxy:
-        with pytest.raises(LoomError, match="there is no point 'reponse-message': it is one of start"):
+        with pytest.raises(LoomError, match="unknown point 'reponse-message': it is one of start"):
             proxy.hold("method:Say", point="reponse-message")
         with pytest.raises(LoomError, match="'status:' is not known when a call starts"):
             proxy.hold("status:OK")

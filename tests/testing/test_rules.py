@@ -69,7 +69,7 @@ async def test_faults_nest_and_the_first_that_was_entered_decides(mirror: Mirror
 
 async def test_what_is_not_valid_is_refused_where_it_is_written(mirror: Mirror) -> None:
     async with AsyncLoomProxy(mirror.address) as proxy:
-        with pytest.raises(LoomError, match="there is no status 'NO_SUCH'"):
+        with pytest.raises(LoomError, match="unknown status 'NO_SUCH'"):
             proxy.fault("method:Say", status="NO_SUCH")
         with pytest.raises(LoomError, match="unknown key 'stauts'"):
             proxy.fault("method:Say", stauts="ABORTED")  # type: ignore[call-arg]  # that is what is tested

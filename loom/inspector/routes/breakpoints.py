@@ -76,7 +76,7 @@ def _named(holds: Holds, name: str) -> list[Breakpoint]:
         return list(holds.breakpoints)
     found = holds.breakpoints.find(name)
     if found is None:
-        raise ApiError(404, f"there is no breakpoint {name!r}", field="name")
+        raise ApiError(404, f"no breakpoint is named {name!r}", field="name")
     return [found]
 
 

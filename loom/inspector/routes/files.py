@@ -33,7 +33,7 @@ async def export_calls(request: Request) -> Response:
     if parameters.format not in FORMATS:
         raise ApiError(
             400,
-            f"there is no export format {parameters.format!r}",
+            f"unknown export format {parameters.format!r}",
             f"format is one of {', '.join(FORMATS)}",
             field="format",
         )

@@ -110,7 +110,7 @@ def _find(request: Request, holds: Holds) -> Hold:
     hold_id: int = request.path_params["id"]
     hold = holds.find(hold_id)
     if hold is None:
-        raise ApiError(404, f"item {hold_id} is not held", "it was decided on, or sent by itself")
+        raise ApiError(404, f"item {hold_id} is not held", "it was decided on, or sent automatically")
     return hold
 
 

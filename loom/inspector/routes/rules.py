@@ -171,7 +171,7 @@ def _find(request: Request, name: str) -> ActiveRule:
     for active in _find_interceptor(request).rules.active:
         if active.rule.name == name:
             return active
-    raise ApiError(404, f"there is no rule {name!r}", field="name")
+    raise ApiError(404, f"no rule is named {name!r}", field="name")
 
 
 def _table(active: ActiveRule) -> dict[str, Any]:

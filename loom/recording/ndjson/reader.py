@@ -65,7 +65,7 @@ def _first(
         for problem in problems:
             report(problem)
         if not isinstance(item, lines.Header):
-            report(Problem(0, f"there is no header: it is read as version {lines.VERSION}"))
+            report(Problem(0, f"no header: it is read as version {lines.VERSION}"))
         return item
     if problems:
         raise FormatError(f"line {problems[0].line}: this is not Loom's NDJSON: {problems[0].message}")

@@ -41,7 +41,7 @@ async def test_rules_are_listed_counted_and_switched(tmp_path: Path) -> None:
         _, summary = await api.get(f"/api/calls/{call}")
         assert summary["faults"] == []
         status, answer = await api.post("/api/rules", {"enabled": True, "name": "quieter"})
-        assert (status, answer["error"]["message"]) == (404, "there is no rule 'quieter'")
+        assert (status, answer["error"]["message"]) == (404, "no rule is named 'quieter'")
 
 
 async def test_the_wire_engine_has_no_rules() -> None:

@@ -164,7 +164,7 @@ def test_a_damaged_or_missing_header_is_reported() -> None:
         assert len(copy) == 2
         assert [str(problem) for problem in problems] == [
             *damaged,
-            "there is no header: it is read as version 1",
+            "no header: it is read as version 1",
         ]
 
 

@@ -115,7 +115,7 @@ test("a dry run says what it found", () => {
   expect(describeTrial(trial({}))).toBe("Would have acted on 3 of the 10 calls in memory.");
   expect(describeTrial(trial({ acted: 1 }))).toBe("Would have acted on 1 of the 10 calls in memory; 3 match.");
   expect(describeTrial(trial({ matched: 0, acted: 0 }))).toBe("Matches none of the 10 calls in memory.");
-  expect(describeTrial(trial({ tried: 0 }))).toBe("There are no calls in memory to try it on.");
+  expect(describeTrial(trial({ tried: 0 }))).toBe("No calls in memory to try it on.");
   expect(itemPlace(item({}))).toBe("response message 2");
   expect(itemPlace(item({ point: "half-close" }))).toBe("half-close");
   expect(outcome(item({ count: 0 }))).toBe("set text → does not go on");

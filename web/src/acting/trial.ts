@@ -7,7 +7,7 @@ const MAX_VALUE = 120;
 
 /** "would have acted on 2 of 10 calls in memory". */
 export function describeTrial({ acted, matched, tried }: RuleTrialResult): string {
-  if (tried === 0) return "There are no calls in memory to try it on.";
+  if (tried === 0) return "No calls in memory to try it on.";
   const of = `of the ${pluralize(tried, "call")} in memory`;
   if (matched === 0) return `Matches none ${of}.`;
   if (acted === matched) return `Would have acted on ${formatNumber(acted)} ${of}.`;

@@ -51,7 +51,7 @@ export interface Breakpoint {
   /** Where in a call it holds items. */
   readonly points: readonly Point[];
   /**
-   * When Loom sends an item by itself: `deadline`: shortly before the call's deadline, at 250 ms or 5 % of it,
+   * When Loom sends an item automatically: `deadline`: shortly before the call's deadline, at 250 ms or 5 % of it,
    * whichever is more; `after`: after `release_after_ms`; `never`.
    */
   readonly release: ReleasePolicy;
@@ -76,7 +76,7 @@ export interface BreakpointRequest {
   points?: readonly Point[];
   /** A name; empty for one that Loom chooses. */
   name?: string;
-  /** When Loom sends an item by itself. */
+  /** When Loom sends an item automatically. */
   release?: ReleasePolicy;
   /** For `after`: how long an item is held. */
   release_after_ms?: number;
@@ -289,7 +289,7 @@ export interface Hold {
   readonly came_us: number;
   /** The deadline of the call, which cannot be stopped. */
   readonly deadline_us: number | null;
-  /** When Loom sends it by itself, unedited; null for never. */
+  /** When Loom sends it automatically, unedited; null for never. */
   readonly release_us: number | null;
   /** Why then. */
   readonly release_reason: string;

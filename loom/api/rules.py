@@ -28,8 +28,10 @@ class RuleState(Answer):
     """Whether it has turned itself off."""
     matched: int
     """Calls that matched."""
+    selected: int
+    """Those of them that it was to act on, by its percent, times, and so on."""
     acted: int
-    """Calls that it acted on."""
+    """Those of them on which it did something: an edit may find nothing to change, or fail."""
     active: int
     """Calls that it acts on now."""
     overflow: int
@@ -112,7 +114,7 @@ class RuleTrial(RuleEntry, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=10_000)] = 1000
     """At most this number of calls, the newest; 0 only checks the rule."""
     shown: Annotated[int, Meta(ge=0, le=100)] = 10
-    """How many of the calls that it would have acted on are answered, the newest."""
+    """How many of the calls that it was to act on are answered, the newest."""
 
 
 class TriedItem(Answer):
@@ -137,7 +139,7 @@ class TriedItem(Answer):
 
 
 class TriedCall(Answer):
-    """A recorded call that a rule would have acted on."""
+    """A recorded call that a rule was to act on."""
 
     id: int
     """The call."""
@@ -159,7 +161,7 @@ class RuleTrialResult(Answer):
     matched: int
     """Calls that it matches."""
     acted: int
-    """Calls that it would have acted on; a rule may choose some of those that match."""
+    """Calls on which it would have done something; a rule may choose some of those that match, and change nothing."""
     failures: int
     """How often it could not be applied."""
     last_error: str
@@ -167,4 +169,4 @@ class RuleTrialResult(Answer):
     skipped: int
     """Calls that were not tried: too large, or the time was over."""
     calls: list[TriedCall]
-    """The newest of those that it would have acted on, newest first."""
+    """The newest of those that it was to act on, newest first."""

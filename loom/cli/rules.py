@@ -103,7 +103,7 @@ def test(
             tried = run.run(call)
             if tried is None:
                 continue
-            acted += 1
+            acted += tried.is_acted_on
             if as_json:
                 output.json(_json(tried, secrets))
                 continue

@@ -160,7 +160,9 @@ def _rule_lines(state: RuleState, palette: Palette) -> Iterator[str]:
     )
     yield f"{palette.bold(state.name)}{mark} {palette.dim(origin)}"
     yield f"  {state.description}"
-    counts = [f"matched {state.matched:,}", f"acted on {state.acted:,}"]
+    counts = [f"matched {state.matched:,}"]
+    counts += [f"selected {state.selected:,}"] if state.selected not in {state.matched, state.acted} else []
+    counts += [f"acted on {state.acted:,}"]
     counts += [f"{state.active:,} now"] if state.active else []
     counts += [f"{state.overflow:,} passed as too many were active"] if state.overflow else []
     if state.expires_in_s:

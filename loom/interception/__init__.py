@@ -9,6 +9,7 @@ From a file to rules:
 * :mod:`~loom.interception.rules`: the tables of rules, compiled and checked.
 * :mod:`~loom.interception.rule_actions`: the actions of rules, compiled.
 * :mod:`~loom.interception.faults`: the tables of faults and the flag ``--fault``, compiled to rules.
+* :mod:`~loom.interception.fault_places`: where a fault is in a call.
 * :mod:`~loom.interception.fault_headers`: faults that clients ask for in metadata.
 * :mod:`~loom.interception.amounts`: durations, sizes, ranges and rates as they are written.
 * :mod:`~loom.interception.final_status`: statuses, details and metadata as they are written.

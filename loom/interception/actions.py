@@ -102,7 +102,9 @@ class EndCall(ItemAction):
 
 @dataclass(frozen=True, slots=True)
 class NeverAnswer(ItemAction):
-    """Hold the item until the call ends otherwise."""
+    """Hold the item until the call ends otherwise, if ``after`` messages of its direction have gone before it."""
+
+    after: int = 0
 
     @property
     def stage(self) -> Stage:

@@ -1,7 +1,8 @@
 """What the rules that were selected for one call decide on its items. Pure: no I/O, and no clock of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from google.protobuf.descriptor import Descriptor
@@ -14,8 +15,13 @@ from . import actions as act
 from .errors import EditError
 from .final_status import with_details
 from .matching import message_matches
-from .rules import Rule
+from .rules import Rule, Timer
 from .selection import RuleState, release
+
+_MESSAGES_BEFORE: dict[Point, Point] = {
+    Point.HALF_CLOSE: Point.REQUEST_MESSAGE,
+    Point.STATUS: Point.RESPONSE_MESSAGE,
+}
 
 DEFAULT_MAX_INJECTED = 1000
 """How many messages rules may add to one call, by default."""
@@ -56,12 +62,13 @@ class ActiveRule:
 
 @dataclass(slots=True)
 class SelectedRule:
-    """A rule that acts on one call. ``ordinal`` counts the calls that matched it."""
+    """A rule that was selected for a call. ``ordinal`` counts the calls that matched it."""
 
     active: ActiveRule
     ordinal: int
     seed: int
     released: bool = False
+    has_acted: bool = False
 
     @property
     def rule(self) -> Rule:
@@ -73,6 +80,19 @@ class SelectedRule:
     def action(self, effect: str, *, applied: bool = True) -> Action:
         """What is recorded of an effect."""
         return Action(self.rule.kind, self.rule.name, effect, applied)
+
+    def count(self) -> None:
+        """Count that it did something to the call: once."""
+        state = self.active.state
+        with state.lock:
+            if not self.has_acted:
+                self.has_acted = True
+                state.acted += 1
+
+    def effective(self, effect: str) -> Action:
+        """What is recorded of an effect that it has now; counted."""
+        self.count()
+        return self.action(effect)
 
     def fail(self, error: Exception) -> None:
         """Count that the rule could not be applied."""
@@ -92,13 +112,14 @@ class SelectedRule:
 class Outcome:
     """What rules decided on an item: the decision, and when it is to take effect.
 
-    ``delay`` is in seconds. ``hold`` are the rules that want a person to decide; ``never``: the item is not released.
-    ``delayed`` are the rules whose delays these are.
+    ``delay`` is in seconds. ``hold`` are the rules that want a person to decide, and ``holding`` their counters;
+    ``never``: the item is not released. ``delayed`` are the rules whose delays these are.
     """
 
     decision: Decision
     delay: float = 0.0
     hold: tuple[Action, ...] = ()
+    holding: tuple[SelectedRule, ...] = ()
     never: bool = False
     delayed: tuple[SelectedRule, ...] = ()
 
@@ -107,14 +128,16 @@ class Outcome:
 class CallRules:
     """What the rules that were selected for a call do with its items. For one thread at a time.
 
-    ``max_injected`` limits the messages that they add to the call.
+    ``max_injected`` limits the messages that they add to the call, which ``started`` at that time in seconds.
     """
 
     selected: list[SelectedRule]
     max_injected: int = DEFAULT_MAX_INJECTED
+    started: float = 0.0
     points: frozenset[Point] = field(init=False)
     injected: int = 0
     _paced: dict[tuple[str, Point], float] = field(default_factory=dict)
+    _counts: dict[Point, int] = field(default_factory=dict)  # messages that came at the points of messages
 
     def __post_init__(self) -> None:
         self.points = frozenset[Point]().union(*(item.rule.points for item in self.selected))
@@ -125,13 +148,10 @@ class CallRules:
         return any(action.stage is act.Stage.HOLD for item in self.selected for action in item.rule.actions)
 
     @property
-    def timers(self) -> list[tuple[float, FinalStatus, Action]]:
-        """The statuses that end the call, with their seconds after its start."""
+    def timers(self) -> list[tuple[Timer, Callable[[], Action]]]:
+        """What happens at a time after the call's start, and what is recorded of each then."""
         return [
-            (
-                *item.rule.timer,
-                item.action(f"status {item.rule.timer[1].status.name} after {item.rule.timer[0]:g} s"),
-            )
+            (item.rule.timer, partial(item.effective, item.rule.timer.effect))
             for item in self.selected
             if item.rule.timer is not None
         ]
@@ -147,12 +167,14 @@ class CallRules:
     def decide(self, point: Point, index: int, item: Item, types: Types, now: float) -> Outcome:
         """What goes on in the place of an item; what cannot be applied is noted, and counted for its rule."""
         notes: list[Action] = []
+        if point in act.MESSAGE_POINTS:
+            self._counts[point] = index + 1
         try:
             actions = [
                 (selected, action)
-                for selected in self._applying(point, index, item, types, notes)
+                for selected in self._applying(point, index, item, types, now, notes)
                 for action in selected.rule.actions
-                if point in action.points
+                if point in action.points and self._is_reached(action, point, index)
             ]
             ends = [pair for pair in actions if pair[1].stage is act.Stage.END]
             if ends:
@@ -161,13 +183,17 @@ class CallRules:
         except _RuleFailedError as failure:
             return Outcome(failure.decision)
         delay, delayed = self._delay(actions, point, index, items, now, notes)
-        hold = []
+        hold, holding = [], []
         for selected, action in actions:
             if action.stage is act.Stage.HOLD:
                 hold.append(selected.action(action.effect))
+                holding.append(selected)
             elif isinstance(action, act.NoteItem):
+                if action.applied:
+                    selected.count()
                 notes.append(selected.action(action.effect, applied=action.applied))
-        return Outcome(Decision(tuple(items), actions=tuple(notes)), delay, tuple(hold), delayed=delayed)
+        decision = Decision(tuple(items), actions=tuple(notes))
+        return Outcome(decision, delay, tuple(hold), tuple(holding), delayed=delayed)
 
     def close(self) -> None:
         """The call is over."""
@@ -175,13 +201,15 @@ class CallRules:
             selected.release()
 
     def _applying(
-        self, point: Point, index: int, item: Item, types: Types, notes: list[Action]
+        self, point: Point, index: int, item: Item, types: Types, now: float, notes: list[Action]
     ) -> list[SelectedRule]:
         """The rules that act on this item."""
         applying = []
         for selected in self.selected:
             rule = selected.rule
             if point not in rule.points or not rule.applies_to(point, index):
+                continue
+            if rule.from_seconds is not None and now - self.started < rule.from_seconds:
                 continue
             if rule.body is not None and isinstance(item, MessageItem):
                 try:
@@ -193,6 +221,13 @@ class CallRules:
             applying.append(selected)
         return applying
 
+    def _is_reached(self, action: act.ItemAction, point: Point, index: int) -> bool:
+        """Whether as many messages went before an item as a fault lets go on."""
+        if not isinstance(action, act.NeverAnswer) or not action.after:
+            return True
+        before = index if point in act.MESSAGE_POINTS else self._counts.get(_MESSAGES_BEFORE[point], 0)
+        return before >= action.after
+
     def _end(
         self,
         ends: "list[tuple[SelectedRule, act.ItemAction]]",
@@ -201,7 +236,7 @@ class CallRules:
         notes: list[Action],
     ) -> Outcome:
         (selected, action), *shadowed = ends
-        notes.append(selected.action(action.effect))
+        notes.append(selected.effective(action.effect))
         notes += [
             other.action(f"{later.effect}: not taken, as {selected.rule.name!r} came first", applied=False)
             for other, later in shadowed
@@ -246,7 +281,7 @@ class CallRules:
                 self._fail(selected, error, notes)
                 continue
             if edited != items:
-                notes.append(selected.action(action.effect))
+                notes.append(selected.effective(action.effect))
             items = edited
         return items
 
@@ -273,7 +308,7 @@ class CallRules:
             if isinstance(action, act.DelayItem):
                 delay += action.seconds(selected.draw(point, index))
                 delayed.append(selected)
-                notes.append(selected.action(action.effect))
+                notes.append(selected.effective(action.effect))
             elif isinstance(action, act.Throttle):
                 # An item may go when those before it have had their time.
                 place = (selected.rule.name, point)
@@ -281,7 +316,7 @@ class CallRules:
                 self._paced[place] = begins + action.seconds(items)
                 if begins > now:
                     delay += begins - now
-                    notes.append(selected.action(action.effect))
+                    notes.append(selected.effective(action.effect))
         return delay, tuple(delayed)
 
     def _fail(self, selected: SelectedRule, error: Exception, notes: list[Action]) -> None:

@@ -19,6 +19,7 @@ from loom.model.originals import original_messages, original_metadata, original_
 
 from .call_rules import Outcome, Types
 from .rule_set import RuleSet
+from .rules import Timer
 
 _POINTS = {Direction.REQUEST: Point.REQUEST_MESSAGE, Direction.RESPONSE: Point.RESPONSE_MESSAGE}
 
@@ -48,11 +49,16 @@ class TriedItem:
 
 @dataclass(frozen=True, slots=True)
 class TriedCall:
-    """A recorded call that rules would have acted on."""
+    """A recorded call for which rules were selected."""
 
     call: Call
     types: Types
     items: list[TriedItem] = field(default_factory=list)
+
+    @property
+    def is_acted_on(self) -> bool:
+        """Whether a rule would have done something: it may find nothing to change, or fail."""
+        return any(action.applied for item in self.items for action in item.actions)
 
 
 @dataclass(slots=True)
@@ -68,7 +74,7 @@ class DryRun:
     tried: int = 0
 
     def run(self, call: Call) -> TriedCall | None:
-        """What the rules would have done to a call; None if they would not have acted on it."""
+        """What the rules would have done to a call; None if none was selected for it."""
         result = None
         for result in self.steps(call):  # noqa: B007 (the last one is complete)
             pass
@@ -89,18 +95,21 @@ class DryRun:
         active = self.rules.open(facts, 0.0)
         if active is None:
             return
+        active.started = call.started_ns / 1e9
         types = self.types_of(call.method)
         result = TriedCall(call, types)
         try:
             yield result
-            for seconds, final, action in active.timers:
-                if call.duration_ns is None or call.duration_ns > seconds * 1e9:
-                    result.items.append(TriedItem(Point.START, 0, CallStart(), (), (action,), end=final))
+            for timer, act in active.timers:
+                if call.duration_ns is None or call.duration_ns > timer.seconds * 1e9:
+                    result.items.append(_tried_timer(timer, act()))
             for point, index, item, time_ns in recorded_items(call, facts):
                 yield result
                 if point not in active.points:
                     continue
                 outcome = active.decide(point, index, item, types, time_ns / 1e9)
+                for selected in outcome.holding:
+                    selected.count()
                 tried = _tried(point, index, item, outcome)
                 if tried.actions or tried.altered:
                     result.items.append(tried)
@@ -108,6 +117,13 @@ class DryRun:
                     break
         finally:
             active.close()
+
+
+def _tried_timer(timer: Timer, action: Action) -> TriedItem:
+    start = CallStart()
+    if timer.final is None:
+        return TriedItem(Point.START, 0, start, (start,), (action,), cancels_target=True)
+    return TriedItem(Point.START, 0, start, (), (action,), end=timer.final)
 
 
 def _tried(point: Point, index: int, item: Item, outcome: Outcome) -> TriedItem:

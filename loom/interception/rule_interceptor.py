@@ -29,6 +29,7 @@ from .call_holds import CallHolds
 from .call_rules import CallRules, Outcome, Types
 from .holds import Holds
 from .rule_set import RuleSet
+from .rules import Timer
 from .scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
@@ -124,8 +125,10 @@ class _RuleCall:
         self._control = control
         if self._holds is not None:
             self._holds.control = control
-        for seconds, final, action in self._rules.timers:
-            self._timers.append(self._scheduler.call_later(seconds, partial(control.end, final, (action,))))
+        for timer, act in self._rules.timers:
+            self._timers.append(
+                self._scheduler.call_later(timer.seconds, partial(_on_timer, control, timer, act))
+            )
 
     def intercept(self, point: Point, index: int, item: Item, release: Release) -> Decision | None:
         if not self._rules.needs_schema(point, index):
@@ -209,10 +212,21 @@ class _RuleCall:
         held = self._held[point] = list(decision.actions)  # ahead of the hold, which another thread may end
         holding = self._holds.hold(point, index, decision, names, end_hold)
         if holding:
+            for selected in outcome.holding:
+                selected.count()
             held += (Action(ActionKind.BREAKPOINT, name, HELD) for name in holding)
             return None
         del self._held[point]
         if not names:
             return decision
-        passed = tuple(Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})") for hold in outcome.hold)
+        passed = tuple(
+            Action(hold.kind, hold.name, f"{hold.effect} ({PASSED})", applied=False) for hold in outcome.hold
+        )
         return Decision(decision.items, decision.end, decision.cancel_target, (*decision.actions, *passed))
+
+
+def _on_timer(control: CallControl, timer: Timer, act: Callable[[], Action]) -> None:
+    if timer.final is None:
+        control.cancel_target((act(),))
+    else:
+        control.end(timer.final, (act(),))

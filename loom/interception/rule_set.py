@@ -109,7 +109,7 @@ class RuleSet:
             if rule.reads_metadata:
                 active = ActiveRule(requested_fault(rule, facts, self.seed, ordinal), active.state)  # noqa: PLW2901
             selected.append(SelectedRule(active, ordinal, self.seed))
-        return CallRules(selected) if selected else None
+        return CallRules(selected, started=now) if selected else None
 
     def count_acting(self, now: float) -> int:
         """How many rules may still act."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from loom.codec.field_path import PathError
 from loom.model.interception import ActionKind, FinalStatus, Point
@@ -24,6 +24,19 @@ T = TypeVar("T")
 
 _MAX_PERCENT = 100
 _MAX_NAME = 200  # characters
+
+
+class Timer(NamedTuple):
+    """What happens ``seconds`` after a call's start: it ends with ``final``; None: the target's call is cancelled."""
+
+    seconds: float
+    final: FinalStatus | None
+
+    @property
+    def effect(self) -> str:
+        """What it does in words."""
+        what = "cancel only towards the target" if self.final is None else f"status {self.final.status.name}"
+        return f"{what} after {self.seconds:g} s"
 
 
 class RuleSource(enum.StrEnum):
@@ -50,8 +63,8 @@ _FLAG = Origin(RuleSource.FLAG)
 class Rule:
     """A compiled rule or fault.
 
-    ``actions`` act at the messages with an ``index`` and a ``body`` as given, None for all. ``timer`` ends the call
-    with a status after that many seconds. ``table`` is what it was compiled from. What a rule that
+    ``actions`` act at the messages with an ``index`` and a ``body`` as given, None for all, and on items that come
+    ``from_seconds`` after the call's start or later. ``table`` is what it was compiled from. What a rule that
     ``reads_metadata`` does is in the metadata of each call: see :mod:`.fault_headers`.
     """
 
@@ -64,7 +77,8 @@ class Rule:
     body: Query | None = None
     fails_on_error: bool = False
     enabled: bool = True
-    timer: tuple[float, FinalStatus] | None = None
+    timer: Timer | None = None
+    from_seconds: float | None = None
     table: SelectionTable | None = field(default=None, compare=False)
     origin: Origin = field(default=_FLAG, compare=False)
     reads_metadata: bool = False
@@ -81,7 +95,9 @@ class Rule:
             return f"{self.kind} {self.name!r}: what a client asks for with x-envoy-fault-… metadata"
         what = "; ".join(f"{action.effect} ({', '.join(sorted(action.points))})" for action in self.actions)
         if self.timer is not None:
-            what = f"status {self.timer[1].status.name} after {self.timer[0]:g} s"
+            what = self.timer.effect
+        elif self.from_seconds is not None:
+            what += f" from {self.from_seconds:g} s after the start"
         index = "" if self.index is None else f" number {self.index}"
         off = "" if self.enabled else " [off]"
         return f"{self.kind} {self.name!r}{off}: on {self.match.text or 'every call'}{index}: {what}"
@@ -105,6 +121,7 @@ class Rule:
             and self.selection.is_always
             and self.index is None
             and self.body is None
+            and self.from_seconds is None
             and any(action.stage is act.Stage.END for action in self.actions)
         )
 

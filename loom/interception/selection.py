@@ -36,10 +36,15 @@ class Selection:
 
 @dataclass(slots=True)
 class RuleState:
-    """The counters of one rule. Thread-safe where :func:`select` and :func:`release` change it."""
+    """The counters of one rule. Thread-safe where :func:`select` and :func:`release` change it.
+
+    Of the calls that ``matched``, ``drawn`` are those that percent, every or pattern leave, which ``times`` counts;
+    ``selected`` those that the rule was to act on, and ``acted`` those on which it did something.
+    """
 
     started: float = 0.0
     matched: int = 0
+    drawn: int = 0
     selected: int = 0
     acted: int = 0
     active: int = 0
@@ -71,14 +76,14 @@ def select(
         ordinal = state.matched
         if not _draws(selection, name, seed, facts, ordinal):
             return None
-        state.selected += 1
-        if selection.times is not None and state.selected not in selection.times:
+        state.drawn += 1
+        if selection.times is not None and state.drawn not in selection.times:
             return None
         if selection.max_active is not None and state.active >= selection.max_active:
             state.overflow += 1
             return None
         state.active += 1
-        state.acted += 1
+        state.selected += 1
         return ordinal
 
 

@@ -136,6 +136,9 @@ class CallControl(Protocol):
     def end(self, final: FinalStatus, actions: tuple[Action, ...]) -> None:
         """End the call with this status, and cancel the target's call."""
 
+    def cancel_target(self, actions: tuple[Action, ...]) -> None:
+        """Cancel the target's call, and let the client wait."""
+
     def note(self, point: Point, index: int, actions: tuple[Action, ...]) -> None:
         """Record that the item that is held at a point is held by these, while it is.
 

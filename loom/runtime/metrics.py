@@ -191,7 +191,8 @@ def _rule_metrics(rules: RuleSet) -> Iterator[Metric]:
     labels = ["kind", "name"]
     for name, key, text in (
         ("loom_rule_matched", "matched", "Calls that matched a rule or a fault."),
-        ("loom_rule_acted", "acted", "Those that it acted on."),
+        ("loom_rule_selected", "selected", "Those of them that it was to act on."),
+        ("loom_rule_acted", "acted", "Those of them on which it did something."),
         ("loom_rule_overflow", "overflow", "Those that passed as too many were active."),
         ("loom_rule_failures", "failures", "How often it could not be applied."),
     ):

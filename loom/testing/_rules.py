@@ -103,7 +103,7 @@ class ActingRule:
 
     @property
     def hits(self) -> int:
-        """Calls that it acted on."""
+        """Calls on which it did something: an edit may find nothing to change, or fail."""
         return self._state.acted
 
     @property

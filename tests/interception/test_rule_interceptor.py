@@ -77,6 +77,9 @@ class Control:
     def end(self, final: FinalStatus, _actions: tuple[Action, ...]) -> None:
         self.ended.append(final)
 
+    def cancel_target(self, actions: tuple[Action, ...]) -> None:
+        self.note(Point.START, 0, actions)
+
     def note(self, point: Point, _index: int, actions: tuple[Action, ...]) -> None:
         self.notes += [(point, action.effect) for action in actions]
 

@@ -316,7 +316,37 @@ def test_faults_on_calls(bench: Bench) -> None:
     bench.fault("hang")
     assert bench.decide(Point.START, CallStart()).never
     bench.fault("cancel-target")
-    assert bench.decide(Point.START, CallStart()).decision.cancel_target
+    assert bench.decide(Point.HALF_CLOSE, HalfClose()).decision.cancel_target
+
+
+def test_a_call_hangs_behind_a_number_of_messages(bench: Bench) -> None:
+    bench.fault("hang; at=after 2 responses")
+    assert not bench.decide(Point.STATUS, OK).never  # a stream that has fewer ends as it did
+    assert not bench.response(0).never
+    assert not bench.response(1).never
+    assert bench.decide(Point.STATUS, OK).never
+    assert bench.response(2).never
+    bench.fault("hang; at=after 1 request")
+    assert not bench.decide(Point.HALF_CLOSE, HalfClose()).never
+    assert not bench.decide(Point.REQUEST_MESSAGE, MessageItem(b"")).never
+    assert bench.decide(Point.HALF_CLOSE, HalfClose()).never
+
+
+@pytest.mark.parametrize("what", ["hang", "drop", "duplicate=2", "corrupt", "delay=1s", "oversize=1KiB"])
+def test_a_fault_after_a_time_is_of_what_comes_later(bench: Bench, what: str) -> None:
+    bench.fault(f"{what}; at=after 2s")
+    item = MessageItem(bench.shop.item(name="a"))
+    before = bench.decide(Point.RESPONSE_MESSAGE, item, 0, 1.9)
+    assert (before.decision.items, before.delay, before.never) == ((item,), 0, False)
+    later = bench.decide(Point.RESPONSE_MESSAGE, item, 1, 2.0)
+    assert later.decision.items != (item,) or later.delay == 1 or later.never
+
+
+def test_a_throttle_after_a_time_paces_what_comes_later(bench: Bench) -> None:
+    bench.fault("throttle=1/s; at=after 2s")
+    item = MessageItem(b"x")
+    delays = [bench.decide(Point.RESPONSE_MESSAGE, item, 0, now).delay for now in (0, 0, 2, 2, 2)]
+    assert delays == [0, 0, 0, 1, 2]
 
 
 @pytest.mark.parametrize(("rate", "step"), [("10/s", 0.1), ("100B/s", 1.0)])
@@ -351,9 +381,42 @@ def test_one_switch_turns_everything_off_for_new_calls(bench: Bench) -> None:
 def test_counters_are_carried_to_a_set_that_is_loaded_again(bench: Bench) -> None:
     bench.rule("", "hold = true")
     again = RuleSet([item.rule for item in bench.rules.active], previous=bench.rules, now=5.0)
-    assert again.active[0].state.acted == 1
+    assert again.active[0].state.selected == 1
     other = RuleSet([parse_fault_flag("method:Get :: hang", 1)], previous=bench.rules, now=5.0)
-    assert other.active[0].state.acted == 0
+    assert other.active[0].state.selected == 0
+
+
+def counts(bench: Bench) -> tuple[int, int, int]:
+    state = bench.rules.active[0].state
+    return state.matched, state.selected, state.acted
+
+
+@pytest.mark.parametrize(
+    "action", ['set = "name", to = "new"', 'delay = "1ms"', "drop = true", 'status = "ABORTED"', 'tag = "x"']
+)
+def test_a_rule_is_counted_once_on_a_call_on_which_it_did_something(bench: Bench, action: str) -> None:
+    bench.rule("response-message", action, more="times = 1")
+    assert counts(bench) == (1, 1, 0)
+    bench.response(0, name="a")
+    bench.response(1, name="b")
+    assert counts(bench) == (1, 1, 1)
+    assert bench.rules.open(GET, 0.0) is None
+    assert counts(bench) == (2, 1, 1)
+
+
+def test_a_rule_that_does_nothing_is_not_counted_as_acting(bench: Bench) -> None:
+    bench.rule("response-message", 'set = "name", to = "same"')
+    bench.response(name="same")
+    assert counts(bench) == (1, 1, 0)
+    bench.rule("response-message", 'set = "name", to = 7')
+    bench.response(name="a")
+    assert (counts(bench), bench.rules.active[0].state.failures) == ((1, 1, 0), 1)
+    bench.load(
+        '[[rule]]\nname = "first"\nmatch = ""\ndo = [{ status = "ABORTED" }]\n'
+        '[[rule]]\nname = "shadowed"\nmatch = ""\ndo = [{ status = "INTERNAL" }]'
+    )
+    bench.decide(Point.START, CallStart())
+    assert [active.state.acted for active in bench.rules.active] == [1, 0]
 
 
 def test_names_of_methods_do_not_fill_memory() -> None:

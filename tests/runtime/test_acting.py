@@ -91,6 +91,9 @@ async def test_a_rule_edits_one_message_of_a_stream_with_the_schema_from_reflect
         ("hang; at=message 2", grpc.StatusCode.DEADLINE_EXCEEDED, 1),
         ("half-close=withhold", grpc.StatusCode.DEADLINE_EXCEEDED, 3),
         ("half-close=early; at=request 2", grpc.StatusCode.OK, 2),
+        ("hang; at=after 2 responses", grpc.StatusCode.DEADLINE_EXCEEDED, 2),
+        ("hang; at=after 3 responses", grpc.StatusCode.DEADLINE_EXCEEDED, 3),
+        ("drop; at=responses", grpc.StatusCode.OK, 0),
         ("cancel-target; at=after 1 response", grpc.StatusCode.DEADLINE_EXCEEDED, 1),
         ("status=ABORTED; at=after 100ms", grpc.StatusCode.OK, 3),
     ],
@@ -118,6 +121,22 @@ async def test_a_status_after_a_time_ends_a_stream_that_is_idle() -> None:
         await call.write(thing(text="one"))
         assert await call.read() == thing(text="one")
         assert await call.code() is grpc.StatusCode.ABORTED
+
+
+async def test_after_a_time_only_the_target_sees_a_cancellation() -> None:
+    flags = ("method:Chat :: cancel-target; at=after 100ms",)
+    async with running_mirror() as mirror, running_instance(mirror, fault=flags) as loom:
+        call: Any = loom.channel.stream_stream(f"/{SERVICE}/Chat")(timeout=1)
+        await call.write(thing(text="one"))
+        assert await call.read() == thing(text="one")
+        await (await mirror.call(0)).ended.wait()
+        assert not call.done()
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        recorded_call = await recorded(loom)
+        assert loom.loom.interceptor is not None
+        assert loom.loom.interceptor.rules.active[0].state.acted == 1
+    assert recorded_call.acted == ((ActionKind.FAULT, "--fault 1"),)
+    assert recorded_call.modified
 
 
 async def test_injected_failures_do_not_open_the_breaker() -> None:

@@ -4,12 +4,14 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from loom.api.stats import BreakerStatus, LogStatus, Sinks, Stats, TargetStatus
+from loom.codec import ChainResolver
 from loom.interception import RuleSet
+from loom.interception.call_rules import Types
 from loom.interception.faults import parse_fault_flag
 from loom.interception.holds import Holds
 from loom.interception.loop_scheduler import LoopScheduler
 from loom.model import Call, Status
-from loom.model.interception import CallFacts
+from loom.model.interception import CallFacts, CallStart, Point
 from loom.runtime.metrics import Metrics
 
 STATS = Stats(
@@ -140,6 +142,8 @@ def test_rules_are_counted_while_they_are_there() -> None:
     labels = (("kind", "fault"), ("name", "--fault 1"))
     assert values["loom_rules", ()] == 2
     assert values["loom_rule_matched_total", labels] == values["loom_rule_active", labels] == 1
+    assert (values["loom_rule_selected_total", labels], values["loom_rule_acted_total", labels]) == (1, 0)
+    opened.decide(Point.START, 0, CallStart(), Types(None, ChainResolver(())), 0.0)
     opened.close()
     values = samples(metrics)
     assert (values["loom_rule_active", labels], values["loom_rule_acted_total", labels]) == (0, 1)

@@ -206,6 +206,7 @@ def _state(active: ActiveRule, now: float) -> RuleState:
         state.enabled,
         is_expired(rule.selection, state, now),
         state.matched,
+        state.selected,
         state.acted,
         state.active,
         state.overflow,

@@ -106,6 +106,16 @@ class InterceptedCall(RelayedCall):
             self._end_by(final, actions)
 
     @serialized
+    def cancel_target(self, actions: tuple[Action, ...]) -> None:
+        """Cancel only the target's call; see :class:`loom.model.interception.CallControl`."""
+        if not (self._ended or self._status_offered):
+            now = time.time_ns()
+            start = CallStart()
+            offer = _Offer(_REQUEST, Point.START, 0, start, now)
+            self._record(offer, Decision((start,), cancel_target=True, actions=actions), now)
+            self._abandon_target()
+
+    @serialized
     def note(self, point: Point, index: int, actions: tuple[Action, ...]) -> None:
         """Record what holds an item; see :class:`loom.model.interception.CallControl`."""
         for queue in self._queues.values():
@@ -200,8 +210,7 @@ class InterceptedCall(RelayedCall):
         offer.is_decided = True
         self._record(offer, decision, time.time_ns())
         if decision.cancel_target:
-            self._target_abandoned = True
-            self._cancel_upstream()
+            self._abandon_target()
         queue.output.extend(decision.items)
         queue.end = decision.end
         if decision.end is not None:
@@ -209,6 +218,11 @@ class InterceptedCall(RelayedCall):
                 f"{action.kind} {action.name!r}: {action.effect}" for action in decision.actions
             )
         self._send_next(offer.direction)
+
+    def _abandon_target(self) -> None:
+        """Cancel the target's call; the client waits on."""
+        self._target_abandoned = True
+        self._cancel_upstream()
 
     def _record(self, offer: _Offer, decision: Decision, now: int) -> None:
         """Record what came, where something acted on it."""

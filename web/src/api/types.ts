@@ -761,7 +761,9 @@ export interface RuleState {
   readonly expired: boolean;
   /** Calls that matched. */
   readonly matched: number;
-  /** Calls that it acted on. */
+  /** Those of them that it was to act on, by its percent, times, and so on. */
+  readonly selected: number;
+  /** Those of them on which it did something: an edit may find nothing to change, or fail. */
   readonly acted: number;
   /** Calls that it acts on now. */
   readonly active: number;
@@ -793,7 +795,7 @@ export interface RuleText {
 export interface RuleTrial extends RuleEntry {
   /** At most this number of calls, the newest; 0 only checks the rule. */
   limit?: number;
-  /** How many of the calls that it would have acted on are answered, the newest. */
+  /** How many of the calls that it was to act on are answered, the newest. */
   shown?: number;
 }
 
@@ -805,7 +807,7 @@ export interface RuleTrialResult {
   readonly tried: number;
   /** Calls that it matches. */
   readonly matched: number;
-  /** Calls that it would have acted on; a rule may choose some of those that match. */
+  /** Calls on which it would have done something; a rule may choose some of those that match, and change nothing. */
   readonly acted: number;
   /** How often it could not be applied. */
   readonly failures: number;
@@ -813,7 +815,7 @@ export interface RuleTrialResult {
   readonly last_error: string;
   /** Calls that were not tried: too large, or the time was over. */
   readonly skipped: number;
-  /** The newest of those that it would have acted on, newest first. */
+  /** The newest of those that it was to act on, newest first. */
   readonly calls: readonly TriedCall[];
 }
 
@@ -1141,7 +1143,7 @@ export interface Timing {
   readonly held: readonly (readonly [number, number])[];
 }
 
-/** A recorded call that a rule would have acted on. */
+/** A recorded call that a rule was to act on. */
 export interface TriedCall {
   /** The call. */
   readonly id: number;

@@ -10,6 +10,7 @@ const rule = (changes: Partial<RuleState> = {}): RuleState => ({
   enabled: true,
   expired: false,
   matched: 0,
+  selected: 0,
   acted: 0,
   active: 0,
   overflow: 0,

@@ -60,7 +60,9 @@ def check(files: tuple[Path, ...]) -> None:
         output.line(rule.sentence)
     for warning in RuleSet(rules).warnings:
         Output(sys.stderr).warning(warning)
-    output.line(f"{format_count(len(rules), 'rule')} in {format_count(len(files), 'file')}")
+    output.line(
+        f"{format_count(len(rules), 'rule')} in {format_count(len(files), 'file')}, for the relay engine"
+    )
 
 
 @command.command("test")

@@ -8,6 +8,7 @@ from msgspec import UNSET, inspect
 from starlette.requests import Request
 
 from loom.api.base import Parameters, Question
+from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Call
 
 from .context import inspector_of
@@ -89,6 +90,21 @@ async def read_body(request: Request, kind: type[B], limit: int, *, empty: bytes
         raise ApiError(400, f"the body is not UTF-8: {error.reason}", _SEE) from error
     except RecursionError as error:
         raise ApiError(400, "the body is nested too deeply", _SEE) from error
+
+
+def find_interceptor(request: Request, what: str = "a rule or a fault") -> RuleInterceptor:
+    """What applies rules and breakpoints; :class:`ApiError` 404 where ``what`` cannot act on traffic."""
+    inspector = inspector_of(request)
+    if inspector.interceptor is not None:
+        return inspector.interceptor
+    engine = inspector.launch().engine
+    if engine == "wire":
+        raise ApiError(
+            404,
+            f"{what} cannot act here: the wire engine forwards bytes unchanged",
+            "the relay engine can: --engine relay",
+        )
+    raise ApiError(404, "nothing acts on traffic here")
 
 
 async def find_call(request: Request, name: str = "id") -> Call:

@@ -23,6 +23,7 @@ _POSITION = re.compile(r"^(.*?)(?: - at `(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_-]+)(?:\[(\d+)\])?")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _IN_TABLE = re.compile(r"^\.(rule|fault)\[\d+\]\.?")
+_BELOW_GRPC = frozenset({"reset", "goaway", "http-status", "cut"})
 _ENUM = re.compile(r"Invalid enum value")
 
 
@@ -203,6 +204,8 @@ def _explain(error: msgspec.ValidationError, value: Any) -> tuple[str, str]:
     if unknown:
         allowed = ", ".join(item.encode_name for item in msgspec.structs.fields(table))
         text = f"unknown key {unknown[1]!r}; allowed are {allowed}"
+        if unknown[1] in _BELOW_GRPC:
+            text += "; no engine of Loom can inject what is below gRPC"
         key = f"{key}.{unknown[1]}".lstrip(".")
     elif _ENUM.match(text) and "point" in position:
         text += f"; allowed are {', '.join(Point)}"

@@ -89,7 +89,7 @@ def _check_certificates_to_target(settings: Settings) -> None:
 
 def _rule_problems(settings: Settings) -> list[Problem]:
     try:
-        rules = wiring.rule_sources(settings).load()
+        rules = wiring.rules(settings, wiring.rule_sources(settings))
     except LoomError as error:
         return [Problem(str(error))]
     return [Problem(warning, fatal=False) for warning in rules.warnings]

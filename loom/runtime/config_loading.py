@@ -28,12 +28,10 @@ RELAY_ONLY = (
     "keepalive",
     "breaker",
     "breaker_pause",
-    "rules",
-    "fault",
     "fault_headers",
     "fault_seed",
 )
-"""Settings that change or limit traffic, which the wire engine does not."""
+"""Settings that change or limit traffic, which the wire engine does not, but for rules, whose names its error has."""
 UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
 """Settings that a file found in the working directory may not have."""
 LOOPBACK_KEYS = ("listen", "ui")

@@ -7,6 +7,7 @@ from secrets import randbelow
 
 from loom.errors import ConfigError, StartError
 from loom.grpcurl.command_builder import CommandBuilder
+from loom.interception import RuleSet
 from loom.interception.loop_scheduler import LoopScheduler, SchemaTypes
 from loom.interception.rule_interceptor import RuleInterceptor
 from loom.interception.rule_sources import RuleSources
@@ -22,6 +23,7 @@ from loom.schema import LocalSources, Schema, Source
 from loom.schema.reflection import ReflectionSource
 from loom.sessions import SessionWriter, check_name, session_path, sessions_directory
 from loom.sessions.writer import DEFAULT_QUEUE_BUDGET
+from loom.units import format_count
 
 from .settings import Settings
 
@@ -175,10 +177,30 @@ def rule_sources(settings: Settings) -> RuleSources:
 
 
 def interceptor(settings: Settings, sources: RuleSources, schema: Schema) -> RuleInterceptor | None:
-    """Return what applies the rules; None with the wire engine. Raises :class:`LoomError` for rules with errors."""
-    if settings.engine == "wire":
-        return None
-    return RuleInterceptor(sources.load(), LoopScheduler(), SchemaTypes(schema))
+    """Return what applies the rules; None with the wire engine. Raises as :func:`rules` does."""
+    rule_set = rules(settings, sources)
+    return (
+        None if settings.engine == "wire" else RuleInterceptor(rule_set, LoopScheduler(), SchemaTypes(schema))
+    )
+
+
+def rules(settings: Settings, sources: RuleSources) -> RuleSet:
+    """Load the rules; raises :class:`LoomError` for errors in them, and for rules that the engine cannot apply."""
+    rule_set = sources.load()
+    if settings.engine == "wire" and (settings.rules or settings.fault):
+        flag = f"--rules {settings.rules[0]}" if settings.rules else "--fault"
+        what = "rules"
+        if rule_set.active:
+            first = rule_set.active[0].rule
+            flag = f"--rules {first.origin.path}" if first.origin.path else "--fault"
+            what = f"the {first.kind} {first.name!r}"
+            if len(rule_set.active) > 1:
+                what += f" and {format_count(len(rule_set.active) - 1, 'other')}"
+        raise ConfigError(
+            f"{flag}: the wire engine forwards bytes unchanged and cannot apply {what}; "
+            "the relay engine can: --engine relay"
+        )
+    return rule_set
 
 
 def allocate_after_flush(ids: CallIds, flush: Callable[[], None]) -> Callable[[], int]:

@@ -40,6 +40,11 @@ def test_a_warning_is_no_reason_not_to_start(capsys: pytest.CaptureFixture[str])
         ('engin = "wire"', [], "did you mean 'engine'?"),
         ('fault = ["method:A :: status=NO_SUCH"]', [], "NO_SUCH"),
         ("", ["--target", "nonsense"], "expected HOST:PORT"),
+        (
+            'engine = "wire"\nfault = [":: hang"]',
+            [],
+            "cannot apply the fault '--fault 1'; the relay engine can",
+        ),
     ],
 )
 def test_one_that_cannot(

@@ -66,7 +66,7 @@ def test_check_says_what_each_rule_does(capsys: pytest.CaptureFixture[str]) -> N
         "rule 'renamed': on method:Get: set name (request-message); append to parts (request-message)" in out
     )
     assert "fault 'down': on method:Watch: status UNAVAILABLE (start)" in out
-    assert out.endswith("3 rules in 1 file\n")
+    assert out.endswith("3 rules in 1 file, for the relay engine\n")
 
 
 def test_check_refuses_a_file_that_cannot_be_used(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

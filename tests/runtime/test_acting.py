@@ -217,8 +217,37 @@ def test_flags(tmp_path: Path) -> None:
     assert load({}, {"LOOM_FAULT": faults[0]}, cwd=tmp_path).settings.fault == (faults[0],)
     with pytest.raises(ConfigError, match="--fault: expected a filter, '::' and what happens"):
         load({"fault": ["method:Get"]}, {}, cwd=tmp_path)
-    with pytest.raises(ConfigError, match="not supported by the wire engine"):
-        load({"fault": faults, "engine": "wire"}, {}, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rules", "fault", "message"),
+    [
+        (
+            RULES,
+            (),
+            "--rules {path}: the wire engine .* cannot apply the rule 'louder' and 1 other; the relay engine",
+        ),
+        (
+            "",
+            (":: hang", ":: hang"),
+            "--fault: the wire engine .* the fault '--fault 1' and 1 other; the relay engine",
+        ),
+        (
+            "",
+            (),
+            "--rules {path}: the wire engine forwards bytes unchanged and cannot apply rules; the relay engine",
+        ),
+    ],
+)
+async def test_the_wire_engine_refuses_rules_by_name(
+    tmp_path: Path, rules: str, fault: tuple[str, ...], message: str
+) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(rules)
+    async with running_mirror() as mirror:
+        with pytest.raises(ConfigError, match=message.format(path=path)):
+            async with running_instance(mirror, engine="wire", rules=(path,), fault=fault):
+                pass
 
 
 async def test_a_thousand_calls_are_held_and_nothing_is_lost() -> None:

@@ -5,9 +5,8 @@ from starlette.responses import Response
 
 from loom.api import endpoints
 from loom.api.breakpoints import BreakpointParameters, BreakpointRequest, BreakpointsSwitch
-from loom.inspector.context import inspector_of
 from loom.inspector.hold_views import describe_breakpoint, describe_breakpoints
-from loom.inspector.requests import read_body, read_parameters
+from loom.inspector.requests import find_interceptor, read_body, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 from loom.interception.breakpoints import Breakpoint
@@ -19,12 +18,9 @@ _MAX_BODY = 64 * 1024
 _MAX_NAME = 200  # characters
 
 
-def holds_of(request: Request) -> Holds:
-    """The registry of holds; :class:`ApiError` 404 where nothing can act on traffic."""
-    interceptor = inspector_of(request).interceptor
-    if interceptor is None:
-        raise ApiError(404, "nothing acts on traffic here", "the relay engine can: --engine relay")
-    return interceptor.holds
+def holds_of(request: Request, what: str = "a breakpoint") -> Holds:
+    """The registry of holds; :class:`ApiError` 404 where ``what`` cannot act on traffic."""
+    return find_interceptor(request, what).holds
 
 
 async def list_breakpoints(request: Request) -> Response:
@@ -34,8 +30,8 @@ async def list_breakpoints(request: Request) -> Response:
 
 async def set_breakpoint(request: Request) -> Response:
     """Set a breakpoint for calls that start from now on."""
-    holds = holds_of(request)
     body = await read_body(request, BreakpointRequest, _MAX_BODY)
+    holds = holds_of(request, f"a breakpoint on {body.match!r}" if body.match else "a breakpoint")
     name = body.name.strip() or holds.breakpoints.free_name()
     if len(name) > _MAX_NAME or not name.isprintable():
         raise ApiError(400, f"a name has at most {_MAX_NAME} printable characters", field="name")

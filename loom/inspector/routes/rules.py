@@ -20,7 +20,7 @@ from loom.api.rules import (
 )
 from loom.inspector import rule_trial
 from loom.inspector.context import inspector_of
-from loom.inspector.requests import read_body, read_parameters
+from loom.inspector.requests import find_interceptor, read_body, read_parameters
 from loom.inspector.responses import ApiError, JsonResponse
 from loom.inspector.routing import route
 from loom.interception import RuleFileError
@@ -28,7 +28,6 @@ from loom.interception.added_rules import RuleNameError
 from loom.interception.call_rules import ActiveRule
 from loom.interception.loop_scheduler import SchemaTypes
 from loom.interception.rule_export import table_of, to_json, to_toml
-from loom.interception.rule_interceptor import RuleInterceptor
 from loom.interception.rule_sources import RuleSources
 from loom.interception.rules import Rule, RuleSource
 from loom.interception.selection import is_expired
@@ -48,7 +47,7 @@ async def list_rules(request: Request) -> Response:
 async def switch_rules(request: Request) -> Response:
     """Switch all rules, or one, for calls that start from now on."""
     body = await read_body(request, RulesSwitch, _MAX_BODY)
-    rules = _find_interceptor(request).rules
+    rules = find_interceptor(request).rules
     if not body.name:
         rules.enabled = body.enabled
         return JsonResponse(_rules(request))
@@ -68,7 +67,7 @@ async def get_rule_text(request: Request) -> Response:
     else:
         shown = [
             active
-            for active in _find_interceptor(request).rules.active
+            for active in find_interceptor(request).rules.active
             if active.rule.origin.source is RuleSource.API
         ]
     tables = [(active.rule.kind, _table(active)) for active in shown]
@@ -81,8 +80,8 @@ async def get_rule_text(request: Request) -> Response:
 
 async def add_rule(request: Request) -> Response:
     """Add a rule or a fault."""
-    interceptor, sources = _find_interceptor(request), _sources(request)
     body = await read_body(request, RuleEntry, _MAX_TABLE)
+    interceptor, sources = find_interceptor(request, _described(body)), _sources(request)
     rule = _compile(request, body)
     try:
         interceptor.rules = sources.add(rule, interceptor.rules)
@@ -93,8 +92,8 @@ async def add_rule(request: Request) -> Response:
 
 async def replace_rule(request: Request) -> Response:
     """Replace a rule or a fault that was added."""
-    interceptor, sources = _find_interceptor(request), _sources(request)
     body = await read_body(request, RuleReplacement, _MAX_TABLE)
+    interceptor, sources = find_interceptor(request, _described(body)), _sources(request)
     rule = _compile(request, body)
     try:
         interceptor.rules = sources.replace(body.name, rule, interceptor.rules)
@@ -105,7 +104,7 @@ async def replace_rule(request: Request) -> Response:
 
 async def remove_rules(request: Request) -> Response:
     """Remove a rule or a fault that was added, or all of them."""
-    interceptor, sources = _find_interceptor(request), _sources(request)
+    interceptor, sources = find_interceptor(request), _sources(request)
     name = read_parameters(request, RuleNameParameter).name
     try:
         for removed in [name] if name else [rule.name for rule in sources.added.rules]:
@@ -118,7 +117,7 @@ async def remove_rules(request: Request) -> Response:
 async def try_rule(request: Request) -> Response:
     """Try a rule or a fault on the calls in memory."""
     inspector = inspector_of(request)
-    interceptor = _find_interceptor(request)
+    interceptor = find_interceptor(request)
     body = await read_body(request, RuleTrial, _MAX_TABLE)
     rule = _compile(request, body)
     calls = inspector.history.newest(body.limit)
@@ -126,14 +125,6 @@ async def try_rule(request: Request) -> Response:
         rule, interceptor.rules.seed, SchemaTypes(inspector.decoder.schema), inspector.secrets, body.shown
     )
     return JsonResponse(await run_while_connected(request, trial.run(calls)))
-
-
-def _find_interceptor(request: Request) -> RuleInterceptor:
-    """What applies the rules; :class:`ApiError` 404 where nothing can."""
-    interceptor = inspector_of(request).interceptor
-    if interceptor is None:
-        raise ApiError(404, "nothing acts on traffic here", "the relay engine can: --engine relay")
-    return interceptor
 
 
 def _compile(request: Request, entry: RuleEntry) -> Rule:
@@ -152,6 +143,13 @@ def _compile(request: Request, entry: RuleEntry) -> Rule:
         raise ApiError(422, str(error), field=error.key or UNSET, column=column) from error
 
 
+def _described(entry: RuleEntry) -> str:
+    """A rule or a fault by its kind and name, as far as it has them."""
+    kind, table = (ActionKind.FAULT, entry.fault) if entry.rule is UNSET else (ActionKind.RULE, entry.rule)
+    name = table.get("name") if isinstance(table, dict) else None
+    return f"the {kind} {name!r}" if isinstance(name, str) and name else f"a {kind}"
+
+
 def _sources(request: Request) -> RuleSources:
     sources = inspector_of(request).rule_sources
     if sources is None:
@@ -168,7 +166,7 @@ def _conflict(error: RuleNameError | RuleFileError) -> ApiError:
 
 
 def _find(request: Request, name: str) -> ActiveRule:
-    for active in _find_interceptor(request).rules.active:
+    for active in find_interceptor(request).rules.active:
         if active.rule.name == name:
             return active
     raise ApiError(404, f"no rule is named {name!r}", field="name")
@@ -183,7 +181,7 @@ def _table(active: ActiveRule) -> dict[str, Any]:
 
 
 def _rules(request: Request) -> Rules:
-    rules, now = _find_interceptor(request).rules, time.monotonic()
+    rules, now = find_interceptor(request).rules, time.monotonic()
     sources = inspector_of(request).rule_sources
     return Rules(
         rules.enabled,

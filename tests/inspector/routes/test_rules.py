@@ -46,8 +46,17 @@ async def test_rules_are_listed_counted_and_switched(tmp_path: Path) -> None:
 
 async def test_the_wire_engine_has_no_rules() -> None:
     async with running_mirror() as mirror, running_instance(mirror, engine="wire") as api:
-        status, answer = await api.get("/api/rules")
-        assert (status, answer["error"]["message"]) == (404, "nothing acts on traffic here")
+        for status, answer, what in (
+            (*await api.get("/api/rules"), "a rule or a fault"),
+            (*await api.post("/api/rules/tables", {"fault": {"name": "flaky"}}), "the fault 'flaky'"),
+            (*await api.get("/api/breakpoints"), "a breakpoint"),
+            (*await api.post("/api/breakpoints", {"match": "method:Chat"}), "a breakpoint on 'method:Chat'"),
+        ):
+            assert (status, answer["error"]["message"], answer["error"]["hint"]) == (
+                404,
+                f"{what} cannot act here: the wire engine forwards bytes unchanged",
+                "the relay engine can: --engine relay",
+            )
 
 
 async def test_rules_are_added_replaced_and_removed() -> None:

@@ -1,5 +1,6 @@
 """The drawer of rules: written from a call, tried, added, edited, switched and removed; no edit is lost."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.page.test_accessibility import violations
 from tests.page.test_call import opened
@@ -113,6 +114,7 @@ async def test_rules_are_listed_switched_edited_and_removed(page: Page, api: Loo
 
     await drawer(page).get_by_role("button", name="Copy the rules that were added here").click()
     await page.get_by_role("button", name="Copy as TOML").click()
+    await expect(page.get_by_text("Copied rules as TOML.")).to_be_visible()
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert copied == '[[fault]]\nname = "late"\nmatch = "method:Say"\ndelay = "2ms"\n'
     await rows.nth(1).get_by_role("button", name="Remove late").click()
@@ -124,12 +126,24 @@ async def test_rules_are_listed_switched_edited_and_removed(page: Page, api: Loo
 
 
 async def test_a_name_that_exists_is_an_error_at_the_name(page: Page, api: LoomInstance) -> None:
+    await api.call("Say", thing(text="one"))
     await opened(page, api, "/?rules=")
     await drawer(page).get_by_role("button", name="New fault").click()
     await replace_text(page, '"my fault"', '"marked"')
+    saved = asyncio.Event()
+
+    async def try_after_save(route: Route) -> None:
+        await saved.wait()
+        await route.continue_()
+
+    await page.route("**/api/rules/dry-run", try_after_save)
     await replace_text(page, "method:…", "method:Say")
     await drawer(page).get_by_role("button", name="Add fault").click()
-    await expect(drawer(page).get_by_role("alert")).to_contain_text("there is a rule 'marked' already in ")
+    problem = drawer(page).get_by_role("alert")
+    await expect(problem).to_contain_text("there is a rule 'marked' already in ")
+    saved.set()
+    await expect(drawer(page).get_by_text("acted on 1 of the 1 call in memory")).to_be_visible()
+    await expect(problem).to_contain_text("there is a rule 'marked' already in ")
     await drawer(page).get_by_role("button", name="Discard").click()
     await expect(drawer(page).get_by_role("list", name="Not added yet")).to_have_count(0)
 

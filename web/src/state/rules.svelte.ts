@@ -10,13 +10,14 @@ const POLL_MS = 2_000;
 export class ActiveRules {
   state = $state.raw<Rules | null>(null);
   switching = $state(false);
-  private available = true;
+  /** False once Loom has said that nothing can act here: not while it has not answered yet. */
+  private available = $state(true);
   private busy = false;
   private polledAt = 0;
 
-  /** Whether anything can act on traffic here. */
+  /** Whether anything can act on traffic here, as far as it is known. */
   get canAct(): boolean {
-    return this.state !== null;
+    return this.available;
   }
 
   /** Another launch of Loom may answer: ask again. */

@@ -71,15 +71,20 @@ async def test_a_gap_says_how_many_and_fetches_what_was_missed(page: Page, feed:
 
 async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page, feed: FakeFeed) -> None:
     feed.calls = {1: summary(1)}
+    await page.clock.install()
     await opened(page, feed)
     await held(page, 1)
     feed.put(summary(2))
     await held(page, 2)
     feed.refusing = True
     feed.disconnect()
-    await expect(page.get_by_role("button", name="disconnected · retrying")).to_be_visible()
+    retry = page.get_by_role("button", name="disconnected · retrying")
+    await expect(retry).to_be_visible()
+    # From here on the page's time stands still: it retries at the click, and not by itself a moment before.
+    await page.clock.pause_at(await page.evaluate("Date.now() + 10"))
+    await expect(retry).to_be_visible()
     feed.refusing = False
-    await page.get_by_role("button", name="disconnected · retrying").click()
+    await retry.click()
     await expect(page.locator("[data-connection=open]")).to_be_visible()
     assert f"last={feed.boot}%3A{feed.seq}" in [url for url in feed.requests if "/api/events" in url][-1]
 

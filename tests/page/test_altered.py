@@ -94,7 +94,7 @@ async def test_one_switch_turns_off_all_that_alters_traffic(
     await expect(rules.get_by_role("listitem").first).to_contain_text("acted on 1 call")
     assert await violations(page) == []
     await page.keyboard.press("Escape")
-    switch = page.get_by_role("switch", name="Rules and faults")
+    switch = page.get_by_role("switch", name="Rules, faults and breakpoints")
     await expect(switch).to_be_checked()
     await switch.click()
     await expect(page.get_by_role("button", name="off: 2 rules, 1 fault")).to_be_visible()

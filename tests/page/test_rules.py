@@ -36,7 +36,7 @@ async def api(mirror: Mirror, tmp_path: Path) -> AsyncIterator[LoomInstance]:
 
 
 def drawer(page: Page) -> Locator:
-    return page.get_by_role("region", name="Rules and faults")
+    return page.get_by_role("region", name="Rules, faults and breakpoints")
 
 
 async def replace_text(page: Page, before: str, after: str) -> None:

@@ -1,12 +1,19 @@
 /** Requests to the inspector's API. Every failure is an `ApiError` whose message can be shown as it is. */
 
 import type {
+  Breakpoint,
+  BreakpointRequest,
+  Breakpoints,
+  BreakpointsSwitch,
   CallDetail,
   CallsPage,
   Cleared,
   Diff,
   ErrorAnswer,
   GrpcurlCommand,
+  HoldDecision,
+  HoldDetail,
+  Holds,
   ImportResult,
   StreamSamples,
   MessagesPage,
@@ -175,6 +182,24 @@ export const api = {
   /** What a rule would have done to the calls in memory. */
   tryRule: (kind: "rule" | "fault", table: string, signal?: AbortSignal) =>
     request<RuleTrialResult>("/api/rules/dry-run", { ...jsonPost(`{"${kind}":${table}}`), signal }),
+  breakpoints: () => request<Breakpoints>("/api/breakpoints"),
+  /** Set a breakpoint, in the place of one of the same name. */
+  setBreakpoint: (body: BreakpointRequest) => request<Breakpoint>("/api/breakpoints", jsonPost(JSON.stringify(body))),
+  switchBreakpoints: (body: BreakpointsSwitch) =>
+    request<Breakpoints>("/api/breakpoints/switch", jsonPost(JSON.stringify(body))),
+  /** Removes one breakpoint, or all. */
+  removeBreakpoints: (name?: string) =>
+    request<Breakpoints>(`/api/breakpoints${query({ name })}`, { method: "DELETE" }),
+  hold: (id: number, signal?: AbortSignal) => request<HoldDetail>(`/api/holds/${id}`, { signal }),
+  /** `json` is the text of the edited message, sent unparsed: parsing would round 64-bit integers. */
+  decideHold: (id: number, body: HoldDecision, json: string | null) => {
+    const text = JSON.stringify(body);
+    return request<Holds>(
+      `/api/holds/${id}`,
+      jsonPost(json === null ? text : `${text.slice(0, -1)}${text === "{}" ? "" : ","}"json":${json}}`),
+    );
+  },
+  resumeHolds: () => request<Holds>("/api/holds/resume", { method: "POST" }),
   exportUrl: (format: string, q: string, ids: readonly number[], reveal = false) =>
     `/api/export${query({ format, q, ids: ids.join(","), reveal })}`,
   importFile: (file: Blob) => request<ImportResult>("/api/import", { method: "POST", body: file }),

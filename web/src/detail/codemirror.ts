@@ -83,6 +83,9 @@ const replaceSelectionOnInput = EditorView.domEventHandlers({
   },
 });
 
+/** Forms send with it: it must not insert a line. */
+const SEND_KEY = "Mod-Enter";
+
 /** Create an editor in `root`. Tab is not bound, so it moves the focus. */
 export function createEditor(
   root: ShadowRoot,
@@ -97,7 +100,7 @@ export function createEditor(
     highlightActiveLine(),
     highlightSelectionMatches(),
     search({ top: true }),
-    keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
+    keymap.of([...defaultKeymap.filter(({ key }) => key !== SEND_KEY), ...historyKeymap, ...searchKeymap]),
     EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) onChange(update.state.doc.toString());

@@ -79,6 +79,7 @@ describe("the feed", () => {
       onStats: () => {},
       onGap: (missed) => seen.gaps.push(missed),
       onCleared: () => {},
+      onBreakpoints: () => {},
       onHistoryFetch: () => {},
       onHistory: (_, { complete }) => seen.pages.push(complete),
     };

@@ -6,7 +6,7 @@
  */
 
 import { api } from "../api/client";
-import type { CallsPage, Gap, Hello, Stats, Summary } from "../api/types";
+import type { Breakpoints, CallsPage, Gap, Hello, Stats, Summary } from "../api/types";
 
 export type Connection =
   | { readonly state: "connecting" }
@@ -22,6 +22,7 @@ export interface FeedListener {
   /** The server skipped `missed` updates (0 if unknown). The history is fetched again. */
   onGap(missed: number): void;
   onCleared(): void;
+  onBreakpoints(breakpoints: Breakpoints): void;
   /** A fetch of the history begins. Its pages may be older than calls that arrive from now on. */
   onHistoryFetch(): void;
   /** A page of the history. When `complete`, calls that were in no page and have not arrived since no longer exist. */
@@ -93,6 +94,7 @@ export class Feed {
     on("calls", (event) => this.enqueue(JSON.parse(event.data) as Summary[]));
     on("stats", (event) => this.listener.onStats(JSON.parse(event.data) as Stats));
     on("gap", (event) => this.receiveGap((JSON.parse(event.data) as Gap).missed));
+    on("breakpoints", (event) => this.listener.onBreakpoints(JSON.parse(event.data) as Breakpoints));
     on("cleared", () => {
       this.flush();
       this.syncId += 1;

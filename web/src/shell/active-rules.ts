@@ -1,6 +1,6 @@
 /** What the rules and faults do now, in words. Pure. */
 
-import type { Rules, RuleState } from "../api/types";
+import type { Breakpoint, Rules, RuleState } from "../api/types";
 import { formatDuration, formatNumber, pluralize } from "../format/units";
 
 /** Whether a rule may act on calls that start now, the switch of all of them apart. */
@@ -17,14 +17,22 @@ export function countRules(rules: readonly RuleState[]): string {
 }
 
 /** What the top bar says, and whether traffic is altered; null if nothing could act. */
-export function describeRules(rules: Rules | null): { readonly text: string; readonly altering: boolean } | null {
-  const count = countRules(rules?.rules ?? []);
-  if (rules === null || (count === "" && rules.problem === "")) return null;
-  if (count === "") return { text: "rules cannot be used", altering: false };
-  return rules.enabled
-    ? { text: `altering traffic: ${count}`, altering: true }
-    : { text: `off: ${count}`, altering: false };
+export function describeRules(
+  rules: Rules | null,
+  breakpoints: readonly Pick<Breakpoint, "enabled">[] = [],
+): { readonly text: string; readonly altering: boolean } | null {
+  if (rules === null) return null;
+  const count = countRules(rules.rules);
+  const armed = countBreakpoints(breakpoints.filter(({ enabled }) => enabled).length);
+  if (count !== "" && rules.enabled)
+    return { text: `altering traffic: ${count}${armed === "" ? "" : `, ${armed}`}`, altering: true };
+  if (armed !== "") return { text: `holding: ${armed}`, altering: true };
+  const off = [count, countBreakpoints(breakpoints.length)].filter((part) => part !== "");
+  if (off.length > 0) return { text: `off: ${off.join(", ")}`, altering: false };
+  return rules.problem === "" ? null : { text: "rules cannot be used", altering: false };
 }
+
+const countBreakpoints = (count: number): string => (count > 0 ? pluralize(count, "breakpoint") : "");
 
 /** What a rule does, without its name: "On method:Chat: set text (response-message)". */
 export function describeEffect({ kind, name, description }: RuleState): string {

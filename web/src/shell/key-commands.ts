@@ -1,6 +1,7 @@
 /** Runs the command of a key event. */
 
 import type { Inspector } from "../state/inspector.svelte";
+import { HOLD_KEYS } from "../holding/decisions";
 import { type Command, commandOf } from "../state/key-bindings";
 import { TABS } from "../state/route";
 
@@ -26,10 +27,22 @@ export function handleKey(inspector: Inspector, event: KeyboardEvent): void {
     if (event.key === "Escape" && target instanceof HTMLElement) target.blur();
     return;
   }
+  if (runHeldKey(inspector, event)) return;
   const command = commandOf(event);
   if (command === null || belongsToFocus(command, event.key, target)) return;
   event.preventDefault();
   execute(inspector, command);
+}
+
+/** While a held item is open, its keys come first; returns whether the key is one. */
+function runHeldKey(inspector: Inspector, event: KeyboardEvent): boolean {
+  const { commands } = inspector.calls.holding;
+  if (commands === null || event.ctrlKey || event.metaKey || event.altKey) return false;
+  const command = HOLD_KEYS[event.key];
+  if (command === undefined && !(event.key === "Escape" && commands.back())) return false;
+  event.preventDefault();
+  if (command !== undefined && !event.repeat) commands.run(command);
+  return true;
 }
 
 function pageRows(rowHeight: number): number {
@@ -60,8 +73,9 @@ function execute(inspector: Inspector, command: Command): void {
       if (inspector.cursor !== null) inspector.openCall(inspector.cursor);
       return;
     case "close":
+      if (inspector.route.held !== null) return inspector.acting.closeHeld();
       if (inspector.route.acting) {
-        if (inspector.route.rule === null) inspector.acting.close();
+        if (inspector.route.rule === null && inspector.route.breakpoint === null) inspector.acting.close();
         else inspector.acting.showList();
         return;
       }
@@ -82,6 +96,12 @@ function execute(inspector: Inspector, command: Command): void {
     case "rules":
       if (inspector.acting.unavailable === "") return inspector.acting.toggle();
       return inspector.notices.show(inspector.acting.unavailable, "quiet");
+    case "held":
+      return inspector.acting.showNextHeld();
+    case "resumeAll":
+      return void inspector.acting.resumeAll();
+    case "breakpoint":
+      return inspector.acting.breakOn();
     case "newRule":
       return void inspector.acting.createFromCall(inspector.current, inspector.route.message);
     case "copy":

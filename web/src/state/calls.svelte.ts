@@ -4,13 +4,14 @@
  * Calls themselves are not reactive; `revision` changes whenever the rows do.
  */
 
-import type { CallsPage, Hello, Stats, Summary } from "../api/types";
+import type { Breakpoints, CallsPage, Hello, Stats, Summary } from "../api/types";
 import { CallStore, type Changes, NO_CHANGES, positionOf } from "../feed/call-store";
 import { type Connection, Feed, type FeedListener } from "../feed/feed";
 import { Clock } from "./clock.svelte";
 import { CallFilter } from "./call-filter.svelte";
 import { compareBy, DEFAULT_ORDER, type SortOrder } from "./sort-order";
 import { CallView } from "./call-view";
+import { Holding } from "./holding.svelte";
 import { ActiveRules } from "./rules.svelte";
 import { ServerStatus } from "./server-status.svelte";
 
@@ -22,6 +23,7 @@ export class Calls implements FeedListener {
   revision = $state(0);
   readonly server = new ServerStatus();
   readonly rules = new ActiveRules();
+  readonly holding = new Holding(this.rules);
   loaded = $state(false);
   /** Number of calls in the store, whether shown or not. */
   heldCount = $state(0);
@@ -47,7 +49,8 @@ export class Calls implements FeedListener {
   private historyIds: Set<number> | null = null;
   private pausedAtId = 0;
   private pausedClock: number | null = null;
-  private readonly time = new Clock();
+  /** Loom's time, also while paused. */
+  readonly time = new Clock();
   /** Ids of calls that have just arrived, unless many did. */
   fresh = $state.raw<ReadonlySet<number>>(new Set());
   private freshTimer: ReturnType<typeof setTimeout> | undefined;
@@ -69,7 +72,9 @@ export class Calls implements FeedListener {
   start(): () => void {
     const stopClock = this.time.start();
     const stopFeed = this.feed.start();
+    const stopHolding = this.holding.start();
     return () => {
+      stopHolding();
       stopClock();
       stopFeed();
     };
@@ -95,6 +100,7 @@ export class Calls implements FeedListener {
     this.onStats(hello.stats);
     void this.server.loadRecentSeconds();
     this.rules.reset();
+    this.holding.reset();
   }
 
   onStats(stats: Stats): void {
@@ -127,6 +133,10 @@ export class Calls implements FeedListener {
 
   onGap(missed: number): void {
     this.server.skippedUpdates = { missed, fetched: false };
+  }
+
+  onBreakpoints(breakpoints: Breakpoints): void {
+    this.holding.onBreakpoints(breakpoints);
   }
 
   onCleared(): void {

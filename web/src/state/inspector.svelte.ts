@@ -97,6 +97,7 @@ export class Inspector {
 
   private applyRoute(route: Route): void {
     this.route = route;
+    this.calls.holding.opened = route.held !== null;
     if (route.filter !== this.calls.filter.text) this.calls.filter.set(route.filter);
     if (route.call === (this.open?.id ?? null)) return;
     this.open?.close();

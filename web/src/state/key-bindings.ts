@@ -23,6 +23,9 @@ export type Command =
   | "help"
   | "rules"
   | "newRule"
+  | "breakpoint"
+  | "held"
+  | "resumeAll"
   | "nextMessage"
   | "previousMessage"
   | "firstMessage"
@@ -67,6 +70,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   "?": "help",
   a: "rules",
   w: "newRule",
+  b: "breakpoint",
+  h: "held",
+  R: "resumeAll",
   "]": "nextMessage",
   "[": "previousMessage",
   "}": "lastMessage",
@@ -107,7 +113,10 @@ export const HELP: readonly {
   { keys: ["e"], description: "edit and replay", sendsCalls: true },
   { keys: ["m", "d"], description: "mark a call or message, compare with the mark or two selected calls" },
   { keys: ["f"], description: "follow the newest call or message" },
-  { keys: ["a"], description: "rules and faults: what acts on traffic", sendsCalls: true },
+  { keys: ["a"], description: "rules, faults and breakpoints: what acts on traffic", sendsCalls: true },
   { keys: ["w"], description: "write a rule from the call or the selected message", sendsCalls: true },
+  { keys: ["b"], description: "set a breakpoint on the method of the call", sendsCalls: true },
+  { keys: ["h"], description: "open the held item that waits longest, or the next one", sendsCalls: true },
+  { keys: ["Shift", "R"], description: "resume all: send everything that is held", sendsCalls: true },
   { keys: ["?"], description: "help" },
 ];

@@ -10,6 +10,8 @@ test.each([
   { ...DEFAULT_ROUTE, call: 12, tab: "status", filter: "kind:bidi -status:OK" },
   { ...DEFAULT_ROUTE, call: 7, message: 99, filter: 'body:"a & b=c" /x+y/' },
   { ...DEFAULT_ROUTE, acting: true },
+  { ...DEFAULT_ROUTE, call: 3, held: 12 },
+  { ...DEFAULT_ROUTE, acting: true, breakpoint: "method:/a.b.C/Say -meta:x=1" },
   { ...DEFAULT_ROUTE, call: 7, acting: true, rule: 'a "rule" & more' },
 ] as const)("an address brings back the route: %o", (route) => {
   expect(read(formatRoute(route))).toEqual(route);

@@ -12,6 +12,10 @@ export interface Route {
   readonly acting: boolean;
   /** The rule in the drawer's editor: a name, or `new:N` for draft N of a new one; null for the list. */
   readonly rule: string | null;
+  /** The calls, as a filter, of the breakpoint in the drawer's form; null for none. */
+  readonly breakpoint: string | null;
+  /** The held item that is open. */
+  readonly held: number | null;
 }
 
 export const DEFAULT_ROUTE: Route = {
@@ -21,6 +25,8 @@ export const DEFAULT_ROUTE: Route = {
   filter: "",
   acting: false,
   rule: null,
+  breakpoint: null,
+  held: null,
 };
 
 const PATH = /^\/calls\/(\d{1,15})(?:\/([a-z]+))?\/?$/;
@@ -29,14 +35,19 @@ export function parseRoute(address: { pathname: string; search: string }): Route
   const match = PATH.exec(address.pathname);
   const query = new URLSearchParams(address.search);
   const tab = TABS.find((name) => name === match?.[2]) ?? "messages";
-  const message = query.get("message");
+  const number = (name: string): number | null => {
+    const text = query.get(name);
+    return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+  };
   return {
     call: match?.[1] === undefined ? null : Number(match[1]),
     tab,
-    message: message !== null && /^\d{1,15}$/.test(message) ? Number(message) : null,
+    message: number("message"),
     filter: query.get("q") ?? "",
-    acting: query.has("rules") || query.has("rule"),
+    acting: ["rules", "rule", "breakpoint"].some((name) => query.has(name)),
     rule: query.get("rule"),
+    breakpoint: query.get("breakpoint"),
+    held: number("held"),
   };
 }
 
@@ -45,7 +56,9 @@ export function formatRoute(route: Route): string {
   if (route.call !== null && route.message !== null) query.set("message", String(route.message));
   if (route.filter !== "") query.set("q", route.filter);
   if (route.acting && route.rule !== null) query.set("rule", route.rule);
+  else if (route.acting && route.breakpoint !== null) query.set("breakpoint", route.breakpoint);
   else if (route.acting) query.set("rules", "");
+  if (route.held !== null) query.set("held", String(route.held));
   const tab = route.tab === "messages" ? "" : `/${route.tab}`;
   const path = route.call === null ? "/" : `/calls/${route.call}${tab}`;
   const text = query.toString();

@@ -71,7 +71,7 @@ async def calls() -> AsyncIterator[list[Client]]:
 
 
 def chat(api: LoomInstance, calls: list[Client], *messages: bytes, timeout: float | None = None) -> Client:
-    method = api.channel.stream_stream(f"/{SERVICE}/Chat")
+    method: Any = api.channel.stream_stream(f"/{SERVICE}/Chat")
     stream = method(iter(messages), timeout=timeout)
 
     async def read() -> list[bytes]:

@@ -57,7 +57,7 @@ async def test_a_rule_from_a_call_changes_the_next_one(
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     await opened(page, api, f"/calls/{call}?message=0")
     await page.keyboard.press("w")
-    await expect(drawer(page).get_by_text("Would have acted on 1 of the 1 call in memory.")).to_be_visible()
+    await expect(drawer(page).get_by_text("acted on 0 of the 1 call in memory; 1 match.")).to_be_visible()
     await replace_text(page, '"one"', '"LOUD"')
     await expect(drawer(page).locator("ins")).to_have_text('"LOUD"')
     await drawer(page).get_by_role("button", name="meta:x-tenant=42").click()

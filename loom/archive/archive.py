@@ -5,7 +5,7 @@ import contextlib
 import heapq
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -29,7 +29,7 @@ from loom.sessions import SessionReader, SessionWriter
 from loom.sessions.event_codec import unpack
 from loom.workers import encode_frame, read_frame
 
-from .call_importer import CallImporter
+from .call_importer import NO_SEEDS, CallImporter
 from .recent_matches import find_recent_matches
 from .stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 
@@ -62,6 +62,7 @@ class Archive:
 
     Imported calls get their ids from ``allocate_id``, and ``on_imported`` is called with them; the metadata keys that
     an imported session masks are added to ``secrets``. Exports that send calls again send them to ``destination``.
+    ``fault_seeds`` are those of calls in memory, by the id of the first call that each is of.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Archive:
         secrets: Secrets | None = None,
         *,
         destination: Destination = _NO_DESTINATION,
+        fault_seeds: Mapping[int, int] = NO_SEEDS,
     ) -> None:
         self._history = history
         self._store = store
@@ -83,6 +85,7 @@ class Archive:
         self._allocate_id = allocate_id
         self._on_imported = on_imported
         self._destination = destination
+        self._fault_seeds = dict(fault_seeds)
         self._secrets = secrets
         self._schema: StoredSchema | None = None
         self._search_client = SearchClient(history, store, descriptors.stored)
@@ -174,6 +177,7 @@ class Archive:
             ids=None if ids is None else list(ids),
             secrets=None if secrets is None else list(secrets),
             destination=self._destination,
+            fault_seeds=await asyncio.to_thread(self._read_fault_seeds),
         )
         async for answer in self._search_client.run(job):
             if isinstance(answer, Chunk):
@@ -220,7 +224,21 @@ class Archive:
             if importer.must_flush and self._store is not None:
                 await asyncio.to_thread(self._store.flush)
         self._add_descriptors(end.descriptors)
+        self._add_fault_seeds(importer.fault_seeds(end.fault_seeds, self._fault_seeds))
         return result
+
+    def _add_fault_seeds(self, seeds: Mapping[int, int]) -> None:
+        self._fault_seeds.update(seeds)
+        if self._store is not None:
+            self._store.put_imported_fault_seeds(seeds)
+
+    def _read_fault_seeds(self) -> dict[int, int]:
+        """The seeds of all calls: those of earlier runs are in the session."""
+        seeds: dict[int, int] = {}
+        if self._store is not None and self.on_disk:
+            with contextlib.suppress(LoomError), SessionReader(self._store.path) as reader:
+                seeds = reader.fault_seeds()
+        return dict(sorted((seeds | self._fault_seeds).items()))
 
     def _mask(self, keys: list[str]) -> None:
         if self._secrets is not None:

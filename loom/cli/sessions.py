@@ -297,7 +297,7 @@ def export(name: str, file: Path | None, kind: str, query: Query, target: str, *
     else:
         destination = Destination.recorded(next((item.target for item in schema.stored), ""))
     with open_file_output(file) as output:
-        for chunk in get_writer(kind)(calls, schema, secrets, destination):
+        for chunk in get_writer(kind)(calls, schema, secrets, destination, source.fault_seeds):
             output.write(chunk)
     _print_problems(source.problems)
     if source.problems:
@@ -350,6 +350,7 @@ async def _import_calls(file: Path, destination: SessionImport) -> ImportResult:
                     result.ids += [importer.add(call).id for call in project(unpack(answer.events))]
                 case ImportEnd():
                     destination.put_descriptors(item.as_stored() for item in answer.descriptors)
+                    destination.put_fault_seeds(importer.fault_seeds(answer.fault_seeds))
                     result.problems = answer.problems
     return result
 

@@ -14,7 +14,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from loom import __version__
@@ -32,7 +32,11 @@ _CHUNK_BYTES = 256 * 1024
 
 
 def write_bundle(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """Yield the archive in chunks."""
     out = _OutputBuffer()
@@ -79,6 +83,7 @@ def write_bundle(
             "created": format_timestamp(time.time_ns()),
             "target": destination.address,
             "calls": len(timing),
+            **({"fault_seeds": dict(fault_seeds)} if fault_seeds else {}),
             "secrets": "revealed" if secrets is None else "masked",
             "descriptors": sets,
             "sha256": digests,

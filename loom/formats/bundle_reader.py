@@ -13,6 +13,7 @@ from loom.errors import LoomError
 from loom.model import Call, StoredDescriptorSet
 from loom.model.timestamps import parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, read_lines
+from loom.recording.ndjson.lines import Seeds
 
 from .bundle import CALLS, MANIFEST, VERSION
 from .limits import DEFAULT_LIMITS, FileTooLargeError, ImportLimits, limited_lines
@@ -42,6 +43,7 @@ class _Manifest(Struct, kw_only=True):
     format: str
     version: int
     descriptors: list[_ManifestDescriptors] | None = None
+    fault_seeds: Seeds = {}
     sha256: dict[str, str] = {}
 
 
@@ -49,9 +51,9 @@ _decode_manifest = msgspec.json.Decoder(_Manifest).decode
 
 
 class BundleReader:
-    """An opened bundle: its ``descriptors``, its calls, and the ``problems`` found so far. Raises :class:`BundleError`.
+    """An opened bundle: its ``descriptors``, ``fault_seeds`` and calls, and the ``problems`` found so far.
 
-    One that was cut short is read as far as it goes, without its manifest, which is at the end.
+    Raises :class:`BundleError`. One that was cut short is read as far as it goes, without its manifest at its end.
     """
 
     def __init__(self, file: BinaryIO, name: str, limits: ImportLimits = DEFAULT_LIMITS) -> None:
@@ -71,6 +73,7 @@ class BundleReader:
             self._manifest = self._read_manifest()
             self._check_digests()
         self.descriptors = list(self._read_descriptors())
+        self.fault_seeds = self._manifest.fault_seeds
 
     def calls(self, problem: Callable[[Problem], None]) -> Iterator[Call]:
         """The calls that can be read; ``problem`` gets the rest."""

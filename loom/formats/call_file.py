@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from msgspec import UNSET
+
 from loom.errors import LoomError
 from loom.model import Call, StoredDescriptorSet
 from loom.model.timestamps import parse_timestamp
 from loom.recording.ndjson import FormatError, Problem, read_lines
-from loom.recording.ndjson.lines import Descriptors
+from loom.recording.ndjson.lines import Descriptors, Header
 from loom.sessions import SessionReader
 
 from .bundle_reader import BundleReader
@@ -29,7 +31,7 @@ class CallFileContent:
 
     ``calls`` is read lazily; meanwhile ``descriptors`` and ``problems``, lines that say what could not be read, grow.
     ``masked`` are the metadata keys that a session masks beside the default ones; ``fault_seeds`` the seeds of its
-    runs, by the id of their first call.
+    runs, by the id of their first call, of which those of a log grow, too.
     """
 
     kind: str
@@ -38,6 +40,30 @@ class CallFileContent:
     problems: list[str] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)
     fault_seeds: dict[int, int] = field(default_factory=dict)
+
+
+class _RunSeeds:
+    """Fills ``seeds`` from the headers of a file: those of an export, or that of each run in a log."""
+
+    def __init__(self, seeds: dict[int, int]) -> None:
+        self._seeds = seeds
+        self._seed: int | None = None
+        self._first_id: int | None = None
+
+    def start(self, header: Header) -> None:
+        """A header: of the file, or of a run that follows."""
+        self._seeds.update(header.fault_seeds or {})
+        self._seed = None if header.fault_seed is UNSET else header.fault_seed
+        self._first_id = None
+
+    def add(self, call_id: int) -> None:
+        """A call of that run: a log has calls in the order of their ends."""
+        if self._seed is None or (self._first_id is not None and call_id >= self._first_id):
+            return
+        if self._first_id is not None:
+            self._seeds.pop(self._first_id, None)
+        self._first_id = call_id
+        self._seeds[call_id] = self._seed
 
 
 class CallFile:
@@ -99,14 +125,16 @@ class CallFile:
 
     def _read_ndjson(self, content: CallFileContent) -> Iterator[Call]:
         report = self._reporter(content)
+        seeds = _RunSeeds(content.fault_seeds)
         try:
-            for line in read_lines(self._lines(report), report):
+            for line in read_lines(self._lines(report), report, seeds.start):
                 if isinstance(line, Descriptors):
                     fetched_ns = parse_timestamp(line.fetched) if line.fetched else 0
                     content.descriptors.append(
                         StoredDescriptorSet(line.target, line.source, line.origin, fetched_ns, line.file_set)
                     )
                 else:
+                    seeds.add(line.id)
                     yield line
         except FormatError as error:
             raise LoomError(f"{self._path} cannot be read: {error}; {_FORMATS}") from error
@@ -115,6 +143,7 @@ class CallFile:
         bundle = BundleReader(self._file, str(self._path), self._limits)
         problems = [f"{self._path}: {problem}" for problem in bundle.problems]
         content = CallFileContent("bundle", descriptors=bundle.descriptors, problems=problems)
+        content.fault_seeds.update(bundle.fault_seeds)
         content.calls = bundle.calls(self._reporter(content))
         return content
 

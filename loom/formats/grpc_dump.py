@@ -4,7 +4,7 @@ Source: https://github.com/bradleyjkemp/grpc-tools, grpc-dump/README.md ("JSON s
 of its release 0.2. The README shows the status code as a number, the tool writes Go's name of it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -36,10 +36,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_grpc_dump(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """One line a call. Messages are decompressed, as grpc-dump sees them; the order of metadata keys is lost."""
-    del destination
+    del destination, fault_seeds
     for call in calls:
         yield _encode(_rpc_object(call, schema, secrets)) + b"\n"
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from loom.decoding.call_decoder import DecodedCall
 from loom.decoding.stored_schema import StoredSchema
@@ -57,9 +57,14 @@ exit "$failed"
 
 
 def write_script(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """Yield the script. It continues after a call that ends otherwise than recorded, and exits with their number."""
+    del fault_seeds
     yield _HEADER.encode()
     if destination.tls is None:
         yield _TLS_SWITCH.encode()

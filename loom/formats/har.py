@@ -6,7 +6,7 @@ What HAR has no field for is in fields that begin with an underscore, as the spe
 
 import base64
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -32,9 +32,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_har(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """One JSON document; entries in the order in which their calls ended."""
+    del fault_seeds
     scheme = "https" if destination.tls else "http"
     creator = {"name": "Loom", "version": __version__}
     yield b'{"log":{"version":"1.2","creator":' + _encode(creator) + b',"entries":['

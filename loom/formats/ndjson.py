@@ -1,6 +1,6 @@
 """Write Loom's NDJSON: lossless, with decoded messages and the descriptor sets to decode them again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,15 @@ from .destination import Destination
 
 
 def write_ndjson(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """Yield the header, and the calls, each descriptor set before the first call that needs it."""
     del destination
-    yield header_line(revealed=secrets is None)
+    yield header_line(revealed=secrets is None, fault_seeds=fault_seeds)
     written: set[bytes] = set()
     for call in calls:
         stored = schema.descriptors(call.method)

@@ -1,7 +1,7 @@
 """Write a pytest file that makes the calls again with grpcio, without Loom."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
@@ -26,9 +26,14 @@ _ENDED = {
 
 
 def write_pytest(
-    calls: Iterable[Call], schema: StoredSchema, secrets: Secrets | None, destination: Destination
+    calls: Iterable[Call],
+    schema: StoredSchema,
+    secrets: Secrets | None,
+    destination: Destination,
+    fault_seeds: Mapping[int, int],
 ) -> Iterator[bytes]:
     """Yield the file. Calls that the backend did not end, or that miss messages, are left out with a comment."""
+    del fault_seeds
     template = resources.files(__package__).joinpath("pytest_file.template").read_text(encoding="utf-8")
     before, after = template.split(_MARK)
     yield _fill_in(before, destination).encode()

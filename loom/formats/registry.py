@@ -1,6 +1,6 @@
 """The export formats by name."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from loom.decoding.stored_schema import StoredSchema
@@ -15,8 +15,11 @@ from .har import write_har
 from .ndjson import write_ndjson
 from .pytest_file import write_pytest
 
-Writer = Callable[[Iterable[Call], StoredSchema, Secrets | None, Destination], Iterator[bytes]]
-"""Arguments: calls, their schema, the secrets to mask (None masks nothing), where to send the calls again."""
+Writer = Callable[
+    [Iterable[Call], StoredSchema, Secrets | None, Destination, Mapping[int, int]], Iterator[bytes]
+]
+"""Arguments: calls, their schema, the secrets to mask (None masks nothing), where to send the calls again, and the
+seeds of rules and faults by the id of the first call that each is of."""
 
 
 @dataclass(frozen=True, slots=True)

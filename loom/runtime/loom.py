@@ -225,6 +225,7 @@ class Loom:
                 self.hub.changed,
                 self.secrets,
                 destination=Destination(wiring.target_endpoint(self.settings), (self.engine.port,)),
+                fault_seeds={} if self.interceptor is None else {self.ids.first: self.rule_sources.seed},
             ),
             secrets=self.secrets,
             access=Access(

@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class Viewer:
         self.problems: list[str] = []
         self.token = settings.token or secrets.token_urlsafe(24)
         self._any_port = any_port
+        self._fault_seeds: Mapping[int, int] = {}
         self._exit = contextlib.AsyncExitStack()
         self._stopping = asyncio.Event()
         self.history = wiring.history(settings)
@@ -108,6 +110,7 @@ class Viewer:
                 descriptors,
                 CallIds().allocate,
                 destination=Destination.recorded(self._recorded_target()),
+                fault_seeds=self._fault_seeds,
             ),
             secrets=masked_keys,
             access=Access(
@@ -169,6 +172,7 @@ class Viewer:
                         descriptors.add(stored)
                         self._descriptors.add(stored)
                         self.problems += answer.problems
+                        self._fault_seeds = answer.fault_seeds
         for call in _with_unique_ids(newest.calls()):
             self.history.restore(end_interrupted(call))  # a file has no calls in flight
         self.problems += [f"{self.path}: {problem}" for problem in descriptors.problems]

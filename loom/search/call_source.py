@@ -34,6 +34,7 @@ class SessionCallSource:
         totals = self._reader.totals()
         self.total, self.last_id = totals.calls, totals.last_id
         self.masked = self._reader.masked()
+        self.fault_seeds = self._reader.fault_seeds()
         self.problems = self._reader.damaged
 
     def schema(self) -> StoredSchema:

@@ -36,7 +36,7 @@ def read_file(job: ImportJob, send: Callable[[ImportAnswer], None]) -> None:
     problems = content.problems[:_MAX_PROBLEMS]
     if len(content.problems) > _MAX_PROBLEMS:
         problems.append(f"and {len(content.problems) - _MAX_PROBLEMS} more")
-    send(ImportEnd(descriptors, problems))
+    send(ImportEnd(descriptors, problems, content.fault_seeds))
 
 
 def _limit_memory(memory_bytes: int) -> None:

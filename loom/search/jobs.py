@@ -60,7 +60,7 @@ def _export(job: ExportJob, source: CallSource, send: Send) -> None:
             yield call
 
     secrets = None if job.secrets is None else Secrets(job.secrets)
-    for data in get_writer(job.format)(counted_calls(), schema, secrets, job.destination):
+    for data in get_writer(job.format)(counted_calls(), schema, secrets, job.destination, job.fault_seeds):
         send(Chunk(data))
     send(Done(source.total, count, source.problems))
 

@@ -46,6 +46,7 @@ class ExportJob(Struct, tag="export", kw_only=True):
     ids: list[int] | None = None
     secrets: list[str] | None = None  # keys to mask; None masks nothing
     destination: Destination = Destination()
+    fault_seeds: dict[int, int] = {}
 
 
 class ImportJob(Struct, tag="import", kw_only=True):
@@ -121,6 +122,7 @@ class ImportEnd(Struct, tag="import end"):
 
     descriptors: list[DescriptorInput]
     problems: list[str]
+    fault_seeds: dict[int, int] = {}
 
 
 class Done(Struct, tag="done"):

@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,9 +10,9 @@ from typing import Self
 from loom.model import StoredDescriptorSet, StoredEvent
 
 from .batch import new_compressor
-from .database import SessionError, explain
+from .database import FAULT_SEED, SessionError, explain
 from .pruning import prune, used_bytes
-from .rows import insert_batches, insert_descriptors, insert_masks
+from .rows import insert_batches, insert_descriptors, insert_facts, insert_masks
 from .session_file import SessionFile
 from .write_queue import WriteQueue
 from .writer import DEFAULT_BUDGET
@@ -77,6 +77,13 @@ class SessionImport:
         """Mask these metadata keys in the session, too."""
         try:
             insert_masks(self._connection, keys)
+        except sqlite3.Error as error:
+            raise SessionError(explain(error, self._path)) from error
+
+    def put_fault_seeds(self, seeds: Mapping[int, int]) -> None:
+        """Add the seeds of rules and faults, by the id of the first call that each is of."""
+        try:
+            insert_facts(self._connection, ((f"{FAULT_SEED}{first}", seed) for first, seed in seeds.items()))
         except sqlite3.Error as error:
             raise SessionError(explain(error, self._path)) from error
 

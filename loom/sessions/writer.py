@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -90,6 +90,7 @@ class SessionWriter:
         self._clear_pending = False
         self._descriptors: deque[StoredDescriptorSet] = deque()
         self._facts = FactQueue()
+        self._facts_due = False  # although no call follows
         self._written_descriptors: list[
             StoredDescriptorSet
         ] = []  # for a new file in the place of a removed one
@@ -194,6 +195,14 @@ class SessionWriter:
         """Store, with the next calls, the seed of the rules and faults of calls from this id on."""
         self._facts.put([(f"{FAULT_SEED}{first_id}", seed)])
 
+    def put_imported_fault_seeds(self, seeds: Mapping[int, int]) -> None:
+        """Store the seeds of calls that were imported, by the id of the first call that each is of."""
+        if self._accepting and seeds:
+            self._facts.put((f"{FAULT_SEED}{first_id}", seed) for first_id, seed in seeds.items())
+            self._facts_due = True
+            self._idle = False
+            self._wake.set()
+
     def masked(self) -> list[str]:
         """The metadata keys that previous runs stored as masked."""
         keys = self.previous_runs.read(lambda reader: reader.masked()) if self._accepting else []
@@ -289,7 +298,7 @@ class SessionWriter:
         """Write the queue; False if the database cannot be written to now, and what is left stays queued."""
         self._queue.close_batch()
         try:
-            while self._queue or self._pending or self._descriptors or self._clear_pending:
+            while self._queue or self._pending or self._descriptors or self._clear_pending or self._facts_due:
                 while self._queue and len(self._pending) < _BATCHES_PER_TRANSACTION:
                     self._pending.append(self._queue.get())
                 if self._file.connection is None and not self._reopen():
@@ -338,6 +347,7 @@ class SessionWriter:
         self._file.mark()
         refused = insert_batches(connection, self._pending, self._compressor)
         self._write_kinds(connection)
+        self._facts_due = False
         facts = self._facts.write(connection)
         descriptors = list(self._descriptors)
         insert_descriptors(connection, descriptors)

@@ -47,7 +47,7 @@ async def test_an_any_is_opened_by_whatever_set_knows_its_type(bench: Bench) -> 
     )
     note = make("google.protobuf.Any", type_url="type.googleapis.com/other.Note", value=b"\x0a\x02hi")
     call = await bench.call("Say", [thing(any=note)])
-    lines = b"".join(get_writer("ndjson")([call], schema, None, Destination())).splitlines()
+    lines = b"".join(get_writer("ndjson")([call], schema, None, Destination(), {})).splitlines()
     opened = {"@type": "type.googleapis.com/other.Note", "text": "hi"}
     assert json.loads(lines[-1])["messages"][0]["json"] == {"any": opened}
 

@@ -2,7 +2,9 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from loom.decoding.stored_schema import StoredSchema
 from loom.formats import get_writer
@@ -20,11 +22,13 @@ def export(
     target: str = "",
     destination: Destination | None = None,
     schema: StoredSchema | None = None,
+    fault_seeds: Mapping[int, int] = MappingProxyType({}),
 ) -> bytes:
     """A file of a format, for ``target`` or ``destination`` if one is given."""
     secrets = None if reveal else Secrets()
     write = get_writer(kind)
-    return b"".join(write(calls, schema or stored_schema(), secrets, destination or _destination(target)))
+    sent_to = destination or _destination(target)
+    return b"".join(write(calls, schema or stored_schema(), secrets, sent_to, fault_seeds))
 
 
 def imported(path: Path) -> tuple[list[Call], list[str]]:

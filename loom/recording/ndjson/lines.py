@@ -21,6 +21,11 @@ Offset = Annotated[int, Meta(description="nanoseconds after the call's `started`
 Base64 = Annotated[bytes, Meta(description="base64, RFC 4648 section 4")]
 
 
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Seeds = dict[Annotated[int, Meta(ge=0, le=2**63 - 1)], Seed]
+"""Seeds of rules and faults, by the id of the first call that each is of."""
+
+
 class Header(Struct, tag="header", tag_field="type"):
     """The first line of a file, and of each part that a later run of Loom appends."""
 
@@ -29,7 +34,11 @@ class Header(Struct, tag="header", tag_field="type"):
     generator: str = ""
     secrets: Literal["masked", "revealed"] = "masked"
     fault_seed: Annotated[
-        int | UnsetType, Meta(description="which calls a percent of a rule or a fault selects; in the log")
+        Seed | UnsetType, Meta(description="which calls a percent of a rule or a fault selects; in the log")
+    ] = UNSET
+    fault_seeds: Annotated[
+        Seeds | UnsetType,
+        Meta(description="the same in an export: by the id of the first call of each run"),
     ] = UNSET
 
 

@@ -39,8 +39,12 @@ _MAX_FOREIGN_LINES = 20  # with which a file may begin
 _decoder = msgspec.json.Decoder(lines.Line)
 
 
-def read_lines(source: Iterable[bytes], report: Callable[[Problem], None]) -> Iterator[Item]:
-    """Read a file line by line: its calls and descriptor sets.
+def read_lines(
+    source: Iterable[bytes],
+    report: Callable[[Problem], None],
+    on_header: Callable[[lines.Header], None] = lambda _: None,
+) -> Iterator[Item]:
+    """Read a file line by line: its calls and descriptor sets; ``on_header`` is called with each header.
 
     ``report`` is called with the problem of each line that is skipped, and if there is no header, as in a file that was
     filtered. Raises :class:`FormatError` for a later version of the format, and if the first lines are of another.
@@ -49,7 +53,9 @@ def read_lines(source: Iterable[bytes], report: Callable[[Problem], None]) -> It
     for item in chain([_first(parsed, report)], parsed):
         if isinstance(item, Problem):
             report(item)
-        elif not isinstance(item, lines.Header):
+        elif isinstance(item, lines.Header):
+            on_header(item)
+        else:
             yield item
 
 

@@ -1,6 +1,6 @@
 """Encodes calls as lines, with secrets masked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,14 +14,20 @@ from . import lines
 _encoder = msgspec.json.Encoder()
 
 
-def header_line(*, revealed: bool, fault_seed: int | None = None) -> bytes:
-    """The first line of a file, with its newline; ``fault_seed`` is that of a running Loom."""
+def header_line(
+    *, revealed: bool, fault_seed: int | None = None, fault_seeds: Mapping[int, int] | None = None
+) -> bytes:
+    """The first line of a file, with its newline.
+
+    ``fault_seed`` is that of a running Loom, ``fault_seeds`` those of what is exported, by the ids of first calls.
+    """
     header = lines.Header(
         "loom-ndjson",
         lines.VERSION,
         f"loom {__version__}",
         "revealed" if revealed else "masked",
         msgspec.UNSET if fault_seed is None else fault_seed,
+        dict(fault_seeds) if fault_seeds else msgspec.UNSET,
     )
     return _encoder.encode(header) + b"\n"
 

@@ -50,9 +50,11 @@ class ReplayRequest(Question):
     timing: ReplayTiming = ReplayTiming.FAST
     """`fast`: back to back; `recorded`: as long after the start as they were recorded; `turns`: each once as many
     responses have come as had come before it."""
-    source: ReplaySource = ReplaySource.WENT
+    source: ReplaySource | None = None
     """Of a call that rules or faults had altered: `went`, what went on to the target, or `came`, what the client had
-    sent."""
+    sent. Null is `went`, or `came` if it is sent through the rules."""
+    through_rules: bool = False
+    """Let the rules, faults and breakpoints in force act on it. Without, it is sent untouched."""
 
 
 class ReplayStarted(Answer):

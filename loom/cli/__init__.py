@@ -11,6 +11,7 @@
 * :mod:`~loom.cli.show`: ``loom show``.
 * :mod:`~loom.cli.grpcurl`: ``loom grpcurl``.
 * :mod:`~loom.cli.replay`: ``loom replay``.
+* :mod:`~loom.cli.replay_options`: its options.
 * :mod:`~loom.cli.rules`: ``loom rules``.
 * :mod:`~loom.cli.faults`: ``loom faults``, and its report.
 * :mod:`~loom.cli.interceptions`: formats what acted on a call.

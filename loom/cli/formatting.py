@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from loom.api.calls import Flag, Summary
+from loom.interception import RuleSet
 from loom.model import Call, Status
 from loom.model.interception import ActionKind
 from loom.runtime.call_formatting import format_call
@@ -67,6 +68,14 @@ def seed_lines(seeds: Mapping[int, int]) -> Iterator[str]:
     earlier = max(len(seeds) - _MAX_SEEDS, 0)
     for first, seed in list(seeds.items())[earlier:]:
         yield f"--fault-seed {seed} for calls from #{first}"
+
+
+def rule_lines(rules: RuleSet) -> Iterator[str]:
+    """What each rule of a set did."""
+    for active in rules.active:
+        state = active.state
+        failures = f", not applied {state.failures} times: {state.last_error}" if state.failures else ""
+        yield f"  {active.rule.kind} {active.rule.name!r}: matched {state.matched}, acted on {state.acted}{failures}"
 
 
 def write_summary(summary: Summary, output: Output, *, as_json: bool) -> None:

@@ -17,6 +17,9 @@ from loom.codec.field_path import PathError
 from loom.decoding.stored_schema import StoredSchema
 from loom.errors import LoomError
 from loom.formats.call_file import CallFile, CallFileContent
+from loom.interception import RuleSet
+from loom.interception.loop_scheduler import LoopScheduler, SchemaTypes
+from loom.interception.rule_interceptor import RuleInterceptor
 from loom.model import Call, Messages, Metadata, Secrets, StoredDescriptorSet
 from loom.model.originals import original_call
 from loom.recording.query import Query
@@ -34,22 +37,23 @@ from loom.replay.ignore_paths import IgnorePaths
 from loom.replay.plan import parse_metadata
 from loom.replay.report import Tally, junit_xml, result_json, result_lines, summary_table
 from loom.runtime import wiring
-from loom.runtime.config_loading import load
+from loom.runtime.config_loading import Configuration, load
 from loom.runtime.settings import Settings
 from loom.runtime.terminal import shorten
+from loom.schema import Schema
 from loom.search.matching import CallMatcher
 from loom.sessions import check_name, list_sessions, session_path, sessions_directory
 
-from .completion import session_or_file
 from .flags import flag_values, flags
-from .options import FILTER_HELP, FILTER_NAMES, FilterType
+from .formatting import rule_lines
 from .output import Output, color_option, run
+from .replay_options import replay_options
 
 _SETTINGS = frozenset(
     {
         "target", "authority", "metadata_limit", "tls", "cacert", "cert", "key", "server_name", "insecure",
         "reflection",
-        "reflection_header", "proto", "import_path", "protoset", "data_dir", "mask",
+        "reflection_header", "proto", "import_path", "protoset", "data_dir", "mask", "rules", "fault", "fault_seed",
     }
 )  # fmt: skip
 """The settings of the proxy that apply to replays too, from flags, variables and loom.toml alike."""
@@ -86,6 +90,7 @@ def _callback(
     include_replays: bool,
     fail_on_diff: bool,
     came: bool,
+    through_rules: bool,
     as_json: bool,
     color: bool | None,
     **parameters: Any,
@@ -106,9 +111,11 @@ def _callback(
     settings = configuration.settings
     if "target" not in configuration.origins:
         raise click.UsageError("missing --target HOST:PORT, the backend to send the calls to")
+    _check_rule_flags(configuration, through_rules=through_rules)
     batch = BatchOptions(
         timing=ReplayTiming(timing),
-        source=ReplaySource.CAME if came else ReplaySource.WENT,
+        source=ReplaySource.CAME if came or through_rules else ReplaySource.WENT,
+        through_rules=through_rules,
         ignore=_ignore_paths(ignore),
         metadata=_metadata(metadata),
         patience=patience,
@@ -138,6 +145,7 @@ class _ReplayCommand:
         self._results: list[ReplayResult] = []
         self._damaged = False
         self._schema = StoredSchema(())
+        self._rules = RuleSet()
 
     async def run(self) -> int:
         if self._request.junit is not None:
@@ -157,7 +165,8 @@ class _ReplayCommand:
             self._errors.warning(f"{self._path}: {problem}")
         schema.sources.append(stored)
         try:
-            await self._send(ReplayBatch(target, schema, self._request.batch), starts)
+            interceptor = self._interceptor(schema)
+            await self._send(ReplayBatch(target, schema, self._request.batch, interceptor), starts)
         except asyncio.CancelledError:
             self._report()
             self._errors.warning(f"interrupted after {self._tally.total} of {len(starts)} calls")
@@ -167,6 +176,18 @@ class _ReplayCommand:
             await target.close()
         self._report()
         return self._exit_code()
+
+    def _interceptor(self, schema: Schema) -> RuleInterceptor | None:
+        """What the rules of the settings do to the calls, if they are sent through them."""
+        if not self._request.batch.through_rules:
+            return None
+        sources = wiring.rule_sources(self._settings)
+        self._rules = sources.load()
+        if not self._rules.active:
+            raise LoomError("--through-rules: there are none: give --rules FILE or --fault")
+        for warning in self._rules.warnings:
+            self._errors.warning(warning)
+        return RuleInterceptor(self._rules, LoopScheduler(), SchemaTypes(schema))
 
     def _select(self) -> tuple[list[tuple[int, int]], list[StoredDescriptorSet]]:
         """Return start time and id of each call to send, in order, and the descriptors; report problems."""
@@ -234,6 +255,8 @@ class _ReplayCommand:
                 self._print(result)
         for line in summary_table(self._tally):
             self._output.line(shorten(line, _MAX_LINE))
+        for line in rule_lines(self._rules):
+            self._output.line(shorten(line, _MAX_LINE))
 
     def _exit_code(self) -> int:
         outcomes = self._tally.outcomes
@@ -263,6 +286,13 @@ class _ReplayCommand:
     def _open(self) -> Iterator[CallFileContent]:
         with CallFile(self._path) as file:
             yield file.read()
+
+
+def _check_rule_flags(configuration: Configuration, *, through_rules: bool) -> None:
+    for name in ("rules", "fault", "fault_seed"):
+        origin = configuration.origins.get(name, "")
+        if origin.startswith("--") and not through_rules:
+            raise click.UsageError(f"{origin} has no effect without --through-rules: replays pass untouched")
 
 
 def find_source(source: str, settings: Settings) -> Path:
@@ -318,77 +348,9 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _make_command() -> click.Command:
-    options = [
-        click.Argument(["source"], metavar="SESSION|FILE", shell_complete=session_or_file),
-        click.Option(
-            FILTER_NAMES,
-            default="",
-            type=FilterType(),
-            metavar="FILTER",
-            help=FILTER_HELP,
-        ),
-        click.Option(
-            ["--ignore"],
-            multiple=True,
-            metavar="PATH",
-            help="Do not compare this path (docs/how-to/replay.md). May be repeated, or a comma-separated list.",
-        ),
-        click.Option(
-            ["-H", "--metadata"],
-            multiple=True,
-            metavar="KEY: VALUE",
-            help="Send this instead of the recorded values of KEY. May be repeated.",
-        ),
-        click.Option(
-            ["--timing"],
-            type=click.Choice([item.value for item in ReplayTiming]),
-            default="fast",
-            show_default=True,
-            help="When to send the messages of a stream: back to back, as recorded, or in turns with the responses.",
-        ),
-        click.Option(
-            ["--concurrency"],
-            type=click.IntRange(1, 1000),
-            default=1,
-            show_default=True,
-            help="Maximum number of calls in flight.",
-        ),
-        click.Option(
-            ["--patience"],
-            type=click.FloatRange(0.001),
-            default=60.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="Timeout of each call.",
-        ),
-        click.Option(
-            ["--include-replays"], is_flag=True, help="Also send calls that are replays themselves."
-        ),
-        click.Option(
-            ["--came"],
-            is_flag=True,
-            help="Send what came from the clients, where a rule or a fault had altered it, not what went on.",
-        ),
-        click.Option(["--fail-on-diff"], is_flag=True, help="Exit with 1 if a response differs."),
-        click.Option(
-            ["--junit"],
-            type=click.Path(dir_okay=False, path_type=Path),
-            metavar="FILE",
-            help="Write a JUnit XML report to this file.",
-        ),
-        click.Option(
-            ["--json", "as_json"], is_flag=True, help="Print a JSON object per call instead of the table."
-        ),
-        click.Option(
-            ["--config"],
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Read settings from this file.",
-        ),
-    ]
     settings = [flag for flag in flags() if (flag.name or "").removeprefix("no_") in _SETTINGS]
     command = click.Command(
-        "replay", callback=_callback, params=[*options, *settings], help=_callback.__doc__
+        "replay", callback=_callback, params=[*replay_options(), *settings], help=_callback.__doc__
     )
     decorated: click.Command = color_option(command)
     return decorated

@@ -25,6 +25,7 @@ from loom.search.matching import CallMatcher
 from loom.units import format_count, format_duration
 
 from .completion import session_or_file
+from .formatting import rule_lines
 from .options import FILTER_HELP, FILTER_NAMES, FilterType
 from .output import Output
 from .replay import find_source
@@ -117,12 +118,8 @@ def test(
         output.line(
             f"rules would have acted on {acted} of {format_count(run.tried, 'call')}; nothing was sent"
         )
-        for active in run.rules.active:
-            state = active.state
-            failures = f", not applied {state.failures} times: {state.last_error}" if state.failures else ""
-            output.line(
-                f"  {active.rule.kind} {active.rule.name!r}: matched {state.matched}, acted on {state.acted}{failures}"
-            )
+        for line in rule_lines(run.rules):
+            output.line(line)
     click.get_current_context().exit(0 if acted else _EXIT_NOTHING)
 
 

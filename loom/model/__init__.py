@@ -11,6 +11,7 @@
 * :mod:`~loom.model.events`: what engines emit for a call, the sink that takes it, and call ids.
 * :mod:`~loom.model.interception`: how something acts on a call: points, items, decisions, and what was done.
 * :mod:`~loom.model.call`: a call, from its first event on.
+* :mod:`~loom.model.decisions`: what is recorded of a decision on an item.
 * :mod:`~loom.model.originals`: what came in a call, where something acted on it.
 * :mod:`~loom.model.projection`: events to calls, and the inverse.
 * :mod:`~loom.model.memory`: how many bytes of memory a recorded call takes.

@@ -20,6 +20,7 @@ from loom.model import (
     Secrets,
     application_metadata,
 )
+from loom.model.interception import Interceptor
 from loom.model.originals import has_original_status, with_original_answer
 from loom.model.projection import INTERRUPTED
 from loom.proxy.target import Target
@@ -61,7 +62,8 @@ class BatchOptions:
     """How calls are sent and compared.
 
     ``metadata`` replaces the recorded values of its keys. ``patience`` is how many seconds a call may take, whatever
-    its own deadline. ``secrets`` are the metadata keys whose values are masked in the differences.
+    its own deadline. ``secrets`` are the metadata keys whose values are masked in the differences. What is sent
+    ``through_rules`` is compared with what the clients got, and otherwise with what the target had answered.
     """
 
     timing: ReplayTiming = ReplayTiming.FAST
@@ -71,19 +73,26 @@ class BatchOptions:
     patience: float = 60.0
     concurrency: int = 1
     secrets: Secrets = field(default_factory=Secrets)
+    through_rules: bool = False
     answer_bytes: int = ANSWER_BYTES
 
 
 class ReplayBatch:
-    """Sends calls to ``target`` and compares their answers, decoded with ``schema``."""
+    """Sends calls to ``target`` and compares their answers, decoded with ``schema``. ``interceptor`` has the rules."""
 
-    def __init__(self, target: Target, schema: Schema, options: BatchOptions) -> None:
+    def __init__(
+        self,
+        target: Target,
+        schema: Schema,
+        options: BatchOptions,
+        interceptor: Interceptor | None = None,
+    ) -> None:
         self._schema = schema
         self._options = options
         self._history = History(options.answer_bytes)
         self._ended_calls = _EndedCalls()
         recorder = Recorder(self._history, [self._ended_calls])
-        self._runner = ReplayRunner(target, recorder, CallIds().allocate, _spawn)
+        self._runner = ReplayRunner(target, recorder, CallIds().allocate, _spawn, interceptor=interceptor)
 
     async def results(self, calls: Iterable[Call]) -> AsyncIterator[ReplayResult]:
         """Send the calls in order, at most ``concurrency`` at a time, and yield each result when its call has ended."""
@@ -107,9 +116,10 @@ class ReplayBatch:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _result(self, call: Call) -> ReplayResult:
-        if reason := _skip_reason(call):
+        if reason := _skip_reason(call, through_rules=self._options.through_rules):
             return ReplayResult(call, Outcome.SKIPPED, reason=reason)
-        edits = Edits(timing=self._options.timing, source=self._options.source)
+        through_rules = self._options.through_rules
+        edits = Edits(timing=self._options.timing, source=self._options.source, through_rules=through_rules)
         edits = replace(edits, metadata=self._metadata(edits.source_call(call)))
         try:
             plan = plan_replay(call, edits)
@@ -121,11 +131,12 @@ class ReplayBatch:
         except TimeoutError:
             reason = f"it did not end within {self._options.patience:g} s"
             return ReplayResult(call, Outcome.FAILED, reason=reason)
-        if replay.ended_by is EndedBy.LOOM:
+        if replay.ended_by is EndedBy.LOOM and not replay.acted:
             return ReplayResult(call, Outcome.FAILED, replay=replay, reason=replay.note)
         if replay.dropped_messages or call.dropped_messages:
             return ReplayResult(call, Outcome.SKIPPED, replay=replay, reason="too large to be compared whole")
-        changes = await self._compare(with_original_answer(edits.source_call(call)), replay)
+        recorded = call if through_rules else with_original_answer(edits.source_call(call))
+        changes = await self._compare(recorded, replay)
         return ReplayResult(call, Outcome.DIFFERENT if changes else Outcome.SAME, changes, replay)
 
     async def _compare(self, call: Call, replay: Call) -> tuple[Change, ...]:
@@ -157,14 +168,14 @@ class ReplayBatch:
         return call
 
 
-def _skip_reason(call: Call) -> str:
+def _skip_reason(call: Call, *, through_rules: bool) -> str:
     """Why a call that Loom ended is not sent again; "" for all others."""
     if call.ended_by is not EndedBy.LOOM:
         return ""
     if not call.request_messages and call.half_closed_ns is None:
         # Loom had stopped reading, so the recording does not have what the client sent.
         return "Loom ended it before it received a request message"
-    if call.modified and not has_original_status(call):
+    if call.modified and not through_rules and not has_original_status(call):
         return "Loom ended it, not the target, so it has no answer to compare"
     return ""
 

@@ -39,6 +39,9 @@ _TEXT = re.compile(r"[\x20-\x7e]*")
 CANCEL_SLACK = 5.0
 """How many seconds longer than recorded the responses before a cancellation may take."""
 
+THROUGH_RULES = "sent through the rules"
+"""The note of a replay on which rules, faults and breakpoints could act."""
+
 _REQUEST_POINTS = frozenset({Point.REQUEST_METADATA, Point.REQUEST_MESSAGE, Point.HALF_CLOSE})
 _RECOMPRESSED = frozenset({"gzip", "deflate"})
 
@@ -65,6 +68,7 @@ class Edits:
     deadline: float | None = None
     timing: ReplayTiming = ReplayTiming.FAST
     source: ReplaySource = ReplaySource.WENT
+    through_rules: bool = False
 
     def source_call(self, call: Call) -> Call:
         """The call that is sent: as it went on, or as it came."""
@@ -105,6 +109,7 @@ class Plan:
     cancel_responses: int | None = None
     edited: tuple[str, ...] = ()  # what of the call is not as recorded
     notes: tuple[str, ...] = ()
+    through_rules: bool = False
 
 
 def plan_replay(
@@ -152,7 +157,8 @@ def plan_replay(
         if cancelled and edits.timing is not ReplayTiming.RECORDED
         else None,
         edited=_edited_parts(call, edits),
-        notes=tuple(notes),
+        notes=(*notes, *([THROUGH_RULES] if edits.through_rules else [])),
+        through_rules=edits.through_rules,
     )
 
 

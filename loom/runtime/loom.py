@@ -153,7 +153,7 @@ class Loom:
         )
         self.allocate_id = wiring.allocate_after_flush(self.ids, self.engine.flush)
         self.replayer = ReplayRunner(
-            self.target, self.sink, self.allocate_id, self.tasks.start, self._own_addresses
+            self.target, self.sink, self.allocate_id, self.tasks.start, self._own_addresses, self.interceptor
         )
         if settings.ui is not None:
             await self._start_inspector(settings.ui)

@@ -281,3 +281,36 @@ def test_an_error_is_one_line_and_exit_code_2(
     assert (exited.value.code, out) == (2, "")
     assert complaint in err
     assert len(err.splitlines()) == 1
+
+
+RULES = """
+[[rule]]
+name = "louder"
+match = "method:Say"
+when = { point = "response-message" }
+do = [{ set = "text", to = "ONE" }]
+"""
+
+
+async def test_calls_are_sent_through_rules_where_that_is_asked(recorded: Path) -> None:
+    rules = recorded / "rules.toml"
+    rules.write_text(RULES)
+    acting = ("--rules", str(rules), "--fault", "method:Gather :: status=ABORTED", "--fault-seed", "7")
+    async with running_mirror() as mirror:
+        code, out, err = await replay(recorded, mirror, *acting, "--through-rules", "--fail-on-diff")
+        assert (code, err) == (1, "")
+        assert 'response 0 text: "one" → "ONE"' in out
+        assert out.splitlines()[-2:] == [
+            "  rule 'louder': matched 1, acted on 1",
+            "  fault '--fault 1': matched 1, acted on 1",
+        ]
+        assert [call.method.rpartition("/")[2] for call in mirror.received] == ["Say", "Spread", "Chat"]
+        code, _, err = await replay(recorded, mirror, *acting)
+        assert code == 2
+        assert "--rules has no effect without --through-rules: replays pass untouched" in err
+        code, _, err = await replay(recorded, mirror, "--through-rules")
+        assert (code, err) == (2, "loom: --through-rules: there are none: give --rules FILE or --fault\n")
+        (recorded / "loom.toml").write_text(f'rules = ["{rules}"]')
+        configured = ("--config", str(recorded / "loom.toml"), "-q", "method:Say", "--fail-on-diff")
+        assert (await replay(recorded, mirror, *configured))[0] == 0
+        assert (await replay(recorded, mirror, *configured, "--through-rules"))[0] == 1

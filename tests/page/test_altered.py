@@ -81,6 +81,23 @@ async def test_a_replay_sends_what_came_from_the_client_if_asked(page: Page, api
     await expect(which).to_have_count(0)
 
 
+async def test_a_replay_passes_the_rules_if_asked(page: Page, api: LoomInstance) -> None:
+    call = await chat(api)
+    await opened(page, api, f"/calls/{call}/replay")
+    form = page.locator("[data-replay-form]")
+    await form.get_by_label("through the rules").check()
+    await expect(form.locator("label", has_text="Send").locator("select")).to_have_value("came")
+    assert await violations(page) == []
+    await form.get_by_role("button", name="Send edited").click()
+    await api.ended.wait(call + 1)
+    assert [
+        set(item.metadata) & {("x-tenant", "42"), ("x-tenant", "43")} for item in api.mirror.received
+    ] == [{("x-tenant", "43")}] * 2
+    _, detail = await api.get(f"/api/calls/{call + 1}")
+    assert "modified" in detail["flags"]
+    assert "sent through the rules" in detail["note"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_one_switch_turns_off_all_that_alters_traffic(
     page: Page, api: LoomInstance, theme: str

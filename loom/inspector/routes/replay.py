@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from loom.api import endpoints
-from loom.api.replay import ReplayRequest, ReplayStarted
+from loom.api.replay import ReplayRequest, ReplaySource, ReplayStarted
 from loom.decoding.any_types import with_any_types
 from loom.decoding.call_decoder import decode_call
 from loom.errors import ConfigError
@@ -42,7 +42,8 @@ async def _plan(call: Call, body: ReplayRequest, schema: Schema) -> Plan:
         messages=body.messages,
         deadline=_parse_deadline(body.deadline_ms),
         timing=body.timing,
-        source=body.source,
+        source=body.source or (ReplaySource.CAME if body.through_rules else ReplaySource.WENT),
+        through_rules=body.through_rules,
     )
     source = edits.source_call(call)
     if body.metadata is not None:

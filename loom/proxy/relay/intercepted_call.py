@@ -14,6 +14,7 @@ from functools import partial
 from loom.grpc_core.core_types import Batch, Operation
 from loom.grpc_core.facade import SendMessage, ServerCall
 from loom.model import Direction, EndedBy, Intercepted, Metadata, Section, Status
+from loom.model.decisions import describe_decision
 from loom.model.interception import (
     Action,
     ActionKind,
@@ -228,14 +229,11 @@ class InterceptedCall(RelayedCall):
         """Record what came, where something acted on it."""
         item = offer.item
         items = self._before_half_close(offer.direction, decision.items)
-        counted = [other for other in items if type(item) is not MessageItem or type(other) is MessageItem]
-        copies = [place for place, other in enumerate(counted) if _goes_on(item, other)]
-        altered = decision.end is not None or decision.cancel_target or len(copies) != 1 or len(items) != 1
-        if not (altered or decision.actions):
+        fields = describe_decision(item, items, decision)
+        if fields is None:
             return
         if HalfClose() in items and type(item) is not HalfClose:
             self._half_close_actions = decision.actions
-        keeps_original = not copies  # of what is forwarded as it came, one copy is enough
         event = partial(
             Intercepted,
             time_ns=now,
@@ -243,23 +241,9 @@ class InterceptedCall(RelayedCall):
             index=offer.index,
             came_ns=offer.came_ns,
             actions=decision.actions or self._half_close_actions,
-            altered=altered,
-            count=len(counted),
-            kept=copies[0] if copies else None,
+            **fields,
         )
-        size = 0
-        if keeps_original and type(item) is MessageItem:
-            size = len(item.data)
-            event = partial(event, compressed=item.compressed, encoding=item.encoding)
-            if any(isinstance(other, MessageItem) and other.recorded is not None for other in items):
-                event, size = partial(event, lost=size), 0  # what is redacted is in what came, too
-            else:
-                event = partial(event, data=item.data)
-        elif keeps_original and type(item) is HeaderBlock:
-            event = partial(event, metadata=item.metadata)
-        elif keeps_original and type(item) is FinalStatus:
-            event = partial(event, metadata=item.trailing, status=item.status)
-        self._context.events.put(self, event, size)
+        self._context.events.put(self, event, len(fields.get("data", b"")))
 
     def _before_half_close(self, direction: Direction, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """The items that are sent: of requests, none behind a half-close is."""
@@ -382,10 +366,3 @@ class InterceptedCall(RelayedCall):
             offer = queue.current
             if offer is not None and held.get(offer.point):
                 self._record(offer, Decision((), actions=held[offer.point]), time.time_ns())
-
-
-def _goes_on(item: Item, other: Item) -> bool:
-    """Whether an item goes on as another one that is equal, but for what is recorded of it."""
-    if isinstance(item, MessageItem) and isinstance(other, MessageItem):
-        return item.data == other.data and item.compressed == other.compressed
-    return item == other

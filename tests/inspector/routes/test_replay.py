@@ -173,3 +173,26 @@ async def test_a_replay_of_an_altered_call_sends_what_went_on_or_what_came(
     )
     assert replay["rules"] == []
     assert (mine.messages, ("x-a", source) in mine.metadata) == ([thing(text="mine")], True)
+
+
+async def test_a_replay_passes_the_rules_in_force_where_that_is_asked() -> None:
+    flags = ("method:Say :: duplicate=2; at=requests", "method:Spread :: status=ABORTED; message=no")
+    async with running_mirror() as mirror, running_instance(mirror, fault=flags, fault_seed=5) as api:
+        call = await api.call("Say", thing(text="a"))
+        assert mirror.received[0].messages == [thing(text="a")] * 2
+
+        async def send(**body: Any) -> list[bytes]:
+            _, answer = await api.post(f"/api/calls/{call}/replay", body)
+            await api.ended.wait(answer["id"])
+            return mirror.received[-1].messages
+
+        assert await send() == [thing(text="a")] * 2  # what went on
+        assert await send(through_rules=True) == [thing(text="a")] * 2  # what came, and the rule acts on it
+        assert await send(through_rules=True, source="went") == [thing(text="a")] * 4
+        _, listed = await api.get("/api/rules")
+        assert [rule["acted"] for rule in listed["rules"]] == [3, 0]
+    async with running_mirror() as mirror, running_instance(mirror, engine="wire") as api:
+        call = await api.call("Say", thing(text="a"))
+        status, answer = await api.post(f"/api/calls/{call}/replay", {"through_rules": True})
+        assert (status, answer["error"]["field"]) == (422, "through_rules")
+        assert "the relay engine has (--engine relay)" in answer["error"]["message"]

@@ -720,9 +720,11 @@ export interface ReplayRequest {
   timing?: ReplayTiming;
   /**
    * Of a call that rules or faults had altered: `went`, what went on to the target, or `came`, what the client had
-   * sent.
+   * sent. Null is `went`, or `came` if it is sent through the rules.
    */
-  source?: ReplaySource;
+  source?: ReplaySource | null;
+  /** Let the rules, faults and breakpoints in force act on it. Without, it is sent untouched. */
+  through_rules?: boolean;
 }
 
 /** The replay has begun. */

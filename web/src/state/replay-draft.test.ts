@@ -14,6 +14,8 @@ test("only what was edited is sent", () => {
   });
   expect(replayRequest({ source: "came" }).body).toEqual({ source: "came" });
   expect(isEdited({ source: "came" })).toBe(true);
+  expect(replayRequest({ through: true }).body).toEqual({ through_rules: true });
+  expect(isEdited({ through: true })).toBe(true);
   expect(replayRequest({ deadline: "" }).body).toEqual({ deadline_ms: 0 });
 });
 

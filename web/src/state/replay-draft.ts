@@ -10,6 +10,8 @@ export interface ReplayEdits {
   readonly deadline?: string;
   readonly timing?: ReplayTiming;
   readonly source?: ReplaySource;
+  /** Whether rules, faults and breakpoints may act on it. */
+  readonly through?: boolean;
   readonly metadata?: string;
   /** The JSON of the message, or of an array of messages. */
   readonly text?: string;
@@ -20,8 +22,8 @@ export interface ReplayEdits {
 /** What identifies a call across launches of Loom, each of which numbers its calls from 1. */
 export type CallIdentity = Pick<Summary, "id" | "started_us">;
 
-export const isEdited = ({ target, deadline, timing, source, metadata, text }: ReplayEdits): boolean =>
-  [target, deadline, timing, source, metadata, text].some((field) => field !== undefined);
+export const isEdited = ({ target, deadline, timing, source, through, metadata, text }: ReplayEdits): boolean =>
+  [target, deadline, timing, source, through, metadata, text].some((field) => field !== undefined);
 
 /** The request, and the JSON text of its messages or null if they are sent as recorded. Throws `ApiError`. */
 export function replayRequest(edits: ReplayEdits): { body: ReplayRequest; messages: string | null } {
@@ -32,6 +34,7 @@ export function replayRequest(edits: ReplayEdits): { body: ReplayRequest; messag
   else if (edits.deadline !== undefined) body.deadline_ms = 0;
   if (edits.timing !== undefined) body.timing = edits.timing;
   if (edits.source !== undefined) body.source = edits.source;
+  if (edits.through !== undefined) body.through_rules = edits.through;
   if (edits.metadata !== undefined) body.metadata = parseMetadata(edits.metadata);
   return { body, messages: edits.text === undefined ? null : parseMessages(edits.text, edits.single ?? false) };
 }

@@ -230,8 +230,10 @@ async def test_the_script_speaks_tls_as_loom_did_or_asks(
         assert b"-plaintext" not in path.read_bytes()
         code, output = await run_script(path)
         assert code == 0, output
-        path.write_bytes(export("grpcurl", calls, reveal=True, target=f"localhost:{secure.port}"))
+        # grpcurl takes seconds to give up on a certificate that it does not trust: one call is enough.
+        path.write_bytes(export("grpcurl", calls[:1], reveal=True, target=f"localhost:{secure.port}"))
         assert (await run_script(path))[0] > 0
+        path.write_bytes(export("grpcurl", calls, reveal=True, target=f"localhost:{secure.port}"))
         code, output = await run_script(path, TLS=f"-cacert {ca}")
         assert code == 0, output
         path = tmp_path / "test_recorded.py"

@@ -216,7 +216,8 @@ class Server:
 
         def on_shutdown(_event: CoreEvent) -> None:
             self._shut_down = True
-            loop.call_soon_threadsafe(complete.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: a second signal has ended the wait
+                loop.call_soon_threadsafe(complete.set)
 
         self._core.shutdown(self._queue, on_shutdown)
         if grace > 0:

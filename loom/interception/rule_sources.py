@@ -39,6 +39,7 @@ class RuleSources:
         self._paths = list(paths)
         self._faults = list(faults)
         self._fault_headers = fault_headers
+        self._reading = asyncio.Lock()
         self._given: list[Rule] = []  # of files and flags, as they were when they could last be used
 
     def load(self) -> RuleSet:
@@ -83,7 +84,14 @@ class RuleSources:
             await self.reload(current, replace)
 
     async def reload(self, current: Callable[[], RuleSet], replace: Callable[[RuleSet], None]) -> None:
-        """Read the files again; if they cannot be used, the rules in force stay, and :attr:`problem` says why."""
+        """Read the files again; if they cannot be used, the rules in force stay, and :attr:`problem` says why.
+
+        One at a time: what was read last is what counts, however long a thread takes.
+        """
+        async with self._reading:
+            await self._reload(current, replace)
+
+    async def _reload(self, current: Callable[[], RuleSet], replace: Callable[[RuleSet], None]) -> None:
         before = self._given
         try:
             self._given = await asyncio.to_thread(self._read)

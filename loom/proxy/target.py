@@ -178,7 +178,8 @@ class Target:
 
                 channel = Channel(self._core_target(), self._options(user_agent), self._credentials())
                 self._channels[user_agent] = channel
-                self._loop.call_soon_threadsafe(self._poll)
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(self._poll)
         return channel
 
     def own_channel(self) -> grpc.aio.Channel:

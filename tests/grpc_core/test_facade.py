@@ -140,3 +140,33 @@ async def test_batches_can_be_started_until_the_calls_have_ended() -> None:
 
     await server.stop(10, calls_ended=start_another)
     assert (await read.wait()).batch_operations[0].message() is None
+
+
+def test_a_server_that_shuts_down_after_its_loop_has_closed_logs_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when a second signal ends Loom while it drains, and its last call ends behind the event loop."""
+    calls: list[ServerCall] = []
+    arrived, closed = Completion(), Completion()
+
+    def hold(call: ServerCall) -> None:
+        calls.append(call)
+        call.start((ReceiveClose(),), closed)
+        arrived(None)
+
+    async def interrupted_stop() -> tuple[Server, Channel]:
+        server, channel = await start_server(hold)
+        open_call(channel, Completion())
+        await arrived.wait()
+        stopping = asyncio.ensure_future(server.stop(1000))
+        await asyncio.sleep(0)  # it waits
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        return server, channel
+
+    server, channel = asyncio.run(interrupted_stop())
+    channel.close()
+    server._queue.shutdown()  # the thread ends behind what is in its queue
+    server._thread.join(20)
+    assert not server._thread.is_alive()
+    assert "failed" not in caplog.text

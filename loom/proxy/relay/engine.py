@@ -1,6 +1,7 @@
 """The relay's server: its ports, TLS and lifecycle."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -141,7 +142,8 @@ class RelayEngine:
         ended = asyncio.Event()
 
         def on_no_calls() -> None:
-            loop.call_soon_threadsafe(ended.set)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: a second signal has ended the wait
+                loop.call_soon_threadsafe(ended.set)
 
         self._on_no_calls = on_no_calls
         try:

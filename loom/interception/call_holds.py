@@ -107,11 +107,12 @@ class CallHolds:
             self._remaining(),
             release,
         )
+        if is_held and self.control is not None:
+            self.control.note(
+                point, index, tuple(Action(ActionKind.BREAKPOINT, name, HELD) for name in names)
+            )
+        self._holds.notify()  # once the call is marked, so that who sees the item finds the call
         if is_held:
-            if self.control is not None:
-                self.control.note(
-                    point, index, tuple(Action(ActionKind.BREAKPOINT, name, HELD) for name in names)
-                )
             return names
         self._step = step
         return ()

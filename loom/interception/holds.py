@@ -157,7 +157,7 @@ class Holds:
         remaining: float | None,
         release: Release,
     ) -> bool:
-        """Hold what a decision would send; False if it passes, which is counted.
+        """Hold what a decision would send; False if it passes, which is counted. :meth:`notify` when it is recorded.
 
         ``remaining`` are the seconds until the call's deadline.
         """
@@ -201,7 +201,6 @@ class Holds:
                     hold.cancel_timer = self.scheduler.call_later(
                         expiry.seconds, lambda: self._expire(hold, expiry.reason)
                     )
-        self.notify()
         return is_held
 
     def _make_room(self, size: int) -> bool:

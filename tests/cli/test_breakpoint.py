@@ -46,11 +46,14 @@ class Session:
         """What was written, until a line has the text."""
         lines = b""
         reader = required(getattr(self.process, stream))
-        async with asyncio.timeout(60):
-            while text.encode() not in lines:
-                line = await reader.readline()
-                assert line, lines.decode()
-                lines += line
+        try:
+            async with asyncio.timeout(60):
+                while text.encode() not in lines:
+                    line = await reader.readline()
+                    assert line, lines.decode()
+                    lines += line
+        except TimeoutError:
+            pytest.fail(f"no line has {text!r}: {lines.decode()}")
         return lines.decode()
 
     async def end(self) -> tuple[int | None, str]:

@@ -9,9 +9,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from loom.interception.breakpoints import Breakpoint
+from loom.interception.matching import parse_match
+from loom.model.interception import Point
+from tests.page.test_accessibility import violations
 from tests.page.test_call import opened
+from tests.support.holding import wait_for_holds
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, running_mirror, thing
+from tests.support.narrowing import required
+from tests.support.raw_calls import unary_unary
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,6 +79,25 @@ async def test_timing_distinguishes_a_deadline_from_a_cancelling_client(
     await expect(panel).to_contain_text("The client cancelled before the backend responded.")
     await expect(panel).to_contain_text("remaining.")
     await expect(rows.filter(has_text="cancelled")).to_contain_text("client")
+
+
+async def test_timing_has_a_band_for_what_breakpoints_held(page: Page, api: LoomInstance) -> None:
+    holds = required(api.loom.interceptor).holds
+    leave = holds.watch()
+    made = Breakpoint("b", parse_match("method:Say"), frozenset({Point.REQUEST_MESSAGE, Point.STATUS}))
+    holds.add_breakpoint(made)
+    call = unary_unary(api.channel, f"/{SERVICE}/Say")(thing(text="a"))
+    for _ in made.points:
+        [hold] = await wait_for_holds(holds)
+        holds.decide(hold, hold.decision(hold.items, "sent"))
+    await call
+    holds.remove_breakpoints(made)
+    leave()
+    await api.ended.wait(1)
+    await opened(page, api, "/calls/1/timing")
+    lane = page.locator(".lane", has_text="held at a breakpoint")
+    await expect(lane.locator("i")).to_have_count(2)
+    assert await violations(page) == []
 
 
 async def test_a_replay_and_its_original_lead_to_each_other(page: Page, api: LoomInstance) -> None:

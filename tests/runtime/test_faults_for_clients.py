@@ -11,6 +11,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 
 from loom.model.interception import Point
+from tests.support.h2peer import h2_client
 from tests.support.loom_instance import LoomInstance, running_instance
 from tests.support.mirror import SERVICE, make, running_mirror, thing
 from tests.support.raw_calls import stream_stream, unary_unary
@@ -185,3 +186,18 @@ async def test_a_fault_is_active_until_its_delay_ends_and_counts_what_overflows(
         waiting.cancel()
         await loom.ended.wait(3)
         assert hang.active == 0
+
+
+@pytest.mark.parametrize("at", ["start", "response-metadata"])
+async def test_an_abort_ahead_of_any_answer_is_trailers_only(at: str) -> None:
+    flags = (f"method:Say :: status=ABORTED; trailers=x-by: loom; at={at}",)
+    async with (
+        running_mirror() as mirror,
+        running_instance(mirror, fault=flags) as loom,
+        h2_client(loom.loom.listen_address.port) as client,
+    ):
+        stream = client.call(f"/{SERVICE}/Say")
+        stream.send_message(thing(text="a"), end=True)
+        await stream.until("end", "reset", "lost")
+    assert "trailers" not in stream.names()
+    assert {("grpc-status", "10"), ("x-by", "loom")} <= set(stream.headers())

@@ -102,6 +102,10 @@ const NEVER_SENT = /^Loom(?: could not reach the target|'s circuit breaker is op
 export const neverSent = ({ ended_by, status }: Pick<Summary, "ended_by" | "status">): boolean =>
   ended_by === "loom" && status?.code === 14 && NEVER_SENT.test(status.message);
 
+/** When breakpoints held items of the call, in µs since its start. */
+export const heldSpans = ({ started_us, held }: Timing): { readonly from: number; readonly to: number }[] =>
+  held.map(([from, to]) => ({ from: from - started_us, to: to - started_us }));
+
 /** The consecutive phases of the call. */
 export function callPhases(
   { timing, ...call }: Pick<CallDetail, "timing" | "ended_by" | "status">,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Timing } from "../api/types";
 import { sampleCall } from "../feed/sample-call";
-import { analyzeDeadline, callPhases } from "./deadline";
+import { analyzeDeadline, callPhases, heldSpans } from "./deadline";
 import { columnAt, buildMinimap } from "./stream-minimap";
 import { parseDeadline, parseMessages, parseMetadata } from "./replay-form";
 import { detailLayout, detailLine } from "./error-details";
@@ -98,6 +98,22 @@ describe("the deadline analysis", () => {
     const phases = callPhases({ ...refused, timing: unanswered }, 0);
     expect(phases.map(({ side }) => side)).toEqual(["client", "loom"]);
     expect(phases.at(-1)?.name).toBe("not sent: no connection to the target");
+  });
+  test("says when breakpoints held items, from the start of the call", () => {
+    expect(
+      heldSpans(
+        timing({
+          started_us: 1_000_000,
+          held: [
+            [1_000_100, 1_000_300],
+            [1_000_500, 1_000_600],
+          ],
+        }),
+      ),
+    ).toEqual([
+      { from: 100, to: 300 },
+      { from: 500, to: 600 },
+    ]);
   });
   test("splits the call into phases", () => {
     expect(

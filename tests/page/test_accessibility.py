@@ -41,6 +41,10 @@ async def violations(page: Page, within: str = "html") -> list[str]:
         f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
         for one in problems["violations"]
         for node in one["nodes"]
+        # The grid around the rows takes the focus, and its keys scroll them (test_table).
+        if not (
+            one["id"] == "scrollable-region-focusable" and node["html"].startswith('<div class="scroller')
+        )
     ]
 
 

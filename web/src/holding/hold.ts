@@ -23,7 +23,7 @@ export const describePlace = ({ point, index }: Pick<Hold, "point" | "index">): 
   point.endsWith("-message") ? `${POINTS[point]} ${index + 1}` : POINTS[point];
 
 export interface Budget {
-  /** µs until Loom sends it by itself; null for never. */
+  /** µs until Loom sends it automatically; null for never. */
   readonly left: number | null;
   /** How much of the time is left, from 0 to 1. */
   readonly share: number;
@@ -46,7 +46,7 @@ export function describeRelease(hold: Hold, now: number): string {
   if (hold.over) return "The call is over: this item can no longer be sent.";
   const { left } = budgetOf(hold, now);
   if (left === null) return "Held until you decide.";
-  return `Sent by itself, unedited, in ${formatLeft(left)}${hold.release_reason === "" ? "" : ` (${hold.release_reason})`}.`;
+  return `Sent automatically, unedited, in ${formatLeft(left)}${hold.release_reason === "" ? "" : ` (${hold.release_reason})`}.`;
 }
 
 /** When a breakpoint's items go on by themselves. */

@@ -68,7 +68,7 @@ test-python: dev
 coverage: dev
 	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal --session-limit 3000 $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -3,12 +3,17 @@
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import Scheduling, WorkStealingScheduling
 
 from tests.support import browser
 from tests.support.bench import bench  # noqa: F401 (a fixture of many packages)
 from tests.support.session_limit import SessionLimit
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("loom", deadline=None)
+settings.load_profile("loom")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

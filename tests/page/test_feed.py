@@ -104,6 +104,7 @@ async def test_a_hidden_tab_does_nothing_and_catches_up_when_shown(page: Page, f
     await held(page, 3)
     await page.evaluate(_AWAY, True)
     await expect(page.locator("[data-connection=hidden]")).to_be_attached()
+    await expect(page.locator(".row.fresh")).to_have_count(0)
     asked = list(feed.requests)
     await page.evaluate("""() => {
       window.changes = 0;

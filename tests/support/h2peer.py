@@ -223,16 +223,23 @@ class H2Backend:
     port: int
     streams: list[H2Stream]
     peers: list[H2Peer]
+    opened: asyncio.Event
+
+    async def stream(self) -> H2Stream:
+        """The first stream, once it is opened."""
+        await self.opened.wait()
+        return self.streams[0]
 
 
 @asynccontextmanager
 async def h2_backend(behave: Callable[[H2Stream], Awaitable[None]]) -> AsyncIterator[H2Backend]:
     """A backend that runs ``behave`` for each stream, once its headers are there."""
     tasks: set[asyncio.Task[None]] = set()
-    backend = H2Backend(0, [], [])
+    backend = H2Backend(0, [], [], asyncio.Event())
 
     def opened(stream: H2Stream) -> None:
         backend.streams.append(stream)
+        backend.opened.set()
         task = asyncio.ensure_future(behave(stream))
         tasks.add(task)
 

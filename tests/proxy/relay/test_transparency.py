@@ -171,11 +171,11 @@ async def test_a_half_close_is_forwarded_at_once() -> None:
     async with running_bare_relay() as relay:
         stream = relay.client.call("/a.B/C")
         stream.send_message(b"x")
-        await relay.sink.until(lambda: bool(relay.backend.streams))
-        await relay.upstream.until_data(6)
-        assert "end" not in relay.upstream.names()
+        upstream = await relay.backend.stream()
+        await upstream.until_data(6)
+        assert "end" not in upstream.names()
         stream.end()
-        await relay.upstream.until("end")
+        await upstream.until("end")
 
 
 async def test_a_reset_by_the_client_is_a_cancellation_for_the_backend() -> None:
@@ -185,10 +185,10 @@ async def test_a_reset_by_the_client_is_a_cancellation_for_the_backend() -> None
     async with running_bare_relay(behave) as relay:
         stream = relay.client.call("/a.B/C")
         stream.send_message(b"x")
-        await relay.sink.until(lambda: bool(relay.backend.streams))
-        await relay.upstream.until_data(6)
+        upstream = await relay.backend.stream()
+        await upstream.until_data(6)
         stream.reset(2)  # whatever the client's code, gRPC cancels with CANCEL
-        assert await relay.upstream.until("reset") == 8
+        assert await upstream.until("reset") == 8
         assert (await relay.sink.ended())[0].ended_by is EndedBy.CLIENT
 
 

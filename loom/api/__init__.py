@@ -9,6 +9,7 @@
 * :mod:`~loom.api.rules`: rules that act on traffic, and their switches.
 * :mod:`~loom.api.breakpoints`: breakpoints, and their switches.
 * :mod:`~loom.api.holds`: what breakpoints hold, and decisions on it.
+* :mod:`~loom.api.reload`: what loading the settings again has changed.
 * :mod:`~loom.api.files`: export and import.
 * :mod:`~loom.api.stats`: figures, health and readiness.
 * :mod:`~loom.api.feed`: events of the feed and of a search.

@@ -23,6 +23,7 @@ from .messages import (
     SamplesParameters,
     StreamSamples,
 )
+from .reload import Reloaded
 from .replay import Diff, DiffParameters, GrpcurlCommand, GrpcurlParameters, ReplayRequest, ReplayStarted
 from .rules import (
     RuleEntry,
@@ -260,6 +261,12 @@ DECIDE_HOLD = Endpoint(
     | NO_HOLD
     | {409: "The call is over, or somebody else has decided on the item.", 413: "The body is too large."}
     | {422: "The decision does not fit the item, which stays held: `field` says where."},
+)  # fmt: skip
+RELOAD = Endpoint(
+    "reload", "POST", "/api/reload",
+    "Load the settings and the files that they name again, while calls go on. All of it takes effect, or nothing.",
+    Reloaded,
+    errors={404: "There are no settings: a file is open.", 422: "The settings have errors; `problems` lists them."},
 )  # fmt: skip
 GET_STATS = Endpoint(
     "get_stats", "GET", "/api/stats", "Get the figures of this moment and of the seconds before.", StatsSeries

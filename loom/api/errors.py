@@ -20,6 +20,8 @@ class Problem(Answer):
     """Which message of a replay is wrong; null if it is none of them."""
     evicted: bool | UnsetType = UNSET
     """Of a call that is not there: whether it once was."""
+    problems: list[str] | UnsetType = UNSET
+    """Of settings: what is wrong with them, a sentence each."""
 
 
 class ErrorAnswer(Answer):

@@ -84,7 +84,7 @@ class Archive:
         self._source = source
         self._allocate_id = allocate_id
         self._on_imported = on_imported
-        self._destination = destination
+        self.destination = destination
         self._fault_seeds = dict(fault_seeds)
         self._secrets = secrets
         self._schema: StoredSchema | None = None
@@ -176,7 +176,7 @@ class Archive:
             q=q,
             ids=None if ids is None else list(ids),
             secrets=None if secrets is None else list(secrets),
-            destination=self._destination,
+            destination=self.destination,
             fault_seeds=await asyncio.to_thread(self._read_fault_seeds),
         )
         async for answer in self._search_client.run(job):

@@ -56,10 +56,13 @@ class StoredDescriptorSource:
 
 
 class DescriptorRegistry:
-    """Every descriptor set that this run has fetched or imported, once each; ``on_new`` is called for each new one."""
+    """Every descriptor set that this run has fetched or imported, once each; ``on_new`` is called for each new one.
+
+    ``target`` is where those that are fetched come from.
+    """
 
     def __init__(self, target: str, on_new: Callable[[StoredDescriptorSet], None] = lambda _: None) -> None:
-        self._target = target
+        self.target = target
         self._on_new = on_new
         self._sets: dict[bytes, StoredDescriptorSet] = {}
 
@@ -72,7 +75,7 @@ class DescriptorRegistry:
         self.add(
             [
                 StoredDescriptorSet(
-                    self._target, provenance.source, provenance.origin, provenance.fetched_ns, data
+                    self.target, provenance.source, provenance.origin, provenance.fetched_ns, data
                 )
             ]
         )

@@ -5,6 +5,7 @@
 * :mod:`~loom.cli.run`: runs the proxy.
 * :mod:`~loom.cli.commands`: the table of subcommands, each imported when used.
 * :mod:`~loom.cli.check`: ``loom check``.
+* :mod:`~loom.cli.reload`: ``loom reload``.
 * :mod:`~loom.cli.open`: ``loom open``.
 * :mod:`~loom.cli.tail`: ``loom tail``.
 * :mod:`~loom.cli.calls`: ``loom calls``.

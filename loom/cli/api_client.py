@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from loom.api.errors import ErrorAnswer
-from loom.errors import LoomError
+from loom.errors import LoomError, ReloadError
 from loom.model import Address
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=5)
@@ -116,6 +116,8 @@ async def _check_status(response: aiohttp.ClientResponse, base_url: str) -> None
         return
     try:
         error = msgspec.json.decode(await response.read(), type=ErrorAnswer).error
+        if error.problems:
+            raise ReloadError(error.problems)
         message, hint = error.message, error.hint
     except (aiohttp.ClientError, ValueError):
         message = f"{base_url} answers {response.status} {response.reason}"

@@ -20,6 +20,7 @@ class CommandEntry:
 
 COMMANDS: dict[str, CommandEntry] = {
     "check": CommandEntry("check", "Check a configuration without starting Loom."),
+    "reload": CommandEntry("reload", "Let a running Loom load its settings again."),
     "open": CommandEntry("open", "Show a file of calls (a bundle, NDJSON, …) in the inspector, offline."),
     "tail": CommandEntry("tail", "Follow the calls of a running Loom."),
     "calls": CommandEntry("calls", "List the calls of a running Loom."),

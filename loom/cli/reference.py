@@ -36,7 +36,9 @@ def settings_reference() -> str:
 
 def _settings(section: Section) -> str:
     rows = [_setting(option) for option in options() if option.spec.section is section]
-    header = "| flag | variable | key | default | description |\n| --- | --- | --- | --- | --- |\n"
+    header = (
+        "| flag | variable | key | default | reload | description |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
     return header + "\n".join(rows)
 
 
@@ -51,7 +53,8 @@ def _setting(option: Option) -> str:
     if not option.type.is_switch:
         description += f" Value: {option.type.description}."
     default = option.spec.default_help or (f"`{option.default_text}`" if option.default_text else "")
-    return _row(flag, f"`{option.variable}`", f"`{option.key}`", default, description)
+    effect = option.spec.effect.value
+    return _row(flag, f"`{option.variable}`", f"`{option.key}`", default, effect, description)
 
 
 def _row(*cells: str) -> str:

@@ -101,7 +101,7 @@ def _run(ctx: click.Context, /, config: Path | None, **parameters: Any) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from .run import run  # noqa: PLC0415 (it imports gRPC, which help and completion do not need)
 
-    ctx.exit(run(configuration))
+    ctx.exit(run(configuration, lambda: load(values, os.environ, config=config)))
 
 
 def make_command() -> click.Group:

@@ -11,12 +11,13 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import TextIO
 
-from loom.errors import LoomError
+from loom.errors import ConfigError, LoomError
 from loom.model import Address
 from loom.runtime.config_loading import Configuration
 from loom.runtime.console import Console
 from loom.runtime.loom import Loom
 from loom.runtime.settings import Settings
+from loom.runtime.signals import HANGUP
 from loom.runtime.terminal import LogFormatter, Palette
 
 from .output import print_error
@@ -26,15 +27,18 @@ _EXIT_INTERRUPTED = 130
 _ANY_PORT = Address("127.0.0.1", 0)
 
 
-def run(configuration: Configuration) -> int:
-    """Run until a signal; return 0, or 2 with a one-line error on stderr if Loom cannot start."""
+def run(configuration: Configuration, load: Callable[[], Configuration]) -> int:
+    """Run until a signal; return 0, or 2 with a one-line error on stderr if Loom cannot start.
+
+    ``load`` loads the configuration again while Loom runs.
+    """
     settings = configuration.settings
     stream = _standard_output()
     palette = Palette.for_stream(settings.color, stream, os.environ)
     _set_up_logging(verbose=settings.verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(configuration, stream, palette))
+            runner.run(_run(configuration, load, stream, palette))
     except (KeyboardInterrupt, asyncio.CancelledError):  # a second signal
         return _EXIT_INTERRUPTED
     except LoomError as error:
@@ -73,10 +77,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _run(configuration: Configuration, stream: TextIO, palette: Palette) -> None:
+async def _run(
+    configuration: Configuration, load: Callable[[], Configuration], stream: TextIO, palette: Palette
+) -> None:
     async with _demo_backend(configuration) as settings:
         console = Console(stream, palette, starts=settings.verbose)
-        loom = Loom(settings, observers=() if settings.quiet else (console,))
+        loom = Loom(
+            settings,
+            observers=() if settings.quiet else (console,),
+            load=lambda: _load_again(configuration, settings.target, load),
+        )
         with loom.signals():
             await loom.start()
             try:
@@ -86,6 +96,16 @@ async def _run(configuration: Configuration, stream: TextIO, palette: Palette) -
                         await loom.run_until_stopped()
             finally:
                 await loom.stop()
+
+
+def _load_again(configuration: Configuration, target: Address, load: Callable[[], Configuration]) -> Settings:
+    """The settings as they are now; those of a demo stay with its backend, ``target``."""
+    again = load()
+    if configuration.file is not None and again.file != configuration.file:
+        raise ConfigError(f"{configuration.file}: no such file, and it is what Loom was started with")
+    if configuration.settings.demo and again.settings.demo:
+        return again.settings.for_demo(target, has_session="session" in again.origins)
+    return again.settings
 
 
 @contextlib.asynccontextmanager
@@ -142,6 +162,8 @@ def _banner(loom: Loom, settings: Settings, configuration: Configuration, palett
         lines.append(f"  page     {palette.bold(loom.page_url)}")
     if configuration.file:
         lines.append(f"  settings {configuration.file}")
+    if HANGUP is None:
+        lines.append("  reload   with 'loom reload': this platform has no SIGHUP")
     lines += _acting_lines(loom, palette)
     lines.append("  Ctrl-C   stops it")
     return lines

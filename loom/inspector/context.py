@@ -1,12 +1,13 @@
 """What the handlers work on. The runtime makes it; handlers get it with :func:`inspector_of`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 
 from starlette.requests import HTTPConnection
 
 from loom.api.feed import Launch
+from loom.api.reload import Reloaded
 from loom.api.stats import Stats
 from loom.archive.archive import Archive
 from loom.decoding.display import DisplayDecoder
@@ -27,8 +28,8 @@ class Inspector:
 
     ``metrics`` returns the Prometheus exposition; ``ready`` None, or why Loom is not ready; ``flush`` records what the
     engine has buffered. Without ``replays`` calls cannot be sent. ``interceptor`` applies rules; None: nothing acts
-    on traffic. ``rule_sources`` is what they come from. ``read_only`` is the name of the file whose calls are shown,
-    where it is one.
+    on traffic. ``rule_sources`` is what they come from. ``reload`` loads the settings again. ``read_only`` is the name
+    of the file whose calls are shown, where it is one.
     """
 
     history: History
@@ -48,6 +49,7 @@ class Inspector:
     read_only: str = ""
     interceptor: RuleInterceptor | None = None
     rule_sources: RuleSources | None = None
+    reload: Callable[[], Awaitable[Reloaded]] | None = None
 
 
 def inspector_of(connection: HTTPConnection) -> Inspector:

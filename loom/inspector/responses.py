@@ -52,10 +52,11 @@ class ApiError(Exception):
         field: str | UnsetType = UNSET,
         message_index: int | UnsetType | None = UNSET,
         evicted: bool | UnsetType = UNSET,
+        problems: list[str] | UnsetType = UNSET,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.problem = Problem(message, hint, column, field, message_index, evicted)
+        self.problem = Problem(message, hint, column, field, message_index, evicted, problems)
 
 
 def handle_error(_: Request, error: Exception) -> Response:

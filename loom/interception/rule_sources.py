@@ -17,7 +17,7 @@ from .fault_headers import header_fault
 from .faults import parse_fault_flag
 from .rule_file import MAX_RULES
 from .rule_set import RuleSet, load_rules
-from .rules import Rule, check_names
+from .rules import Rule, RuleSource, check_names
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +42,32 @@ class RuleSources:
         self._reading = asyncio.Lock()
         self._given: list[Rule] = []  # of files and flags, as they were when they could last be used
 
+    def with_sources(
+        self, paths: Sequence[Path], faults: Sequence[str], *, fault_headers: bool
+    ) -> "RuleSources":
+        """Other files and faults, with the same seed and the rules that were added so far. :meth:`read` them next."""
+        sources = RuleSources(paths, faults, self.seed, fault_headers=fault_headers)
+        sources.added = self.added
+        return sources
+
+    def is_like(self, other: "RuleSources") -> bool:
+        """Whether the same rules come from the files of both."""
+
+        def tables(rules: Sequence[Rule]) -> list[object]:
+            return [
+                (rule.kind, rule.name, rule.table) for rule in rules if rule.origin.source is RuleSource.FILE
+            ]
+
+        return tables(self._given) == tables(other._given)  # noqa: SLF001 (of this class)
+
+    def read(self) -> None:
+        """Read files and flags, on any thread; raises :class:`RuleFileError`."""
+        self._given = self._read()
+
     def load(self) -> RuleSet:
         """Read everything; raises :class:`RuleFileError`."""
-        self._given = self._read()
-        rule_set = self._join(None)
+        self.read()
+        rule_set = self.join(None)
         for warning in rule_set.warnings:
             _log.warning("%s", warning)
         return rule_set
@@ -95,7 +117,7 @@ class RuleSources:
         before = self._given
         try:
             self._given = await asyncio.to_thread(self._read)
-            rules = self._join(current())
+            rules = self.join(current())
         except RuleFileError as error:
             self._given = before
             self.problem = str(error)
@@ -116,13 +138,16 @@ class RuleSources:
     def _change(self, added: AddedRules, current: RuleSet) -> RuleSet:
         before, self.added = self.added, added
         try:
-            return self._join(current)
+            return self.join(current)
         except RuleFileError:
             self.added = before
             raise
 
-    def _join(self, previous: RuleSet | None) -> RuleSet:
-        """The set of all rules. Counters of rules of ``previous`` that are the same carry over."""
+    def join(self, previous: RuleSet | None) -> RuleSet:
+        """The set of all rules that were read and added; raises :class:`RuleFileError`.
+
+        Counters of rules of ``previous`` that are the same carry over.
+        """
         rules = [*self._given, *self.added.rules]
         if len(rules) > MAX_RULES:
             raise RuleFileError(

@@ -1,7 +1,11 @@
 """The interface of an engine, and the TLS material of its two sides."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .breaker import Breaker
+    from .target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,16 @@ class Engine(Protocol):
 
     async def start(self) -> None:
         """Listen. Raises :class:`loom.errors.StartError`; the target need not be up."""
+
+    def use(self, target: "Target", breaker: "Breaker | None", server_tls: ServerTls | None) -> None:
+        """Use these from now on, for what begins: calls in the relay, connections in the wire engine.
+
+        Certificates of the listening side are for new connections in both. Whether TLS is used at all, and whether
+        clients need a certificate, stays as it was at the start. On the event loop only, with what has been checked.
+        """
+
+    def is_using(self, target: "Target") -> bool:
+        """Whether a call or connection that began with this target is open."""
 
     def flush(self) -> None:
         """Emit every buffered event now. On the event loop only; does nothing before :meth:`start`."""

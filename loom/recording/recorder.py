@@ -37,6 +37,14 @@ class Recorder:
     def observe(self, *observers: Observer) -> None:
         """Add observers, which are called after those added before."""
         self._observers += observers
+        self._find_callbacks()
+
+    def forget(self, observer: Observer) -> None:
+        """Remove an observer."""
+        self._observers.remove(observer)
+        self._find_callbacks()
+
+    def _find_callbacks(self) -> None:
         self._on_started = _overridden(self._observers, "started")
         self._on_changed = _overridden(self._observers, "changed")
         self._on_ended = _overridden(self._observers, "ended")

@@ -23,7 +23,8 @@ class ReplayRunner:
     """Sends plans to ``target``, or to the address of a plan, with the same TLS settings.
 
     ``own_addresses`` returns the addresses that Loom listens on, which are refused. ``spawn`` starts a background task
-    and owns it. ``interceptor`` acts on what is sent through the rules; None: nothing can.
+    and owns it. ``target`` may be replaced, for the calls that start from then on. ``interceptor`` acts on what is sent
+    through the rules; None: nothing can.
     """
 
     def __init__(
@@ -35,7 +36,8 @@ class ReplayRunner:
         own_addresses: Callable[[], Sequence[Address]] = lambda: (),
         interceptor: Interceptor | None = None,
     ) -> None:
-        self._target = target
+        self.target = target
+        self._running: list[Target] = []
         self._sink = sink
         self._allocate_id = allocate_id
         self._spawn = spawn
@@ -58,11 +60,14 @@ class ReplayRunner:
                 "the wire engine forwards bytes unchanged and has no rules: the relay engine has (--engine relay)",
                 field="through_rules",
             )
-        address = plan.target or self._target.address
-        await self._refuse_self_dial(address)
-        other_target = None if address == self._target.address else self._target.with_address(address)
-        call = self._create(plan, other_target or self._target)
-        call.task = self._spawn(self._run(call, other_target), f"replay {call.id}")
+        await self._refuse_self_dial(plan.target or self.target.address)
+        own_target = self.target
+        address = plan.target or own_target.address
+        other_target = None if address == own_target.address else own_target.with_address(address)
+        target = other_target or own_target
+        call = self._create(plan, target)
+        self._running.append(target)
+        call.task = self._spawn(self._run(call, target, other_target), f"replay {call.id}")
         return call
 
     def _create(self, plan: Plan, target: Target) -> ReplayCall:
@@ -94,7 +99,7 @@ class ReplayRunner:
 
     def _authority(self, plan: Plan) -> str:
         """The authority that the client has set itself, unless all calls have another; "" for the target's."""
-        if self._target.authority:
+        if self.target.authority:
             return ""
         return client_authority(plan.authority, {address.port for address in self._own_addresses()})
 
@@ -110,9 +115,14 @@ class ReplayRunner:
         if is_own:
             raise ReplayError(f"{address} is Loom's own address: give a backend's", field="target")
 
-    async def _run(self, call: ReplayCall, other_target: Target | None) -> None:
+    def is_using(self, target: Target) -> bool:
+        """Whether a call to this target has not ended."""
+        return any(used is target for used in self._running)
+
+    async def _run(self, call: ReplayCall, target: Target, other_target: Target | None) -> None:
         try:
             await call.run()
         finally:
+            self._running.remove(target)
             if other_target is not None:
                 await other_target.close()

@@ -6,6 +6,10 @@
 * :mod:`~loom.runtime.config_loading`: flags, variables and loom.toml, and their precedence.
 * :mod:`~loom.runtime.config_check`: what a start would complain about, without one.
 * :mod:`~loom.runtime.loom`: a running Loom: start, shutdown, signals.
+* :mod:`~loom.runtime.reload`: loads the settings of a running Loom again.
+* :mod:`~loom.runtime.settings_change`: which settings differ then, and when they take effect.
+* :mod:`~loom.runtime.signals`: what stops Loom, and what makes it load its settings again.
+* :mod:`~loom.runtime.fanout`: one sink in front of several.
 * :mod:`~loom.runtime.wiring`: factories of its parts, from settings.
 * :mod:`~loom.runtime.viewer`: ``loom open``: the inspector over a file.
 * :mod:`~loom.runtime.newest_calls`: which calls of an opened file are kept.

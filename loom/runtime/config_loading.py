@@ -36,7 +36,7 @@ UNTRUSTED_KEYS = ("token", "ui_host", "log", "data_dir")
 """Settings that a file found in the working directory may not have."""
 LOOPBACK_KEYS = ("listen", "ui")
 """Settings that must be loopback addresses in a file found in the working directory."""
-_DEMO_CONFLICTS = ("target", "tls", "cacert", "cert", "key", "server_name", "insecure", "authority")
+DEMO_CONFLICTS = ("target", "tls", "cacert", "cert", "key", "server_name", "insecure", "authority")
 _TLS_ONLY = ("cacert", "cert", "server_name", "insecure")
 _REQUIREMENTS = (
     ("cert", "key"),
@@ -205,7 +205,7 @@ def _check_demo(settings: Settings, origins: Mapping[str, str]) -> None:
         raise ConfigError(
             f"{origins['listen_cert']}: the demo's clients use cleartext; remove it or {origins['demo']}"
         )
-    for name in _DEMO_CONFLICTS:
+    for name in DEMO_CONFLICTS:
         is_set = name in origins and getattr(settings, name) not in (None, False)
         if is_set and not _overrides("demo", name, origins):
             raise ConfigError(

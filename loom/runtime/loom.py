@@ -4,38 +4,45 @@ import asyncio
 import contextlib
 import gc
 import secrets
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
 from loom import __version__
 from loom.api.feed import Launch
-from loom.api.stats import BreakerStatus
+from loom.api.reload import Reloaded
+from loom.api.stats import BreakerStatus, TargetStatus
 from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
 from loom.decoding.display import DisplayDecoder
+from loom.errors import ReloadError
 from loom.formats.destination import Destination
 from loom.grpcurl.command_builder import CommandBuilder
 from loom.inspector import Access, Inspector, InspectorServer, create_app
 from loom.inspector.hold_views import describe_breakpoints
 from loom.interception import RuleSet
 from loom.interception.rule_interceptor import RuleInterceptor
-from loom.model import Address, CallIds, Event, Observer, Secrets, Sink
+from loom.model import Address, CallIds, Observer, Secrets, Sink
 from loom.process_memory import FreeMemory
 from loom.proxy.binding import open_sockets
+from loom.proxy.breaker import Breaker
 from loom.proxy.engine import Engine
+from loom.proxy.target import Target
 from loom.publishing import TICK_SECONDS, Hub
 from loom.recording.recorder import Recorder
 from loom.replay.runner import ReplayRunner
 from loom.sessions import SessionWriter
 
 from . import wiring
+from .fanout import Fanout
 from .metrics import Metrics
+from .reload import Reloader
 from .schema_prefetch import SchemaPrefetch
 from .settings import Settings
+from .signals import handle_signals
 from .stats import StatsCollector
 from .tasks import Tasks
 
@@ -46,31 +53,24 @@ _GC_THRESHOLD = (50_000, 20, 50)
 _SWITCH_SECONDS = 0.000_25
 
 
-class Fanout:
-    """A sink that emits to several, in order: the recorder first, so that a call is visible before it is stored."""
-
-    def __init__(self, *sinks: Sink) -> None:
-        self._sinks = sinks
-
-    def emit(self, *events: Event) -> None:
-        self.emit_all((events,))
-
-    def emit_all(self, calls: Sequence[Sequence[Event]]) -> None:
-        for sink in self._sinks:
-            sink.emit_all(calls)
-
-
 class Loom:
     """A proxy with its recorder, session, log and inspector; :meth:`start` it on a running event loop.
 
     ``observers`` observe calls besides the inspector and the log, such as the console. ``tune`` adjusts the garbage
-    collector and thread switching of the process, which is then Loom's alone.
+    collector and thread switching of the process, which is then Loom's alone. ``load`` loads the settings again;
+    without it, they stay, and only the files that they name are read again.
     """
 
     def __init__(
-        self, settings: Settings, *, observers: tuple[Observer, ...] = (), tune: bool = True
+        self,
+        settings: Settings,
+        *,
+        observers: tuple[Observer, ...] = (),
+        tune: bool = True,
+        load: Callable[[], Settings] | None = None,
     ) -> None:
         self.settings = settings
+        self.reloader = Reloader(self, load or (lambda: self.settings))
         self.tasks = Tasks()
         self.boot = secrets.token_hex(4)
         self.token = settings.token or secrets.token_urlsafe(24)
@@ -85,7 +85,11 @@ class Loom:
         self._holds_changed = False  # since the feed said so
         self.ids = CallIds()
         self.engine: Engine
+        self.retired: list[Target] = []
+        """Targets that were replaced, and still have calls."""
         self.inspector: InspectorServer | None = None
+        self.inspector_context: Inspector | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start the engine and the inspector. :class:`StartError` or :class:`ConfigError` leaves nothing open."""
@@ -98,10 +102,11 @@ class Loom:
     async def _start(self) -> None:
         settings = self.settings
         self.target = wiring.target(settings)
-        self._exit.push_async_callback(self.target.close)
+        self.server_tls = wiring.server_tls(settings)
+        self._exit.push_async_callback(self._close_targets)
         self._exit.push_async_callback(self.tasks.stop)  # before the target's connections close
-        local = wiring.local_files(settings)
-        self.schema = wiring.schema(settings, self.target, local)
+        self.local = wiring.local_files(settings)
+        self.schema = wiring.schema(settings, self.target, self.local)
         self._exit.push_async_callback(self.schema.close)
         self.decoder = DisplayDecoder(self.schema)
         self._exit.push_async_callback(self.decoder.close)
@@ -120,23 +125,20 @@ class Loom:
         self.schema.on_descriptors(self.descriptors.add_fetched)
         self.schema_prefetch = SchemaPrefetch(self.schema, self.tasks, self.history, self.hub)
         self.schema.on_change(self.schema_prefetch.reset)
-        self.target.on_state(self._on_target_state)
+        self.target.on_state(partial(self._on_target_state, self.target))
         self.recorder = Recorder(
             self.history, [self.hub, self.schema_prefetch, *self._observers], self.schema.kind
         )
         if self.log is not None:
             self.recorder.observe(self.log)
-            self._exit.push_async_callback(asyncio.to_thread, self.log.close)
+        self._exit.push_async_callback(asyncio.to_thread, self._close_log)
         self.stats = StatsCollector(
             history=self.history,
             hub=self.hub,
             recorder=self.recorder,
-            target=self.target,
-            address=str(settings.target),
-            tls=settings.target_uses_tls,
-            insecure=settings.insecure,
+            target=self._target_status,
             breaker=self._breaker_status,
-            log=self.log.status if self.log else lambda: None,
+            log=lambda: None if self.log is None else self.log.status(),
             session=self.store.status if self.store else lambda: None,
         )
         self.metrics = Metrics(
@@ -149,22 +151,27 @@ class Loom:
         self.sink: Sink = Fanout(self.recorder, self.store) if self.store else self.recorder
         self.interceptor = wiring.interceptor(settings, self.rule_sources, self.schema)
         self.engine = wiring.engine(
-            settings, self.target, self.sink, self.ids, self.breaker, self.schema.kind, self.interceptor
+            settings,
+            self.target,
+            self.server_tls,
+            self.sink,
+            self.ids,
+            self.breaker,
+            self.schema.kind,
+            self.interceptor,
         )
         self.allocate_id = wiring.allocate_after_flush(self.ids, self.engine.flush)
         self.replayer = ReplayRunner(
-            self.target, self.sink, self.allocate_id, self.tasks.start, self._own_addresses, self.interceptor
+            self.target, self.sink, self.allocate_id, self.tasks.start, self.own_addresses, self.interceptor
         )
         if settings.ui is not None:
             await self._start_inspector(settings.ui)
-        await self.target.check_or_wait(self._own_addresses)
+        await self.target.check_or_wait(self.own_addresses)
         await self.engine.start()
         if self.interceptor is not None:
             self.interceptor.holds.on_change(self._on_holds_change)
         self.tasks.every(TICK_SECONDS, self._publish, "feed")
-        self.tasks.start(local.run(self.schema.clear), "local schema files")
-        if self.interceptor is not None:
-            self.tasks.start(self._watch_rules(self.interceptor), "files of rules")
+        self.watch_files()
         self.tasks.every(_STATS_SECONDS, self._publish_stats, "stats")
         self.tasks.start(self._release_free_memory(), "free memory")
         if self._tunes_process:
@@ -192,15 +199,47 @@ class Loom:
         store.previous_runs.report(*self.stored_descriptors.problems)
         self.secrets.add(await asyncio.to_thread(store.masked))
 
+    def watch_files(self) -> None:
+        """Read files of schemas and rules again when they change; those watched before no longer are."""
+        for task in self._watching:
+            task.cancel()
+        self._watching = [self.tasks.start(self.local.run(self.schema.clear), "local schema files")]
+        if self.interceptor is not None:
+            self._watching.append(self.tasks.start(self._watch_rules(self.interceptor), "files of rules"))
+
+    async def reload(self) -> Reloaded:
+        """Load the settings and the files that they name again, while calls go on.
+
+        Raises :class:`loom.errors.ReloadError`, and nothing has changed then.
+        """
+        return await self.reloader.reload()
+
+    def use_target(self, target: Target, breaker: Breaker | None) -> None:
+        """Forward what begins from now on to this target; :attr:`server_tls` and the settings are the new ones."""
+        if target is not self.target:
+            target.on_state(partial(self._on_target_state, target))
+        self.target, self.breaker = target, breaker
+        self.replayer.target = target
+        self.descriptors.target = str(target.address)
+        self.engine.use(target, breaker, self.server_tls)
+
+    async def _close_targets(self) -> None:
+        for target in (self.target, *self.retired):
+            await target.close()
+
+    def _close_log(self) -> None:
+        if self.log is not None:
+            self.log.close()
+
     async def _watch_rules(self, interceptor: RuleInterceptor) -> None:
         def replace(rules: RuleSet) -> None:
             interceptor.rules = rules
 
         await self.rule_sources.watch(lambda: interceptor.rules, replace)
 
-    def _on_target_state(self, state: str) -> None:
+    def _on_target_state(self, target: Target, state: str) -> None:
         """Invalidate schemas on reconnection: the target may have been replaced by another version."""
-        if state == "ready":
+        if state == "ready" and target is self.target:
             self.schema.invalidate()
 
     async def _start_inspector(self, ui: Address) -> None:
@@ -214,7 +253,7 @@ class Loom:
             history=self.history,
             hub=self.hub,
             decoder=self.decoder,
-            commands=self._command_builder(),
+            commands=self.command_builder(),
             replays=self.replayer,
             archive=Archive(
                 self.history,
@@ -224,7 +263,7 @@ class Loom:
                 self.allocate_id,
                 self.hub.changed,
                 self.secrets,
-                destination=Destination(wiring.target_endpoint(self.settings), (self.engine.port,)),
+                destination=self.destination(),
                 fault_seeds={} if self.interceptor is None else {self.ids.first: self.rule_sources.seed},
             ),
             secrets=self.secrets,
@@ -242,14 +281,21 @@ class Loom:
             flush=self.flush,
             interceptor=self.interceptor,
             rule_sources=self.rule_sources,
+            reload=self.reload,
         )
         await server.start(create_app(inspector))
+        self.inspector_context = inspector
         self.inspector = server
 
-    def _command_builder(self) -> CommandBuilder:
+    def command_builder(self) -> CommandBuilder:
+        """The builder of grpcurl commands."""
         return wiring.command_builder(self.settings, self.schema, self.secrets, lambda: self.listen_address)
 
-    def _own_addresses(self) -> list[Address]:
+    def destination(self) -> Destination:
+        """Where the calls of an exported script are sent."""
+        return Destination(wiring.target_endpoint(self.settings), (self.engine.port,))
+
+    def own_addresses(self) -> list[Address]:
         """The addresses that Loom and its replays must not dial."""
         return [self.listen_address, *([self.ui_address] if self.ui_address else [])]
 
@@ -260,6 +306,12 @@ class Loom:
             ui=str(self.ui_address),
             target=str(self.settings.target),
             engine=self.settings.engine,
+        )
+
+    def _target_status(self) -> TargetStatus:
+        settings, target = self.settings, self.target
+        return TargetStatus(
+            str(settings.target), settings.target_uses_tls, settings.insecure, target.state, target.error
         )
 
     def _breaker_status(self) -> BreakerStatus | None:
@@ -336,20 +388,10 @@ class Loom:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM: the first asks to stop, the second cancels the current task."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-
-        def on_signal() -> None:
-            if self._stopping.is_set() and task is not None:
-                task.cancel("second signal")
-            self._stopping.set()
-
-        signals = (signal.SIGINT, signal.SIGTERM)
-        for number in signals:
-            loop.add_signal_handler(number, on_signal)
-        try:
+        """Handle the signals of :mod:`.signals`, of which the second SIGINT or SIGTERM cancels the current task."""
+        with handle_signals(self._stopping, lambda: self.tasks.start(self._reload_or_log(), "reload")):
             yield
-        finally:
-            for number in signals:
-                loop.remove_signal_handler(number)
+
+    async def _reload_or_log(self) -> None:
+        with contextlib.suppress(ReloadError):  # it has been logged
+            await self.reload()

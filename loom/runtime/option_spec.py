@@ -1,7 +1,8 @@
 """What describes a setting: its type, section and help, and the names that follow from its name."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .option_types import OptionType
@@ -20,6 +21,14 @@ class Section(enum.StrEnum):
     CONSOLE = "Console"
 
 
+class Effect(enum.StrEnum):
+    """When a setting that is changed takes effect in a Loom that runs, once its settings are loaded again."""
+
+    AT_ONCE = "at once"
+    NEW_CONNECTIONS = "new connections"
+    RESTART = "restart"
+
+
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
     """The annotation of a field of ``Settings``. ``default_help`` describes a default of None."""
@@ -28,6 +37,12 @@ class OptionSpec:
     section: Section
     help: str
     default_help: str = ""
+    effect: Effect = field(kw_only=True)
+
+
+at_once = partial(OptionSpec, effect=Effect.AT_ONCE)
+new_connections = partial(OptionSpec, effect=Effect.NEW_CONNECTIONS)
+at_restart = partial(OptionSpec, effect=Effect.RESTART)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Every setting of Loom: the one source of flags, variables, keys of loom.toml, help and reference.
 
 A field ``history_bytes`` is the flag ``--history-bytes``, the variable ``LOOM_HISTORY_BYTES``
-and the key ``history-bytes``. Sources and precedence: :mod:`loom.runtime.config_loading`.
+and the key ``history-bytes``. Its annotation says when a change of it takes effect in a Loom that runs
+(:class:`.option_spec.Effect`). Sources and precedence: :mod:`loom.runtime.config_loading`.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Annotated, Any, get_type_hints
 from loom.model import DEFAULT_SECRETS, Address
 
 from . import option_types as types
-from .option_spec import Option, OptionSpec, Section
+from .option_spec import Option, Section, at_once, at_restart, new_connections
 
 _DEMO_SESSION = "demo"
 _DEMO_DRAIN = 0.3  # seconds; one of its streams never ends
@@ -23,11 +24,11 @@ class Settings:
     """The configuration of one Loom process, loaded by :func:`loom.runtime.config_loading.load`."""
 
     target: Annotated[
-        Address, OptionSpec(types.TARGET, Section.TRAFFIC, "The backend to forward calls to.")
+        Address, new_connections(types.TARGET, Section.TRAFFIC, "The backend to forward calls to.")
     ] = Address("localhost", 50051)
     listen: Annotated[
         Address,
-        OptionSpec(
+        at_restart(
             types.ADDRESS,
             Section.TRAFFIC,
             "The address to listen on; localhost means both loopback addresses, port 0 any free port.",
@@ -35,7 +36,7 @@ class Settings:
     ] = Address("localhost", 9999)
     demo: Annotated[
         bool,
-        OptionSpec(
+        at_restart(
             types.SWITCH,
             Section.TRAFFIC,
             "Start a demo backend and demo traffic, to try Loom without a backend of your own.",
@@ -43,7 +44,7 @@ class Settings:
     ] = False
     engine: Annotated[
         str,
-        OptionSpec(
+        at_restart(
             types.choice("relay", "wire"),
             Section.TRAFFIC,
             "relay makes one call to the target per client call; wire forwards bytes unchanged and parses a copy.",
@@ -51,7 +52,7 @@ class Settings:
     ] = "relay"
     authority: Annotated[
         str | None,
-        OptionSpec(
+        new_connections(
             types.TEXT,
             Section.TRAFFIC,
             "The :authority to send to the target in every call (relay only).",
@@ -60,13 +61,13 @@ class Settings:
     ] = None
     metadata_limit: Annotated[
         int,
-        OptionSpec(
+        at_restart(
             types.SIZE, Section.TRAFFIC, "Maximum size of a call's metadata, per direction (relay only)."
         ),
     ] = 1024 * 1024
     keepalive: Annotated[
         float | None,
-        OptionSpec(
+        at_restart(
             types.INTERVAL.or_off(),
             Section.TRAFFIC,
             "Ping clients and the target when a call has been silent for this long, and disconnect those that do not"
@@ -75,7 +76,7 @@ class Settings:
     ] = None
     breaker: Annotated[
         int | None,
-        OptionSpec(
+        at_once(
             types.COUNT.or_off(),
             Section.TRAFFIC,
             "Circuit breaker: fail fast after N consecutive connection failures (relay only).",
@@ -83,7 +84,7 @@ class Settings:
     ] = 5
     breaker_pause: Annotated[
         float,
-        OptionSpec(
+        at_once(
             types.DURATION,
             Section.TRAFFIC,
             "How long the circuit breaker stays open before it lets one call through (relay only).",
@@ -91,7 +92,7 @@ class Settings:
     ] = 1.0
     drain: Annotated[
         float,
-        OptionSpec(
+        at_once(
             types.DURATION,
             Section.TRAFFIC,
             "Grace period for open calls after SIGINT (Ctrl-C) or SIGTERM.",
@@ -100,7 +101,7 @@ class Settings:
 
     tls: Annotated[
         bool | None,
-        OptionSpec(
+        new_connections(
             types.SWITCH,
             Section.TARGET_TLS,
             "Connect to the target over TLS, verified against the system's root certificates.",
@@ -109,7 +110,7 @@ class Settings:
     ] = None
     cacert: Annotated[
         Path | None,
-        OptionSpec(
+        new_connections(
             types.FILE,
             Section.TARGET_TLS,
             "Root certificates (PEM) to verify the target with, instead of the system's.",
@@ -117,17 +118,17 @@ class Settings:
     ] = None
     cert: Annotated[
         Path | None,
-        OptionSpec(
+        new_connections(
             types.FILE, Section.TARGET_TLS, "Client certificate (PEM) for the target; requires --key."
         ),
     ] = None
     key: Annotated[
         Path | None,
-        OptionSpec(types.FILE, Section.TARGET_TLS, "Private key (PEM) of the client certificate."),
+        new_connections(types.FILE, Section.TARGET_TLS, "Private key (PEM) of the client certificate."),
     ] = None
     server_name: Annotated[
         str | None,
-        OptionSpec(
+        new_connections(
             types.NAME,
             Section.TARGET_TLS,
             "Host name to verify the target's certificate against.",
@@ -137,7 +138,7 @@ class Settings:
 
     insecure: Annotated[
         bool,
-        OptionSpec(
+        new_connections(
             types.SWITCH,
             Section.TARGET_TLS,
             "Connect over TLS without verifying the target's certificate, for test systems only.",
@@ -146,7 +147,7 @@ class Settings:
 
     listen_cert: Annotated[
         Path | None,
-        OptionSpec(
+        new_connections(
             types.FILE,
             Section.LISTEN_TLS,
             "Accept TLS only, with this server certificate (PEM); requires --listen-key.",
@@ -154,18 +155,18 @@ class Settings:
     ] = None
     listen_key: Annotated[
         Path | None,
-        OptionSpec(types.FILE, Section.LISTEN_TLS, "Private key (PEM) of the server certificate."),
+        new_connections(types.FILE, Section.LISTEN_TLS, "Private key (PEM) of the server certificate."),
     ] = None
     listen_client_ca: Annotated[
         Path | None,
-        OptionSpec(
+        new_connections(
             types.FILE, Section.LISTEN_TLS, "Require client certificates issued by these authorities (PEM)."
         ),
     ] = None
 
     rules: Annotated[
         tuple[Path, ...],
-        OptionSpec(
+        at_once(
             types.FILE.repeatable(),
             Section.ACTING,
             "A file of rules and faults (TOML or JSON), applied to calls; reloaded when changed (relay only).",
@@ -173,7 +174,7 @@ class Settings:
     ] = ()
     fault: Annotated[
         tuple[str, ...],
-        OptionSpec(
+        at_once(
             types.FAULT,
             Section.ACTING,
             "A fault to inject into the calls that match a filter, as in 'method:GetOrder :: status=UNAVAILABLE'"
@@ -182,7 +183,7 @@ class Settings:
     ] = ()
     fault_headers: Annotated[
         bool,
-        OptionSpec(
+        at_once(
             types.SWITCH,
             Section.ACTING,
             "Let clients ask for faults with the metadata of Envoy's fault filter (x-envoy-fault-abort-grpc-request "
@@ -191,7 +192,7 @@ class Settings:
     ] = False
     fault_seed: Annotated[
         int | None,
-        OptionSpec(
+        at_restart(
             types.COUNT,
             Section.ACTING,
             "The seed that decides which calls a percent selects (relay only).",
@@ -201,13 +202,13 @@ class Settings:
 
     ui: Annotated[
         Address | None,
-        OptionSpec(
+        at_restart(
             types.ADDRESS.or_off(), Section.INSPECTOR, "The address of the inspector (page and HTTP API)."
         ),
     ] = Address("localhost", 9998)
     ui_host: Annotated[
         tuple[str, ...],
-        OptionSpec(
+        at_restart(
             types.NAME.repeatable(),
             Section.INSPECTOR,
             "An additional host name accepted for the inspector, besides localhost and IP addresses.",
@@ -215,7 +216,7 @@ class Settings:
     ] = ()
     token: Annotated[
         str | None,
-        OptionSpec(
+        at_restart(
             types.TEXT,
             Section.INSPECTOR,
             "The inspector's access token; required if --ui is not a loopback address.",
@@ -224,7 +225,7 @@ class Settings:
     ] = None
     require_token: Annotated[
         bool,
-        OptionSpec(
+        at_restart(
             types.SWITCH,
             Section.INSPECTOR,
             "Require the token on loopback too, for machines with several users.",
@@ -233,7 +234,7 @@ class Settings:
 
     reflection: Annotated[
         bool,
-        OptionSpec(
+        at_once(
             types.SWITCH,
             Section.SCHEMA,
             "Use the target's reflection service for types that local files do not define.",
@@ -241,7 +242,7 @@ class Settings:
     ] = True
     reflection_header: Annotated[
         tuple[tuple[str, str], ...],
-        OptionSpec(
+        at_once(
             types.METADATA.repeatable(),
             Section.SCHEMA,
             "Metadata for reflection calls only, e.g. authorization.",
@@ -249,7 +250,7 @@ class Settings:
     ] = ()
     proto: Annotated[
         tuple[Path, ...],
-        OptionSpec(
+        at_once(
             types.PATH.repeatable(),
             Section.SCHEMA,
             "A .proto file, or a directory of them; reloaded when changed.",
@@ -257,7 +258,7 @@ class Settings:
     ] = ()
     import_path: Annotated[
         tuple[Path, ...],
-        OptionSpec(
+        at_once(
             types.PATH.repeatable(),
             Section.SCHEMA,
             "Import directory for .proto files, as protoc's -I.",
@@ -266,7 +267,7 @@ class Settings:
     ] = ()
     protoset: Annotated[
         tuple[Path, ...],
-        OptionSpec(
+        at_once(
             types.FILE.repeatable(),
             Section.SCHEMA,
             "A descriptor set, as written by protoc --descriptor_set_out.",
@@ -275,7 +276,7 @@ class Settings:
 
     history_bytes: Annotated[
         int | None,
-        OptionSpec(
+        at_restart(
             types.SIZE,
             Section.RECORDING,
             "Memory budget for calls; the oldest are evicted first.",
@@ -284,7 +285,7 @@ class Settings:
     ] = None
     session: Annotated[
         str | None,
-        OptionSpec(
+        at_restart(
             types.NAME.or_off(),
             Section.RECORDING,
             "The session that calls are stored in on disk, across runs.",
@@ -292,19 +293,19 @@ class Settings:
     ] = "default"
     session_bytes: Annotated[
         int,
-        OptionSpec(
+        at_restart(
             types.SIZE, Section.RECORDING, "Disk budget of a session; the oldest calls are pruned first."
         ),
     ] = 1024 * 1024 * 1024
     data_dir: Annotated[
         Path | None,
-        OptionSpec(
+        at_restart(
             types.DIRECTORY, Section.RECORDING, "Directory of the sessions.", "the user's data directory"
         ),
     ] = None
     log: Annotated[
         Path | None,
-        OptionSpec(
+        at_once(
             types.NEW_FILE,
             Section.RECORDING,
             "Append each finished call to this file, one JSON object per line.",
@@ -312,23 +313,23 @@ class Settings:
     ] = None
     mask: Annotated[
         tuple[str, ...],
-        OptionSpec(
+        at_once(
             types.METADATA_KEY.repeatable(),
             Section.RECORDING,
             f"A metadata key to mask, besides {', '.join(DEFAULT_SECRETS)}; may end in *.",
         ),
     ] = ()
 
-    quiet: Annotated[bool, OptionSpec(types.SWITCH, Section.CONSOLE, "Do not print a line per call.")] = False
+    quiet: Annotated[bool, at_restart(types.SWITCH, Section.CONSOLE, "Do not print a line per call.")] = False
     verbose: Annotated[
         bool,
-        OptionSpec(
+        at_restart(
             types.SWITCH, Section.CONSOLE, "Also print a line when a call starts, and Loom's debug log."
         ),
     ] = False
     color: Annotated[
         bool | None,
-        OptionSpec(
+        at_restart(
             types.SWITCH,
             Section.CONSOLE,
             "Colour the output.",

@@ -2,25 +2,18 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from loom.api.stats import BreakerStatus, LogStatus, SessionStatus, Sinks, Stats, TargetState, TargetStatus
+from loom.api.stats import BreakerStatus, LogStatus, SessionStatus, Sinks, Stats, TargetStatus
 from loom.publishing import Hub
 from loom.recording.history import History
 from loom.recording.recorder import Recorder
 
 
-class ObservedTarget(Protocol):
-    """What the figures say of the target."""
-
-    @property
-    def state(self) -> TargetState: ...
-    @property
-    def error(self) -> str: ...
-
-
 class StatsCollector:
-    """Collects the figures when called. ``breaker``, ``log`` and ``session`` return None where there is none."""
+    """Collects the figures when called.
+
+    ``target`` returns its state; ``breaker``, ``log`` and ``session`` theirs, or None where there is none.
+    """
 
     def __init__(
         self,
@@ -28,10 +21,7 @@ class StatsCollector:
         history: History,
         hub: Hub,
         recorder: Recorder,
-        target: ObservedTarget,
-        address: str,
-        tls: bool,
-        insecure: bool = False,
+        target: Callable[[], TargetStatus],
         breaker: Callable[[], BreakerStatus | None] = lambda: None,
         log: Callable[[], LogStatus | None] = lambda: None,
         session: Callable[[], SessionStatus | None] = lambda: None,
@@ -40,9 +30,6 @@ class StatsCollector:
         self._hub = hub
         self._recorder = recorder
         self._target = target
-        self._address = address
-        self._tls = tls
-        self._insecure = insecure
         self._breaker = breaker
         self._log = log
         self._session = session
@@ -71,9 +58,7 @@ class StatsCollector:
             p95_us=last.p95_us if last else None,
             subscribers=self._hub.subscribers,
             skipped=self._hub.skipped,
-            target=TargetStatus(
-                self._address, self._tls, self._insecure, self._target.state, self._target.error
-            ),
+            target=self._target(),
             breaker=self._breaker(),
             sinks=Sinks(self._log(), self._session()),
         )

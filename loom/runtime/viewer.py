@@ -11,7 +11,7 @@ from typing import Any
 
 from loom import __version__
 from loom.api.feed import Launch
-from loom.api.stats import TargetState
+from loom.api.stats import TargetStatus
 from loom.api.summary import summarise
 from loom.archive.archive import Archive
 from loom.archive.stored_descriptors import DescriptorRegistry, StoredDescriptorSource
@@ -43,13 +43,6 @@ from .tasks import Tasks
 _STATS_SECONDS = 1.0
 _MEMORY_PER_BYTE = 8  # memory per byte of a compressed file, generously
 _DEFAULT_TARGET = Address("localhost", 50051)
-
-
-class _NoTarget:
-    """The state of the target of a file: none."""
-
-    state: TargetState = "idle"
-    error = "a file is open: there is no target"
 
 
 class Viewer:
@@ -87,9 +80,7 @@ class Viewer:
             history=self.history,
             hub=self.hub,
             recorder=Recorder(self.history),
-            target=_NoTarget(),
-            address=self._recorded_target(),
-            tls=False,
+            target=self._no_target,
         )
         decoder = DisplayDecoder(schema)
         self._exit.push_async_callback(decoder.close)
@@ -194,6 +185,15 @@ class Viewer:
 
     def _recorded_target(self) -> str:
         return next((call.target for call in self.history if call.target), "")
+
+    def _no_target(self) -> TargetStatus:
+        return TargetStatus(
+            self._recorded_target(),
+            tls=False,
+            insecure=False,
+            state="idle",
+            error="a file is open: there is no target",
+        )
 
     def _launch(self) -> Launch:
         return Launch(

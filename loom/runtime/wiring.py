@@ -126,6 +126,7 @@ def breaker(settings: Settings) -> Breaker | None:
 def engine(
     settings: Settings,
     target: Target,
+    server_tls: ServerTls | None,
     sink: Sink,
     ids: CallIds,
     breaker: Breaker | None,
@@ -133,7 +134,6 @@ def engine(
     interceptor: Interceptor | None = None,
 ) -> Engine:
     """Return the engine of the setting ``engine``, whose package is imported only then."""
-    tls = server_tls(settings)
     if settings.engine == "wire":
         from loom.proxy.wire import WireEngine  # noqa: PLC0415 (start-up imports one engine, not both)
 
@@ -142,7 +142,7 @@ def engine(
             settings.target,
             sink,
             ids,
-            server_tls=tls,
+            server_tls=server_tls,
             target_tls=target.tls,
             dialer=target.dialer,
         )
@@ -153,7 +153,7 @@ def engine(
         target,
         sink,
         ids,
-        server_tls=tls,
+        server_tls=server_tls,
         metadata_limit=settings.metadata_limit,
         keepalive=settings.keepalive,
         breaker=breaker,
@@ -256,14 +256,19 @@ def local_files(settings: Settings) -> LocalSources:
     return LocalSources(settings.proto, settings.import_path, settings.protoset)
 
 
-def schema(settings: Settings, target: Target, local: LocalSources) -> Schema:
-    """Return the schema with its sources in order: reflection, proto files, descriptor sets."""
+def schema_sources(settings: Settings, target: Target, local: LocalSources) -> list[Source]:
+    """Return the sources of descriptors in order: reflection, proto files, descriptor sets."""
     sources: list[Source] = []
     if settings.reflection:
         sources.append(
             ReflectionSource(target.own_channel, str(settings.target), metadata=settings.reflection_header)
         )
-    return Schema([*sources, *local.sources])
+    return [*sources, *local.sources]
+
+
+def schema(settings: Settings, target: Target, local: LocalSources) -> Schema:
+    """Return the schema with these sources."""
+    return Schema(schema_sources(settings, target, local))
 
 
 def command_builder(

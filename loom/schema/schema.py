@@ -230,6 +230,11 @@ class Schema:
         self.clear()
         return source
 
+    def replace_sources(self, sources: Sequence[Source]) -> None:
+        """Ask these from now on, after what was uploaded."""
+        self.sources = list(sources)
+        self._use_uploads()
+
     def invalidate(self) -> None:
         """Refresh every symbol on its next use, because the target was reconnected."""
         self._symbols.invalidate()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -34,7 +35,7 @@ async def api(tmp_path: Path) -> AsyncIterator[LoomInstance]:
     """A Loom with two rules and a fault, in front of a mirror backend."""
     path = tmp_path / "rules.toml"
     path.write_text(RULES)
-    options = {"rules": (path,), "fault": ("method:Say :: delay=1ms",)}
+    options: dict[str, Any] = {"rules": (path,), "fault": ("method:Say :: delay=1ms",)}
     async with running_mirror() as mirror, running_instance(mirror, **options) as made:
         yield made
 

@@ -1,7 +1,7 @@
 """A complete Loom in this process, with a backend, a channel through it, and its API."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +58,12 @@ async def checked_json(method: str, path: str, answer: aiohttp.ClientResponse) -
 
 
 @asynccontextmanager
-async def running_instance(mirror: Mirror, **settings: Any) -> AsyncIterator[LoomInstance]:
+async def running_instance(
+    mirror: Mirror, *, load: Callable[[], Settings] | None = None, **settings: Any
+) -> AsyncIterator[LoomInstance]:
     ended = EndObserver()
     given = {"target": Address.parse(mirror.address), "listen": ANY_PORT, "ui": ANY_PORT, "session": None}
-    loom = Loom(Settings(**(given | settings)), observers=(ended,))
+    loom = Loom(Settings(**(given | settings)), observers=(ended,), load=load)
     await loom.start()
     try:
         base = f"http://{loom.ui_address}"

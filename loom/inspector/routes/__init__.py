@@ -13,5 +13,6 @@
 * :mod:`~loom.inspector.routes.files`: export and import.
 * :mod:`~loom.inspector.routes.feed`: the live feed, figures of this moment.
 * :mod:`~loom.inspector.routes.health`: liveness, readiness, health, metrics.
+* :mod:`~loom.inspector.routes.reload`: settings that are loaded again.
 * :mod:`~loom.inspector.routes.page`: the page's files, and the page at every address of its own.
 """

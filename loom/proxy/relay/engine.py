@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -84,13 +85,11 @@ class RelayEngine:
         self._events: RelayEventBuffer | None = None
         self._context: CallContext
         self._port = 0
-        self._calls: set[RelayedCall] = set()
-        """Open calls; changed on gRPC's threads."""
+        self._calls: dict[RelayedCall, Target] = {}
+        """Open calls, with their targets; changed on gRPC's threads."""
         self._on_no_calls: Callable[[], None] | None = None
         """Set while the engine waits for open calls to end; runs on gRPC's threads."""
-        target.on_state(self._on_target_state)
-        if breaker is not None:
-            breaker.on_state(self._on_breaker_state)
+        self._observe(target, breaker)
 
     @property
     def port(self) -> int:
@@ -123,6 +122,22 @@ class RelayEngine:
         raise StartError(
             f"cannot listen on {self._listen} (--listen): other processes bind its port: try again"
         )
+
+    def use(self, target: Target, breaker: Breaker | None, server_tls: ServerTls | None) -> None:
+        """See :class:`loom.proxy.engine.Engine`: a call that has begun keeps its target and breaker."""
+        if target is not self._target or breaker is not self._breaker:
+            self._observe(
+                target if target is not self._target else None,
+                breaker if breaker is not self._breaker else None,
+            )
+            self._target, self._breaker = target, breaker
+            self._context = dataclasses.replace(
+                self._context, target=target, breaker=breaker, authority_of=self._authority_of(self._port)
+            )
+        self._tls = server_tls
+
+    def is_using(self, target: Target) -> bool:
+        return any(used is target for used in list(self._calls.values()))
 
     def flush(self) -> None:
         """Emit every buffered event now. On the event loop only; does nothing before :meth:`start`."""
@@ -161,7 +176,7 @@ class RelayEngine:
         return True
 
     def _on_call_end(self, call: RelayedCall) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         on_no_calls = self._on_no_calls
         if on_no_calls is not None and not self._calls:
             on_no_calls()
@@ -170,8 +185,14 @@ class RelayEngine:
         for call in list(self._calls):
             call.stopping = True
 
-    def _on_target_state(self, state: State) -> None:
-        if state == "ready" and self._breaker is not None:
+    def _observe(self, target: Target | None, breaker: Breaker | None) -> None:
+        if target is not None:
+            target.on_state(partial(self._on_target_state, target))
+        if breaker is not None:
+            breaker.on_state(self._on_breaker_state)
+
+    def _on_target_state(self, target: Target, state: State) -> None:
+        if state == "ready" and self._breaker is not None and target is self._target:
             self._breaker.end_pause()
 
     def _on_breaker_state(self, state: BreakerState) -> None:
@@ -188,15 +209,19 @@ class RelayEngine:
         return lru_cache(_AUTHORITIES)(partial(client_authority, listen_ports=(port,)))
 
     def _bind(self, server: Server, addresses: list[Address]) -> bool:
-        credentials = None if self._tls is None else server_credentials(self._tls)
-        return all(server.bind(str(address), credentials) for address in addresses)
+        return all(server.bind(str(address), self._credentials()) for address in addresses)
+
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        """Of one address: C-core gives the first certificate of credentials to one listener only."""
+        return None if self._tls is None else server_credentials(self._tls, lambda: self._tls)
 
     def _on_call(self, client_call: ServerCall) -> None:
-        call = self._intercepted(client_call) or RelayedCall(client_call, self._context, self._on_call_end)
-        self._calls.add(call)
+        context = self._context
+        call = self._intercepted(client_call, context) or RelayedCall(client_call, context, self._on_call_end)
+        self._calls[call] = context.target
         call.start()
 
-    def _intercepted(self, client_call: ServerCall) -> RelayedCall | None:
+    def _intercepted(self, client_call: ServerCall, context: CallContext) -> RelayedCall | None:
         """The call, if something acts on it; None if it is forwarded as it is."""
         interceptor = self._interceptor
         if interceptor is None:
@@ -211,7 +236,7 @@ class RelayEngine:
                     from_core(client_call.metadata),
                     unquote(client_call.peer()),
                     client_call.authority,
-                    target=str(self._target.address),
+                    target=str(context.target.address),
                     timeout=timeout_of(client_call.deadline, time.time()),
                 )
             )
@@ -220,16 +245,33 @@ class RelayEngine:
             return None
         if opened is None:
             return None
-        return InterceptedCall(client_call, self._context, self._on_call_end, opened)
+        return InterceptedCall(client_call, context, self._on_call_end, opened)
 
 
-def server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
-    """TLS for the listening side; with a client CA, clients must present a certificate that it signed."""
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.cert)],
-        root_certificates=tls.client_ca,
-        require_client_auth=tls.client_ca is not None,
+def server_credentials(tls: ServerTls, current: Callable[[], ServerTls | None]) -> grpc.ServerCredentials:
+    """TLS for the listening side; with a client CA, clients must present a certificate that it signed.
+
+    ``current`` returns what a new connection is accepted with; it runs on gRPC's threads.
+    """
+    last = tls
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal last
+        now = current()
+        if now is None or now == last:
+            return None  # as before
+        last = now
+        return _certificates(now)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _certificates(tls),
+        fetch,  # type: ignore[arg-type]  # None means "as before"
+        require_client_authentication=tls.client_ca is not None,
     )
+
+
+def _certificates(tls: ServerTls) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(tls.key, tls.cert)], root_certificates=tls.client_ca)
 
 
 def server_options(metadata_limit: int) -> list[tuple[str, int]]:

@@ -5,15 +5,17 @@ import contextlib
 import itertools
 import logging
 import ssl
-from typing import cast
+from typing import Any, Self, cast
 
 from loom.model import Address, CallIds, Sink
 from loom.proxy.binding import LISTEN_BACKLOG, open_sockets
+from loom.proxy.breaker import Breaker
 from loom.proxy.connection_limit import connection_limit
 from loom.proxy.dialer import Dialer, DialError, load_certificate
 from loom.proxy.engine import ServerTls, TargetTls
 from loom.proxy.event_buffer import EventBuffer
 from loom.proxy.startup_checks import check_server_tls, check_target_tls
+from loom.proxy.target import Target
 
 from .connection import Connection
 from .inspection_queue import InspectionQueue
@@ -61,6 +63,8 @@ class WireEngine:
         self._tunnel_of: dict[Connection, Tunnel] = {}
         self._queue = InspectionQueue(self._events, throttle=self._throttle)
         self._dialer = dialer or Dialer(target_address, target_tls)
+        self._dialers: dict[Tunnel, Dialer] = {}
+        """What connects each tunnel to its target, or has."""
         self._connected: set[Tunnel] = set()
         """The tunnels with a connection to the target."""
         self._limits = limits
@@ -71,7 +75,7 @@ class WireEngine:
         self._connecting: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._port = 0
-        self._server_context: ssl.SSLContext | None = None
+        self._server_context: _ServerContext | None = None
 
     @property
     def port(self) -> int:
@@ -81,7 +85,7 @@ class WireEngine:
         """Listen; the target need not be up. Raises :class:`loom.errors.StartError`."""
         if self._server_tls is not None:
             check_server_tls(self._server_tls)
-            self._server_context = _make_server_context(self._server_tls)
+            self._server_context = _ServerContext(_make_server_context(self._server_tls))
         if self._target_tls is not None:
             check_target_tls(self._target_tls)
         loop = asyncio.get_running_loop()
@@ -93,6 +97,17 @@ class WireEngine:
             )
             for opened in sockets
         ]
+
+    def use(self, target: Target, breaker: Breaker | None, server_tls: ServerTls | None) -> None:
+        """See :class:`loom.proxy.engine.Engine`: a connection that has been accepted keeps its target."""
+        del breaker  # this engine has none
+        self._target, self._dialer = target.address, target.dialer
+        if self._server_context is not None and server_tls is not None and server_tls != self._server_tls:
+            self._server_tls = server_tls
+            self._server_context.current = _make_server_context(server_tls)
+
+    def is_using(self, target: Target) -> bool:
+        return any(dialer is target.dialer for dialer in self._dialers.values())
 
     def flush(self) -> None:
         """Emit every buffered event now. On the event loop only; bytes that wait for inspection keep their turn."""
@@ -140,6 +155,7 @@ class WireEngine:
         )
         self._tunnels.add(tunnel)
         self._tunnel_of[connection] = tunnel
+        self._dialers[tunnel] = self._dialer
         return tunnel.client
 
     def _start_connecting(self, tunnel: Tunnel) -> None:
@@ -157,15 +173,16 @@ class WireEngine:
 
     async def _connect(self, tunnel: Tunnel) -> None:
         """Connect to the target, offering the protocol that the client and Loom agreed on."""
+        dialer = self._dialers.get(tunnel, self._dialer)
         try:
-            await self._dialer.connect(lambda: tunnel.target, _alpn_protocol(tunnel.client))
+            await dialer.connect(lambda: tunnel.target, _alpn_protocol(tunnel.client))
         except DialError as error:
             tunnel.on_connect_failure(str(error))
             return
         if tunnel in self._tunnels:
             self._connected.add(tunnel)
         else:  # the client has gone away meanwhile
-            self._dialer.connection_closed()
+            dialer.connection_closed()
 
     def _throttle(self, connection: Connection, throttled: bool) -> None:
         tunnel = self._tunnel_of.get(connection)
@@ -175,9 +192,11 @@ class WireEngine:
     def _on_end(self, tunnel: Tunnel) -> None:
         self._tunnels.discard(tunnel)
         self._tunnel_of.pop(tunnel.connection, None)
+        dialer = self._dialers.pop(tunnel, None)
         if tunnel in self._connected:
             self._connected.discard(tunnel)
-            self._dialer.connection_closed()
+            if dialer is not None:
+                dialer.connection_closed()
         if not self._tunnels:
             self._idle.set()
 
@@ -195,6 +214,20 @@ def _alpn_protocol(client: TunnelEnd) -> str | None:
     """The protocol that was negotiated with the client by ALPN; None in cleartext."""
     ssl_object = client.transport.get_extra_info("ssl_object")
     return None if ssl_object is None else cast("str | None", ssl_object.selected_alpn_protocol())
+
+
+class _ServerContext(ssl.SSLContext):
+    """What a server is given once, while the context of each new connection is the current one."""
+
+    current: ssl.SSLContext
+
+    def __new__(cls, current: ssl.SSLContext) -> Self:
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        context.current = current
+        return context
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        return self.current.wrap_bio(*args, **kwargs)
 
 
 def _make_server_context(tls: ServerTls) -> ssl.SSLContext:

@@ -1,6 +1,7 @@
 """Rules over HTTP: what there is, what it did, and its switches."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.support.loom_instance import running_instance
 from tests.support.mirror import running_mirror, thing
@@ -17,7 +18,7 @@ do = [{ set = "text", to = "LOUD" }]
 async def test_rules_are_listed_counted_and_switched(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text(RULES)
-    options = {"rules": (path,), "fault": ("method:Chat :: delay=1ms",), "fault_seed": 5}
+    options: dict[str, Any] = {"rules": (path,), "fault": ("method:Chat :: delay=1ms",), "fault_seed": 5}
     async with running_mirror() as mirror, running_instance(mirror, **options) as api:
         call = await api.call("Chat", thing(text="a"))
         _, listed = await api.get("/api/rules")

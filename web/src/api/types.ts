@@ -693,6 +693,8 @@ export interface Problem {
   readonly message_index?: number | null;
   /** Of a call that is not there: whether it once was. */
   readonly evicted?: boolean;
+  /** Of settings: what is wrong with them, a sentence each. */
+  readonly problems?: readonly string[];
 }
 
 /** Whether Loom takes traffic. */
@@ -701,6 +703,14 @@ export interface Ready {
   readonly status: "not ready" | "ready";
   /** Why it is not ready: `starting` or `draining`. */
   readonly reason?: string;
+}
+
+/** What loading the settings again has changed. */
+export interface Reloaded {
+  /** The settings that changed, in the order of the reference; empty if none did. */
+  readonly changes: readonly SettingChange[];
+  /** What is doubtful about the settings, such as a certificate that expires soon. */
+  readonly warnings: readonly string[];
 }
 
 /** What differs from the recorded call. What is left out stays as recorded. */
@@ -933,6 +943,14 @@ export interface SessionStatus {
   readonly error: string;
   /** What could not be read of earlier runs, and what of this one is lost. */
   readonly problems: readonly string[];
+}
+
+/** A setting that changed, or the content of a file that it names. */
+export interface SettingChange {
+  /** Its key in `loom.toml`, which is its flag without the dashes. */
+  readonly key: string;
+  /** When it takes effect. With `restart` it has not changed yet, and will when Loom is started again. */
+  readonly effect: "at once" | "new connections" | "restart";
 }
 
 /** Where calls are written; null where they are not. */

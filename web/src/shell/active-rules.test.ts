@@ -57,6 +57,30 @@ describe("the rules in the top bar", () => {
   });
 });
 
+describe("breakpoints in the top bar", () => {
+  const [on, off] = [{ enabled: true }, { enabled: false }];
+  test("are counted beside the rules", () => {
+    expect(describeRules(rules([rule()]), [on, on, off])).toEqual({
+      text: "altering traffic: 1 rule, 2 breakpoints",
+      altering: true,
+    });
+  });
+  test("are said alone, also while the rules are off", () => {
+    expect(describeRules(rules([]), [on])).toEqual({ text: "holding: 1 breakpoint", altering: true });
+    expect(describeRules(rules([rule()], { enabled: false }), [on])?.text).toBe("holding: 1 breakpoint");
+  });
+  test("stay in sight when all are switched off", () => {
+    expect(describeRules(rules([rule()], { enabled: false }), [off])).toEqual({
+      text: "off: 1 rule, 1 breakpoint",
+      altering: false,
+    });
+    expect(describeRules(rules([]), [off])).toEqual({ text: "off: 1 breakpoint", altering: false });
+  });
+  test("do not hide a file of rules that is not valid", () => {
+    expect(describeRules(rules([], { problem: "rules.toml: not valid" }), [])?.text).toBe("rules cannot be used");
+  });
+});
+
 test("a rule says what it did and why it does nothing", () => {
   expect(describeHits(rule({ matched: 12, acted: 5 }))).toBe("acted on 5 of 12 matching calls");
   expect(describeHits(rule({ matched: 1, acted: 1, expired: true }))).toBe("acted on 1 of 1 matching call · expired");

@@ -321,16 +321,24 @@ async def test_metadata_and_the_status_are_edited_too(
     assert await client.stream.details() == "by hand"
 
 
-async def test_the_budget_drains_and_the_item_is_sent_unedited(
+async def test_the_budget_drains_and_an_edit_that_came_too_late_is_kept(
     page: Page, api: LoomInstance, calls: list[Client]
 ) -> None:
-    await hold_at(api, "request-message", release="after", release_after_ms=3_000)
+    await hold_at(api, "request-message", release="after", release_after_ms=3_000_000)
     await opened(page, api)
     client = chat(api, calls, ONE)
-    await expect(items(page)).to_have_text(re.compile(r"Chat\s*request message 1\s*look\s*[0-2]\.\d s"))
+    left = items(page).locator(".left")
+    await expect(left).to_have_text(re.compile(r"^(50|49)\sm"))
+    share = "one => getComputedStyle(one).getPropertyValue('--share')"
+    full = float(await items(page).locator(".budget").evaluate(share))
+    await page.wait_for_function(
+        "full => +getComputedStyle(document.querySelector('[data-hold] .budget')).getPropertyValue('--share') < full",
+        arg=full,
+    )
     await page.keyboard.press("h")
     await page.keyboard.press("e")
     await retype(page, message(page), '"one"', '"too late"')
+    await api.post("/api/holds/resume")  # as its timer does: it goes on unedited, whoever edits it
     assert (await client.received()).messages == [ONE]
     await expect(panel(page).get_by_text("Your edit was not sent.")).to_be_visible()
     await expect(message(page)).to_contain_text('"too late"')
@@ -477,6 +485,16 @@ async def test_without_a_schema_the_fields_are_edited_by_number(page: Page, call
         await fields.get_by_role("textbox", name="3", exact=True).fill("6")
         await page.keyboard.press("Control+Enter")
         assert (await client.received()).messages == [thing(text="edited", big=6)]
+
+
+async def test_a_lost_connection_is_shown_until_it_is_back(page: Page, api: LoomInstance) -> None:
+    await hold_at(api, "request-message")
+    await page.route("**/api/holds/events", lambda route: route.abort())
+    await opened(page, api)
+    problem = strip(page).get_by_role("alert")
+    await expect(problem).to_contain_text("connection lost")
+    await page.unroute("**/api/holds/events")
+    await expect(strip(page)).to_have_count(0)
 
 
 async def test_an_item_that_is_not_held_says_so(page: Page, api: LoomInstance) -> None:

@@ -2,6 +2,7 @@
 
 * :mod:`~loom.proxy.wire.engine`: listening sockets, TLS on both sides, lifecycle.
 * :mod:`~loom.proxy.wire.tunnel`: forwarding of one connection, with back-pressure and half-close.
+* :mod:`~loom.proxy.wire.drain`: asks clients to leave, while their calls go on.
 * :mod:`~loom.proxy.wire.inspection_queue`: forwarded chunks that wait to be parsed.
 * :mod:`~loom.proxy.wire.connection`: turns both directions of a connection into events.
 * :mod:`~loom.proxy.wire.limits`: the limits of what connections may make Loom keep and do.
@@ -18,7 +19,7 @@
 * :mod:`~loom.proxy.wire.response_checks`: what a client of the call's protocol makes of a response.
 * :mod:`~loom.proxy.wire.flow_control`: measures how long flow control stalled a sender.
 
-All but the tunnel and the engine are free of I/O, and none of them can stop or change the traffic.
+All but the tunnel, the engine and the drain are free of I/O, and none of these can stop or change the traffic.
 """
 
 from .engine import WireEngine

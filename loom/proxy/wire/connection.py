@@ -94,6 +94,11 @@ class Connection:
         """The number of open calls."""
         return len(self._streams)
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether a frame may follow the last byte of the server that was parsed."""
+        return not self.unobserved and self._client.has_settings and self._server.is_between_frames
+
     def receive_data(self, chunk: bytes, now: int, *, client: bool) -> Iterator[None]:
         """Parse bytes that the client (or else the server) sent at ``now`` (wall-clock nanoseconds).
 
@@ -307,18 +312,9 @@ class Connection:
         if block.encoding:
             fields["request_encoding"] = block.encoding
         started = CallStarted(
-            call_id,
-            now,
-            block.path,
-            self.peer,
-            block.authority,
-            self._target,
-            "wire",
-            deadline,
-            block.content_type,
-            None,
-            fields,
-        )
+            call_id, now, block.path, self.peer, block.authority, self._target, "wire", deadline, block.content_type,
+            None, fields,
+        )  # fmt: skip
         parser = block.body_parser
         stream = Stream(
             call_id,

@@ -18,6 +18,7 @@ from loom.proxy.startup_checks import check_server_tls, check_target_tls
 from loom.proxy.target import Target
 
 from .connection import Connection
+from .drain import drain
 from .inspection_queue import InspectionQueue
 from .limits import ConnectionLimits, Usage
 from .tunnel import WRITE_BUFFER_LIMIT, Tunnel, TunnelEnd
@@ -114,12 +115,15 @@ class WireEngine:
         self._queue.flush()
 
     async def stop(self, grace: float) -> None:
-        """Stop accepting connections, let open calls run for ``grace`` seconds, then reset every connection."""
+        """Stop accepting connections, ask clients to leave, and let open calls run for ``grace`` seconds.
+
+        Then connections with calls are reset, and the others closed.
+        """
         self._close_servers()
         if grace > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(grace):
-                    await self._wait_until_idle()
+                    await drain(lambda: self._tunnels, self._queue)
         for task in list(self._connecting):
             task.cancel()
         for tunnel in list(self._tunnels):
@@ -129,11 +133,10 @@ class WireEngine:
                 while self._tunnels:
                     self._idle.clear()
                     await self._idle.wait()
+        for tunnel in list(self._tunnels):  # its client does not read, or does not answer the end of TLS
+            tunnel.client.close(abort=True)
+            tunnel.target.close(abort=True)
         self._queue.drain()
-
-    async def _wait_until_idle(self) -> None:
-        while self._queue or any(tunnel.connection.open_calls for tunnel in self._tunnels):  # noqa: ASYNC110 (once, at the end)
-            await asyncio.sleep(0.02)
 
     def _close_servers(self) -> None:
         servers, self._servers = self._servers, []

@@ -65,6 +65,11 @@ class FrameParser:
         self._data_stream_id = 0
         self._data_flags = 0
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether the bytes so far end with the end of a frame."""
+        return not self._chunks and not self._data_missing
+
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         """Parse bytes; yield the frames that they complete, all of which must be consumed before the next call."""
         if self._chunks:

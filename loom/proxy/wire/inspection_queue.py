@@ -91,6 +91,10 @@ class InspectionQueue:
         """The number of chunks and connection ends in the queue."""
         return len(self._queue)
 
+    def has_bytes_of(self, connection: Connection) -> bool:
+        """Whether bytes of this connection have been forwarded, and not parsed yet."""
+        return connection in self._bytes_by_connection
+
     def put_chunk(self, connection: Connection, data: bytes, *, client: bool) -> None:
         """Queue bytes that have just been forwarded; they are parsed after the loop has written them."""
         if not self._queue:

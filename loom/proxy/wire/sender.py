@@ -13,6 +13,8 @@ class Sender:
 
     def __init__(self) -> None:
         self.frames = FrameParser()
+        self.has_settings = False
+        """Whether the other side has sent SETTINGS, with which it begins."""
         self.headers = HeaderDecoder()
         self.window = Window(DEFAULT_WINDOW)  # of the connection
         self.initial_window = DEFAULT_WINDOW  # of a new stream
@@ -22,6 +24,11 @@ class Sender:
         self.block_frames = 0
         self.block_stream_id = 0
         self.block_end_stream = 0
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether its bytes so far end with a frame, and not inside a header block."""
+        return self.frames.is_between_frames and not self.block_stream_id
 
     def start_block(self, stream_id: int, payload: bytes, end_stream: int) -> None:
         """Keep the start of a header block that continues in CONTINUATION."""
@@ -53,6 +60,7 @@ class Sender:
 
         Raises :class:`ParseError` if too many such frames are not acknowledged.
         """
+        self.has_settings = True
         initial_window = self.initial_window
         table_size = self.table_sizes[-1] if self.table_sizes else self.headers.max_table_size
         for position in range(0, len(payload) - 5, 6):

@@ -203,7 +203,8 @@ class Tunnel:
             self._on_end(self)
 
     def stop(self) -> None:
-        """Reset both connections."""
+        """End both connections: reset them if there may be a call on them, else close them."""
         self.stopping = True
-        self.client.close(abort=True)
-        self.target.close(abort=True)
+        abort = bool(self.connection.open_calls or self.connection.unobserved)
+        self.client.close(abort=abort)
+        self.target.close(abort=abort)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -164,7 +165,9 @@ def test_a_server_that_shuts_down_after_its_loop_has_closed_logs_no_error(
         await asyncio.gather(stopping, return_exceptions=True)
         return server, channel
 
-    server, channel = asyncio.run(interrupted_stop())
+    # In a thread of its own: on this one, the loop of pytest-asyncio would be replaced and never closed.
+    with ThreadPoolExecutor(1) as pool:
+        server, channel = pool.submit(asyncio.run, interrupted_stop()).result()
     channel.close()
     server._queue.shutdown()  # the thread ends behind what is in its queue
     server._thread.join(20)

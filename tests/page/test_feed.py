@@ -80,7 +80,7 @@ async def test_a_lost_feed_counts_down_and_resumes_from_where_it_was(page: Page,
     feed.disconnect()
     retry = page.get_by_role("button", name="disconnected · retrying")
     await expect(retry).to_be_visible()
-    # From here on the page's time stands still: it retries at the click, and not by itself a moment before.
+    # From here on the page's time stands still: it retries at the click, and not automatically a moment before.
     await page.clock.pause_at(await page.evaluate("Date.now() + 10"))
     await expect(retry).to_be_visible()
     feed.refusing = False

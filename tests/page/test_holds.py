@@ -338,7 +338,7 @@ async def test_the_budget_drains_and_an_edit_that_came_too_late_is_kept(
     await page.keyboard.press("h")
     await page.keyboard.press("e")
     await retype(page, message(page), '"one"', '"too late"')
-    await api.post("/api/holds/resume")  # as its timer does: it goes on unedited, whoever edits it
+    await api.post("/api/holds/resume")  # as its timer does: it goes on unedited, whatever is typed
     assert (await client.received()).messages == [ONE]
     await expect(panel(page).get_by_text("Your edit was not sent.")).to_be_visible()
     await expect(message(page)).to_contain_text('"too late"')

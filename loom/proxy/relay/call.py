@@ -62,7 +62,6 @@ class RelayedCall(SerializedCallbacks):
 
     __slots__ = (
         "_client_call",
-        "_context",
         "_ended",
         "_has_request",
         "_has_response",
@@ -79,6 +78,7 @@ class RelayedCall(SerializedCallbacks):
         "_timeout",
         "_upstream",
         "_upstream_status",
+        "context",
         "id",
         "method",
         "stopping",
@@ -94,7 +94,7 @@ class RelayedCall(SerializedCallbacks):
         self.stopping = False
         """Set by the engine before Loom itself cancels the call."""
         self._client_call = client_call
-        self._context = context
+        self.context = context
         self._on_end = on_end
         self._upstream: ChannelCall | None = None
         self._permit: Permit | None = None
@@ -115,7 +115,7 @@ class RelayedCall(SerializedCallbacks):
     @serialized
     def start(self) -> None:
         """Record the start of the call, and forward it."""
-        client_call, context = self._client_call, self._context
+        client_call, context = self._client_call, self.context
         now = time.time_ns()
         self._started_at = time.monotonic()
         metadata = from_core(client_call.metadata)
@@ -141,16 +141,16 @@ class RelayedCall(SerializedCallbacks):
         """Read the first request, and start the call to the target."""
         if self._check_admission(metadata):
             # Right behind ReceiveClose: the order of their completions distinguishes a refusal (see _on_client_close).
-            self._context.events.call_when_not_full(self._read_request)
+            self.context.events.call_when_not_full(self._read_request)
             self._connect(metadata, self._timeout)
 
     def _acquire_permit(self) -> None:
-        if self._context.breaker is not None:
-            self._permit = self._context.breaker.admit()
+        if self.context.breaker is not None:
+            self._permit = self.context.breaker.admit()
 
     def _check_admission(self, metadata: Metadata) -> bool:
         """Whether the target may be called; else end the call."""
-        refusal = self._context.refusal(metadata, self._permit)
+        refusal = self.context.refusal(metadata, self._permit)
         if refusal is None:
             return True
         self._forward_status(refusal.status, (), EndedBy.LOOM, refusal.note or refusal.status.message)
@@ -158,7 +158,7 @@ class RelayedCall(SerializedCallbacks):
 
     def _connect(self, metadata: Metadata, timeout: float | None) -> None:
         """Start the call to the target."""
-        self._upstream = self._context.target.channel(first_text(metadata, USER_AGENT)).call(
+        self._upstream = self.context.target.channel(first_text(metadata, USER_AGENT)).call(
             self._client_call.method,
             upstream_deadline(timeout),
             (
@@ -166,7 +166,7 @@ class RelayedCall(SerializedCallbacks):
                 ((ReceiveInitialMetadata(),), self._on_initial_metadata),
                 ((ReceiveStatus(),), self._on_status),
             ),
-            self._context.authority_of(self._client_call.authority),
+            self.context.authority_of(self._client_call.authority),
         )
 
     def on_error(self, error: Exception) -> None:
@@ -191,7 +191,7 @@ class RelayedCall(SerializedCallbacks):
         if self._ended:
             return
         if first:
-            self._context.accepted_connections.add(self._client_call.peer())
+            self.context.accepted_connections.add(self._client_call.peer())
         if not batch.success:
             # The end of the client's messages, even by a reset, completes a read successfully.
             self._cancel_upstream()
@@ -216,19 +216,19 @@ class RelayedCall(SerializedCallbacks):
             self._half_close()
 
     def _forward_request(self, message: bytes) -> None:
-        self._context.events.put_message(self, time.time_ns(), Direction.REQUEST, message)
+        self.context.events.put_message(self, time.time_ns(), Direction.REQUEST, message)
         self._send((SendMessage(message),), self._on_request_sent)
 
     def _half_close(self) -> None:
         if self._single_request and not self._has_request:
             self._notes.append(local_status.MISSING_REQUEST_NOTE)
-        self._context.events.put_half_closed(self, time.time_ns())
+        self.context.events.put_half_closed(self, time.time_ns())
         self._send((SendClose(),), ignore_completion)
 
     @serialized
     def _on_request_sent(self, batch: Batch[Operation]) -> None:
         if batch.success:
-            self._context.events.call_when_not_full(self._read_request)
+            self.context.events.call_when_not_full(self._read_request)
 
     @serialized
     def _on_client_close(self, batch: Batch[CloseOperation]) -> None:
@@ -246,7 +246,7 @@ class RelayedCall(SerializedCallbacks):
         elif self._reading_first_request:
             # A reset or disconnect completes the read first. A call that C-core has refused for its metadata was
             # cancelled before this batch started, so that this completes before the read behind it.
-            accepted = self._client_call.peer() in self._context.accepted_connections
+            accepted = self._client_call.peer() in self.context.accepted_connections
             self._end(*local_status.unread_end(from_core(self._client_call.metadata), accepted=accepted))
         else:
             self._end(local_status.client_cancelled(), EndedBy.CLIENT, "")
@@ -258,14 +258,14 @@ class RelayedCall(SerializedCallbacks):
         """The request's metadata is on a connection, or never will be: exact even if the backend answers early."""
         self._reached = batch.success
         if batch.success:
-            self._context.target.record_success()
+            self.context.target.record_success()
             if self._permit is not None:
                 self._permit.record_success()
         self._finish_if_complete()
 
     @serialized
     def _on_initial_metadata(self, batch: Batch[InitialMetadataOperation]) -> None:
-        events = self._context.events
+        events = self.context.events
         initial = from_core(batch.batch_operations[0].initial_metadata()) if batch.success else ()
         if initial and not self._ended:
             self._forward_initial_metadata(initial)
@@ -280,7 +280,7 @@ class RelayedCall(SerializedCallbacks):
             self._send_initial_metadata(())
 
     def _forward_initial_metadata(self, metadata: Metadata) -> None:
-        self._context.events.put_metadata(self, time.time_ns(), Section.INITIAL, metadata)
+        self.context.events.put_metadata(self, time.time_ns(), Section.INITIAL, metadata)
         self._send_initial_metadata(self._filter(metadata))
 
     def _send_initial_metadata(self, metadata: Metadata) -> None:
@@ -305,7 +305,7 @@ class RelayedCall(SerializedCallbacks):
             self._forward_response(message)
 
     def _forward_response(self, message: bytes) -> None:
-        self._context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
+        self.context.events.put_message(self, time.time_ns(), Direction.RESPONSE, message)
         self._send_response(message)
 
     def _send_response(self, message: bytes) -> None:
@@ -315,7 +315,7 @@ class RelayedCall(SerializedCallbacks):
     @serialized
     def _on_response_sent(self, batch: Batch[Operation]) -> None:
         if batch.success:  # else the client has gone away, which the server reports separately
-            self._context.events.call_when_not_full(self._read_response)
+            self.context.events.call_when_not_full(self._read_response)
 
     @serialized
     def _on_status(self, batch: Batch[StatusOperation]) -> None:
@@ -339,7 +339,7 @@ class RelayedCall(SerializedCallbacks):
             return
         failure = None
         if not self._reached:
-            failure = self._context.connection_failure(upstream, self._client_call.authority, self._permit)
+            failure = self.context.connection_failure(upstream, self._client_call.authority, self._permit)
         if failure is not None:
             self._forward_status(failure, (), EndedBy.LOOM, failure.message)
             return
@@ -353,7 +353,7 @@ class RelayedCall(SerializedCallbacks):
 
     def _forward_status(self, status: Status, trailing: Metadata, by: EndedBy, note: str) -> None:
         if trailing:
-            self._context.events.put_metadata(self, time.time_ns(), Section.TRAILING, trailing)
+            self.context.events.put_metadata(self, time.time_ns(), Section.TRAILING, trailing)
         self._send_status(status, by, note, self._filter(trailing))
 
     def _send_status(self, status: Status, by: EndedBy, note: str, trailing: Metadata = ()) -> None:
@@ -380,12 +380,12 @@ class RelayedCall(SerializedCallbacks):
     def _record_end(self, status: Status, by: EndedBy, note: str) -> None:
         self._ended = True
         notes = [note, *self._notes] if note else self._notes
-        self._context.events.put_ended(self, time.time_ns(), status, by, "; ".join(notes))
+        self.context.events.put_ended(self, time.time_ns(), status, by, "; ".join(notes))
         if self._permit is not None:
             self._permit.cancel()  # does nothing after a result
 
     def _deadline_passed(self) -> bool:
-        return deadline_passed(self._remaining(), self._timeout, self._context.events.lag)
+        return deadline_passed(self._remaining(), self._timeout, self.context.events.lag)
 
     def _remaining(self) -> float | None:
         """Seconds until the deadline, on the monotonic clock that C-core's timers use; None without a deadline."""

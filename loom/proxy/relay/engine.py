@@ -85,8 +85,8 @@ class RelayEngine:
         self._events: RelayEventBuffer | None = None
         self._context: CallContext
         self._port = 0
-        self._calls: dict[RelayedCall, Target] = {}
-        """Open calls, with their targets; changed on gRPC's threads."""
+        self._calls: set[RelayedCall] = set()
+        """Open calls; changed on gRPC's threads."""
         self._on_no_calls: Callable[[], None] | None = None
         """Set while the engine waits for open calls to end; runs on gRPC's threads."""
         self._observe(target, breaker)
@@ -137,7 +137,7 @@ class RelayEngine:
         self._tls = server_tls
 
     def is_using(self, target: Target) -> bool:
-        return any(used is target for used in list(self._calls.values()))
+        return any(call.context.target is target for call in list(self._calls))
 
     def flush(self) -> None:
         """Emit every buffered event now. On the event loop only; does nothing before :meth:`start`."""
@@ -176,7 +176,7 @@ class RelayEngine:
         return True
 
     def _on_call_end(self, call: RelayedCall) -> None:
-        self._calls.pop(call, None)
+        self._calls.discard(call)
         on_no_calls = self._on_no_calls
         if on_no_calls is not None and not self._calls:
             on_no_calls()
@@ -218,7 +218,7 @@ class RelayEngine:
     def _on_call(self, client_call: ServerCall) -> None:
         context = self._context
         call = self._intercepted(client_call, context) or RelayedCall(client_call, context, self._on_call_end)
-        self._calls[call] = context.target
+        self._calls.add(call)
         call.start()
 
     def _intercepted(self, client_call: ServerCall, context: CallContext) -> RelayedCall | None:

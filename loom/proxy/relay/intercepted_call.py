@@ -135,7 +135,7 @@ class InterceptedCall(RelayedCall):
 
     def _open(self, metadata: Metadata) -> None:
         # Right behind ReceiveClose: the order of their completions distinguishes a refusal.
-        self._context.events.call_when_not_full(self._read_request)
+        self.context.events.call_when_not_full(self._read_request)
         self._interceptor.start(self)
         self._offer(_REQUEST, Point.START, CallStart(self._timeout))
         self._offer(_REQUEST, Point.REQUEST_METADATA, HeaderBlock(metadata))
@@ -243,7 +243,7 @@ class InterceptedCall(RelayedCall):
             actions=decision.actions or self._half_close_actions,
             **fields,
         )
-        self._context.events.put(self, event, len(fields.get("data", b"")))
+        self.context.events.put(self, event, len(fields.get("data", b"")))
 
     def _before_half_close(self, direction: Direction, items: tuple[Item, ...]) -> tuple[Item, ...]:
         """The items that are sent: of requests, none behind a half-close is."""
@@ -273,9 +273,9 @@ class InterceptedCall(RelayedCall):
             return
         queue.current = None
         if offer.point is Point.REQUEST_MESSAGE:
-            self._context.events.call_when_not_full(self._read_request)
+            self.context.events.call_when_not_full(self._read_request)
         elif offer.point is Point.RESPONSE_MESSAGE:
-            self._context.events.call_when_not_full(self._read_response)
+            self.context.events.call_when_not_full(self._read_response)
         self._offer_next(direction)
 
     def _send_item(self, direction: Direction, item: Item) -> bool:
@@ -308,7 +308,7 @@ class InterceptedCall(RelayedCall):
     def _send_request_metadata(self, metadata: Metadata) -> None:
         current = self._queues[_REQUEST].current
         if current is not None and current.item != HeaderBlock(metadata):
-            self._context.events.put_metadata(self, time.time_ns(), Section.REQUEST, metadata)
+            self.context.events.put_metadata(self, time.time_ns(), Section.REQUEST, metadata)
         # The time for which the start was held has passed, unless a deadline of its own was chosen.
         timeout = self._remaining() if self._target_timeout == self._timeout else self._target_timeout
         if not self._target_abandoned:
@@ -321,7 +321,7 @@ class InterceptedCall(RelayedCall):
         if direction is _REQUEST and self._requests_closed:
             return False  # what comes behind a half-close is read and dropped
         recorded = data if item.recorded is None else item.recorded
-        self._context.events.put_message(self, time.time_ns(), direction, recorded)
+        self.context.events.put_message(self, time.time_ns(), direction, recorded)
         if direction is _REQUEST:
             if self._target_abandoned:
                 return False

@@ -1,6 +1,6 @@
 """Asks clients to leave their connections while their calls go on: a GOAWAY between two frames of the target.
 
-A client that receives it opens no further stream on the connection, and connects anew for its next call. It names the
+A client that receives it opens no further stream on the connection, and makes a new one for its next call. It names the
 highest stream there can be, so that calls which cross it are served (RFC 9113, section 6.8). This is the one thing that
 the wire engine adds to the bytes of a connection, and only once it is stopping.
 """
